@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One command out, its one answer back. */
+#include "ccid/ccid_cmd.h"
+
+#include "util/buf.h"
+
+#include <string.h>
+
+#define RESYNC_MS 1000u
+#define BUSY_RETRY_MS 10u
+#define EXTENSION_TOUCH 0xFF	/* "waiting for a touch": no multiplier */
+
+enum {
+	BERROR_SLOT_BUSY = 0xE0,
+	BERROR_PIN_CANCELLED = 0xEF,
+	BERROR_PIN_TIMEOUT = 0xF0,
+};
+
+/* What goes out and what must come back. */
+struct command {
+	uint8_t type;
+	uint8_t expect;
+	uint8_t b7, b8, b9;
+	bool passes_gate;
+	const uint8_t *data;
+	size_t len;
+	unsigned wait_ms;	/* how long the reader may be silent */
+	unsigned total_ms;	/* with all its time extensions */
+};
+
+/* The answer's header and data; data points into cs->answer. */
+struct answer {
+	struct ccid_msg head;
+	const uint8_t *data;
+	size_t len;
+};
+
+static enum ccid_err judge_length(const struct ccid_slot *cs, struct answer *a, size_t got)
+{
+	size_t carried = got - CCID_HEADER_LENGTH;
+
+	if (a->head.dwLength == carried ||
+	    (a->head.dwLength < carried && quirk_has(cs->quirks, QUIRK_PADDED_ANSWERS))) {
+		a->data = cs->answer + CCID_HEADER_LENGTH;
+		a->len = a->head.dwLength;
+		return CCID_OK;
+	}
+	LOG(LOG_INFO, &cs->log, "%s: dwLength is %u but %zu bytes came",
+	    ccid_message_name(a->head.bMessageType), a->head.dwLength, carried);
+	return CCID_ERR_COMM;
+}
+
+/* The answer was not a time extension: does it fit the command? */
+static enum ccid_err judge_type(struct ccid_slot *cs, const struct command *c, const struct answer *a)
+{
+	unsigned state = ccid_command_state(a->head.b7);
+
+	/* By practice an error answer may be a bare SlotStatus. */
+	if (a->head.bMessageType != c->expect &&
+	    !(a->head.bMessageType == RDR_TO_PC_SLOT_STATUS && state == COMMAND_FAILED)) {
+		LOG(LOG_INFO, &cs->log, "%s answered by bMessageType 0x%02X", ccid_message_name(c->type),
+		    a->head.bMessageType);
+		return CCID_ERR_COMM;
+	}
+	cs->icc_state = (uint8_t)ccid_icc_state(a->head.b7);
+	if (state == COMMAND_OK)
+		return CCID_OK;
+	cs->bError = a->head.b8;
+	if (cs->bError != BERROR_SLOT_BUSY)
+		LOG(LOG_INFO, &cs->log, "%s failed: bError 0x%02X (%s)", ccid_message_name(c->type),
+		    cs->bError, ccid_error_text(cs->bError));
+	return ccid_error_map(cs->bError);
+}
+
+/* How long the reader may be silent after it asked for more time. */
+static struct deadline extended(const struct command *c, uint8_t bError)
+{
+	unsigned times = bError == 0 || bError == EXTENSION_TOUCH ? 1 : bError;
+
+	return deadline_in_ms((uint64_t)c->wait_ms * times);
+}
+
+/* Takes answers until one is no time extension. *lost: the command ended without its answer. */
+static enum ccid_err await(struct ccid_slot *cs, const struct command *c, struct request *r,
+			   const struct deadline *total, struct answer *a, bool *lost)
+{
+	struct deadline silence = deadline_in_ms(c->wait_ms);
+	enum ccid_err err;
+
+	*lost = true;
+	for (;;) {
+		struct deadline d = deadline_earlier(silence, *total);
+
+		err = cs->transport->ops->wait(cs->transport, r, &d);
+		if (err != CCID_OK)
+			return err;
+		if (r->answer_len > cs->answer_used)
+			cs->answer_used = r->answer_len;
+		log_message(&cs->log, &cs->secrecy, false, cs->answer, r->answer_len);
+		err = ccid_msg_decode(&a->head, cs->answer, r->answer_len);
+		if (err != CCID_OK)
+			return err;
+		if (ccid_command_state(a->head.b7) != COMMAND_TIME_EXTENSION)
+			break;
+		LOG(LOG_COMM, &cs->log, "%s: time extension, bError %u", ccid_message_name(c->type),
+		    a->head.b8);
+		silence = extended(c, a->head.b8);
+	}
+	err = judge_length(cs, a, r->answer_len);
+	if (err != CCID_OK)
+		return err;
+	err = judge_type(cs, c, a);
+	*lost = err == CCID_ERR_COMM && a->head.bMessageType != c->expect &&
+		ccid_command_state(a->head.b7) == COMMAND_OK;
+	return err;
+}
+
+/* One message out and its answer in. *lost tells that the answer may still come. */
+static enum ccid_err round_trip_once(struct ccid_slot *cs, const struct command *c,
+				     const struct deadline *total, struct answer *a, bool *lost)
+{
+	struct request r = {
+		.slot = cs->bSlot, .seq = cs->bSeq++,
+		.msg = cs->message, .len = CCID_HEADER_LENGTH + c->len,
+		.passes_gate = c->passes_gate,
+		.seq_slack = quirk_has(cs->quirks, QUIRK_SEQ_OFF_BY_ONE) ? 1 : 0,
+		.answer = cs->answer, .answer_cap = cs->answer_cap,
+	};
+	struct ccid_msg head = {
+		.bMessageType = c->type, .dwLength = (uint32_t)c->len, .bSlot = r.slot, .bSeq = r.seq,
+		.b7 = c->b7, .b8 = c->b8, .b9 = c->b9,
+	};
+	enum ccid_err err;
+
+	*lost = false;
+	ccid_msg_encode(&head, cs->message);
+	if (c->len > 0)
+		memcpy(cs->message + CCID_HEADER_LENGTH, c->data, c->len);
+	log_message(&cs->log, &cs->secrecy, true, r.msg, r.len);
+	err = cs->transport->ops->start(cs->transport, &r, total);
+	if (err == CCID_OK) {
+		err = await(cs, c, &r, total, a, lost);
+		cs->transport->ops->finish(cs->transport, &r);
+	}
+	wipe(cs->message + CCID_HEADER_LENGTH, c->len);
+	return err;
+}
+
+/* Brings reader and driver together again after a command that ended without its answer: ABORT by
+ * control and bulk with one bSeq of their own (CCID 1.10 §5.3.1, §6.1.13), so whatever
+ * still comes for the old command carries another one and is dropped. */
+static void resync(struct ccid_slot *cs)
+{
+	const struct transport_ops *ops = cs->transport->ops;
+	struct command abort = { .type = PC_TO_RDR_ABORT, .expect = RDR_TO_PC_SLOT_STATUS,
+				 .passes_gate = true, .wait_ms = RESYNC_MS };
+	struct command status = { .type = PC_TO_RDR_GET_SLOT_STATUS, .expect = RDR_TO_PC_SLOT_STATUS,
+				  .passes_gate = true, .wait_ms = RESYNC_MS };
+	struct deadline d = deadline_in_ms(RESYNC_MS);
+	enum ccid_err err = CCID_ERR_NOT_SUPPORTED;
+	struct answer a;
+	bool lost = true;
+
+	cs->needs_resync = true;
+	if (ops->resync)
+		ops->resync(cs->transport, cs->bSlot);
+	if (ops->abort)
+		err = ops->abort(cs->transport, cs->bSlot, cs->bSeq, &d);
+	if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
+		return;
+	if (err == CCID_OK) {
+		round_trip_once(cs, &abort, &d, &a, &lost);
+		if (!lost)
+			cs->needs_resync = false;
+	}
+	if (!lost)
+		return;
+	/* Readers without ABORT: an answer to anything shows that they listen again. */
+	d = deadline_in_ms(RESYNC_MS);
+	err = round_trip_once(cs, &status, &d, &a, &lost);
+	cs->needs_resync = lost || err == CCID_ERR_TIMEOUT;
+}
+
+static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, struct answer *a)
+{
+	struct deadline total = deadline_in_ms(c->total_ms > c->wait_ms ? c->total_ms : c->wait_ms);
+	struct deadline patience = deadline_in_ms(c->wait_ms);
+	enum ccid_err err;
+	bool lost;
+
+	*a = (struct answer){ .data = cs->answer };
+	cs->bError = 0;
+	if (c->len > cs->message_cap - CCID_HEADER_LENGTH) {
+		LOG(LOG_INFO, &cs->log, "%s of %zu bytes: dwMaxCCIDMessageLength is %u",
+		    ccid_message_name(c->type), c->len, cs->desc->dwMaxCCIDMessageLength);
+		return CCID_ERR_TOO_LONG;
+	}
+	if (cs->needs_resync) {
+		resync(cs);
+		if (cs->needs_resync)
+			return CCID_ERR_COMM;
+	}
+	for (;;) {
+		err = round_trip_once(cs, c, &total, a, &lost);
+		if (err != CCID_ERR_BUSY || cs->bError != BERROR_SLOT_BUSY || deadline_passed(&patience))
+			break;
+		cs->bError = 0;
+		deadline_sleep_ms(&patience, BUSY_RETRY_MS);
+	}
+	if (lost && err != CCID_ERR_NO_DEVICE && err != CCID_ERR_STALE) {
+		LOG(LOG_INFO, &cs->log, "%s ended without its answer (%s): resynchronising",
+		    ccid_message_name(c->type), err_name(err));
+		resync(cs);
+	}
+	return err;
+}
+
+/* Copies an answer's data out: never more than cap, *len is the whole length. */
+static enum ccid_err give(struct ccid_slot *cs, const struct answer *a, uint8_t *out, size_t cap, size_t *len)
+{
+	size_t n = a->len < cap ? a->len : cap;
+
+	if (n > 0)
+		memcpy(out, a->data, n);
+	*len = a->len;
+	ccid_forget(cs);
+	return a->len > cap ? CCID_ERR_OVERFLOW : CCID_OK;
+}
+
+enum ccid_err ccid_get_slot_status(struct ccid_slot *cs, unsigned wait_ms)
+{
+	struct command c = { .type = PC_TO_RDR_GET_SLOT_STATUS, .expect = RDR_TO_PC_SLOT_STATUS,
+			     .passes_gate = true, .wait_ms = wait_ms, .total_ms = wait_ms };
+	struct answer a;
+	enum ccid_err err = round_trip(cs, &c, &a);
+
+	/* The card's state is in every answer, also in one that says the command failed. */
+	return err == CCID_ERR_MUTE || err == CCID_ERR_NO_CARD ? CCID_OK : err;
+}
+
+enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t *atr, size_t cap, size_t *len)
+{
+	struct command c = { .type = PC_TO_RDR_ICC_POWER_ON, .expect = RDR_TO_PC_DATA_BLOCK,
+			     .b7 = bPowerSelect, .wait_ms = CCID_POWER_ON_MS, .total_ms = CCID_TOTAL_MS };
+	struct answer a;
+	enum ccid_err err = round_trip(cs, &c, &a);
+
+	*len = 0;
+	if (err != CCID_OK)
+		return err;
+	/* An ATR longer than 33 bytes is cut, not refused. */
+	err = give(cs, &a, atr, cap, len);
+	if (*len > cap)
+		*len = cap;
+	return err == CCID_ERR_OVERFLOW ? CCID_OK : err;
+}
+
+enum ccid_err ccid_power_off(struct ccid_slot *cs)
+{
+	struct command c = { .type = PC_TO_RDR_ICC_POWER_OFF, .expect = RDR_TO_PC_SLOT_STATUS,
+			     .passes_gate = true, .wait_ms = CCID_COMMAND_MS, .total_ms = CCID_COMMAND_MS };
+	struct answer a;
+
+	return round_trip(cs, &c, &a);
+}
+
+enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t len, uint8_t bBWI,
+			     uint16_t wLevelParameter, unsigned wait_ms, struct ccid_block *out)
+{
+	struct command c = { .type = PC_TO_RDR_XFR_BLOCK, .expect = RDR_TO_PC_DATA_BLOCK, .b7 = bBWI,
+			     .b8 = (uint8_t)wLevelParameter, .b9 = (uint8_t)(wLevelParameter >> 8),
+			     .data = data, .len = len, .wait_ms = wait_ms, .total_ms = CCID_TOTAL_MS };
+	struct answer a;
+	enum ccid_err err = round_trip(cs, &c, &a);
+
+	*out = (struct ccid_block){ .data = a.data };
+	if (err != CCID_OK)
+		return err;
+	out->len = a.len;
+	out->bChainParameter = a.head.b9;
+	return CCID_OK;
+}
+
+void ccid_forget(struct ccid_slot *cs)
+{
+	wipe(cs->answer, cs->answer_used);
+	cs->answer_used = 0;
+}
+
+enum ccid_err ccid_get_parameters(struct ccid_slot *cs, uint8_t *params, size_t cap, size_t *len, uint8_t *protocol)
+{
+	struct command c = { .type = PC_TO_RDR_GET_PARAMETERS, .expect = RDR_TO_PC_PARAMETERS,
+			     .wait_ms = CCID_COMMAND_MS, .total_ms = CCID_TOTAL_MS };
+	struct answer a;
+	enum ccid_err err = round_trip(cs, &c, &a);
+
+	*len = 0;
+	if (err != CCID_OK)
+		return err;
+	*protocol = a.head.b9;
+	return give(cs, &a, params, cap, len);
+}
+
+enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const uint8_t *params, size_t len)
+{
+	struct command c = { .type = PC_TO_RDR_SET_PARAMETERS, .expect = RDR_TO_PC_PARAMETERS,
+			     .b7 = protocol, .data = params, .len = len,
+			     .wait_ms = CCID_COMMAND_MS, .total_ms = CCID_TOTAL_MS };
+	struct answer a;
+	enum ccid_err err = round_trip(cs, &c, &a);
+
+	if (err == CCID_OK || cs->bError == 0 || cs->bError > 0x7F)
+		return err;
+	LOG(LOG_INFO, &cs->log, "parameter %u cannot be changed: goes on without", cs->bError);
+	return CCID_OK;
+}
+
+enum ccid_err ccid_escape(struct ccid_slot *cs, const uint8_t *data, size_t len, unsigned wait_ms,
+			  uint8_t *out, size_t cap, size_t *out_len)
+{
+	struct command c = { .type = PC_TO_RDR_ESCAPE, .expect = RDR_TO_PC_ESCAPE, .data = data, .len = len,
+			     .wait_ms = wait_ms, .total_ms = CCID_TOTAL_MS };
+	struct answer a;
+	enum ccid_err err = round_trip(cs, &c, &a);
+
+	*out_len = 0;
+	return err == CCID_OK ? give(cs, &a, out, cap, out_len) : err;
+}
+
+enum ccid_err ccid_secure(struct ccid_slot *cs, uint8_t bBWI, uint16_t wLevelParameter,
+			  const uint8_t *data, size_t len, unsigned wait_ms,
+			  uint8_t *out, size_t cap, size_t *out_len, bool *not_sent)
+{
+	struct command c = { .type = PC_TO_RDR_SECURE, .expect = RDR_TO_PC_DATA_BLOCK, .b7 = bBWI,
+			     .b8 = (uint8_t)wLevelParameter, .b9 = (uint8_t)(wLevelParameter >> 8),
+			     .data = data, .len = len, .wait_ms = wait_ms, .total_ms = wait_ms };
+	struct answer a;
+	enum ccid_err err = round_trip(cs, &c, &a);
+
+	*out_len = 0;
+	*not_sent = err != CCID_OK;
+	if (err == CCID_OK)
+		return give(cs, &a, out, cap, out_len);
+	if (cs->bError != BERROR_PIN_CANCELLED && cs->bError != BERROR_PIN_TIMEOUT)
+		return err;
+	if (cap < 2)
+		return CCID_ERR_OVERFLOW;
+	out[0] = 0x64;
+	out[1] = cs->bError == BERROR_PIN_CANCELLED ? 0x01 : 0x00;
+	*out_len = 2;
+	return CCID_OK;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CCID_CMD_H
+#define CCID_CMD_H
+
+#include "ccid/ccid_msg.h"
+#include "quirks/quirks.h"
+#include "transport/transport.h"
+
+/* One slot as this floor sees it. The slot floor owns it and lets one thread at a time
+ * in (it holds the slot's command lock). */
+struct ccid_slot {
+	struct transport *transport;
+	const struct ccid_desc *desc;	/* after quirks */
+	const struct quirk_set *quirks;
+	struct log_ctx log;
+	struct log_secrecy secrecy;
+	uint8_t bSlot;
+	uint8_t bSeq;			/* of the next command */
+	uint8_t icc_state;		/* bmICCStatus of the newest answer */
+	uint8_t bError;			/* of the newest failed answer */
+	bool needs_resync;		/* the last command ended without its answer */
+	uint8_t *message;		/* room for the largest message either way */
+	size_t message_cap;
+	uint8_t *answer;
+	size_t answer_cap;
+	size_t answer_used;		/* most bytes an answer left in it since it was wiped */
+};
+
+/* Largest time all extensions of one command may add up to. */
+#define CCID_TOTAL_MS (5u * 60u * 1000u)
+/* Commands that do not involve the card's own time. */
+#define CCID_COMMAND_MS 3000u
+#define CCID_POWER_ON_MS 60000u
+#define CCID_ESCAPE_MS 30000u
+
+/* Each function is one round trip (slot busy is retried, time extensions are granted
+ * up to total_ms from the start): CCID 1.10 §6.1 and §6.2. They return CCID_OK, the
+ * transport's error, or what bError means (then cs->bError has it). wait_ms is how
+ * long the reader may be silent; output buffers are never exceeded: when the
+ * answer is longer, *len is its whole length and the result CCID_ERR_OVERFLOW. */
+enum ccid_err ccid_get_slot_status(struct ccid_slot *cs, unsigned wait_ms);
+enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t *atr, size_t cap, size_t *len);
+enum ccid_err ccid_power_off(struct ccid_slot *cs);
+/* What an XfrBlock brought back; data points into the slot's answer buffer, until the next command. */
+struct ccid_block {
+	const uint8_t *data;
+	size_t len;
+	uint8_t bChainParameter;
+};
+/* The caller ends a run of blocks with ccid_forget(). */
+enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t len, uint8_t bBWI,
+			     uint16_t wLevelParameter, unsigned wait_ms, struct ccid_block *out);
+/* Wipes what answers left in the slot's buffer. */
+void ccid_forget(struct ccid_slot *cs);
+enum ccid_err ccid_get_parameters(struct ccid_slot *cs, uint8_t *params, size_t cap, size_t *len, uint8_t *protocol);
+/* bError 01..7F (that parameter cannot be changed) counts as done; 00: CCID_ERR_NOT_SUPPORTED. */
+enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const uint8_t *params, size_t len);
+enum ccid_err ccid_escape(struct ccid_slot *cs, const uint8_t *data, size_t len, unsigned wait_ms,
+			  uint8_t *out, size_t cap, size_t *out_len);
+/* data is abPINDataStructure preceded by bPINOperation; PIN cancelled (EF) and PIN timeout (F0)
+ * come back as CCID_OK with SW 64 01 / 64 00 in out. wait_ms also bounds extensions. */
+enum ccid_err ccid_secure(struct ccid_slot *cs, uint8_t bBWI, uint16_t wLevelParameter,
+			  const uint8_t *data, size_t len, unsigned wait_ms,
+			  uint8_t *out, size_t cap, size_t *out_len, bool *not_sent);
+
+#endif

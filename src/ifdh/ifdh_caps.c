@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ifdh/ifdh.h"
+
+#include <reader.h>
+#include <string.h>
+
+/* A value on its way to the caller: text, or up to 40 bytes. */
+struct cap_value {
+	const char *text;	/* not NULL: the value, with its closing zero */
+	uint8_t bytes[40];
+	size_t len;		/* of bytes */
+};
+
+static enum ccid_err put_byte(struct cap_value *v, uint8_t b)
+{
+	v->bytes[0] = b;
+	v->len = 1;
+	return CCID_OK;
+}
+
+/* PC/SC's DWORD attributes are 32 bits in host order, whatever DWORD is. */
+static enum ccid_err put_u32(struct cap_value *v, uint32_t n)
+{
+	memcpy(v->bytes, &n, sizeof n);
+	v->len = sizeof n;
+	return CCID_OK;
+}
+
+static enum ccid_err get_one(struct slot *s, struct cap_value *v)
+{
+	(void)s;
+	return put_byte(v, 1);
+}
+
+static enum ccid_err get_atr(struct slot *s, struct cap_value *v)
+{
+	pthread_mutex_lock(&s->lock);
+	v->len = s->atr_len;
+	memcpy(v->bytes, s->atr, s->atr_len);
+	pthread_mutex_unlock(&s->lock);
+	return CCID_OK;
+}
+
+/* Zero when the contacts are not active. */
+static enum ccid_err get_interface_status(struct slot *s, struct cap_value *v)
+{
+	bool powered;
+
+	pthread_mutex_lock(&s->lock);
+	powered = s->powered;
+	pthread_mutex_unlock(&s->lock);
+	return put_byte(v, powered);
+}
+
+static enum ccid_err get_presence(struct slot *s, struct cap_value *v)
+{
+	bool present = false;
+	enum ccid_err err = slot_presence(s, &present);
+
+	/* 0: no card; 2: a card, not swallowed (PC/SC part 3) */
+	return err ? err : put_byte(v, present ? 2 : 0);
+}
+
+static enum ccid_err get_version(struct slot *s, struct cap_value *v)
+{
+	return put_u32(v, (uint32_t)s->reader->desc.bcdDevice << 16);
+}
+
+static enum ccid_err get_vendor_name(struct slot *s, struct cap_value *v)
+{
+	v->text = s->reader->transport->manufacturer;
+	return CCID_OK;
+}
+
+static enum ccid_err get_serial_no(struct slot *s, struct cap_value *v)
+{
+	v->text = s->reader->transport->serial_number;
+	return CCID_OK;
+}
+
+static enum ccid_err get_max_input(struct slot *s, struct cap_value *v)
+{
+	return put_u32(v, s->reader->desc.dwMaxCCIDMessageLength - CCID_HEADER_LENGTH);
+}
+
+/* DDDDCCCC: 0020 is USB, the channel is bus and address (PC/SC part 3). */
+static enum ccid_err get_channel_id(struct slot *s, struct cap_value *v)
+{
+	const struct transport *t = s->reader->transport;
+
+	return put_u32(v, 0x0020u << 16 | (uint32_t)t->bus << 8 | t->address);
+}
+
+static enum ccid_err get_simultaneous(struct slot *s, struct cap_value *v)
+{
+	(void)s;
+	return put_byte(v, 255);
+}
+
+static enum ccid_err get_slots_number(struct slot *s, struct cap_value *v)
+{
+	return put_byte(v, s->reader->n_slots > 255 ? 255 : (uint8_t)s->reader->n_slots);
+}
+
+static enum ccid_err get_slot_thread_safe(struct slot *s, struct cap_value *v)
+{
+	return put_byte(v, s->reader->n_slots > 1);
+}
+
+static int milliseconds(int timeout_ms)
+{
+	return timeout_ms > 0 ? timeout_ms : 0;
+}
+
+/* What pcscd's polling thread runs. Any other result than success costs it 400 ms of sleep. */
+static RESPONSECODE poll_change(DWORD Lun, int timeout_ms)
+{
+	struct deadline d = deadline_in_ms((uint64_t)milliseconds(timeout_ms));
+	struct slot *s = registry_get(Lun);
+	enum ccid_err err;
+
+	if (!s)
+		return ifdh_code(CCID_ERR_NO_DEVICE);
+	err = s->reader->transport->ops->wait_change(s->reader->transport, (uint8_t)s->number, &d);
+	registry_put(s);
+	return ifdh_code(err == CCID_ERR_TIMEOUT ? CCID_OK : err);
+}
+
+static RESPONSECODE stop_change(DWORD Lun)
+{
+	struct slot *s = registry_get(Lun);
+
+	if (!s)
+		return ifdh_code(CCID_ERR_NO_DEVICE);
+	if (s->reader->transport->ops->stop_change)
+		s->reader->transport->ops->stop_change(s->reader->transport, (uint8_t)s->number);
+	registry_put(s);
+	return IFD_SUCCESS;
+}
+
+/* A card that cannot be taken out: nothing will happen. pcscd cancels the thread in here
+ * (TAG_IFD_POLLING_THREAD_KILLABLE), so it holds nothing. */
+static RESPONSECODE just_wait(DWORD Lun, int timeout_ms)
+{
+	struct deadline d = deadline_in_ms((uint64_t)milliseconds(timeout_ms));
+
+	(void)Lun;
+	deadline_sleep_ms(&d, (uint64_t)milliseconds(timeout_ms));
+	return IFD_SUCCESS;
+}
+
+static bool card_always_present(const struct slot *s)
+{
+	return s->reader->transport->card_always_present;
+}
+
+/* Without them pcscd must ask IFDHICCPresence again and again. A USB device (bus 1 and up) has them
+ * only by its interrupt endpoint, CCID 1.10 §5.4. */
+static bool has_notifications(const struct slot *s)
+{
+	const struct transport *t = s->reader->transport;
+
+	return t->ops->wait_change && (t->bus == 0 || t->desc.interrupt_in != 0);
+}
+
+static enum ccid_err get_polling(struct slot *s, struct cap_value *v)
+{
+	RESPONSECODE (*f)(DWORD, int) = card_always_present(s) ? just_wait : poll_change;
+
+	if (!card_always_present(s) && !has_notifications(s))
+		return CCID_ERR_TAG;
+	memcpy(v->bytes, &f, sizeof f);
+	v->len = sizeof f;
+	return CCID_OK;
+}
+
+static enum ccid_err get_stop_polling(struct slot *s, struct cap_value *v)
+{
+	RESPONSECODE (*f)(DWORD) = stop_change;
+
+	if (card_always_present(s) || !has_notifications(s))
+		return CCID_ERR_TAG;
+	memcpy(v->bytes, &f, sizeof f);
+	v->len = sizeof f;
+	return CCID_OK;
+}
+
+static enum ccid_err get_killable(struct slot *s, struct cap_value *v)
+{
+	return card_always_present(s) ? put_byte(v, 1) : CCID_ERR_TAG;
+}
+
+/* Every call inside and every later one ends at once. */
+static void set_removed(struct slot *s)
+{
+	reader_set_gone(s->reader);
+}
+
+static const struct cap {
+	DWORD tag;
+	enum ccid_err (*get)(struct slot *s, struct cap_value *v);
+	void (*set)(struct slot *s);	/* for value 1; NULL: read only */
+} caps[] = {
+	{ TAG_IFD_ATR, get_atr, NULL },
+	{ SCARD_ATTR_ATR_STRING, get_atr, NULL },
+	{ SCARD_ATTR_ICC_INTERFACE_STATUS, get_interface_status, NULL },
+	{ SCARD_ATTR_ICC_PRESENCE, get_presence, NULL },
+	{ SCARD_ATTR_VENDOR_IFD_VERSION, get_version, NULL },
+	{ SCARD_ATTR_VENDOR_NAME, get_vendor_name, NULL },
+	{ SCARD_ATTR_VENDOR_IFD_SERIAL_NO, get_serial_no, NULL },
+	{ SCARD_ATTR_MAXINPUT, get_max_input, NULL },
+	{ SCARD_ATTR_CHANNEL_ID, get_channel_id, NULL },
+	{ TAG_IFD_THREAD_SAFE, get_one, NULL },
+	{ TAG_IFD_SLOT_THREAD_SAFE, get_slot_thread_safe, NULL },
+	{ TAG_IFD_SIMULTANEOUS_ACCESS, get_simultaneous, NULL },
+	{ TAG_IFD_SLOTS_NUMBER, get_slots_number, NULL },
+	{ TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, get_polling, NULL },
+	{ TAG_IFD_POLLING_THREAD_KILLABLE, get_killable, NULL },
+	{ TAG_IFD_STOP_POLLING_THREAD, get_stop_polling, NULL },
+	{ TAG_IFD_DEVICE_REMOVED, get_one, set_removed },
+};
+
+static const struct cap *find(DWORD tag)
+{
+	for (size_t i = 0; i < sizeof caps / sizeof caps[0]; i++)
+		if (caps[i].tag == tag)
+			return &caps[i];
+	return NULL;
+}
+
+enum ccid_err ifdh_get_cap(struct slot *s, DWORD Tag, PDWORD Length, PUCHAR Value)
+{
+	const struct cap *c = find(Tag);
+	struct cap_value v = { 0 };
+	size_t room = *Length, len;
+	enum ccid_err err;
+
+	*Length = 0;
+	if (!c)
+		return CCID_ERR_TAG;
+	err = c->get(s, &v);
+	if (err)
+		return err;
+	len = v.text ? strlen(v.text) + 1 : v.len;
+	*Length = (DWORD)len;
+	if (!Value || len == 0)
+		return CCID_OK;
+	if (len > room)
+		return CCID_ERR_SHORT_BUFFER;
+	memcpy(Value, v.text ? (const void *)v.text : v.bytes, len);
+	return CCID_OK;
+}
+
+RESPONSECODE ifdh_set_cap(struct slot *s, DWORD Tag, DWORD Length, const UCHAR *Value)
+{
+	const struct cap *c = find(Tag);
+
+	if (!c)
+		return ifdh_code(CCID_ERR_TAG);
+	if (!c->set)
+		return IFD_ERROR_VALUE_READ_ONLY;
+	if (Length < 1 || !Value || Value[0] != 1)
+		return IFD_ERROR_SET_FAILURE;
+	c->set(s);
+	return IFD_SUCCESS;
+}

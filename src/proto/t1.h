@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef PROTO_T1_H
+#define PROTO_T1_H
+
+#include "util/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define T1_IFS_DEFAULT 32	/* ISO 7816-3:2006 §11.4.2, both directions */
+#define T1_IFS_MAX 254
+
+/* What T=1 keeps between two commands of a card (ISO 7816-3:2006 §11). One per
+ * slot; t1_reset() after each power on. The machine itself is in t1.c and is
+ * reached through exchange.h; blocks are built and checked in t1_block.c. */
+struct t1 {
+	uint8_t ns;		/* N(S) of the next I-block we send, 0 or 1 */
+	uint8_t nr;		/* N(S) we expect in the card's next I-block */
+	uint8_t nad;		/* node address byte of our blocks */
+	uint8_t ifsc;		/* most information bytes the card takes, 1..254 */
+	uint8_t ifsd;		/* most information bytes we take, 1..254 */
+	uint8_t first_ifsc;	/* ifsc as the ATR has it: a resynchronisation may bring it back */
+	bool crc;		/* epilogue is a CRC, else an LRC */
+	bool dead;		/* resynchronisation failed: the card needs a reset */
+	bool unsettled;		/* an exchange was left half way: the next one begins with
+				   S(RESYNCH), so that no late block can answer it */
+};
+
+/* The state after a reset of the card: N(S) 0 both ways, NAD 0, IFSD 32. crc and ifsc are
+ * what the ATR says; an ifsc outside 1..254 counts as 32. */
+void t1_reset(struct t1 *t1, bool crc, uint8_t ifsc);
+
+#endif

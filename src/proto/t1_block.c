@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "proto/t1_block.h"
+#include "proto/t1.h"
+
+#include <string.h>
+
+#define CRC_POLYNOMIAL 0x8408	/* x^16 + x^12 + x^5 + 1, lowest bit first */
+
+size_t t1_edc_len(bool crc)
+{
+	return crc ? 2 : 1;
+}
+
+/* ISO/IEC 13239 (once 3309), as §11.3.4 asks: preset to ones, sent inverted, the byte with
+ * the highest powers first; these are the low byte of a register that shifts right. */
+static uint16_t crc16(const uint8_t *p, size_t len)
+{
+	uint16_t crc = 0xFFFF;
+
+	while (len-- > 0) {
+		crc ^= *p++;
+		for (int bit = 0; bit < 8; bit++)
+			crc = (uint16_t)(crc & 1 ? crc >> 1 ^ CRC_POLYNOMIAL : crc >> 1);
+	}
+	return (uint16_t)~crc;
+}
+
+/* Writes the epilogue of p[len] to edc. */
+static void put_edc(uint8_t edc[2], const uint8_t *p, size_t len, bool crc)
+{
+	uint16_t sum;
+
+	if (crc) {
+		sum = crc16(p, len);
+		edc[0] = (uint8_t)sum;
+		edc[1] = (uint8_t)(sum >> 8);
+		return;
+	}
+	edc[0] = 0;
+	for (size_t i = 0; i < len; i++)
+		edc[0] ^= p[i];
+}
+
+size_t t1_block_put(uint8_t *out, uint8_t nad, uint8_t pcb, const uint8_t *inf, size_t inf_len,
+		    bool crc)
+{
+	size_t len = T1_PROLOGUE + inf_len;
+	uint8_t edc[2];
+
+	out[0] = nad;
+	out[1] = pcb;
+	out[2] = (uint8_t)inf_len;
+	if (inf_len > 0)
+		memcpy(out + T1_PROLOGUE, inf, inf_len);
+	put_edc(edc, out, len, crc);
+	memcpy(out + len, edc, t1_edc_len(crc));
+	return len + t1_edc_len(crc);
+}
+
+uint8_t t1_nad_back(uint8_t nad)
+{
+	return (uint8_t)((nad & 0x07) << 4 | (nad & 0x70) >> 4);
+}
+
+static enum t1_fault parse_i(struct t1_block *b, uint8_t pcb)
+{
+	b->kind = T1_I_BLOCK;
+	b->seq = (pcb & T1_PCB_I_NS) != 0;
+	b->more = (pcb & T1_PCB_I_MORE) != 0;
+	return pcb & 0x1F ? T1_FAULT_OTHER : T1_FAULT_NONE;
+}
+
+static enum t1_fault parse_r(struct t1_block *b, uint8_t pcb)
+{
+	b->kind = T1_R_BLOCK;
+	b->seq = (pcb & T1_PCB_R_NR) != 0;
+	b->fault = pcb & 0x0F;
+	if (pcb & 0x20 || b->fault > T1_FAULT_OTHER || b->inf_len != 0)
+		return T1_FAULT_OTHER;
+	return T1_FAULT_NONE;
+}
+
+static enum t1_fault parse_s(struct t1_block *b, uint8_t pcb)
+{
+	uint8_t type = pcb & 0x1F;
+	bool has_value = type == T1_S_IFS || type == T1_S_WTX;
+
+	b->kind = T1_S_BLOCK;
+	b->response = (pcb & T1_PCB_S_RESPONSE) != 0;
+	if (type > T1_S_WTX || b->inf_len != (has_value ? 1 : 0))
+		return T1_FAULT_OTHER;
+	b->type = (enum t1_s_type)type;
+	if (has_value)
+		b->value = b->inf[0];
+	/* 00 and FF are reserved for IFS (§11.4.2). A WTX of 0 is nonsense too, but harmless. */
+	if (type == T1_S_IFS && (b->value == 0 || b->value > T1_IFS_MAX))
+		return T1_FAULT_OTHER;
+	return T1_FAULT_NONE;
+}
+
+enum t1_fault t1_block_parse(struct t1_block *b, const uint8_t *p, size_t len, uint8_t nad,
+			     bool crc)
+{
+	size_t edc_len = t1_edc_len(crc);
+	uint8_t edc[2];
+
+	memset(b, 0, sizeof *b);
+	if (len < T1_PROLOGUE + edc_len || p[2] > T1_IFS_MAX ||
+	    len != T1_PROLOGUE + (size_t)p[2] + edc_len)
+		return T1_FAULT_OTHER;
+	put_edc(edc, p, len - edc_len, crc);
+	if (memcmp(edc, p + len - edc_len, edc_len) != 0)
+		return T1_FAULT_EDC;
+	if (p[0] != t1_nad_back(nad))
+		return T1_FAULT_OTHER;
+	b->inf = p + T1_PROLOGUE;
+	b->inf_len = p[2];
+	if (!(p[1] & T1_PCB_R))
+		return parse_i(b, p[1]);
+	return (p[1] & T1_PCB_S) == T1_PCB_S ? parse_s(b, p[1]) : parse_r(b, p[1]);
+}

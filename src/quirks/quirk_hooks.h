@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef QUIRK_HOOKS_H
+#define QUIRK_HOOKS_H
+
+#include "slot/slot.h"
+
+/* The quirks that need code, each at its place in a reader's life. They ask r->quirks what to do. */
+
+/* After the class descriptor was read into r->desc, the rates into r->data_rates, and r->level was
+ * derived from dwFeatures: makes of them what the reader is in truth. No I/O. */
+void quirk_fix_desc(struct reader *r);
+
+/* The data rates that a slot of the reader knows; *n of them, owned by the reader or static; NULL
+ * when there is no table. */
+const uint32_t *quirk_rates(const struct reader *r, unsigned slot_number, size_t *n);
+
+/* After the first successful command, under s->lock, once per reader: switches modes, loads display
+ * texts, asks for firmware features. What fails is left as it was. */
+void quirk_ready(struct reader *r, struct slot *s);
+
+/* After a failed power on, under s->lock. CCID_OK: something was done about it, try once more;
+ * else the caller keeps its error. */
+enum ccid_err quirk_power_failed(struct slot *s);
+
+/* Does the driver itself answer this command APDU? If so, the answer is in answer[*answer_len] (at
+ * most cap bytes are written, *answer_len is the whole length). */
+bool quirk_answers_apdu(struct slot *s, const uint8_t *apdu, size_t len,
+			uint8_t *answer, size_t cap, size_t *answer_len);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "quirks/quirks.h"
+#include "util/log.h"
+
+#include <string.h>
+
+_Static_assert(QUIRK_COUNT <= 64, "the flags are bits of a uint64_t");
+
+#define ANY QUIRK_ANY
+#define FW(from, to) .fw_from = (from), .fw_to = (to)
+#define ALL_FW FW(0x0000, 0xffff)
+#define F(name) (UINT64_C(1) << QUIRK_##name)
+#define NO_FLAGS UINT64_C(0)
+#define V(...) __VA_ARGS__
+#define NO_VALUES .open_delay_ms = 0
+#define QUIRK(v, p, fw, flags, values, why, where) \
+	{ .vendor = (v), .product = (p), fw, \
+	  .set = { .bits = (flags), values }, .reason = (why), .reference = (where) },
+#define TOO_OLD(v, p, good, name) \
+	{ .vendor = (v), .product = (p), FW(0, (good) - 1), \
+	  .set = { .bits = F(OLD_FIRMWARE), .first_good_fw = (good) }, \
+	  .reason = name ": firmware known to fail", .reference = "bcdDevice" },
+
+static const struct quirk_row table[] = {
+#include "quirks/quirks.def"
+};
+
+#define N_ROWS (sizeof table / sizeof table[0])
+
+static const char *const names[QUIRK_COUNT] = {
+#define X(name, doc) #name,
+	QUIRK_LIST(X)
+#undef X
+};
+
+static const char *const docs[QUIRK_COUNT] = {
+#define X(name, doc) doc,
+	QUIRK_LIST(X)
+#undef X
+};
+
+const struct quirk_row *quirks_table(size_t *n)
+{
+	*n = N_ROWS;
+	return table;
+}
+
+bool quirk_has(const struct quirk_set *q, enum quirk which)
+{
+	return (q->bits >> which & 1) != 0;
+}
+
+const char *quirk_doc(enum quirk which)
+{
+	return (unsigned)which < QUIRK_COUNT ? docs[which] : "?";
+}
+
+/* A letter of an upper-case name as the user writes it: lower case, '-' for '_'. */
+static char user_letter(char c)
+{
+	if (c == '_')
+		return '-';
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+const char *quirk_name(enum quirk which, char *out, size_t cap)
+{
+	const char *name = (unsigned)which < QUIRK_COUNT ? names[which] : "?";
+	size_t i;
+
+	for (i = 0; name[i] && i + 1 < cap; i++)
+		out[i] = user_letter(name[i]);
+	if (cap > 0)
+		out[i] = '\0';
+	return out;
+}
+
+int quirk_by_name(const char *text, size_t len)
+{
+	for (int q = 0; q < QUIRK_COUNT; q++) {
+		size_t i = 0;
+
+		if (strlen(names[q]) != len)
+			continue;
+		while (i < len && user_letter(names[q][i]) == text[i])
+			i++;
+		if (i == len)
+			return q;
+	}
+	return -1;
+}
+
+#define TAKE(member) (q->member = row->member ? row->member : q->member)
+
+static void add_row(struct quirk_set *q, const struct quirk_set *row)
+{
+	q->bits |= row->bits;
+	TAKE(open_delay_ms);
+	TAKE(first_timeout_ms);
+	TAKE(extra_t1_wait_ms);
+	TAKE(first_good_fw);
+	TAKE(min_pin);
+	TAKE(max_pin);
+	TAKE(entry_condition);
+	TAKE(composite_first);
+	TAKE(composite_count);
+}
+
+/* A piece of the override text. */
+struct piece {
+	const char *p;
+	size_t len;
+};
+
+/* Cuts the text before the next separator off rest; false at the end of the text. */
+static bool next_piece(struct piece *rest, char separator, struct piece *out)
+{
+	const char *end;
+
+	if (!rest->p)
+		return false;
+	end = memchr(rest->p, separator, rest->len);
+	out->p = rest->p;
+	out->len = end ? (size_t)(end - rest->p) : rest->len;
+	rest->len = end ? rest->len - out->len - 1 : 0;
+	rest->p = end ? end + 1 : NULL;
+	return true;
+}
+
+/* One to four hexadecimal digits, or "xxxx" (any). */
+static bool parse_id(struct piece s, uint32_t *out)
+{
+	uint32_t v = 0;
+
+	if (s.len == 4 && memcmp(s.p, "xxxx", 4) == 0) {
+		*out = QUIRK_ANY;
+		return true;
+	}
+	if (s.len < 1 || s.len > 4)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.p[i];
+
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (uint32_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (uint32_t)(c - 'a' + 10);
+		else if (c >= 'A' && c <= 'F')
+			v = v << 4 | (uint32_t)(c - 'A' + 10);
+		else
+			return false;
+	}
+	*out = v;
+	return true;
+}
+
+/* One entry of the override, vid:pid:flag[,flag...]. */
+struct override_entry {
+	uint32_t vendor, product;
+	uint64_t add, remove;
+	unsigned mistakes;	/* unknown flags */
+	struct piece mistake;	/* the last of them */
+};
+
+/* False when the entry is of no use as a whole. */
+static bool parse_entry(struct piece s, struct override_entry *e)
+{
+	struct piece vendor, product, flags = s, flag;
+
+	*e = (struct override_entry){ 0 };
+	if (!next_piece(&flags, ':', &vendor) || !next_piece(&flags, ':', &product) || !flags.p ||
+	    !parse_id(vendor, &e->vendor) || !parse_id(product, &e->product))
+		return false;
+	while (next_piece(&flags, ',', &flag)) {
+		bool remove = flag.len > 0 && flag.p[0] == '-';
+		int q = quirk_by_name(flag.p + remove, flag.len - remove);
+
+		if (q < 0) {
+			e->mistakes++;
+			e->mistake = flag;
+		} else if (remove) {
+			e->remove |= UINT64_C(1) << q;
+			e->add &= ~(UINT64_C(1) << q);
+		} else {
+			e->add |= UINT64_C(1) << q;
+			e->remove &= ~(UINT64_C(1) << q);
+		}
+	}
+	return true;
+}
+
+static bool id_fits(uint32_t wanted, uint16_t id)
+{
+	return wanted == QUIRK_ANY || wanted == id;
+}
+
+static void apply_override(struct quirk_set *q, uint16_t idVendor, uint16_t idProduct, const char *text)
+{
+	struct piece rest = { text, strlen(text) }, piece;
+	struct override_entry e;
+
+	while (next_piece(&rest, ';', &piece)) {
+		if (!parse_entry(piece, &e) || !id_fits(e.vendor, idVendor) || !id_fits(e.product, idProduct))
+			continue;
+		q->bits = (q->bits | e.add) & ~e.remove;
+	}
+	/* Added by hand, without the number of its row. */
+	if (quirk_has(q, QUIRK_COMPOSITE) && q->composite_count == 0)
+		q->composite_count = QUIRK_ALL_INTERFACES;
+}
+
+void quirks_match(struct quirk_set *q, uint16_t idVendor, uint16_t idProduct, uint16_t bcdDevice,
+		  const char *override)
+{
+	*q = (struct quirk_set){ 0 };
+	/* Wildcards first: the numbers of an exact row replace theirs. */
+	for (int exact = 0; exact <= 1; exact++) {
+		for (size_t i = 0; i < N_ROWS; i++) {
+			const struct quirk_row *row = &table[i];
+
+			if ((row->product != QUIRK_ANY) == exact &&
+			    id_fits(row->vendor, idVendor) && id_fits(row->product, idProduct) &&
+			    bcdDevice >= row->fw_from && bcdDevice <= row->fw_to)
+				add_row(q, &row->set);
+		}
+	}
+	if (override)
+		apply_override(q, idVendor, idProduct, override);
+}
+
+unsigned quirks_check_override(const char *override)
+{
+	struct piece rest = { override, strlen(override) }, piece;
+	struct override_entry e;
+	unsigned mistakes = 0;
+
+	while (next_piece(&rest, ';', &piece)) {
+		if (piece.len == 0)
+			continue;	/* nothing, or a separator too many */
+		if (!parse_entry(piece, &e)) {
+			LOG(LOG_CRITICAL, NULL, "IFDCCID_QUIRKS: \"%.*s\" is not vid:pid:flag[,flag], ignored",
+			    (int)piece.len, piece.p);
+			mistakes++;
+		} else if (e.mistakes > 0) {
+			LOG(LOG_CRITICAL, NULL, "IFDCCID_QUIRKS: unknown flag \"%.*s\" ignored",
+			    (int)e.mistake.len, e.mistake.p);
+			mistakes += e.mistakes;
+		}
+	}
+	return mistakes;
+}

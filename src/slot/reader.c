@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "slot/reader.h"
+
+#include "quirks/quirk_hooks.h"
+#include "transport/serial.h"
+#include "util/buf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_STATUS_TRIES 3u
+/* Largest message with an extended APDU in it; a larger claim changes nothing. */
+#define MESSAGE_MAX (CCID_HEADER_LENGTH + 65546u)
+/* ATR, GetParameters and the like also come from readers that announce less. */
+#define ANSWER_MIN (CCID_HEADER_LENGTH + 261u)
+
+static size_t message_size(const struct ccid_desc *d)
+{
+	return d->dwMaxCCIDMessageLength < MESSAGE_MAX ? d->dwMaxCCIDMessageLength : MESSAGE_MAX;
+}
+
+static void slot_destroy(struct slot *s)
+{
+	if (!s)
+		return;
+	if (s->ccid.message)
+		wipe(s->ccid.message, s->ccid.message_cap);
+	if (s->ccid.answer)
+		wipe(s->ccid.answer, s->ccid.answer_cap);
+	free(s->ccid.message);
+	free(s->ccid.answer);
+	pthread_mutex_destroy(&s->lock);
+	wipe(s, sizeof *s);
+	free(s);
+}
+
+struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned number)
+{
+	struct slot *s = calloc(1, sizeof *s);
+	struct ccid_slot *c;
+
+	if (!s)
+		return NULL;
+	pthread_mutex_init(&s->lock, NULL);
+	s->reader = r;
+	s->lun = lun;
+	s->number = number;
+	s->generation = __atomic_load_n(&r->transport->generation, __ATOMIC_ACQUIRE);
+	c = &s->ccid;
+	c->transport = r->transport;
+	c->desc = &r->desc;
+	c->quirks = &r->quirks;
+	c->log = (struct log_ctx){ .reader = r->device_name, .lun = lun, .gone = &r->gone };
+	c->bSlot = (uint8_t)number;
+	c->icc_state = ICC_PRESENT_INACTIVE;
+	c->message_cap = message_size(&r->desc);
+	c->answer_cap = c->message_cap > ANSWER_MIN ? c->message_cap : ANSWER_MIN;
+	c->message = malloc(c->message_cap);
+	c->answer = malloc(c->answer_cap);
+	if (!c->message || !c->answer) {
+		slot_destroy(s);
+		return NULL;
+	}
+	r->transport->ops->set_closed(r->transport, (uint8_t)number, false);
+	return s;
+}
+
+void reader_free_slot(struct slot *s)
+{
+	struct transport *t = s->reader->transport;
+
+	if (s->powered && !reader_is_gone(s->reader)) {
+		t->ops->set_closed(t, (uint8_t)s->number, false);
+		ccid_power_off(&s->ccid);
+		t->ops->set_closed(t, (uint8_t)s->number, true);
+	}
+	slot_destroy(s);
+}
+
+/* "2.05" from BCD 0x0205. */
+static unsigned bcd_byte(unsigned v)
+{
+	return (v >> 4) * 10 + (v & 0x0F);
+}
+
+static enum ccid_err check_firmware(const struct reader *r, const struct log_ctx *log)
+{
+	unsigned have = r->desc.bcdDevice, good = r->quirks.first_good_fw;
+
+	if (!quirk_has(&r->quirks, QUIRK_OLD_FIRMWARE))
+		return CCID_OK;
+	LOG(LOG_CRITICAL, log,
+	    "firmware %u.%02u of this reader is too old, %u.%02u is the first good one: update it, or set "
+	    "0x%04X in ifdDriverOptions to use it all the same",
+	    bcd_byte(have >> 8), bcd_byte(have & 0xFF), bcd_byte(good >> 8), bcd_byte(good & 0xFF),
+	    OPTION_USE_BOGUS_FIRMWARE);
+	return r->config.driver_options & OPTION_USE_BOGUS_FIRMWARE ? CCID_OK : CCID_ERR_NO_DEVICE;
+}
+
+static enum ccid_err copy_rates(struct reader *r)
+{
+	size_t n = r->transport->n_data_rates;
+
+	if (n == 0)
+		return CCID_OK;
+	r->data_rates = malloc(n * sizeof *r->data_rates);
+	if (!r->data_rates)
+		return CCID_ERR_NOMEM;
+	memcpy(r->data_rates, r->transport->data_rates, n * sizeof *r->data_rates);
+	r->n_data_rates = n;
+	return CCID_OK;
+}
+
+/* The transport is open: everything before the first command. */
+static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
+{
+	enum ccid_err err;
+
+	r->desc = r->transport->desc;
+	quirks_match(&r->quirks, r->desc.idVendor, r->desc.idProduct, r->desc.bcdDevice, r->config.quirks);
+	err = check_firmware(r, log);
+	if (err == CCID_OK)
+		err = copy_rates(r);
+	if (err != CCID_OK)
+		return err;
+	r->level = negotiate_level(&r->desc);
+	quirk_fix_desc(r);
+	r->n_slots = ccid_desc_slots(&r->desc);
+	r->slots = calloc(r->n_slots, sizeof *r->slots);
+	return r->slots ? CCID_OK : CCID_ERR_NOMEM;
+}
+
+/* Some readers need long for their first answer; others lost a message before we came. */
+static enum ccid_err first_status(struct slot *s)
+{
+	const struct quirk_set *q = &s->reader->quirks;
+	unsigned wait = q->first_timeout_ms ? q->first_timeout_ms : CCID_COMMAND_MS;
+	enum ccid_err err = CCID_ERR_COMM;
+
+	if (q->open_delay_ms) {
+		struct deadline d = deadline_in_ms(q->open_delay_ms);
+
+		deadline_sleep_ms(&d, q->open_delay_ms);
+	}
+	for (unsigned i = 0; i < FIRST_STATUS_TRIES; i++) {
+		err = ccid_get_slot_status(&s->ccid, wait);
+		if (err == CCID_OK || err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
+			break;
+	}
+	if (err == CCID_ERR_STALE)
+		err = CCID_ERR_NO_DEVICE;
+	if (err != CCID_OK && err != CCID_ERR_NO_DEVICE)
+		LOG(LOG_CRITICAL, &s->ccid.log, "the reader does not answer GetSlotStatus: %s", err_name(err));
+	return err;
+}
+
+void reader_close(struct reader *r)
+{
+	if (r->transport)
+		r->transport->ops->close(r->transport);
+	r->transport = NULL;
+	free(r->data_rates);
+	r->data_rates = NULL;
+	free(r->slots);
+	r->slots = NULL;
+}
+
+void reader_free(struct reader *r)
+{
+	if (!r)
+		return;
+	free(r->device_name);
+	free(r);
+}
+
+enum ccid_err reader_open(struct reader *r, struct usb_host *host, const struct usb_open_request *rq,
+			  unsigned long lun, unsigned number, struct slot **first)
+{
+	struct log_ctx log = { .reader = r->device_name, .lun = lun, .gone = &r->gone };
+	struct slot *s = NULL;
+	enum ccid_err err;
+
+	if (rq)
+		err = usb_open(host, rq, &r->transport);
+	else
+		err = serial_open(r->device_name, &log, &r->transport);
+	if (err == CCID_OK)
+		err = prepare(r, &log);
+	if (err == CCID_OK && number >= r->n_slots)
+		err = CCID_ERR_NO_DEVICE;
+	if (err == CCID_OK) {
+		s = reader_new_slot(r, lun, number);
+		err = s ? first_status(s) : CCID_ERR_NOMEM;
+	}
+	if (err == CCID_OK)
+		quirk_ready(r, s);
+	else {
+		slot_destroy(s);
+		reader_close(r);
+		s = NULL;
+	}
+	*first = s;
+	return err;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One card: power, presence, transmit. */
+#include "slot/slot.h"
+
+#include "proto/apdu.h"
+#include "quirks/quirk_hooks.h"
+#include "util/buf.h"
+
+#include <string.h>
+
+#define REOPEN_MS 2000u
+/* PC/SC part 10 pseudo-APDU FF C2 01: the user types a PIN meanwhile. */
+#define PSEUDO_APDU_MS 90000u
+
+bool reader_is_gone(const struct reader *r)
+{
+	return __atomic_load_n(&r->gone, __ATOMIC_ACQUIRE);
+}
+
+void reader_set_gone(struct reader *r)
+{
+	__atomic_store_n(&r->gone, true, __ATOMIC_RELEASE);
+	r->transport->ops->set_gone(r->transport);
+}
+
+/* Nothing is known of the card any more. */
+static void forget_card(struct slot *s)
+{
+	s->powered = false;
+	s->negotiated = false;
+	s->atr_len = 0;
+}
+
+enum ccid_err slot_recover(struct slot *s, enum ccid_err err)
+{
+	struct transport *t = s->reader->transport;
+	struct deadline d = deadline_in_ms(REOPEN_MS);
+
+	if (reader_is_gone(s->reader))
+		return CCID_ERR_NO_DEVICE;
+	if (err != CCID_ERR_STALE || !t->ops->reopen)
+		return err;
+	forget_card(s);
+	s->ccid.needs_resync = false;
+	err = t->ops->reopen(t, &d);
+	return err == CCID_OK ? CCID_ERR_COMM : CCID_ERR_NO_DEVICE;
+}
+
+/* True once after the reader was opened again behind our back. */
+static bool was_reopened(struct slot *s)
+{
+	unsigned now = __atomic_load_n(&s->reader->transport->generation, __ATOMIC_ACQUIRE);
+	bool yes = now != s->generation;
+
+	s->generation = now;
+	if (yes)
+		forget_card(s);
+	return yes;
+}
+
+/* The card went away and (perhaps) came back between two looks: it is reported as absent
+ * once, and the next poll ends at once so that its return is seen. */
+static void report_absent_once(struct slot *s, bool *present)
+{
+	struct transport *t = s->reader->transport;
+
+	*present = false;
+	if (t->ops->mark_changed)
+		t->ops->mark_changed(t, (uint8_t)s->number);
+}
+
+static enum ccid_err presence_locked(struct slot *s, bool *present)
+{
+	enum ccid_err err;
+
+	if (quirk_has(&s->reader->quirks, QUIRK_PRESENCE_FROM_POWER)) {
+		*present = !s->power_failed;
+		return CCID_OK;
+	}
+	err = slot_recover(s, ccid_get_slot_status(&s->ccid, CCID_COMMAND_MS));
+	if (was_reopened(s)) {
+		report_absent_once(s, present);
+		return CCID_OK;
+	}
+	if (err != CCID_OK)
+		return err;
+	*present = s->ccid.icc_state != ICC_ABSENT;
+	if (!*present) {
+		forget_card(s);
+	} else if (s->ccid.icc_state == ICC_PRESENT_INACTIVE && s->powered) {
+		/* We did not power it off: another card, or a reader that lost its state. */
+		forget_card(s);
+		report_absent_once(s, present);
+	}
+	return CCID_OK;
+}
+
+enum ccid_err slot_presence(struct slot *s, bool *present)
+{
+	enum ccid_err err;
+
+	*present = false;
+	if (reader_is_gone(s->reader))
+		return CCID_ERR_NO_DEVICE;
+	/* A command is under way: then the card is there, and nobody waits for it here. */
+	if (pthread_mutex_trylock(&s->lock) != 0) {
+		*present = true;
+		return CCID_OK;
+	}
+	err = presence_locked(s, present);
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+/* bPowerSelect values to try, at most 3; 0 lets the reader decide. */
+static unsigned voltages(const struct reader *r, uint8_t out[3])
+{
+	static const unsigned option[] = { 1, 2, 3, 0 };	/* ifdDriverOptions 0x30 */
+	unsigned first = option[(r->config.driver_options & OPTION_VOLTAGE_MASK) >> 4];
+	unsigned n = 0;
+
+	if (r->desc.dwFeatures & (CCID_FEATURE_AUTO_VOLTAGE | CCID_FEATURE_AUTO_ACTIVATION) || first == 0) {
+		out[0] = 0;
+		return 1;
+	}
+	/* From the configured one on, 5 V (1), 3 V (2), 1.8 V (3), 5 V ... each once. */
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned v = (first - 1 + i) % 3 + 1;
+
+		if (r->desc.bVoltageSupport & 1u << (v - 1))
+			out[n++] = (uint8_t)v;
+	}
+	if (n == 0)
+		out[n++] = 0;
+	return n;
+}
+
+/* Nothing that another voltage could help. */
+static bool is_final(enum ccid_err err)
+{
+	return err == CCID_OK || err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ||
+	       err == CCID_ERR_NO_CARD || err == CCID_ERR_TIMEOUT || err == CCID_ERR_NOMEM;
+}
+
+static enum ccid_err power_at(struct slot *s, uint8_t bPowerSelect)
+{
+	enum ccid_err err = ccid_power_on(&s->ccid, bPowerSelect, s->atr, sizeof s->atr, &s->atr_len);
+
+	if (err != CCID_OK && quirk_power_failed(s) == CCID_OK)
+		err = ccid_power_on(&s->ccid, bPowerSelect, s->atr, sizeof s->atr, &s->atr_len);
+	return err;
+}
+
+enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
+{
+	uint8_t select[3];
+	unsigned n = voltages(s->reader, select);
+	enum ccid_err err = CCID_ERR_POWER;
+
+	*len = 0;
+	if (reader_is_gone(s->reader))
+		return CCID_ERR_NO_DEVICE;
+	was_reopened(s);
+	forget_card(s);
+	if (quirk_has(&s->reader->quirks, QUIRK_OFF_BEFORE_ON))
+		ccid_power_off(&s->ccid);
+	for (unsigned i = 0; i < n; i++) {
+		err = power_at(s, select[i]);
+		if (is_final(err))
+			break;
+	}
+	if (err == CCID_OK && s->atr_len == 0)
+		err = CCID_ERR_MUTE;
+	s->power_failed = err != CCID_OK;
+	if (err != CCID_OK) {
+		forget_card(s);
+		return slot_recover(s, err);
+	}
+	s->powered = true;
+	memcpy(atr, s->atr, s->atr_len);
+	*len = s->atr_len;
+	return CCID_OK;
+}
+
+enum ccid_err slot_power_on(struct slot *s, uint8_t *atr, size_t *len)
+{
+	enum ccid_err err;
+
+	pthread_mutex_lock(&s->lock);
+	err = slot_power_on_locked(s, atr, len);
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+enum ccid_err slot_power_off(struct slot *s)
+{
+	enum ccid_err err;
+
+	pthread_mutex_lock(&s->lock);
+	forget_card(s);
+	err = reader_is_gone(s->reader) ? CCID_ERR_NO_DEVICE : ccid_power_off(&s->ccid);
+	if (err == CCID_ERR_MUTE || err == CCID_ERR_NO_CARD)
+		err = CCID_OK;	/* nothing there to power: it is off */
+	err = slot_recover(s, err);
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsigned least_wait_ms, size_t *answer_len)
+{
+	enum ccid_err err;
+
+	*answer_len = 0;
+	while (step.verdict == STEP_SEND) {
+		unsigned wait = step.wait_ms > least_wait_ms ? step.wait_ms : least_wait_ms;
+		struct ccid_block in;
+
+		err = ccid_xfr_block(&s->ccid, step.data, step.len, step.bBWI, step.wLevelParameter, wait, &in);
+		if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE || reader_is_gone(s->reader)) {
+			step.verdict = STEP_FAILED;
+			step.err = err == CCID_OK ? CCID_ERR_NO_DEVICE : err;
+			break;
+		}
+		step = exchange_feed(&s->exchange, err, in.data, in.len, in.bChainParameter);
+	}
+	if (step.verdict == STEP_DONE)
+		*answer_len = s->exchange.answer_len;
+	exchange_end(&s->exchange);
+	ccid_forget(&s->ccid);
+	return step.verdict == STEP_DONE ? CCID_OK : step.err;
+}
+
+static bool is_pseudo_apdu(const uint8_t *apdu, size_t len)
+{
+	return len >= 3 && apdu[0] == 0xFF && apdu[1] == 0xC2 && apdu[2] == 0x01;
+}
+
+static enum ccid_err transmit_locked(struct slot *s, const uint8_t *apdu, size_t len,
+				     uint8_t *answer, size_t cap, size_t *answer_len)
+{
+	struct exchange_step step;
+	enum ccid_err err;
+
+	if (quirk_answers_apdu(s, apdu, len, answer, cap, answer_len))
+		return CCID_OK;
+	if (was_reopened(s) || !s->powered)
+		return s->ccid.icc_state == ICC_ABSENT ? CCID_ERR_NO_CARD : CCID_ERR_COMM;
+	err = slot_ensure_protocol(s);
+	if (err != CCID_OK)
+		return err;
+	step = exchange_begin(&s->exchange, &s->params.exchange, &s->t1, apdu, len, answer, cap);
+	return slot_run_exchange(s, step, is_pseudo_apdu(apdu, len) ? PSEUDO_APDU_MS : 0, answer_len);
+}
+
+enum ccid_err slot_transmit(struct slot *s, const uint8_t *apdu, size_t len,
+			    uint8_t *answer, size_t cap, size_t *answer_len)
+{
+	enum ccid_err err = CCID_ERR_NO_DEVICE;
+
+	*answer_len = 0;
+	if (len == 0)
+		return CCID_ERR_ARG;
+	pthread_mutex_lock(&s->lock);
+	if (!reader_is_gone(s->reader))
+		err = slot_recover(s, transmit_locked(s, apdu, len, answer, cap, answer_len));
+	if (err != CCID_OK) {
+		LOG(LOG_INFO, &s->ccid.log, "transmit of %zu bytes failed: %s", len, err_name(err));
+		*answer_len = 0;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+enum ccid_err slot_escape(struct slot *s, const uint8_t *data, size_t len,
+			  uint8_t *answer, size_t cap, size_t *answer_len)
+{
+	enum ccid_err err = CCID_ERR_NO_DEVICE;
+
+	*answer_len = 0;
+	pthread_mutex_lock(&s->lock);
+	if (!reader_is_gone(s->reader))
+		err = slot_recover(s, ccid_escape(&s->ccid, data, len, CCID_ESCAPE_MS, answer, cap, answer_len));
+	pthread_mutex_unlock(&s->lock);
+	if (err != CCID_OK)
+		*answer_len = 0;
+	return err == CCID_ERR_OVERFLOW ? CCID_ERR_SHORT_BUFFER : err;
+}

@@ -1,0 +1,599 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "transport/serial_line.h"
+
+#include "ccid/ccid_msg.h"
+#include "transport/serial_frame.h"
+#include "transport/serial_tty.h"
+#include "util/buf.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_MS 1000000u
+/* A command is sent once and repeated after this many NAKs at most. */
+#define REPEATS_MAX 3
+/* A damaged answer is asked for again until this many came. */
+#define DAMAGED_MAX 3
+/* Inside a frame the reader is never silent for so long: the rest is lost. */
+#define FRAME_GAP_NS (500u * NS_PER_MS)
+/* Nothing for so long after a damaged frame: its end. */
+#define QUIET_NS (30u * NS_PER_MS)
+/* Card movements are told when a command is under way (Escape 01 01 01: synchronously). A
+ * poll therefore ends soon, and what follows it, GetSlotStatus, brings them. */
+#define CHANGE_WAIT_MS 400
+#define SLOTS_MAX 8
+#define WRITE_RETRY_MS 10
+
+/* In line for the reader, first come first served. On the waiter's stack. */
+struct place {
+	struct place *next;
+};
+
+struct serial {
+	struct transport t;	/* first: a transport pointer is a serial pointer */
+	bool echoes;
+	int fd;
+	int wake[2];		/* a byte in it ends a poll(); one stays there once gone is set */
+
+	/* Innermost lock: nothing but the log is called under it that takes another one or
+	 * blocks. All below belongs to it. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;	/* broadcast at every change below */
+	bool gone;
+	bool closing;
+	unsigned inside;	/* calls under way */
+	bool reading;		/* a thread is in poll() for all others */
+	uint64_t last_byte_ns;
+	struct serial_frame frame;
+	struct place *first, **last;
+	bool change[SLOTS_MAX], stop[SLOTS_MAX];
+
+	/* the command that has the line, and what came for it */
+	struct request *owner;
+	uint8_t out[SERIAL_FRAME_MAX];	/* of the owner's thread */
+	size_t out_len;
+	unsigned repeats, damages;
+	bool nak, damaged, time_request;
+	uint8_t answer[SERIAL_MESSAGE_MAX];
+	size_t answer_len;	/* 0: none */
+};
+
+static struct serial *serial_of(struct transport *t)
+{
+	return (struct serial *)t;
+}
+
+/* Every hook: enter, work, leave. After enter() failed there is no leave(). */
+static enum ccid_err enter(struct serial *s)
+{
+	pthread_mutex_lock(&s->lock);
+	if (!s->gone) {
+		s->inside++;
+		return CCID_OK;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return CCID_ERR_NO_DEVICE;
+}
+
+static enum ccid_err leave(struct serial *s, enum ccid_err err)
+{
+	s->inside--;
+	pthread_cond_broadcast(&s->changed);
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+/* Ends the poll() of the reading thread. */
+static void wake_reader(struct serial *s)
+{
+	static const uint8_t byte = 0;
+	ssize_t n = write(s->wake[1], &byte, 1);
+
+	(void)n;	/* full: it is awake already */
+}
+
+static void set_gone_locked(struct serial *s)
+{
+	if (s->gone)
+		return;
+	s->gone = true;
+	wake_reader(s);
+	pthread_cond_broadcast(&s->changed);
+}
+
+/* The wire does not tell which slot: all look. */
+static void mark_changes(struct serial *s)
+{
+	memset(s->change, true, sizeof s->change);
+}
+
+static bool is_time_extension(const uint8_t *answer)
+{
+	return ccid_command_state(answer[7]) == COMMAND_TIME_EXTENSION;
+}
+
+static void take_message(struct serial *s)
+{
+	const uint8_t *m = s->frame.message;
+	const struct request *r = s->owner;
+
+	/* Without bit 7 it is a command: an echo nobody expects. */
+	if (!r || !(m[0] & 0x80) || m[5] != r->slot || m[6] != r->seq) {
+		LOG(LOG_COMM, &s->t.log, "dropped %s for slot %u, bSeq %u: nobody waits for it",
+		    ccid_message_name(m[0]), m[5], m[6]);
+		return;
+	}
+	/* What follows a time extension replaces it; nothing follows an answer. */
+	if (s->answer_len > 0 && !is_time_extension(s->answer))
+		return;
+	memcpy(s->answer, m, s->frame.message_len);
+	s->answer_len = s->frame.message_len;
+}
+
+static void take_byte(struct serial *s, uint8_t byte)
+{
+	switch (serial_frame_feed(&s->frame, byte)) {
+	case SERIAL_MESSAGE:
+		take_message(s);
+		break;
+	case SERIAL_NAK:
+		s->nak = true;
+		break;
+	case SERIAL_CARD:
+		mark_changes(s);
+		break;
+	case SERIAL_TIME:
+		s->time_request = true;
+		break;
+	case SERIAL_DAMAGED:
+		s->damaged = true;
+		break;
+	case SERIAL_ECHO:
+		if (s->frame.echo_differs)
+			LOG(LOG_INFO, &s->t.log, "the echo differs from what was sent");
+		break;
+	case SERIAL_NOTHING:
+		break;
+	}
+}
+
+/* Lets the time go by until something happened or until_ns is reached. One of the waiting
+ * threads reads the line for all. Called and returns with the lock held. */
+static void step(struct serial *s, uint64_t until_ns)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(until_ns / 1000000000u),
+		.tv_nsec = (long)(until_ns % 1000000000u),
+	};
+	uint8_t bytes[256];
+	ssize_t n, i;
+
+	if (s->reading) {
+		pthread_cond_timedwait(&s->changed, &s->lock, &ts);
+		return;
+	}
+	s->reading = true;
+	pthread_mutex_unlock(&s->lock);
+	n = serial_tty_read(s->fd, s->wake[0], bytes, sizeof bytes, until_ns);
+	pthread_mutex_lock(&s->lock);
+	s->reading = false;
+	if (n > 0)
+		s->last_byte_ns = clock_now();
+	for (i = 0; i < n; i++)
+		take_byte(s, bytes[i]);
+	wipe(bytes, sizeof bytes);
+	if (n < 0 && !s->gone) {
+		LOG(LOG_INFO, &s->t.log, "the serial line was hung up");
+		set_gone_locked(s);
+	}
+	/* What woke this poll() is used up; that the reader is gone never is. */
+	while (!s->gone && read(s->wake[0], bytes, sizeof bytes) > 0)
+		;
+	pthread_cond_broadcast(&s->changed);
+}
+
+/* The line takes a whole frame at once, but for one that is stuck: then there is time to
+ * read, and to see a removal. */
+static enum ccid_err send_bytes(struct serial *s, const uint8_t *p, size_t len,
+				const struct deadline *d)
+{
+	while (len > 0) {
+		ssize_t n = s->gone ? -1 : serial_tty_write(s->fd, p, len);
+
+		if (n < 0) {
+			set_gone_locked(s);
+			return CCID_ERR_NO_DEVICE;
+		}
+		p += n;
+		len -= (size_t)n;
+		if (n == 0 && deadline_passed(d))
+			return CCID_ERR_TIMEOUT;
+		if (n == 0)
+			step(s, deadline_earlier(*d, deadline_in_ms(WRITE_RETRY_MS)).at_ns);
+	}
+	return CCID_OK;
+}
+
+/* What came before a command does not belong to it. The rest of a frame that was given up
+ * is let pass first: its bytes could look like anything. */
+static void end_former_frame(struct serial *s, const struct deadline *d)
+{
+	uint64_t quiet = s->last_byte_ns + QUIET_NS;
+
+	while (serial_frame_busy(&s->frame) && !s->gone && !deadline_passed(d) &&
+	       clock_now() < quiet) {
+		step(s, quiet);
+		quiet = s->last_byte_ns + QUIET_NS;
+	}
+	serial_frame_restart(&s->frame);
+}
+
+static enum ccid_err send_command(struct serial *s, const struct deadline *d)
+{
+	end_former_frame(s, d);
+	if (s->echoes)
+		serial_frame_expect_echo(&s->frame, s->out, s->out_len);
+	s->nak = s->damaged = s->time_request = false;
+	s->answer_len = 0;
+	return send_bytes(s, s->out, s->out_len, d);
+}
+
+/* Waits in the queue until the line is free and all who came earlier had their turn. */
+static enum ccid_err take_line(struct serial *s, struct request *r, const struct deadline *d)
+{
+	struct place me = { NULL }, **p;
+	enum ccid_err err = CCID_OK;
+
+	*s->last = &me;
+	s->last = &me.next;
+	while (!err && (s->owner || s->first != &me)) {
+		struct timespec ts = {
+			.tv_sec = (time_t)(d->at_ns / 1000000000u),
+			.tv_nsec = (long)(d->at_ns % 1000000000u),
+		};
+		if (s->gone)
+			err = CCID_ERR_NO_DEVICE;
+		else if (deadline_passed(d))
+			err = CCID_ERR_TIMEOUT;
+		else
+			pthread_cond_timedwait(&s->changed, &s->lock, &ts);
+	}
+	for (p = &s->first; *p != &me; p = &(*p)->next)
+		;
+	*p = me.next;
+	if (s->last == &me.next)
+		s->last = p;
+	if (!err && s->gone)
+		err = CCID_ERR_NO_DEVICE;
+	if (!err)
+		s->owner = r;
+	return err;
+}
+
+static void give_line(struct serial *s)
+{
+	s->owner = NULL;
+	s->answer_len = 0;
+	s->nak = s->damaged = s->time_request = false;
+	wipe(s->out, sizeof s->out);
+	wipe(s->answer, sizeof s->answer);
+	serial_frame_wipe(&s->frame);
+	pthread_cond_broadcast(&s->changed);
+}
+
+/* passes_gate means nothing here: there is one line, and two commands on it would be
+ * none. */
+static enum ccid_err serial_start(struct transport *t, struct request *r, const struct deadline *d)
+{
+	struct serial *s = serial_of(t);
+	enum ccid_err err;
+
+	if (r->len < CCID_HEADER_LENGTH)
+		return CCID_ERR_ARG;
+	if (r->len > SERIAL_MESSAGE_MAX)
+		return CCID_ERR_TOO_LONG;
+	err = enter(s);
+	if (err)
+		return err;
+	err = take_line(s, r, d);
+	if (err)
+		return leave(s, err);
+	s->out_len = serial_frame_encode(r->msg, r->len, s->out);
+	s->repeats = s->damages = 0;
+	err = send_command(s, d);
+	if (err)
+		give_line(s);
+	return leave(s, err);
+}
+
+static enum ccid_err give_answer(struct serial *s, struct request *r)
+{
+	size_t len = s->answer_len;
+
+	s->answer_len = 0;
+	if (len > r->answer_cap) {
+		LOG(LOG_CRITICAL, &s->t.log, "an answer of %zu bytes was not expected", len);
+		return CCID_ERR_COMM;
+	}
+	memcpy(r->answer, s->answer, len);
+	r->answer_len = len;
+	return CCID_OK;
+}
+
+/* The byte on the line says what CCID says by an answer (CCID 1.10 §6.2.6). */
+static enum ccid_err give_time_extension(struct serial *s, struct request *r)
+{
+	struct ccid_msg m = {
+		.bMessageType = RDR_TO_PC_DATA_BLOCK,
+		.bSlot = r->slot,
+		.bSeq = r->seq,
+		.b7 = COMMAND_TIME_EXTENSION << 6,
+		.b8 = 1,
+	};
+
+	s->time_request = false;
+	if (r->answer_cap < CCID_HEADER_LENGTH)
+		return CCID_ERR_COMM;
+	ccid_msg_encode(&m, r->answer);
+	r->answer_len = CCID_HEADER_LENGTH;
+	return CCID_OK;
+}
+
+static enum ccid_err say_again(struct serial *s, const struct deadline *d)
+{
+	serial_frame_restart(&s->frame);
+	s->damaged = false;
+	if (++s->damages >= DAMAGED_MAX) {
+		LOG(LOG_CRITICAL, &s->t.log, "%u damaged answers: given up", s->damages);
+		return CCID_ERR_COMM;
+	}
+	LOG(LOG_INFO, &s->t.log, "damaged answer, asked for it again");
+	return send_bytes(s, serial_nak, sizeof serial_nak, d);
+}
+
+static enum ccid_err repeat(struct serial *s, const struct deadline *d)
+{
+	s->nak = false;
+	if (s->repeats++ == REPEATS_MAX) {
+		LOG(LOG_CRITICAL, &s->t.log, "the reader does not understand the command");
+		return CCID_ERR_COMM;
+	}
+	LOG(LOG_INFO, &s->t.log, "the reader asks for the command again");
+	return send_command(s, d);
+}
+
+/* When the line has to be looked at again though no byte comes. */
+static uint64_t attention_ns(const struct serial *s, const struct deadline *d)
+{
+	uint64_t at = UINT64_MAX;
+
+	if (s->damaged)
+		at = s->last_byte_ns + QUIET_NS;
+	else if (serial_frame_busy(&s->frame))
+		at = s->last_byte_ns + FRAME_GAP_NS;
+	return at < d->at_ns ? at : d->at_ns;
+}
+
+static enum ccid_err serial_wait(struct transport *t, struct request *r, const struct deadline *d)
+{
+	struct serial *s = serial_of(t);
+	enum ccid_err err = enter(s);
+
+	if (err)
+		return err;
+	while (!err) {
+		bool silent = clock_now() >= attention_ns(s, d);
+
+		if (s->gone)
+			err = CCID_ERR_NO_DEVICE;
+		else if (s->owner != r)
+			err = CCID_ERR_ARG;
+		else if (s->answer_len > 0)
+			return leave(s, give_answer(s, r));
+		else if (s->nak)
+			err = repeat(s, d);
+		else if (deadline_passed(d))
+			err = CCID_ERR_TIMEOUT;
+		else if (silent)
+			err = say_again(s, d);
+		else if (s->time_request)
+			return leave(s, give_time_extension(s, r));
+		else
+			step(s, attention_ns(s, d));
+	}
+	return leave(s, err);
+}
+
+static void serial_finish(struct transport *t, struct request *r)
+{
+	struct serial *s = serial_of(t);
+
+	pthread_mutex_lock(&s->lock);
+	if (s->owner == r)
+		give_line(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void serial_resync(struct transport *t, uint8_t slot)
+{
+	struct serial *s = serial_of(t);
+
+	(void)slot;
+	if (enter(s))
+		return;
+	/* The line of another slot's command is left alone: slot and bSeq tell its
+	 * answer from a late one. */
+	if (!s->owner) {
+		serial_tty_flush(s->fd);
+		serial_frame_init(&s->frame);
+		/* a movement may have been among it */
+		mark_changes(s);
+	}
+	leave(s, CCID_OK);
+}
+
+static enum ccid_err serial_wait_change(struct transport *t, uint8_t slot, const struct deadline *d)
+{
+	struct serial *s = serial_of(t);
+	struct deadline end = deadline_earlier(*d, deadline_in_ms(CHANGE_WAIT_MS));
+	enum ccid_err err;
+
+	if (slot >= SLOTS_MAX)
+		return CCID_ERR_ARG;
+	err = enter(s);
+	if (err)
+		return err;
+	for (;;) {
+		if (s->gone)
+			return leave(s, CCID_ERR_NO_DEVICE);
+		if (s->stop[slot]) {
+			s->stop[slot] = false;
+			return leave(s, CCID_ERR_TIMEOUT);
+		}
+		if (s->change[slot]) {
+			s->change[slot] = false;
+			return leave(s, CCID_OK);
+		}
+		if (deadline_passed(&end))
+			return leave(s, CCID_ERR_TIMEOUT);
+		step(s, end.at_ns);
+	}
+}
+
+static void serial_stop_change(struct transport *t, uint8_t slot)
+{
+	struct serial *s = serial_of(t);
+
+	if (slot >= SLOTS_MAX || enter(s))
+		return;
+	s->stop[slot] = true;
+	if (s->reading)
+		wake_reader(s);
+	leave(s, CCID_OK);
+}
+
+static void serial_set_gone(struct transport *t)
+{
+	struct serial *s = serial_of(t);
+
+	pthread_mutex_lock(&s->lock);
+	set_gone_locked(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static void free_line(struct serial *s)
+{
+	serial_tty_close(s->fd);
+	if (s->wake[0] >= 0) {
+		close(s->wake[0]);
+		close(s->wake[1]);
+	}
+	pthread_cond_destroy(&s->changed);
+	pthread_mutex_destroy(&s->lock);
+	free(s->t.data_rates);
+	free(s->t.manufacturer);
+	wipe(s, sizeof *s);
+	free(s);
+}
+
+/* Calls inside return at once; the one that has the line calls finish() then. */
+static void serial_close(struct transport *t)
+{
+	struct serial *s = serial_of(t);
+
+	pthread_mutex_lock(&s->lock);
+	set_gone_locked(s);
+	while (s->inside > 0 || s->owner)
+		pthread_cond_wait(&s->changed, &s->lock);
+	pthread_mutex_unlock(&s->lock);
+	free_line(s);
+}
+
+static const struct transport_ops ops_with_changes = {
+	.start = serial_start,
+	.wait = serial_wait,
+	.finish = serial_finish,
+	.resync = serial_resync,
+	.wait_change = serial_wait_change,
+	.stop_change = serial_stop_change,
+	.set_gone = serial_set_gone,
+	.close = serial_close,
+};
+
+static const struct transport_ops ops_without_changes = {
+	.start = serial_start,
+	.wait = serial_wait,
+	.finish = serial_finish,
+	.resync = serial_resync,
+	.set_gone = serial_set_gone,
+	.close = serial_close,
+};
+
+void serial_line_no_changes(struct transport *t)
+{
+	t->ops = &ops_without_changes;
+}
+
+static enum ccid_err init_locks(struct serial *s)
+{
+	pthread_condattr_t attr;
+	int failed;
+
+	if (pthread_condattr_init(&attr) != 0)
+		return CCID_ERR_NOMEM;
+	failed = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0 ||
+		 pthread_cond_init(&s->changed, &attr) != 0;
+	pthread_condattr_destroy(&attr);
+	if (failed)
+		return CCID_ERR_NOMEM;
+	if (pthread_mutex_init(&s->lock, NULL) != 0) {
+		pthread_cond_destroy(&s->changed);
+		return CCID_ERR_NOMEM;
+	}
+	return CCID_OK;
+}
+
+static enum ccid_err describe(struct serial *s, const struct serial_type *type)
+{
+	s->t.desc = type->desc;
+	s->t.manufacturer = strdup(type->manufacturer);
+	if (!s->t.manufacturer)
+		return CCID_ERR_NOMEM;
+	if (type->n_rates == 0)
+		return CCID_OK;
+	s->t.data_rates = malloc(type->n_rates * sizeof *type->rates);
+	if (!s->t.data_rates)
+		return CCID_ERR_NOMEM;
+	memcpy(s->t.data_rates, type->rates, type->n_rates * sizeof *type->rates);
+	s->t.n_data_rates = type->n_rates;
+	return CCID_OK;
+}
+
+enum ccid_err serial_line_new(int fd, const struct serial_type *type, const struct log_ctx *log,
+			      struct transport **out)
+{
+	struct serial *s = calloc(1, sizeof *s);
+
+	if (!s || init_locks(s)) {
+		free(s);
+		serial_tty_close(fd);
+		return CCID_ERR_NOMEM;
+	}
+	s->t.ops = type->notifies ? &ops_with_changes : &ops_without_changes;
+	s->t.log = *log;
+	s->echoes = type->echoes;
+	s->fd = fd;
+	s->last = &s->first;
+	serial_frame_init(&s->frame);
+	s->wake[0] = s->wake[1] = -1;
+	if (describe(s, type) || pipe2(s->wake, O_CLOEXEC | O_NONBLOCK) != 0) {
+		free_line(s);
+		return CCID_ERR_NOMEM;
+	}
+	*out = &s->t;
+	return CCID_OK;
+}

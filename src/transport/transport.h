@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TRANSPORT_H
+#define TRANSPORT_H
+
+#include "ccid/ccid_desc.h"
+#include "util/deadline.h"
+#include "util/err.h"
+#include "util/log.h"
+
+/* What carries CCID messages: USB bulk, the control pipe (ICCD) or a serial line.
+ *
+ * Above a transport there are only CCID messages: ICCD translates PC_to_RDR
+ * messages into control requests and makes up the RDR_to_PC answer, a serial
+ * line frames them. All hooks may be called from any thread; none is called with
+ * a transport's lock held, and none is called after close() began except those
+ * already inside, which return CCID_ERR_NO_DEVICE at once. */
+struct transport;
+
+/* One command in flight. The caller owns it, zeroes it, fills the first part, and
+ * keeps it in place from start() to finish(). At most one per slot at a time. `msg` is a whole PC_to_RDR
+ * message; its header's bSlot and bSeq must equal slot and seq. */
+struct request {
+	/* filled by the caller */
+	uint8_t slot;
+	uint8_t seq;
+	uint8_t *msg;
+	size_t len;
+	bool passes_gate;	/* GetSlotStatus, IccPowerOff, Abort: take no busy place */
+	uint8_t seq_slack;	/* quirk: answers whose bSeq is off by so much count too */
+	/* where the answer goes: capacity covers any message of this reader */
+	uint8_t *answer;
+	size_t answer_cap;
+	size_t answer_len;	/* set by wait() */
+};
+
+struct transport_ops {
+	/* Waits for a busy place (unless passes_gate) and sends the message.
+	 * Errors: TIMEOUT (no place, or not sent by the deadline), NO_DEVICE, STALE, COMM,
+	 * NOMEM. After an error nothing is in flight and finish() need not be called. */
+	enum ccid_err (*start)(struct transport *t, struct request *r, const struct deadline *d);
+
+	/* Waits for the next answer that carries the request's slot and seq; may be
+	 * called again for the answer after a time extension. An answer is at least
+	 * 10 bytes, its dwLength is not yet judged. Errors: TIMEOUT, NO_DEVICE, STALE,
+	 * COMM (damaged frame). */
+	enum ccid_err (*wait)(struct transport *t, struct request *r, const struct deadline *d);
+
+	/* Gives the busy place back. An answer that comes later is dropped. */
+	void (*finish)(struct transport *t, struct request *r);
+
+	/* Class request ABORT for a slot (CCID 1.10 §5.3.1); NULL where there is none. */
+	enum ccid_err (*abort)(struct transport *t, uint8_t slot, uint8_t seq, const struct deadline *d);
+
+	/* Drops what the reader still wants to tell about a former command of this
+	 * slot (serial: flushes the line). NULL: nothing to do. */
+	void (*resync)(struct transport *t, uint8_t slot);
+
+	/* Waits for a slot change of that slot: CCID_OK on an event (also one that came
+	 * while nobody waited), CCID_ERR_TIMEOUT at the deadline or when stopped. NULL when
+	 * the transport has no notifications. */
+	enum ccid_err (*wait_change)(struct transport *t, uint8_t slot, const struct deadline *d);
+	/* Ends the current wait_change of that slot, or the next one when none runs. */
+	void (*stop_change)(struct transport *t, uint8_t slot);
+
+	/* The device is gone: every call inside and every later one fails at once. */
+	void (*set_gone)(struct transport *t);
+
+	/* The slot is being closed (or opened again): what runs on it, and every later call, fails
+	 * with CCID_ERR_NO_DEVICE at once; the other slots do not notice. */
+	void (*set_closed)(struct transport *t, uint8_t slot, bool closed);
+
+	/* Makes the next wait_change of that slot return at once. NULL with wait_change. */
+	void (*mark_changed)(struct transport *t, uint8_t slot);
+
+	/* Same node, dead handle (USB reset, suspend): opens and claims it again.
+	 * NULL when the transport has no such thing. */
+	enum ccid_err (*reopen)(struct transport *t, const struct deadline *d);
+
+	/* "bus-port[.port...]:config.interface" as in sysfs, zero-terminated; NULL where there is none. */
+	enum ccid_err (*bus_path)(const struct transport *t, char *out, size_t cap);
+
+	/* Cancels what is in flight, reaps it, frees everything. */
+	void (*close)(struct transport *t);
+};
+
+/* Embedded at the start of each transport's own struct. */
+struct transport {
+	const struct transport_ops *ops;
+	struct ccid_desc desc;		/* as read from the device */
+	uint32_t *data_rates;		/* owned; NULL when there is no table */
+	size_t n_data_rates;
+	char *manufacturer;		/* iManufacturer, raw bytes escaped; owned, may be NULL */
+	char *serial_number;		/* iSerialNumber; owned, may be NULL */
+	uint8_t bus, address;
+	unsigned generation;		/* atomic: counts reopenings, each of which powered the cards off */
+	bool card_always_present;	/* ICCD: no slot changes to wait for */
+	struct log_ctx log;
+};
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TRANSPORT_USB_H
+#define TRANSPORT_USB_H
+
+#include "transport/transport.h"
+
+/* What all USB readers of the process share: libusb's context and the pump (usb_pump.h). */
+struct usb_host;
+
+enum ccid_err usb_host_new(struct usb_host **out);
+/* No reader of it may be open. */
+void usb_host_free(struct usb_host *host);
+
+/* A device name of pcscd taken apart. interface -1: not said; node "": look for the first match;
+ * idVendor 0: any supported reader. */
+struct usb_name {
+	uint16_t idVendor, idProduct;
+	int interface;
+	unsigned bus, address;
+	char node[64];
+};
+
+/* "usb:vvvv/pppp:libudev:i:/dev/bus/usb/BBB/DDD", "usb:vvvv/pppp:libusb-1.0:bus:address:interface",
+ * "usb:vvvv/pppp". CCID_ERR_ARG for anything else. */
+enum ccid_err usb_name_parse(const char *device_name, struct usb_name *out);
+
+/* Opens and claims the CCID or ICCD interface that the name stands for. CCID_ERR_NO_DEVICE, quietly,
+ * for an interface that is no CCID; other errors after one log line. `taken` tells whether
+ * bus/address/interface is open already, for names without a node (may be NULL). On success
+ * *out is the caller's, to be ended by ops->close(). */
+struct usb_open_request {
+	const struct usb_name *name;
+	const struct log_ctx *log;	/* copied; what it points to outlives the transport */
+	bool (*taken)(void *user, unsigned bus, unsigned address, int interface);
+	void *user;
+};
+enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq, struct transport **out);
+
+/* "bus-port[.port...]:config.interface" as in sysfs, zero-terminated, at most cap bytes.
+ * CCID_ERR_SHORT_BUFFER when it does not fit. */
+enum ccid_err usb_bus_path(const struct transport *t, char *out, size_t cap);
+
+/* Makes two open interfaces of one device take turns: one gate, the smaller number of places. Before the first
+ * start() of the second. */
+void usb_share_gate(struct transport *first, struct transport *second);
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Bulk pipes: one OUT transfer a slot, one IN transfer for all of them. */
+#include "transport/usb_engine.h"
+
+#include "ccid/ccid_msg.h"
+#include "util/buf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Largest message of the standard: an extended APDU with its header (CCID 1.10 §5.1). */
+#define MESSAGE_MAX (CCID_HEADER_LENGTH + 65546u)
+#define IN_ERRORS_MAX 3u
+/* Bytes of a header that are enough to know whose answer it is. */
+#define OWNER_KNOWN 7u
+
+static void LIBUSB_CALL in_done(struct libusb_transfer *x);
+
+enum ccid_err usb_bulk_init(struct usb_transport *u)
+{
+	size_t packet = u->t.desc.bulk_in_packet ? u->t.desc.bulk_in_packet : 64;
+	size_t max = u->t.desc.dwMaxCCIDMessageLength;
+
+	if (max > MESSAGE_MAX)
+		max = MESSAGE_MAX;
+	/* Some readers answer more than they announce: never less than a short APDU's answer. */
+	if (max < CCID_HEADER_LENGTH + 261)
+		max = CCID_HEADER_LENGTH + 261;
+	u->in_cap = (max + packet - 1) / packet * packet;
+	u->in_buf = malloc(u->in_cap);
+	u->in = libusb_alloc_transfer(0);
+	return u->in_buf && u->in ? CCID_OK : CCID_ERR_NOMEM;
+}
+
+/* Asks for the next piece of what the reader sends. */
+static int submit_in(struct usb_transport *u)
+{
+	size_t room = u->in_cap - u->in_have;
+	int rc;
+
+	if (u->split_reads) {
+		size_t packet = u->t.desc.bulk_in_packet;
+		size_t want = packet;
+
+		if (u->in_have >= CCID_HEADER_LENGTH) {
+			size_t rest = CCID_HEADER_LENGTH + (size_t)get_le32(u->in_buf + 1) - u->in_have;
+
+			want = (rest + packet - 1) / packet * packet;
+		}
+		if (want < room)
+			room = want;
+	}
+	libusb_fill_bulk_transfer(u->in, u->handle, u->t.desc.bulk_in, u->in_buf + u->in_have,
+				  (int)room, in_done, u, 0);
+	rc = libusb_submit_transfer(u->in);
+	u->in_pending = rc == 0;
+	return rc;
+}
+
+static struct usb_slot *only_one_in_flight(struct usb_transport *u)
+{
+	struct usb_slot *found = NULL;
+
+	for (unsigned i = 0; i < u->n_slots; i++) {
+		if (!u->slots[i].req || u->slots[i].answered)
+			continue;
+		if (found)
+			return NULL;
+		found = &u->slots[i];
+	}
+	return found;
+}
+
+static bool is_answer_to(const struct request *r, uint8_t bSeq)
+{
+	return (uint8_t)(bSeq - r->seq + r->seq_slack) <= 2 * r->seq_slack;
+}
+
+/* Gives a frame to the request that it answers; drops what nobody waits for. */
+static void deliver(struct usb_transport *u, size_t len)
+{
+	struct usb_slot *s = NULL;
+	struct request *r;
+
+	if (len >= OWNER_KNOWN && u->in_buf[5] < u->n_slots) {
+		s = &u->slots[u->in_buf[5]];
+		if (!s->req || s->answered || !is_answer_to(s->req, u->in_buf[6]))
+			s = NULL;
+	} else if (len < OWNER_KNOWN) {
+		s = only_one_in_flight(u);
+	}
+	if (!s) {
+		LOG(LOG_INFO, &u->t.log, "dropped an answer nobody waits for: %zu bytes, bSlot %d, bSeq %d",
+		    len, len >= OWNER_KNOWN ? u->in_buf[5] : -1, len >= OWNER_KNOWN ? u->in_buf[6] : -1);
+		return;
+	}
+	r = s->req;
+	r->answer_len = len < r->answer_cap ? len : r->answer_cap;
+	memcpy(r->answer, u->in_buf, r->answer_len);
+	usb_publish(u, (unsigned)(s - u->slots), len < CCID_HEADER_LENGTH ? CCID_ERR_COMM : CCID_OK);
+}
+
+/* A frame of exactly n packets without a closing zero-length packet is whole when its
+ * dwLength says so. */
+static bool frame_is_whole(const struct usb_transport *u)
+{
+	return u->in_have >= CCID_HEADER_LENGTH &&
+	       u->in_have - CCID_HEADER_LENGTH >= get_le32(u->in_buf + 1);
+}
+
+static void take(struct usb_transport *u, size_t got)
+{
+	size_t packet = u->t.desc.bulk_in_packet;
+
+	u->in_errors = 0;
+	u->in_have += got;
+	if (u->in_have == 0)
+		return;	/* a stray zero-length packet: some readers send them before an answer */
+	if (u->split_reads && got > 0 && packet > 0 && got % packet == 0 && !frame_is_whole(u) &&
+	    u->in_have < u->in_cap)
+		return;
+	deliver(u, u->in_have);
+	wipe(u->in_buf, u->in_have);
+	u->in_have = 0;
+}
+
+/* The transfer was taken back to look at what it holds: a frame that fills its packets
+ * and was not followed by a zero-length packet is found this way. */
+static void take_peeked(struct usb_transport *u, size_t got)
+{
+	u->in_have += got;
+	if (frame_is_whole(u)) {
+		LOG(LOG_INFO, &u->t.log, "the reader sends no zero-length packet after %zu bytes", u->in_have);
+		u->split_reads = true;
+		deliver(u, u->in_have);
+		u->in_have = 0;
+	}
+	for (unsigned i = 0; i < u->n_slots; i++) {
+		if (u->slots[i].peeking && !u->slots[i].answered)
+			usb_publish(u, i, CCID_ERR_TIMEOUT);
+	}
+}
+
+static void in_failed(struct usb_transport *u, enum libusb_transfer_status status)
+{
+	struct usb_slot *victim = only_one_in_flight(u);
+
+	u->in_have = 0;
+	LOG(LOG_INFO, &u->t.log, "bulk IN transfer failed (%s)",
+	    status == LIBUSB_TRANSFER_STALL ? "stall" :
+	    status == LIBUSB_TRANSFER_OVERFLOW ? "overflow" : "bus error");
+	if (status == LIBUSB_TRANSFER_STALL)
+		u->in_halted = true;
+	/* With several in flight nobody knows whose answer was damaged: that one will miss
+	 * its deadline, the others go on - unless the pipe does not recover. */
+	if (u->in_halted || ++u->in_errors >= IN_ERRORS_MAX)
+		usb_publish_all(u, CCID_ERR_COMM);
+	else if (victim)
+		usb_publish(u, (unsigned)(victim - u->slots), CCID_ERR_COMM);
+}
+
+static void LIBUSB_CALL in_done(struct libusb_transfer *x)
+{
+	struct usb_transport *u = x->user_data;
+
+	pthread_mutex_lock(&u->lock);
+	u->in_pending = false;
+	switch (x->status) {
+	case LIBUSB_TRANSFER_COMPLETED:
+		take(u, (size_t)x->actual_length);
+		break;
+	case LIBUSB_TRANSFER_CANCELLED:
+		take_peeked(u, (size_t)x->actual_length);
+		break;
+	case LIBUSB_TRANSFER_NO_DEVICE:
+		usb_lost(u);
+		break;
+	default:
+		in_failed(u, x->status);
+		break;
+	}
+	if (u->in_flight > 0 && !u->lost && !u->gone && !u->reopening && !u->in_halted &&
+	    submit_in(u) != 0)
+		usb_publish_all(u, CCID_ERR_COMM);
+	usb_reaped(u);
+	pthread_mutex_unlock(&u->lock);
+}
+
+static void LIBUSB_CALL out_done(struct libusb_transfer *x)
+{
+	struct usb_slot *s = x->user_data;
+	struct usb_transport *u = s->owner;
+
+	pthread_mutex_lock(&u->lock);
+	s->out_pending = false;
+	if (x->status == LIBUSB_TRANSFER_STALL)
+		u->out_halted = true;
+	if (x->status == LIBUSB_TRANSFER_NO_DEVICE)
+		usb_lost(u);
+	else if (x->status != LIBUSB_TRANSFER_COMPLETED && s->req && !s->answered)
+		usb_publish(u, (unsigned)(s - u->slots), CCID_ERR_COMM);
+	else if (s->req && s->answered)
+		pump_wake(u->pump, &s->command);	/* finish() waits for us */
+	usb_reaped(u);
+	pthread_mutex_unlock(&u->lock);
+}
+
+enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r)
+{
+	struct usb_slot *s = &u->slots[r->slot];
+	int rc;
+
+	if (!s->out) {
+		s->out = libusb_alloc_transfer(0);
+		if (!s->out)
+			return CCID_ERR_NOMEM;
+	}
+	libusb_fill_bulk_transfer(s->out, u->handle, u->t.desc.bulk_out, r->msg, (int)r->len,
+				  out_done, s, 0);
+	rc = libusb_submit_transfer(s->out);
+	if (rc != 0)
+		return usb_error(rc);
+	s->out_pending = true;
+	if (!u->in_pending) {
+		u->in_have = 0;
+		rc = submit_in(u);
+		if (rc != 0)
+			libusb_cancel_transfer(s->out);
+	}
+	return usb_error(rc);
+}
+
+void usb_bulk_cancel(struct usb_transport *u)
+{
+	if (u->in_pending)
+		libusb_cancel_transfer(u->in);
+	for (unsigned i = 0; i < u->n_slots; i++) {
+		if (u->slots[i].out_pending)
+			libusb_cancel_transfer(u->slots[i].out);
+	}
+}
+
+bool usb_bulk_idle(const struct usb_transport *u)
+{
+	for (unsigned i = 0; i < u->n_slots; i++) {
+		if (u->slots[i].out_pending)
+			return false;
+	}
+	return !u->in_pending;
+}
+
+void usb_bulk_clear_halt(struct usb_transport *u)
+{
+	bool in, out;
+
+	pthread_mutex_lock(&u->lock);
+	in = u->in_halted;
+	out = u->out_halted;
+	u->in_halted = u->out_halted = false;
+	pthread_mutex_unlock(&u->lock);
+	if (in)
+		libusb_clear_halt(u->handle, u->t.desc.bulk_in);
+	if (out)
+		libusb_clear_halt(u->handle, u->t.desc.bulk_out);
+}
+
+void usb_bulk_free(struct usb_transport *u)
+{
+	for (unsigned i = 0; i < u->n_slots; i++)
+		libusb_free_transfer(u->slots[i].out);
+	libusb_free_transfer(u->in);
+	if (u->in_buf)
+		wipe(u->in_buf, u->in_cap);
+	free(u->in_buf);
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Requests: gate, start, wait, finish; and how everybody learns that the device is gone. */
+#include "transport/usb_engine.h"
+
+#include "transport/usb_node.h"
+#include "util/buf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How long cancelled transfers may take to come back before they are given up. */
+#define REAP_MS 1000u
+/* Looking into the IN transfer after a deadline. */
+#define PEEK_MS 200u
+
+#define ABORT_REQUEST 0x01	/* CCID 1.10 §5.3.1 */
+
+enum ccid_err usb_error(int code)
+{
+	switch (code) {
+	case 0:
+		return CCID_OK;
+	case LIBUSB_ERROR_NO_DEVICE:
+	case LIBUSB_ERROR_NOT_FOUND:
+		return CCID_ERR_STALE;
+	case LIBUSB_ERROR_NO_MEM:
+		return CCID_ERR_NOMEM;
+	case LIBUSB_ERROR_TIMEOUT:
+		return CCID_ERR_TIMEOUT;
+	case LIBUSB_ERROR_BUSY:
+		return CCID_ERR_BUSY;
+	case LIBUSB_ERROR_PIPE:
+		return CCID_ERR_NOT_SUPPORTED;
+	default:
+		return CCID_ERR_COMM;
+	}
+}
+
+enum ccid_err usb_engine_init(struct usb_transport *u)
+{
+	u->n_slots = ccid_desc_slots(&u->t.desc);
+	u->slots = calloc(u->n_slots, sizeof *u->slots);
+	u->gate = usb_gate_new(u->pump, ccid_desc_busy_places(&u->t.desc));
+	if (!u->slots || !u->gate) {
+		u->n_slots = 0;
+		return CCID_ERR_NOMEM;
+	}
+	for (unsigned i = 0; i < u->n_slots; i++) {
+		u->slots[i].owner = u;
+		waiter_init(&u->slots[i].command, WAIT_COMMAND);
+		waiter_init(&u->slots[i].poller, WAIT_IDLE);
+	}
+	if (u->t.desc.bInterfaceProtocol != CCID_PROTOCOL_BULK)
+		return CCID_OK;
+	if (usb_bulk_init(u) != CCID_OK)
+		return CCID_ERR_NOMEM;
+	return u->t.desc.interrupt_in ? usb_intr_init(u) : CCID_OK;
+}
+
+enum ccid_err usb_engine_go(struct usb_transport *u)
+{
+	pthread_mutex_lock(&u->lock);
+	usb_intr_submit(u);
+	pthread_mutex_unlock(&u->lock);
+	return CCID_OK;
+}
+
+enum ccid_err usb_refusal(const struct usb_transport *u, unsigned slot)
+{
+	if (u->gone || u->slots[slot].closed)
+		return CCID_ERR_NO_DEVICE;
+	return u->lost || u->reopening ? CCID_ERR_STALE : CCID_OK;
+}
+
+void usb_publish(struct usb_transport *u, unsigned slot, enum ccid_err result)
+{
+	struct usb_slot *s = &u->slots[slot];
+
+	s->answered = true;
+	s->result = result;
+	pump_wake(u->pump, &s->command);
+}
+
+void usb_publish_all(struct usb_transport *u, enum ccid_err result)
+{
+	for (unsigned i = 0; i < u->n_slots; i++) {
+		if (u->slots[i].req && !u->slots[i].answered)
+			usb_publish(u, i, result);
+	}
+}
+
+void usb_lost(struct usb_transport *u)
+{
+	if (u->lost)
+		return;
+	u->lost = true;
+	usb_publish_all(u, CCID_ERR_STALE);
+	/* Those in the gate's queue have no request in flight yet: wake them too. */
+	for (unsigned i = 0; i < u->n_slots; i++)
+		pump_wake(u->pump, &u->slots[i].command);
+	usb_intr_wake_all(u);
+}
+
+void usb_reaped(struct usb_transport *u)
+{
+	if (u->reaping)
+		pump_wake(u->pump, &u->reaper);
+}
+
+enum ccid_err usb_judge_loss(struct usb_transport *u, enum ccid_err err)
+{
+	int fd;
+
+	if (err != CCID_ERR_STALE)
+		return err;
+	fd = usb_node_open(u->name.node);
+	if (fd >= 0) {
+		usb_node_close(fd);
+		return CCID_ERR_STALE;
+	}
+	pthread_mutex_lock(&u->lock);
+	u->gone = true;
+	pthread_mutex_unlock(&u->lock);
+	return CCID_ERR_NO_DEVICE;
+}
+
+/* Puts the request in flight; the gate was passed. */
+static enum ccid_err launch(struct usb_transport *u, struct request *r, bool holds_place)
+{
+	struct usb_slot *s = &u->slots[r->slot];
+	enum ccid_err err = usb_refusal(u, r->slot);
+
+	if (err != CCID_OK)
+		return err;
+	if (s->req || s->out_pending)
+		return CCID_ERR_BUSY;
+	s->req = r;
+	s->answered = false;
+	s->holds_place = holds_place;
+	__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
+	u->in_flight++;
+	err = usb_bulk_send(u, r);
+	if (err == CCID_ERR_STALE)
+		usb_lost(u);
+	if (err == CCID_OK)
+		return CCID_OK;
+	s->req = NULL;
+	u->in_flight--;
+	return err;
+}
+
+static enum ccid_err bulk_start(struct transport *t, struct request *r, const struct deadline *d)
+{
+	struct usb_transport *u = usb_of(t);
+	struct usb_slot *s;
+	enum ccid_err err;
+	bool halted;
+
+	if (r->slot >= u->n_slots)
+		return CCID_ERR_ARG;
+	s = &u->slots[r->slot];
+	pthread_mutex_lock(&u->lock);
+	err = usb_refusal(u, r->slot);
+	halted = u->in_halted || u->out_halted;
+	__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&u->lock);
+	if (err == CCID_OK && halted)
+		usb_bulk_clear_halt(u);
+	if (err == CCID_OK && !r->passes_gate)
+		err = usb_gate_enter(u->gate, &s->command, d);
+	if (err == CCID_OK) {
+		pthread_mutex_lock(&u->lock);
+		err = launch(u, r, !r->passes_gate);
+		pthread_mutex_unlock(&u->lock);
+		if (err != CCID_OK && !r->passes_gate)
+			usb_gate_leave(u->gate);
+	} else if (err == CCID_ERR_TIMEOUT) {
+		pthread_mutex_lock(&u->lock);
+		if (usb_refusal(u, r->slot) != CCID_OK)
+			err = usb_refusal(u, r->slot);
+		pthread_mutex_unlock(&u->lock);
+	}
+	return usb_judge_loss(u, err);
+}
+
+/* After the deadline: perhaps the answer is there but the reader did not end it. */
+static void peek(struct usb_transport *u, struct usb_slot *s)
+{
+	struct deadline d = deadline_in_ms(PEEK_MS);
+	bool wait = false;
+
+	pthread_mutex_lock(&u->lock);
+	if (!s->answered && u->in_pending && !u->split_reads) {
+		s->peeking = true;
+		wait = libusb_cancel_transfer(u->in) == 0;
+	}
+	pthread_mutex_unlock(&u->lock);
+	if (wait)
+		pump_wait(u->pump, &s->command, &d);
+	pthread_mutex_lock(&u->lock);
+	s->peeking = false;
+	pthread_mutex_unlock(&u->lock);
+}
+
+static enum ccid_err bulk_wait(struct transport *t, struct request *r, const struct deadline *d)
+{
+	struct usb_transport *u = usb_of(t);
+	struct usb_slot *s = &u->slots[r->slot];
+	enum ccid_err err = pump_wait(u->pump, &s->command, d);
+
+	if (err == CCID_ERR_TIMEOUT)
+		peek(u, s);
+	pthread_mutex_lock(&u->lock);
+	if (s->answered) {
+		err = s->result;
+		/* Ready for the answer after a time extension. */
+		if (err == CCID_OK) {
+			s->answered = false;
+			__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
+		}
+	} else {
+		err = usb_refusal(u, r->slot);
+		if (err == CCID_OK)
+			err = CCID_ERR_TIMEOUT;
+	}
+	pthread_mutex_unlock(&u->lock);
+	return usb_judge_loss(u, err);
+}
+
+/* The message buffer is the caller's: it must be out of the kernel's hands first. */
+static void settle_out(struct usb_transport *u, struct usb_slot *s)
+{
+	struct deadline d = deadline_in_ms(REAP_MS);
+
+	while (s->out_pending && !deadline_passed(&d)) {
+		s->answered = true;	/* out_done() wakes us */
+		__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
+		libusb_cancel_transfer(s->out);
+		pthread_mutex_unlock(&u->lock);
+		pump_wait(u->pump, &s->command, &d);
+		pthread_mutex_lock(&u->lock);
+	}
+}
+
+static void bulk_finish(struct transport *t, struct request *r)
+{
+	struct usb_transport *u = usb_of(t);
+	struct usb_slot *s = &u->slots[r->slot];
+	bool held;
+
+	pthread_mutex_lock(&u->lock);
+	if (s->out_pending)
+		settle_out(u, s);
+	held = s->holds_place;
+	s->req = NULL;
+	s->holds_place = false;
+	u->in_flight--;
+	pthread_mutex_unlock(&u->lock);
+	if (held)
+		usb_gate_leave(u->gate);
+}
+
+static enum ccid_err bulk_abort(struct transport *t, uint8_t slot, uint8_t seq, const struct deadline *d)
+{
+	struct usb_transport *u = usb_of(t);
+	uint64_t left = deadline_left_ms(d);
+	enum ccid_err err;
+	int rc;
+
+	pthread_mutex_lock(&u->lock);
+	err = usb_refusal(u, slot);
+	pthread_mutex_unlock(&u->lock);
+	if (err != CCID_OK || left == 0)
+		return err != CCID_OK ? err : CCID_ERR_TIMEOUT;
+	rc = libusb_control_transfer(u->handle, 0x21, ABORT_REQUEST, (uint16_t)(seq << 8 | slot),
+				     u->t.desc.bInterfaceNumber, NULL, 0, (unsigned)left);
+	return usb_judge_loss(u, rc < 0 ? usb_error(rc) : CCID_OK);
+}
+
+/* Tells everybody; the transfers themselves are reaped at close. */
+void usb_set_gone(struct transport *t)
+{
+	struct usb_transport *u = usb_of(t);
+
+	pthread_mutex_lock(&u->lock);
+	u->gone = true;
+	u->lost = false;
+	usb_lost(u);
+	pthread_mutex_unlock(&u->lock);
+}
+
+void usb_set_closed(struct transport *t, uint8_t slot, bool closed)
+{
+	struct usb_transport *u = usb_of(t);
+	struct usb_slot *s;
+
+	if (slot >= u->n_slots)
+		return;
+	s = &u->slots[slot];
+	pthread_mutex_lock(&u->lock);
+	s->closed = closed;
+	if (closed) {
+		if (s->req && !s->answered)
+			usb_publish(u, slot, CCID_ERR_NO_DEVICE);
+		pump_wake(u->pump, &s->command);
+		s->stop = true;
+		pump_wake(u->pump, &s->poller);
+	} else {
+		s->stop = s->changed = false;
+	}
+	pthread_mutex_unlock(&u->lock);
+}
+
+/* Cancels all transfers and pumps until the kernel gave them back. */
+static bool reap(struct usb_transport *u)
+{
+	struct deadline d = deadline_in_ms(REAP_MS);
+	bool idle;
+
+	pthread_mutex_lock(&u->lock);
+	usb_bulk_cancel(u);
+	usb_intr_cancel(u);
+	u->reaping = true;
+	for (;;) {
+		idle = usb_bulk_idle(u) && !u->intr_pending;
+		if (idle || deadline_passed(&d))
+			break;
+		__atomic_store_n(&u->reaper.done, 0, __ATOMIC_RELEASE);
+		pthread_mutex_unlock(&u->lock);
+		pump_wait(u->pump, &u->reaper, &d);
+		pthread_mutex_lock(&u->lock);
+	}
+	u->reaping = false;
+	pthread_mutex_unlock(&u->lock);
+	return idle;
+}
+
+enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
+{
+	struct usb_transport *u = usb_of(t);
+	enum ccid_err err = CCID_ERR_STALE;
+
+	pthread_mutex_lock(&u->lock);
+	if (u->gone || !u->lost || u->reopening) {
+		/* Somebody else is at it, or has done it. */
+		err = u->gone ? CCID_ERR_NO_DEVICE : u->lost ? CCID_ERR_STALE : CCID_OK;
+		pthread_mutex_unlock(&u->lock);
+		return err;
+	}
+	u->reopening = true;
+	pthread_mutex_unlock(&u->lock);
+
+	if (reap(u)) {
+		usb_detach(u);
+		do {
+			err = usb_attach(u);
+			if (err != CCID_ERR_BUSY)
+				break;
+			deadline_sleep_ms(d, 10);
+		} while (!deadline_passed(d));
+	}
+
+	pthread_mutex_lock(&u->lock);
+	u->reopening = false;
+	if (err == CCID_OK) {
+		u->lost = false;
+		u->in_halted = u->out_halted = u->intr_halted = false;
+		u->in_errors = u->intr_errors = 0;
+		__atomic_fetch_add(&u->t.generation, 1, __ATOMIC_RELEASE);
+		usb_intr_submit(u);
+		usb_intr_wake_all(u);
+		LOG(LOG_INFO, &u->t.log, "the reader was reset: opened again");
+	} else {
+		u->gone = true;
+	}
+	pthread_mutex_unlock(&u->lock);
+	return err;
+}
+
+void usb_close(struct transport *t)
+{
+	struct usb_transport *u = usb_of(t);
+	bool idle = true;
+
+	pthread_mutex_lock(&u->lock);
+	u->gone = true;
+	pthread_mutex_unlock(&u->lock);
+	if (u->n_slots > 0 && u->handle)
+		idle = reap(u);
+	if (!idle) {
+		/* The kernel still holds our buffers: better to lose them than to free them. */
+		LOG(LOG_CRITICAL, &u->t.log, "transfers cannot be cancelled: leaked");
+		return;
+	}
+	usb_detach(u);
+	usb_bulk_free(u);
+	usb_intr_free(u);
+	for (unsigned i = 0; i < u->n_slots; i++) {
+		waiter_destroy(&u->slots[i].command);
+		waiter_destroy(&u->slots[i].poller);
+	}
+	free(u->slots);
+	if (u->iccd)
+		wipe(u->iccd, sizeof *u->iccd);
+	free(u->iccd);
+	waiter_destroy(&u->reaper);
+	if (u->gate)
+		usb_gate_unref(u->gate);
+	free(u->t.data_rates);
+	free(u->t.manufacturer);
+	free(u->t.serial_number);
+	pthread_mutex_destroy(&u->lock);
+	free(u);
+}
+
+void usb_share_gate(struct transport *first, struct transport *second)
+{
+	struct usb_transport *a = usb_of(first);
+	struct usb_transport *b = usb_of(second);
+
+	usb_gate_unref(b->gate);
+	b->gate = usb_gate_ref(a->gate);
+}
+
+const struct transport_ops usb_bulk_ops = {
+	.start = bulk_start,
+	.wait = bulk_wait,
+	.finish = bulk_finish,
+	.abort = bulk_abort,
+	.wait_change = usb_wait_change,
+	.stop_change = usb_stop_change,
+	.mark_changed = usb_mark_changed,
+	.set_gone = usb_set_gone,
+	.set_closed = usb_set_closed,
+	.reopen = usb_reopen,
+	.bus_path = usb_bus_path,
+	.close = usb_close,
+};

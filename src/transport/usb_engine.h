@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef USB_ENGINE_H
+#define USB_ENGINE_H
+
+#include "transport/iccd.h"
+#include "transport/usb.h"
+#include "transport/usb_gate.h"
+#include "transport/usb_pump.h"
+
+/* Private to src/transport/usb_*.c: one claimed interface. */
+
+/* What the engine keeps for each slot, under the transport's lock. */
+struct usb_slot {
+	struct usb_transport *owner;
+	struct request *req;		/* in flight; its owner keeps it until finish() */
+	bool answered;			/* req has its answer or result */
+	enum ccid_err result;
+	bool holds_place;		/* of the gate */
+	bool closed;			/* fails at once */
+	struct libusb_transfer *out;	/* made at first use */
+	bool out_pending;
+	bool peeking;			/* waits for what the bulk IN transfer holds so far */
+	struct waiter command;		/* who waits for req */
+
+	struct waiter poller;		/* who waits for a slot change */
+	bool polling;
+	bool changed;			/* not yet told to a poller */
+	bool stop;			/* the current or next poll ends at once */
+};
+
+struct usb_transport {
+	struct transport t;
+	struct usb_name name;
+	struct pump *pump;
+	struct usb_gate *gate;
+	libusb_device_handle *handle;
+	int fd;				/* of the node; -1 when libusb opened it */
+	struct iccd *iccd;		/* protocols 1 and 2 only */
+	bool iccd_sent;			/* the request's message went out */
+
+	/* Lock order: this lock, the gate's, the pump's, a waiter's. Never held while sleeping. */
+	pthread_mutex_t lock;
+	bool gone;			/* for good: unplugged or closed */
+	bool lost;			/* transfers say "no device": gone or stale */
+	bool reopening;
+	bool reaping;			/* somebody waits until no transfer is pending */
+	struct waiter reaper;
+	unsigned in_flight;
+	unsigned n_slots;
+	struct usb_slot *slots;
+
+	struct libusb_transfer *in;
+	uint8_t *in_buf;
+	size_t in_cap;			/* a multiple of wMaxPacketSize */
+	size_t in_have;			/* bytes of a frame read in pieces */
+	bool in_pending;
+	bool in_halted, out_halted;
+	bool split_reads;		/* the reader sends no closing zero-length packet */
+	unsigned in_errors;		/* one after the other */
+
+	struct libusb_transfer *intr;
+	uint8_t *intr_buf;
+	bool intr_pending;
+	bool intr_halted;
+	unsigned intr_errors;
+	uint64_t intr_window_ns;	/* flood: start of the window, and events in it */
+	unsigned intr_in_window;
+};
+
+static inline struct usb_transport *usb_of(struct transport *t)
+{
+	return (struct usb_transport *)t;
+}
+
+/* usb_open.c: node -> handle, claimed; used at open and at reopening. */
+enum ccid_err usb_attach(struct usb_transport *u);
+void usb_detach(struct usb_transport *u);
+
+/* usb_engine.c */
+extern const struct transport_ops usb_bulk_ops;
+enum ccid_err usb_engine_init(struct usb_transport *u);
+/* Starts the standing interrupt transfer. */
+enum ccid_err usb_engine_go(struct usb_transport *u);
+/* Why does a call fail on this slot now? CCID_OK when it does not. Under lock. */
+enum ccid_err usb_refusal(const struct usb_transport *u, unsigned slot);
+/* Publishes the result of a slot's request and wakes its owner. Under lock. */
+void usb_publish(struct usb_transport *u, unsigned slot, enum ccid_err result);
+void usb_publish_all(struct usb_transport *u, enum ccid_err result);
+/* The device does not answer any more: everybody is told. Under lock. */
+void usb_lost(struct usb_transport *u);
+/* A transfer came back: tells who waits for all of them. Under lock. */
+void usb_reaped(struct usb_transport *u);
+/* A dead handle (CCID_ERR_STALE) while the node can still be opened is a reset or a suspend; otherwise
+ * the device was unplugged: CCID_ERR_NO_DEVICE. Other errors as they are. Not under lock. */
+enum ccid_err usb_judge_loss(struct usb_transport *u, enum ccid_err err);
+/* Hooks of struct transport_ops that bulk and ICCD readers share. */
+void usb_set_gone(struct transport *t);
+void usb_set_closed(struct transport *t, uint8_t slot, bool closed);
+enum ccid_err usb_reopen(struct transport *t, const struct deadline *d);
+void usb_close(struct transport *t);
+enum ccid_err usb_error(int libusb_code);
+
+/* usb_bulk.c; under lock unless said otherwise */
+enum ccid_err usb_bulk_init(struct usb_transport *u);
+enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r);
+void usb_bulk_cancel(struct usb_transport *u);
+bool usb_bulk_idle(const struct usb_transport *u);
+void usb_bulk_free(struct usb_transport *u);
+/* Not under lock: ends a stall of the bulk endpoints. */
+void usb_bulk_clear_halt(struct usb_transport *u);
+
+/* usb_iccd.c: ops for the control pipe, and what opening and reopening need. */
+extern const struct transport_ops usb_iccd_ops;
+enum ccid_err usb_iccd_open(struct usb_transport *u);
+
+/* usb_intr.c; the first four under lock */
+enum ccid_err usb_intr_init(struct usb_transport *u);
+void usb_intr_submit(struct usb_transport *u);
+void usb_intr_cancel(struct usb_transport *u);
+void usb_intr_wake_all(struct usb_transport *u);
+void usb_intr_free(struct usb_transport *u);
+enum ccid_err usb_wait_change(struct transport *t, uint8_t slot, const struct deadline *d);
+void usb_stop_change(struct transport *t, uint8_t slot);
+void usb_mark_changed(struct transport *t, uint8_t slot);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "transport/usb_find.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PACKET_MASK 0x07FF	/* wMaxPacketSize bits 0..10 (USB 2.0 §9.6.6) */
+
+/* The class descriptor: among the interface's extra bytes, else behind one of its endpoints. */
+static const uint8_t *class_descriptor(const struct libusb_interface_descriptor *alt, size_t *len)
+{
+	const uint8_t *p = ccid_desc_find(alt->extra, (size_t)alt->extra_length, len);
+
+	for (unsigned i = alt->bNumEndpoints; !p && i > 0; i--) {
+		const struct libusb_endpoint_descriptor *ep = &alt->endpoint[i - 1];
+
+		p = ccid_desc_find(ep->extra, (size_t)ep->extra_length, len);
+	}
+	return p;
+}
+
+/* Takes the first endpoint of each kind; types are compared masked. */
+static void endpoints(const struct libusb_interface_descriptor *alt, struct ccid_desc *d)
+{
+	for (unsigned i = 0; i < alt->bNumEndpoints; i++) {
+		const struct libusb_endpoint_descriptor *ep = &alt->endpoint[i];
+		unsigned type = ep->bmAttributes & LIBUSB_TRANSFER_TYPE_MASK;
+		bool in = ep->bEndpointAddress & LIBUSB_ENDPOINT_IN;
+		uint16_t packet = ep->wMaxPacketSize & PACKET_MASK;
+
+		if (type == LIBUSB_TRANSFER_TYPE_BULK && in && !d->bulk_in) {
+			d->bulk_in = ep->bEndpointAddress;
+			d->bulk_in_packet = packet;
+		} else if (type == LIBUSB_TRANSFER_TYPE_BULK && !in && !d->bulk_out) {
+			d->bulk_out = ep->bEndpointAddress;
+			d->bulk_out_packet = packet;
+		} else if (type == LIBUSB_TRANSFER_TYPE_INTERRUPT && in && !d->interrupt_in) {
+			d->interrupt_in = ep->bEndpointAddress;
+			d->interrupt_packet = packet;
+		}
+	}
+}
+
+static bool is_candidate(const struct libusb_interface_descriptor *alt)
+{
+	size_t len;
+
+	if (alt->bInterfaceClass == CCID_CLASS)
+		return true;
+	/* Readers older than the standard: a class descriptor of the right shape must be there. */
+	return alt->bInterfaceClass == CCID_CLASS_VENDOR && class_descriptor(alt, &len) &&
+	       len >= CCID_CLASS_DESCRIPTOR_LENGTH;
+}
+
+static enum ccid_err refuse(const struct log_ctx *log, unsigned interface, const char *why)
+{
+	LOG(LOG_CRITICAL, log, "interface %u cannot be used: %s", interface, why);
+	return CCID_ERR_NO_DEVICE;
+}
+
+static enum ccid_err judge(const struct libusb_interface_descriptor *alt, const struct log_ctx *log,
+			   struct ccid_desc *d)
+{
+	unsigned number = alt->bInterfaceNumber;
+	const char *why = "";
+	size_t len = 0;
+	const uint8_t *p = class_descriptor(alt, &len);
+
+	d->bInterfaceNumber = alt->bInterfaceNumber;
+	d->bInterfaceClass = alt->bInterfaceClass;
+	d->bInterfaceProtocol = alt->bInterfaceProtocol;
+	/* Vendor-class readers use this byte for their own numbers: they are bulk readers. */
+	if (alt->bInterfaceClass == CCID_CLASS_VENDOR)
+		d->bInterfaceProtocol = CCID_PROTOCOL_BULK;
+	if (d->bInterfaceProtocol > CCID_PROTOCOL_ICCD_B)
+		return refuse(log, number, "bInterfaceProtocol is none of 0, 1, 2");
+	if (!p)
+		return refuse(log, number, "no class descriptor");
+	if (ccid_desc_parse(d, p, len, &why) != CCID_OK)
+		return refuse(log, number, why);
+	endpoints(alt, d);
+	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK && (!d->bulk_in || !d->bulk_out))
+		return refuse(log, number, "a bulk endpoint is missing");
+	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK && (!d->bulk_in_packet || !d->bulk_out_packet))
+		return refuse(log, number, "wMaxPacketSize of a bulk endpoint is 0");
+	return CCID_OK;
+}
+
+enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_descriptor *dd,
+				 struct usb_name *name, const struct log_ctx *log, struct ccid_desc *desc)
+{
+	struct libusb_config_descriptor *config;
+	enum ccid_err err = CCID_ERR_NO_DEVICE;
+
+	*desc = (struct ccid_desc){ .idVendor = dd->idVendor, .idProduct = dd->idProduct,
+				    .bcdDevice = dd->bcdDevice };
+	if (name->idVendor && (name->idVendor != dd->idVendor || name->idProduct != dd->idProduct))
+		return CCID_ERR_NO_DEVICE;
+	if (libusb_get_active_config_descriptor(dev, &config) != 0 &&
+	    libusb_get_config_descriptor(dev, 0, &config) != 0)
+		return CCID_ERR_NO_DEVICE;
+	for (unsigned i = 0; i < config->bNumInterfaces; i++) {
+		const struct libusb_interface *iface = &config->interface[i];
+		const struct libusb_interface_descriptor *alt = iface->altsetting;
+
+		if (iface->num_altsetting < 1 || !is_candidate(alt))
+			continue;
+		if (name->interface >= 0 && alt->bInterfaceNumber != name->interface)
+			continue;
+		err = judge(alt, log, desc);
+		name->interface = alt->bInterfaceNumber;
+		break;
+	}
+	libusb_free_config_descriptor(config);
+	return err;
+}
+
+/* Number of the device's first CCID interface that is not taken, or -1. */
+static int free_interface(libusb_device *dev, const struct usb_open_request *rq)
+{
+	struct libusb_config_descriptor *config;
+	unsigned bus = libusb_get_bus_number(dev), address = libusb_get_device_address(dev);
+	int found = -1;
+
+	if (libusb_get_active_config_descriptor(dev, &config) != 0)
+		return -1;
+	for (unsigned i = 0; i < config->bNumInterfaces && found < 0; i++) {
+		const struct libusb_interface *iface = &config->interface[i];
+		int number;
+
+		if (iface->num_altsetting < 1 || !is_candidate(iface->altsetting))
+			continue;
+		number = iface->altsetting->bInterfaceNumber;
+		if (!rq->taken || !rq->taken(rq->user, bus, address, number))
+			found = number;
+	}
+	libusb_free_config_descriptor(config);
+	return found;
+}
+
+static bool fits(libusb_device *dev, const struct usb_name *wanted)
+{
+	struct libusb_device_descriptor dd;
+
+	if (libusb_get_device_descriptor(dev, &dd) != 0)
+		return false;
+	return !wanted->idVendor || (dd.idVendor == wanted->idVendor && dd.idProduct == wanted->idProduct);
+}
+
+enum ccid_err usb_find_first(const struct usb_open_request *rq, struct usb_name *found)
+{
+	enum ccid_err err = CCID_ERR_NO_DEVICE;
+	libusb_context *ctx;
+	libusb_device **list;
+	ssize_t n;
+
+	/* The pump's context may know no devices: look with one of our own. */
+	if (libusb_init(&ctx) != 0)
+		return CCID_ERR_NOMEM;
+	n = libusb_get_device_list(ctx, &list);
+	for (ssize_t i = 0; i < n && err != CCID_OK; i++) {
+		int interface = fits(list[i], rq->name) ? free_interface(list[i], rq) : -1;
+
+		if (interface < 0)
+			continue;
+		found->interface = interface;
+		found->bus = libusb_get_bus_number(list[i]);
+		found->address = libusb_get_device_address(list[i]);
+		snprintf(found->node, sizeof found->node, "/dev/bus/usb/%03u/%03u", found->bus, found->address);
+		err = CCID_OK;
+	}
+	if (n >= 0)
+		libusb_free_device_list(list, 1);
+	libusb_exit(ctx);
+	return err;
+}
+
+enum ccid_err usb_bus_path(const struct transport *t, char *out, size_t cap)
+{
+	enum ccid_err err = CCID_ERR_NOT_SUPPORTED;
+	libusb_context *ctx;
+	libusb_device **list;
+	ssize_t n;
+
+	if (libusb_init(&ctx) != 0)
+		return CCID_ERR_NOMEM;
+	n = libusb_get_device_list(ctx, &list);
+	for (ssize_t i = 0; i < n && err != CCID_OK; i++) {
+		struct libusb_config_descriptor *config;
+		uint8_t ports[8];
+		int depth = libusb_get_port_numbers(list[i], ports, sizeof ports);
+		size_t len = 0;
+
+		if (libusb_get_bus_number(list[i]) != t->bus ||
+		    libusb_get_device_address(list[i]) != t->address || depth <= 0)
+			continue;
+		for (int k = 0; k < depth && len < cap; k++)
+			len += (size_t)snprintf(out + len, cap - len, k ? ".%u" : "%u-%u",
+						k ? ports[k] : t->bus, ports[k]);
+		if (libusb_get_active_config_descriptor(list[i], &config) != 0)
+			break;
+		if (len < cap)
+			len += (size_t)snprintf(out + len, cap - len, ":%u.%u", config->bConfigurationValue,
+						t->desc.bInterfaceNumber);
+		libusb_free_config_descriptor(config);
+		err = len < cap ? CCID_OK : CCID_ERR_SHORT_BUFFER;
+	}
+	if (n >= 0)
+		libusb_free_device_list(list, 1);
+	libusb_exit(ctx);
+	return err;
+}
+
+int usb_wrap_node(libusb_context *ctx, int fd, const struct usb_name *name, libusb_device_handle **handle)
+{
+#if LIBUSB_API_VERSION >= 0x01000107 && defined(__linux__)
+	(void)name;
+	return libusb_wrap_sys_device(ctx, fd, handle);
+#else
+	libusb_device **list;
+	ssize_t n = libusb_get_device_list(ctx, &list);
+	int rc = LIBUSB_ERROR_NO_DEVICE;
+
+	(void)fd;
+	for (ssize_t i = 0; i < n && rc == LIBUSB_ERROR_NO_DEVICE; i++) {
+		if (libusb_get_bus_number(list[i]) == name->bus &&
+		    libusb_get_device_address(list[i]) == name->address)
+			rc = libusb_open(list[i], handle);
+	}
+	if (n >= 0)
+		libusb_free_device_list(list, 1);
+	return rc;
+#endif
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef USB_FIND_H
+#define USB_FIND_H
+
+#include "transport/usb.h"
+
+#include <libusb.h>
+
+/* Private to src/transport/usb_*.c: looking for interfaces and devices. */
+
+/* Finds the CCID or ICCD interface in the device's configuration: the one that name->interface says, else the
+ * first. Fills *desc (class descriptor, interface, endpoints, ids) and name->interface.
+ * CCID_ERR_NO_DEVICE: no such interface, or the ids are not those of the name (both quiet), or one that
+ * cannot be used (one log line that names the field). */
+enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_descriptor *dd,
+				 struct usb_name *name, const struct log_ctx *log, struct ccid_desc *desc);
+
+/* The first device on any bus that fits rq->name's ids (0: any with a CCID interface) and is not taken. */
+enum ccid_err usb_find_first(const struct usb_open_request *rq, struct usb_name *found);
+
+/* An open node -> a libusb handle; on systems without libusb_wrap_sys_device() the device is looked up by
+ * bus and address. Returns a libusb error code. */
+int usb_wrap_node(libusb_context *ctx, int fd, const struct usb_name *name, libusb_device_handle **handle);
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* USB ICCs: the control pipe carries everything, one command at a time, in the caller's thread. */
+#include "transport/usb_engine.h"
+
+#include <stdlib.h>
+
+#define OPEN_MS 5000u
+
+static enum ccid_err refusal(struct usb_transport *u)
+{
+	enum ccid_err err;
+
+	pthread_mutex_lock(&u->lock);
+	err = usb_refusal(u, 0);
+	pthread_mutex_unlock(&u->lock);
+	return err;
+}
+
+static enum ccid_err control(void *ctx, uint8_t type, uint8_t request, uint16_t value, uint16_t index,
+			     uint8_t *data, size_t len, size_t *actual, const struct deadline *d)
+{
+	struct usb_transport *u = ctx;
+	uint64_t left = deadline_left_ms(d);
+	enum ccid_err err = refusal(u);
+	int rc;
+
+	*actual = 0;
+	if (err != CCID_OK || left == 0)
+		return err != CCID_OK ? err : CCID_ERR_TIMEOUT;
+	rc = libusb_control_transfer(u->handle, type, request, value, index, data, (uint16_t)len,
+				     (unsigned)left);
+	if (rc < 0)
+		return rc == LIBUSB_ERROR_PIPE ? CCID_ERR_COMM : usb_error(rc);
+	*actual = (size_t)rc;
+	return CCID_OK;
+}
+
+/* Sleeps on the slot's own condition, so that removal ends it. */
+static enum ccid_err pause_ms(void *ctx, unsigned ms, const struct deadline *d)
+{
+	struct usb_transport *u = ctx;
+	struct deadline until = deadline_earlier(deadline_in_ms(ms), *d);
+
+	pump_park(&u->slots[0].command, &until);
+	return refusal(u);
+}
+
+static enum ccid_err iccd_start(struct transport *t, struct request *r, const struct deadline *d)
+{
+	struct usb_transport *u = usb_of(t);
+
+	(void)d;
+	if (r->slot >= u->n_slots)
+		return CCID_ERR_ARG;
+	__atomic_store_n(&u->slots[0].command.done, 0, __ATOMIC_RELEASE);
+	u->iccd_sent = false;
+	return usb_judge_loss(u, refusal(u));
+}
+
+static enum ccid_err iccd_wait(struct transport *t, struct request *r, const struct deadline *d)
+{
+	struct usb_transport *u = usb_of(t);
+	enum ccid_err err;
+
+	if (u->iccd_sent)
+		err = iccd_continue(u->iccd, r->answer, r->answer_cap, &r->answer_len, d);
+	else
+		err = iccd_message(u->iccd, r->msg, r->len, r->answer, r->answer_cap, &r->answer_len, d);
+	u->iccd_sent = true;
+	pthread_mutex_lock(&u->lock);
+	if (err == CCID_ERR_STALE)
+		usb_lost(u);
+	if (err != CCID_OK && usb_refusal(u, 0) != CCID_OK)
+		err = usb_refusal(u, 0);
+	pthread_mutex_unlock(&u->lock);
+	return usb_judge_loss(u, err);
+}
+
+static void iccd_finish(struct transport *t, struct request *r)
+{
+	(void)t;
+	(void)r;
+}
+
+static enum ccid_err greet(struct usb_transport *u)
+{
+	struct iccd_pipe pipe = { .control = control, .ctx = u, .pause = pause_ms };
+	struct deadline d = deadline_in_ms(OPEN_MS);
+
+	return iccd_open(u->iccd, &pipe, u->t.desc.bInterfaceProtocol, u->t.desc.bInterfaceNumber,
+			 &u->t.log, &d);
+}
+
+enum ccid_err usb_iccd_open(struct usb_transport *u)
+{
+	enum ccid_err err;
+
+	u->iccd = calloc(1, sizeof *u->iccd);
+	if (!u->iccd)
+		return CCID_ERR_NOMEM;
+	u->t.card_always_present = true;
+	err = greet(u);
+	iccd_fix_desc(&u->t.desc);
+	return err;
+}
+
+static enum ccid_err iccd_reopen(struct transport *t, const struct deadline *d)
+{
+	enum ccid_err err = usb_reopen(t, d);
+
+	return err == CCID_OK ? greet(usb_of(t)) : err;
+}
+
+const struct transport_ops usb_iccd_ops = {
+	.start = iccd_start,
+	.wait = iccd_wait,
+	.finish = iccd_finish,
+	.wait_change = usb_wait_change,
+	.stop_change = usb_stop_change,
+	.mark_changed = usb_mark_changed,
+	.set_gone = usb_set_gone,
+	.set_closed = usb_set_closed,
+	.reopen = iccd_reopen,
+	.bus_path = usb_bus_path,
+	.close = usb_close,
+};

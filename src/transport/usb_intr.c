@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Slot changes: one standing interrupt transfer, state kept per slot (CCID 1.10 §6.3). */
+#include "transport/usb_engine.h"
+
+#include "ccid/ccid_msg.h"
+
+#include <stdlib.h>
+
+#define INTR_ERRORS_MAX 3u
+/* A flood is read no faster than this: more events than that in a window wait for its end. */
+#define FLOOD_WINDOW_NS 100000000u
+#define FLOOD_EVENTS 50u
+
+static void LIBUSB_CALL intr_done(struct libusb_transfer *x);
+
+enum ccid_err usb_intr_init(struct usb_transport *u)
+{
+	u->intr = libusb_alloc_transfer(0);
+	u->intr_buf = malloc(u->t.desc.interrupt_packet ? u->t.desc.interrupt_packet : 64);
+	return u->intr && u->intr_buf ? CCID_OK : CCID_ERR_NOMEM;
+}
+
+void usb_intr_submit(struct usb_transport *u)
+{
+	int len = u->t.desc.interrupt_packet ? u->t.desc.interrupt_packet : 64;
+
+	if (!u->intr || u->intr_pending || u->gone || u->lost || u->reopening)
+		return;
+	libusb_fill_interrupt_transfer(u->intr, u->handle, u->t.desc.interrupt_in, u->intr_buf, len,
+				       intr_done, u, 0);
+	u->intr_pending = libusb_submit_transfer(u->intr) == 0;
+}
+
+static void changed(struct usb_transport *u, unsigned slot)
+{
+	struct usb_slot *s = &u->slots[slot];
+
+	s->changed = true;
+	if (s->polling)
+		pump_wake(u->pump, &s->poller);
+}
+
+void usb_intr_wake_all(struct usb_transport *u)
+{
+	for (unsigned i = 0; i < u->n_slots; i++)
+		changed(u, i);
+}
+
+/* NotifySlotChange: 2 bits a slot, bit 1 of each says that it changed. Returns the bytes it
+ * takes: as many as the slots need, or what is there. */
+static size_t slot_change(struct usb_transport *u, const uint8_t *p, size_t len)
+{
+	size_t want = 1 + (u->n_slots + 3) / 4;
+
+	for (unsigned i = 0; i < u->n_slots && 1 + i / 4 < len; i++) {
+		if (p[1 + i / 4] >> (i % 4 * 2) & 2)
+			changed(u, i);
+	}
+	return want < len ? want : len;
+}
+
+static void parse(struct usb_transport *u, const uint8_t *p, size_t len)
+{
+	while (len > 0) {
+		size_t used = len;
+
+		if (p[0] == RDR_TO_PC_NOTIFY_SLOT_CHANGE && len > 1) {
+			used = slot_change(u, p, len);
+		} else if (p[0] == RDR_TO_PC_HARDWARE_ERROR && len >= 4) {
+			LOG(LOG_CRITICAL, &u->t.log,
+			    "hardware error: bSlot %u, bSeq %u, bHardwareErrorCode 0x%02X", p[1], p[2], p[3]);
+			used = 4;
+		} else {
+			LOG(LOG_INFO, &u->t.log, "unknown notification 0x%02X, %zu bytes ignored", p[0], len);
+		}
+		p += used;
+		len -= used;
+	}
+}
+
+/* More events than any card can make: the next one is fetched only when the window is over,
+ * by the next poll or command that looks (usb_wait_change). */
+static bool flooding(struct usb_transport *u)
+{
+	uint64_t now = clock_now();
+
+	if (now - u->intr_window_ns >= FLOOD_WINDOW_NS) {
+		u->intr_window_ns = now;
+		u->intr_in_window = 0;
+	}
+	return ++u->intr_in_window > FLOOD_EVENTS;
+}
+
+static void LIBUSB_CALL intr_done(struct libusb_transfer *x)
+{
+	struct usb_transport *u = x->user_data;
+
+	pthread_mutex_lock(&u->lock);
+	u->intr_pending = false;
+	switch (x->status) {
+	case LIBUSB_TRANSFER_COMPLETED:
+		u->intr_errors = 0;
+		parse(u, u->intr_buf, (size_t)x->actual_length);
+		if (!flooding(u))
+			usb_intr_submit(u);
+		else
+			usb_intr_wake_all(u);
+		break;
+	case LIBUSB_TRANSFER_CANCELLED:
+		break;
+	case LIBUSB_TRANSFER_NO_DEVICE:
+		usb_lost(u);
+		break;
+	default:
+		/* What the packet said is lost: everybody looks for himself. */
+		u->intr_halted = x->status == LIBUSB_TRANSFER_STALL;
+		usb_intr_wake_all(u);
+		if (!u->intr_halted && ++u->intr_errors < INTR_ERRORS_MAX)
+			usb_intr_submit(u);
+		break;
+	}
+	usb_reaped(u);
+	pthread_mutex_unlock(&u->lock);
+}
+
+void usb_intr_cancel(struct usb_transport *u)
+{
+	if (u->intr_pending)
+		libusb_cancel_transfer(u->intr);
+}
+
+void usb_intr_free(struct usb_transport *u)
+{
+	libusb_free_transfer(u->intr);
+	free(u->intr_buf);
+}
+
+/* The transfer stopped (flood, stall, errors): begin again. Returns when to look again. */
+static struct deadline revive(struct usb_transport *u, struct deadline d)
+{
+	if (!u->intr || u->intr_pending || u->lost || u->gone || u->reopening)
+		return d;
+	if (u->intr_in_window > FLOOD_EVENTS && clock_now() - u->intr_window_ns < FLOOD_WINDOW_NS)
+		return deadline_earlier(d, deadline_in_ms(FLOOD_WINDOW_NS / 1000000u));
+	if (u->intr_halted) {
+		u->intr_halted = false;
+		libusb_clear_halt(u->handle, u->t.desc.interrupt_in);
+	}
+	if (u->intr_errors >= INTR_ERRORS_MAX) {
+		/* A pipe that only fails is tried again now and then. */
+		u->intr_errors = 0;
+		return deadline_earlier(d, deadline_in_ms(1000));
+	}
+	usb_intr_submit(u);
+	return d;
+}
+
+enum ccid_err usb_wait_change(struct transport *t, uint8_t slot, const struct deadline *d)
+{
+	struct usb_transport *u = usb_of(t);
+	struct usb_slot *s;
+	enum ccid_err err = CCID_OK;
+	bool waiting = true;
+
+	if (slot >= u->n_slots)
+		return CCID_ERR_ARG;
+	s = &u->slots[slot];
+	pthread_mutex_lock(&u->lock);
+	if (s->polling)
+		waiting = false, err = CCID_ERR_BUSY;
+	while (waiting) {
+		struct deadline until;
+
+		if (u->gone || s->closed) {
+			err = CCID_ERR_NO_DEVICE;
+			break;
+		}
+		if (s->changed || s->stop) {
+			err = s->stop ? CCID_ERR_TIMEOUT : CCID_OK;
+			s->changed = s->changed && s->stop;
+			s->stop = false;
+			break;
+		}
+		if (deadline_passed(d)) {
+			err = CCID_ERR_TIMEOUT;
+			break;
+		}
+		until = revive(u, *d);
+		s->polling = true;
+		__atomic_store_n(&s->poller.done, 0, __ATOMIC_RELEASE);
+		pthread_mutex_unlock(&u->lock);
+		pump_wait(u->pump, &s->poller, &until);
+		pthread_mutex_lock(&u->lock);
+		s->polling = false;
+	}
+	pthread_mutex_unlock(&u->lock);
+	return err;
+}
+
+void usb_stop_change(struct transport *t, uint8_t slot)
+{
+	struct usb_transport *u = usb_of(t);
+
+	if (slot >= u->n_slots)
+		return;
+	pthread_mutex_lock(&u->lock);
+	u->slots[slot].stop = true;
+	if (u->slots[slot].polling)
+		pump_wake(u->pump, &u->slots[slot].poller);
+	pthread_mutex_unlock(&u->lock);
+}
+
+void usb_mark_changed(struct transport *t, uint8_t slot)
+{
+	struct usb_transport *u = usb_of(t);
+
+	if (slot >= u->n_slots)
+		return;
+	pthread_mutex_lock(&u->lock);
+	changed(u, slot);
+	pthread_mutex_unlock(&u->lock);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Stands in for the USB transports when the driver is built without libusb. */
+#include "transport/usb.h"
+
+#include <stddef.h>
+
+enum ccid_err usb_host_new(struct usb_host **out)
+{
+	*out = NULL;
+	LOG(LOG_CRITICAL, NULL, "this driver was built without USB support");
+	return CCID_ERR_NO_DEVICE;
+}
+
+void usb_host_free(struct usb_host *host)
+{
+	(void)host;
+}
+
+enum ccid_err usb_name_parse(const char *device_name, struct usb_name *out)
+{
+	(void)device_name;
+	*out = (struct usb_name){ .interface = -1 };
+	return CCID_OK;
+}
+
+enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq, struct transport **out)
+{
+	(void)host;
+	(void)rq;
+	*out = NULL;
+	return CCID_ERR_NO_DEVICE;
+}
+
+void usb_share_gate(struct transport *first, struct transport *second)
+{
+	(void)first;
+	(void)second;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From a device name to a claimed CCID or ICCD interface. */
+#include "transport/usb_engine.h"
+
+#include "transport/usb_find.h"
+#include "transport/usb_node.h"
+#include "util/buf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GET_DATA_RATES 0x03	/* CCID 1.10 §5.3.3 */
+#define CONTROL_MS 1000u
+#define CLAIM_MS 1500u
+#define CLAIM_RETRY_MS 50u
+#define RATES_MAX 256u
+
+struct usb_host {
+	struct pump pump;
+};
+
+enum ccid_err usb_host_new(struct usb_host **out)
+{
+	struct usb_host *host = calloc(1, sizeof *host);
+	enum ccid_err err = host ? pump_init(&host->pump) : CCID_ERR_NOMEM;
+
+	if (err != CCID_OK) {
+		free(host);
+		host = NULL;
+	}
+	*out = host;
+	return err;
+}
+
+void usb_host_free(struct usb_host *host)
+{
+	if (!host)
+		return;
+	pump_destroy(&host->pump);
+	free(host);
+}
+
+/* The node may appear a moment before udev made it ours; absence is final. */
+static enum ccid_err open_node(struct usb_transport *u)
+{
+	u->fd = usb_node_open(u->name.node);
+	if (u->fd >= 0)
+		return CCID_OK;
+	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
+		return CCID_ERR_NO_DEVICE;
+	LOG(LOG_CRITICAL, &u->t.log, "cannot open %s: %s", u->name.node, strerror(errno));
+	return errno == EACCES || errno == EPERM ? CCID_ERR_BUSY : CCID_ERR_COMM;
+}
+
+static enum ccid_err open_handle(struct usb_transport *u)
+{
+	enum ccid_err err = open_node(u);
+	int rc;
+
+	if (err != CCID_OK)
+		return err;
+	rc = usb_wrap_node(u->pump->ctx, u->fd, &u->name, &u->handle);
+	if (rc == 0)
+		return CCID_OK;
+	usb_node_close(u->fd);
+	u->fd = -1;
+	u->handle = NULL;
+	if (rc == LIBUSB_ERROR_NO_DEVICE || rc == LIBUSB_ERROR_NOT_FOUND || rc == LIBUSB_ERROR_IO)
+		return CCID_ERR_NO_DEVICE;
+	return rc == LIBUSB_ERROR_NO_MEM ? CCID_ERR_NOMEM : CCID_ERR_COMM;
+}
+
+static void close_handle(struct usb_transport *u)
+{
+	if (u->handle)
+		libusb_close(u->handle);
+	u->handle = NULL;
+	if (u->fd >= 0)
+		usb_node_close(u->fd);
+	u->fd = -1;
+}
+
+/* Takes the interface from the kernel's drivers and waits a short while for another program. */
+static enum ccid_err claim(struct usb_transport *u)
+{
+	struct deadline d = deadline_in_ms(CLAIM_MS);
+	int interface = u->t.desc.bInterfaceNumber;
+	int rc;
+
+	libusb_set_auto_detach_kernel_driver(u->handle, 1);
+	while ((rc = libusb_claim_interface(u->handle, interface)) == LIBUSB_ERROR_BUSY &&
+	       !deadline_passed(&d))
+		deadline_sleep_ms(&d, CLAIM_RETRY_MS);
+	if (rc == LIBUSB_ERROR_BUSY)
+		LOG(LOG_CRITICAL, &u->t.log,
+		    "interface %d is claimed by another program. Often it is GnuPG's scdaemon: put "
+		    "\"disable-ccid\" into scdaemon.conf and end scdaemon (gpgconf --kill scdaemon)",
+		    interface);
+	if (rc == LIBUSB_ERROR_NO_DEVICE || rc == LIBUSB_ERROR_NOT_FOUND)
+		return CCID_ERR_NO_DEVICE;
+	return usb_error(rc);
+}
+
+enum ccid_err usb_attach(struct usb_transport *u)
+{
+	enum ccid_err err = open_handle(u);
+
+	if (err != CCID_OK)
+		return err;
+	err = claim(u);
+	if (err != CCID_OK)
+		close_handle(u);
+	return err;
+}
+
+void usb_detach(struct usb_transport *u)
+{
+	if (u->handle)
+		libusb_release_interface(u->handle, u->t.desc.bInterfaceNumber);
+	close_handle(u);
+}
+
+/* A string descriptor as printable ASCII, NULL when there is none. */
+static char *read_string(struct usb_transport *u, uint8_t index)
+{
+	unsigned char text[256];
+	char *out;
+	int len = index ? libusb_get_string_descriptor_ascii(u->handle, index, text, sizeof text) : 0;
+
+	if (len <= 0)
+		return NULL;
+	out = malloc((size_t)len + 1);
+	if (!out)
+		return NULL;
+	for (int i = 0; i < len; i++)
+		out[i] = text[i] >= 0x20 && text[i] < 0x7F ? (char)text[i] : '?';
+	out[len] = '\0';
+	return out;
+}
+
+static void read_rates(struct usb_transport *u)
+{
+	uint8_t answer[4 * RATES_MAX];
+	unsigned announced = u->t.desc.bNumDataRatesSupported;
+	int len = libusb_control_transfer(u->handle, 0xA1, GET_DATA_RATES, 0, u->t.desc.bInterfaceNumber,
+					  answer, (uint16_t)(announced ? 4 * announced : sizeof answer),
+					  CONTROL_MS);
+
+	if (len <= 0)
+		return;
+	u->t.data_rates = malloc((size_t)len / 4 * sizeof(uint32_t) + sizeof(uint32_t));
+	if (!u->t.data_rates)
+		return;
+	u->t.n_data_rates = ccid_rates_parse(u->t.data_rates, (size_t)len / 4, answer, (size_t)len, announced);
+	if (u->t.n_data_rates == 0) {
+		LOG(LOG_INFO, &u->t.log, "data-rate table of %d bytes ignored", len);
+		free(u->t.data_rates);
+		u->t.data_rates = NULL;
+	}
+}
+
+/* Everything that needs the claimed interface. */
+static enum ccid_err set_up(struct usb_transport *u, const struct libusb_device_descriptor *dd)
+{
+	bool bulk = u->t.desc.bInterfaceProtocol == CCID_PROTOCOL_BULK;
+	enum ccid_err err;
+
+	u->t.ops = bulk ? &usb_bulk_ops : &usb_iccd_ops;
+	u->t.manufacturer = read_string(u, dd->iManufacturer);
+	u->t.serial_number = read_string(u, dd->iSerialNumber);
+	if (bulk)
+		read_rates(u);
+	err = usb_engine_init(u);
+	if (err != CCID_OK)
+		return err;
+	if (bulk)
+		return usb_engine_go(u);
+	return usb_iccd_open(u);
+}
+
+static void give_up(struct usb_transport *u)
+{
+	u->t.ops = &usb_bulk_ops;
+	u->t.ops->close(&u->t);
+}
+
+static enum ccid_err open_named(struct usb_host *host, const struct usb_open_request *rq,
+				const struct usb_name *name, struct transport **out)
+{
+	struct usb_transport *u = calloc(1, sizeof *u);
+	struct libusb_device_descriptor dd;
+	enum ccid_err err;
+
+	if (!u)
+		return CCID_ERR_NOMEM;
+	u->t.log = *rq->log;
+	u->name = *name;
+	u->pump = &host->pump;
+	u->fd = -1;
+	pthread_mutex_init(&u->lock, NULL);
+	waiter_init(&u->reaper, WAIT_COMMAND);
+	err = open_handle(u);
+	if (err == CCID_OK && libusb_get_device_descriptor(libusb_get_device(u->handle), &dd) != 0)
+		err = CCID_ERR_NO_DEVICE;
+	if (err == CCID_OK)
+		err = usb_find_interface(libusb_get_device(u->handle), &dd, &u->name, &u->t.log, &u->t.desc);
+	if (err == CCID_OK)
+		err = claim(u);
+	if (err == CCID_OK) {
+		u->t.bus = (uint8_t)u->name.bus;
+		u->t.address = (uint8_t)u->name.address;
+		err = set_up(u, &dd);
+	}
+	if (err != CCID_OK) {
+		give_up(u);
+		return err;
+	}
+	*out = &u->t;
+	return CCID_OK;
+}
+
+enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq, struct transport **out)
+{
+	struct usb_name name = *rq->name;
+
+	*out = NULL;
+	if (name.node[0] == '\0') {
+		enum ccid_err err = usb_find_first(rq, &name);
+
+		if (err != CCID_OK)
+			return err;
+	}
+	return open_named(host, rq, &name, out);
+}

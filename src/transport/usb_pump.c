@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "transport/usb_pump.h"
+
+#include <stddef.h>
+#include <sys/time.h>
+#include <time.h>
+
+#define NS_PER_MS 1000000u
+
+enum ccid_err pump_init(struct pump *p)
+{
+#if LIBUSB_API_VERSION >= 0x0100010A
+	/* pcscd does the hot-plugging and names the node: no enumeration, no monitor thread. Only
+	 * for this context: other drivers in the process have their own. */
+	struct libusb_init_option quiet = { .option = LIBUSB_OPTION_NO_DEVICE_DISCOVERY };
+
+	if (libusb_init_context(&p->ctx, &quiet, 1) != 0)
+		return CCID_ERR_NOMEM;
+#else
+	if (libusb_init(&p->ctx) != 0)
+		return CCID_ERR_NOMEM;
+#endif
+	pthread_mutex_init(&p->lock, NULL);
+	return CCID_OK;
+}
+
+void pump_destroy(struct pump *p)
+{
+	libusb_exit(p->ctx);
+	pthread_mutex_destroy(&p->lock);
+}
+
+void waiter_init(struct waiter *w, enum wait_kind kind)
+{
+	pthread_condattr_t attr;
+
+	*w = (struct waiter){ .kind = kind };
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void waiter_destroy(struct waiter *w)
+{
+	pthread_cond_destroy(&w->cond);
+	pthread_mutex_destroy(&w->lock);
+}
+
+static bool is_done(const struct waiter *w)
+{
+	return __atomic_load_n(&w->done, __ATOMIC_ACQUIRE) != 0;
+}
+
+static void unpark(struct waiter *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->token = true;
+	pthread_mutex_unlock(&w->lock);
+	pthread_cond_signal(&w->cond);
+}
+
+/* Sleeps until somebody unparks w or the deadline. */
+static void park(struct waiter *w, const struct deadline *d)
+{
+	pthread_mutex_lock(&w->lock);
+	while (!w->token && clock_cond_wait(&w->cond, &w->lock, d->at_ns))
+		;
+	w->token = false;
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void list_add(struct pump *p, struct waiter *w)
+{
+	struct waiter **head = &p->parked[w->kind];
+
+	if (w->listed)
+		return;
+	w->prev = NULL;
+	w->next = *head;
+	if (*head)
+		(*head)->prev = w;
+	*head = w;
+	w->listed = true;
+}
+
+static void list_remove(struct pump *p, struct waiter *w)
+{
+	if (!w->listed)
+		return;
+	if (w->prev)
+		w->prev->next = w->next;
+	else
+		p->parked[w->kind] = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+	w->listed = false;
+}
+
+static bool in_grace(const struct pump *p, uint64_t now)
+{
+	return now < p->last_command_ns + (uint64_t)PUMP_GRACE_MS * NS_PER_MS;
+}
+
+/* Makes w the leader, or leaves it listed among the parked with *until set to when it should
+ * look again at the latest. */
+static bool try_lead(struct pump *p, struct waiter *w, struct deadline *until)
+{
+	bool lead;
+
+	pthread_mutex_lock(&p->lock);
+	lead = !p->leader;
+	if (w->kind == WAIT_IDLE && (p->parked[WAIT_COMMAND] || in_grace(p, clock_now())))
+		lead = false;
+	if (lead) {
+		list_remove(p, w);
+		if (p->deputy == w)
+			p->deputy = NULL;
+		p->leader = w;
+		p->leader_thread = pthread_self();
+		p->yield = false;
+	} else {
+		list_add(p, w);
+		if (w->kind == WAIT_COMMAND && p->leader && p->leader->kind == WAIT_IDLE &&
+		    !p->yield) {
+			p->yield = true;
+			libusb_interrupt_event_handler(p->ctx);
+		}
+		if (w->kind == WAIT_IDLE && (!p->leader || p->leader->kind == WAIT_COMMAND)) {
+			if (!p->deputy)
+				p->deputy = w;
+			if (p->deputy == w)
+				*until = deadline_earlier(*until, deadline_in_ms(PUMP_GRACE_MS));
+		}
+	}
+	pthread_mutex_unlock(&p->lock);
+	return lead;
+}
+
+static bool asked_to_yield(struct pump *p)
+{
+	return __atomic_load_n(&p->yield, __ATOMIC_RELAXED);
+}
+
+/* w stops leading, for good (gone) or to let a command lead. */
+static void stop_leading(struct pump *p, struct waiter *w)
+{
+	struct waiter *next;
+
+	pthread_mutex_lock(&p->lock);
+	p->leader = NULL;
+	p->yield = false;
+	if (w->kind == WAIT_COMMAND)
+		p->last_command_ns = clock_now();
+	next = p->parked[WAIT_COMMAND];
+	/* An idle leader that leaves has no command behind it and no grace to keep. */
+	if (!next && w->kind == WAIT_IDLE)
+		next = p->parked[WAIT_IDLE];
+	/* After a command an idle waiter must be looking at the clock. */
+	if (!next && !p->deputy)
+		next = p->parked[WAIT_IDLE];
+	pthread_mutex_unlock(&p->lock);
+	if (next)
+		unpark(next);
+}
+
+/* w leaves the parked; the part it played goes to another. */
+static void leave(struct pump *p, struct waiter *w)
+{
+	struct waiter *next = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	list_remove(p, w);
+	if (p->deputy == w)
+		p->deputy = NULL;
+	/* A wake-up that chose us as leader or deputy must not be lost with us. */
+	if (!p->leader)
+		next = p->parked[WAIT_COMMAND];
+	if (!next && !p->deputy && (!p->leader || p->leader->kind == WAIT_COMMAND))
+		next = p->parked[WAIT_IDLE];
+	pthread_mutex_unlock(&p->lock);
+	if (next)
+		unpark(next);
+}
+
+static void lead(struct pump *p, struct waiter *w, const struct deadline *d)
+{
+	while (!is_done(w) && !asked_to_yield(p)) {
+		uint64_t left = deadline_left_ms(d);
+		struct timeval tv = {
+			.tv_sec = (time_t)(left / 1000),
+			.tv_usec = (suseconds_t)(left % 1000) * 1000,
+		};
+
+		if (left == 0)
+			return;
+		libusb_handle_events_timeout_completed(p->ctx, &tv, &w->done);
+	}
+}
+
+enum ccid_err pump_wait(struct pump *p, struct waiter *w, const struct deadline *d)
+{
+	bool parked = false;
+	bool passed = false;
+
+	while (!is_done(w) && !passed) {
+		struct deadline until = *d;
+
+		if (try_lead(p, w, &until)) {
+			parked = false;
+			lead(p, w, d);
+			stop_leading(p, w);
+		} else {
+			parked = true;
+			/* Between listing and parking a wake-up leaves its token. */
+			if (!is_done(w))
+				park(w, &until);
+		}
+		passed = deadline_passed(d);
+	}
+	if (parked)
+		leave(p, w);
+	return is_done(w) ? CCID_OK : CCID_ERR_TIMEOUT;
+}
+
+enum ccid_err pump_park(struct waiter *w, const struct deadline *d)
+{
+	while (!is_done(w) && !deadline_passed(d))
+		park(w, d);
+	return is_done(w) ? CCID_OK : CCID_ERR_TIMEOUT;
+}
+
+void pump_wake(struct pump *p, struct waiter *w)
+{
+	bool leads, own;
+
+	__atomic_store_n(&w->done, 1, __ATOMIC_RELEASE);
+	pthread_mutex_lock(&p->lock);
+	leads = p->leader == w;
+	own = leads && pthread_equal(p->leader_thread, pthread_self());
+	/* From its own callback the leader will look at done by itself. */
+	if (leads && !own)
+		libusb_interrupt_event_handler(p->ctx);
+	pthread_mutex_unlock(&p->lock);
+	if (!leads)
+		unpark(w);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef USB_PUMP_H
+#define USB_PUMP_H
+
+#include "util/deadline.h"
+#include "util/err.h"
+
+#include <libusb.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+/* The pump moves libusb's events without a thread of its own: of all threads that
+ * wait for something, one leads, that is, it sleeps in libusb; the others are parked, each
+ * on its own condition, and are woken one by one when their result is there.
+ *
+ * - A thread that waits for an answer (WAIT_COMMAND) prefers to lead: it takes over from
+ *   one that merely waits for a slot change (WAIT_IDLE), so a single card pays no
+ *   thread hand-over at all.
+ * - When it leaves it hands over to the newest other command, whose answer is farthest away.
+ * - An idle waiter takes the lead back only PUMP_GRACE_MS after the last command, so a client that sends
+ *   one command after the other does not wake it each time.
+ *
+ * Lock order: a transport's lock first, then the pump's, then a waiter's. */
+#define PUMP_GRACE_MS 50u
+
+enum wait_kind { WAIT_COMMAND, WAIT_IDLE };
+
+/* One thread's place to wait. Lives in the transport; used by one thread at a time. */
+struct waiter {
+	enum wait_kind kind;
+	int done;			/* atomic: set by pump_wake(), what libusb looks at while leading */
+	bool listed;			/* under the pump's lock: among the parked */
+	struct waiter *next, *prev;	/* the same; newest first */
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool token;			/* under lock: look again */
+};
+
+struct pump {
+	libusb_context *ctx;
+	pthread_mutex_t lock;
+	struct waiter *leader;		/* NULL: nobody is in libusb */
+	pthread_t leader_thread;
+	bool yield;			/* the leader is asked to let a command lead */
+	struct waiter *deputy;		/* the idle waiter that looks whether to lead again */
+	struct waiter *parked[2];	/* by kind */
+	uint64_t last_command_ns;	/* when a command last led */
+};
+
+/* Makes the libusb context, without device discovery where libusb can do without. */
+enum ccid_err pump_init(struct pump *p);
+void pump_destroy(struct pump *p);
+
+void waiter_init(struct waiter *w, enum wait_kind kind);
+void waiter_destroy(struct waiter *w);
+
+/* Sleeps until pump_wake(w) (CCID_OK) or the deadline (CCID_ERR_TIMEOUT). No lock is held. The
+ * caller cleared w->done before whatever may wake it was started. */
+enum ccid_err pump_wait(struct pump *p, struct waiter *w, const struct deadline *d);
+/* The same for something that is not a USB event (a busy place): never leads. */
+enum ccid_err pump_park(struct waiter *w, const struct deadline *d);
+/* Lets w's thread go on. Callable from completion callbacks and with a transport's lock held. */
+void pump_wake(struct pump *p, struct waiter *w);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "util/buf.h"
+
+#include <string.h>
+
+struct rbuf rbuf_of(const void *p, size_t len)
+{
+	struct rbuf r = { p, len, false };
+
+	return r;
+}
+
+const uint8_t *rbuf_bytes(struct rbuf *r, size_t n)
+{
+	const uint8_t *p = r->p;
+
+	if (n > r->left) {
+		r->bad = true;
+		r->left = 0;
+		return NULL;
+	}
+	r->p += n;
+	r->left -= n;
+	return p;
+}
+
+uint8_t rbuf_u8(struct rbuf *r)
+{
+	const uint8_t *p = rbuf_bytes(r, 1);
+
+	return p ? p[0] : 0;
+}
+
+uint16_t rbuf_le16(struct rbuf *r)
+{
+	const uint8_t *p = rbuf_bytes(r, 2);
+
+	return p ? get_le16(p) : 0;
+}
+
+uint32_t rbuf_le32(struct rbuf *r)
+{
+	const uint8_t *p = rbuf_bytes(r, 4);
+
+	return p ? get_le32(p) : 0;
+}
+
+struct wbuf wbuf_of(void *p, size_t cap)
+{
+	struct wbuf w = { p, 0, cap, false };
+
+	return w;
+}
+
+void wbuf_bytes(struct wbuf *w, const void *p, size_t n)
+{
+	if (w->bad || n > w->cap - w->len) {
+		w->bad = true;
+		return;
+	}
+	if (n > 0)
+		memcpy(w->p + w->len, p, n);
+	w->len += n;
+}
+
+void wbuf_u8(struct wbuf *w, uint8_t v)
+{
+	wbuf_bytes(w, &v, 1);
+}
+
+void wbuf_le16(struct wbuf *w, uint16_t v)
+{
+	uint8_t b[2];
+
+	put_le16(b, v);
+	wbuf_bytes(w, b, sizeof b);
+}
+
+void wbuf_le32(struct wbuf *w, uint32_t v)
+{
+	uint8_t b[4];
+
+	put_le32(b, v);
+	wbuf_bytes(w, b, sizeof b);
+}
+
+void wbuf_be32(struct wbuf *w, uint32_t v)
+{
+	uint8_t b[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v };
+
+	wbuf_bytes(w, b, sizeof b);
+}
+
+uint16_t get_le16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+uint32_t get_le32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+void put_le16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+}
+
+void put_le32(uint8_t *p, uint32_t v)
+{
+	put_le16(p, (uint16_t)v);
+	put_le16(p + 2, (uint16_t)(v >> 16));
+}
+
+void wipe(void *p, size_t n)
+{
+	if (n == 0)
+		return;
+	memset(p, 0, n);
+	/* The compiler must believe that somebody reads it. */
+	__asm__ __volatile__("" : : "r"(p) : "memory");
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef UTIL_DEADLINE_H
+#define UTIL_DEADLINE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Monotonic time in nanoseconds. The driver links util/clock.c; tests may link
+ * another definition of these three functions to run on virtual time. */
+uint64_t clock_now(void);
+void clock_sleep_until(uint64_t at_ns);
+/* pthread_cond_timedwait() on this clock (the condition is made with CLOCK_MONOTONIC): false when
+ * at_ns passed, true when woken (perhaps for nothing). */
+bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t at_ns);
+
+/* A point in time that a wait must not outlive. Deadlines travel down the
+ * stairs as arguments; nobody stores a time-out in a device. */
+struct deadline {
+	uint64_t at_ns;
+};
+
+/* The point ms milliseconds from now. */
+struct deadline deadline_in_ms(uint64_t ms);
+/* Milliseconds left, rounded up; 0 when it has passed. */
+uint64_t deadline_left_ms(const struct deadline *d);
+bool deadline_passed(const struct deadline *d);
+struct deadline deadline_earlier(struct deadline a, struct deadline b);
+/* Sleep ms milliseconds, but never past the deadline. */
+void deadline_sleep_ms(const struct deadline *d, uint64_t ms);
+
+#endif

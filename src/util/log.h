@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef UTIL_LOG_H
+#define UTIL_LOG_H
+
+#ifdef HAVE_CONFIG_H
+#include <config.h>
+#endif
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bits of ifdLogLevel (Info.plist, LIBCCID_ifdLogLevel). */
+enum log_level {
+	LOG_CRITICAL = 1,
+	LOG_INFO = 2,
+	LOG_COMM = 4,
+	LOG_PERIODIC = 8,
+};
+
+/* Levels in force until log_setup() is called. */
+#define LOG_DEFAULT_MASK ((unsigned)LOG_CRITICAL | (unsigned)LOG_INFO)
+
+/* Whom a line is about: every line names the reader and the lun. A removed
+ * reader writes no critical lines: set gone, and those lines are dropped. */
+struct log_ctx {
+	const char *reader;	/* device name as pcscd gave it; not owned */
+	unsigned long lun;
+	const bool *gone;	/* may be NULL; read atomically */
+};
+
+/* Sets the mask of levels; secrets: show bytes of PINs and keys too. Any thread. */
+void log_setup(unsigned level_mask, bool secrets);
+bool log_enabled(enum log_level level);
+/* May bytes that carry secrets be shown? */
+bool log_shows_secrets(void);
+
+/* Writes one line of plain ASCII (other bytes become '?'), cut at about 1 KB. who may be
+ * NULL for lines about no reader in particular. */
+void log_line(enum log_level level, const struct log_ctx *who, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Writes `what` and len bytes in hexadecimal, 256 bytes a line. The caller answers for
+ * the bytes being no secret; messages to and from readers go through log_message(). */
+void log_bytes(enum log_level level, const struct log_ctx *who, const char *what,
+	       const uint8_t *p, size_t len);
+
+/* With EMBEDDED (no log text) the condition is constant, and the texts are not even linked. */
+#ifdef EMBEDDED
+#define LOG_BUILT_IN 0
+#else
+#define LOG_BUILT_IN 1
+#endif
+
+#define LOG(level, who, ...)                                     \
+	do {                                                     \
+		if (LOG_BUILT_IN && log_enabled(level))          \
+			log_line((level), (who), __VA_ARGS__);   \
+	} while (0)
+
+/* What the classifier remembers between the messages of one slot: a command may be sent in
+ * parts, and the answer to a secret command is secret too. Zero it before first use. */
+struct log_secrecy {
+	bool secret;		/* the exchange under way carries a secret */
+	bool chained;		/* a chained secret command is being sent in parts */
+	bool block_seen;	/* an I-block was sent: block_ns is its N(S) */
+	uint8_t block_ns;
+	size_t left;		/* T=0 character level: bytes of the secret command to come */
+};
+
+/* Judges one CCID message (whole, header included) that is sent or was received, and keeps
+ * the state. Returns how many of its bytes, from the first, may be shown. log_secrets.c */
+size_t log_showable(struct log_secrecy *s, bool sent, const uint8_t *msg, size_t len);
+
+/* One CCID message on its way out (sent) or in, at the comm level: header and length always,
+ * data unless they carry a secret. */
+void log_message(const struct log_ctx *who, struct log_secrecy *s, bool sent,
+		 const uint8_t *msg, size_t len);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which bytes of a CCID message may appear in a log.
+ *
+ * The judge sees messages only, not the protocol behind them, so it reads a block of bytes in
+ * every way it could be meant and hides it when one of them is secret: hiding too much costs
+ * a line of a log, hiding too little costs a PIN. */
+#include "util/log.h"
+#include "util/buf.h"
+
+#define HEADER 10
+/* bMessageType, CCID 1.10 §6 */
+enum { ICC_POWER_ON = 0x62, SECURE = 0x69, XFR_BLOCK = 0x6F, DATA_BLOCK = 0x80 };
+/* wLevelParameter of a command in parts, CCID 1.10 §6.1.4 */
+enum { PART_BEGINS = 1, PART_ENDS = 2, PART_CONTINUES = 3 };
+/* abData of PC_to_RDR_Secure up to the place where the APDU may begin: bPINOperation and the
+ * fields before bTeoPrologue hold no secret and are what one debugs (CCID 1.10 §6.1.11). */
+#define SECURE_FIELDS 12
+
+/* ISO 7816-4 §11.5, -8: VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER, EXTERNAL or
+ * MUTUAL AUTHENTICATE (and, with CLA FF, the PC/SC command that loads keys). */
+static bool ins_is_secret(uint8_t ins)
+{
+	switch (ins) {
+	case 0x20: case 0x21:
+	case 0x24: case 0x25:
+	case 0x2C: case 0x2D:
+	case 0x82:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A command cut before its INS is secret until proven otherwise. */
+static bool apdu_is_secret(const uint8_t *p, size_t len, bool more_follows)
+{
+	return len < 2 ? more_follows && len > 0 : ins_is_secret(p[1]);
+}
+
+/* ISO/IEC 13239, as T=1 uses it (ISO 7816-3:2006 §11.3.4). */
+static uint16_t crc16(const uint8_t *p, size_t len)
+{
+	uint16_t crc = 0xFFFF;
+
+	for (size_t i = 0; i < len; i++) {
+		crc ^= p[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = (uint16_t)(crc & 1 ? crc >> 1 ^ 0x8408 : crc >> 1);
+	}
+	return crc;
+}
+
+static uint8_t lrc(const uint8_t *p, size_t len)
+{
+	uint8_t sum = 0;
+
+	for (size_t i = 0; i < len; i++)
+		sum ^= p[i];
+	return sum;
+}
+
+/* Is it a T=1 block: NAD PCB LEN INF and a right LRC or CRC? */
+static bool is_block(const uint8_t *p, size_t len)
+{
+	uint16_t sum, got;
+
+	if (len < 4)
+		return false;
+	if (len == 4u + p[2])
+		return lrc(p, len) == 0;
+	if (len != 5u + p[2])
+		return false;
+	got = get_le16(p + len - 2);
+	sum = got ^ crc16(p, len - 2);
+	if (sum == 0 || sum == 0xFFFF)
+		return true;
+	/* Cards exist with either byte order, with and without the final complement. */
+	sum = (uint16_t)(got >> 8 | got << 8) ^ crc16(p, len - 2);
+	return sum == 0 || sum == 0xFFFF;
+}
+
+static bool is_pps(const uint8_t *p, size_t len)
+{
+	return len >= 3 && len <= 6 && p[0] == 0xFF && lrc(p, len) == 0;
+}
+
+/* A T=1 block on its way to the card; returns whether to hide it. */
+static bool block_sent(struct log_secrecy *s, const uint8_t *p, size_t len)
+{
+	bool more = (p[1] & 0x20) != 0;
+	uint8_t ns = p[1] & 0x40;
+
+	if (p[1] & 0x80)
+		return false;	/* R- and S-blocks carry no data of the application */
+	/* In mid-chain, and when a block goes out again, INF does not begin with a header. */
+	if (!s->chained && !(s->secret && s->block_seen && s->block_ns == ns))
+		s->secret = apdu_is_secret(p + 3, p[2], more);
+	s->secret = s->secret || apdu_is_secret(p, len, false);
+	s->chained = s->secret && more;
+	s->block_seen = true;
+	s->block_ns = ns;
+	s->left = 0;
+	return s->secret;
+}
+
+/* An APDU, a TPDU, a part of either, or a PPS on its way to the card; returns whether to hide it. */
+static bool command_sent(struct log_secrecy *s, const uint8_t *p, size_t len, uint16_t level)
+{
+	bool ends = level == PART_ENDS, continues = level == PART_CONTINUES;
+	bool t0_header = len == 5 && level != 0;
+
+	if (len == 0)
+		return false;	/* asks for more of the answer: the state stays */
+	if (s->left > 0) {
+		s->left -= len < s->left ? len : s->left;
+	} else if (s->chained && (ends || continues)) {
+		s->chained = continues;
+	} else {
+		s->secret = !is_pps(p, len) && apdu_is_secret(p, len, level == PART_BEGINS);
+		s->chained = s->secret && level == PART_BEGINS;
+	}
+	/* Character level: the data bytes follow by themselves (ISO 7816-3:2006 §10.3). */
+	if (t0_header && ins_is_secret(p[1]) && s->left < p[4])
+		s->left = p[4];
+	s->block_seen = false;
+	return s->secret;
+}
+
+/* More bytes of a secret APDU are due: whatever they look like, they are no T=1 block. */
+static bool in_apdu_parts(const struct log_secrecy *s)
+{
+	return s->left > 0 || (s->chained && !s->block_seen);
+}
+
+size_t log_showable(struct log_secrecy *s, bool sent, const uint8_t *msg, size_t len)
+{
+	size_t shown = len;
+
+	if (sent && len > 0 && msg[0] == ICC_POWER_ON)
+		*s = (struct log_secrecy){ 0 };	/* the answer is an ATR */
+	if (len <= HEADER)
+		return len;
+	if (!sent)
+		return s->secret && msg[0] == DATA_BLOCK && !log_shows_secrets() ? HEADER : len;
+
+	switch (msg[0]) {
+	case SECURE:
+		s->secret = true;
+		s->chained = false;
+		s->left = 0;
+		s->block_seen = false;
+		shown = len < HEADER + SECURE_FIELDS ? len : HEADER + SECURE_FIELDS;
+		break;
+	case XFR_BLOCK:
+		if (!in_apdu_parts(s) && is_block(msg + HEADER, len - HEADER)) {
+			if (block_sent(s, msg + HEADER, len - HEADER))
+				shown = HEADER;
+		} else if (command_sent(s, msg + HEADER, len - HEADER, get_le16(msg + 8))) {
+			shown = HEADER;
+		}
+		break;
+	default:
+		break;
+	}
+	return log_shows_secrets() ? len : shown;
+}

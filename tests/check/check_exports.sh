@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The module shows the ten functions that pcscd calls, and nothing else.
+# From make: top_builddir, NM, DRIVER_MODULES.
+: "${top_builddir:=.}" "${NM:=nm}"
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+n=0
+
+cat >"$work/want" <<-END
+	IFDHCloseChannel
+	IFDHControl
+	IFDHCreateChannel
+	IFDHCreateChannelByName
+	IFDHGetCapabilities
+	IFDHICCPresence
+	IFDHPowerICC
+	IFDHSetCapabilities
+	IFDHSetProtocolParameters
+	IFDHTransmitToICC
+END
+
+# What the instrumentation of a sanitizer or of gcov adds is not ours.
+exported() {
+	$NM -D --defined-only "$1" | awk '{ print $NF }' |
+		grep -Ev '^(__asan_|__odr_asan|__ubsan_|__tsan_|__sancov_|__gcov_|mangle_path|__start_|__stop_)' |
+		LC_ALL=C sort
+}
+
+result() {
+	n=$((n + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $n - $2"
+	else
+		echo "not ok $n - $2"
+		sed 's/^/# /' "$work/diff"
+	fi
+}
+
+for module in $DRIVER_MODULES; do
+	exported "$top_builddir/.libs/$module" >"$work/have"
+	diff "$work/want" "$work/have" >"$work/diff"
+	result $? "$module exports the ten IFDH functions"
+done
+
+{ cat "$work/want"; echo stray_symbol; } | LC_ALL=C sort >"$work/have"
+if diff "$work/want" "$work/have" >"$work/diff"; then false; else true; fi
+result $? "a stray symbol is found"
+echo "1..$n"

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Is the Info.plist that was made from readers/ what pcscd needs, and are the udev rules?"""
+
+import os
+import plistlib
+import re
+import subprocess
+
+from check_readers import OFFERED, TOP, parse, read, rows_of
+from tap import Tap
+
+BUILD = os.environ.get("top_builddir", ".")
+AWK = os.environ.get("AWK", "awk")
+
+
+def generated(name):
+    with open(os.path.join(BUILD, "readers", name), "rb") as file:
+        return file.read()
+
+
+def make_plist(list_text):
+    """Runs the generator on another list, by standard input."""
+    top = os.path.join(TOP, "readers")
+    return subprocess.run(
+        [AWK, "-v", "library=a.so", "-v", "class=C", "-v", "version=1", "-f",
+         os.path.join(top, "make_plist.awk"), "-", os.path.join(top, "Info.plist.in")],
+        input=list_text.encode(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+
+
+def check_arrays(tap, plist, rows):
+    want = [(row[2], row[3]) for row in rows if row[1] in OFFERED]
+    arrays = [plist.get(key, []) for key in ("ifdVendorID", "ifdProductID", "ifdFriendlyName")]
+    tap.case(f"Info.plist: three arrays of {len(want)}",
+             [f"length {len(a)}" for a in arrays if len(a) != len(want)])
+    have = [(f"{int(v, 16):04x}:{int(p, 16):04x}", n) for v, p, n in zip(*arrays)]
+    tap.case("Info.plist: ids and names are the list's, letter for letter",
+             [f"{h} is not {w}" for h, w in zip(have, want) if h != w])
+    ids = [row[0] for row in have]
+    tap.case("Info.plist: no id twice", len(ids) == len(set(ids)))
+
+
+def check_plist(tap, rows):
+    data = generated("Info.plist")
+    try:
+        plist = plistlib.loads(data)
+        tap.case("Info.plist: well formed", True)
+    except Exception as error:  # any parser's error is the same fault here
+        tap.case("Info.plist: well formed", [str(error)])
+        return
+    check_arrays(tap, plist, rows)
+    tap.case("Info.plist: keys pcscd reads",
+             [key for key in ("CFBundleExecutable", "CFBundleName", "ifdManufacturerString",
+                              "ifdProductString", "ifdCapabilities", "ifdLogLevel",
+                              "ifdDriverOptions") if not isinstance(plist.get(key), str)])
+    tap.case("Info.plist: names this library", plist.get("CFBundleExecutable") == "libccid.so")
+    tap.case("Info.plist: nothing left to fill in", not re.search(rb"@[A-Z_]+@", data))
+
+
+def check_generator(tap):
+    made = make_plist("#: supported\n0001:0002:a & b <c> \"d\" 'e' \\1 &amp;\n"
+                      "#: disabled\n0003:0004:not this\n")
+    names = plistlib.loads(made.stdout)["ifdFriendlyName"]
+    tap.case("generator: signs that XML needs are escaped",
+             [] if names == ["a & b <c> \"d\" 'e' \\1 &amp;"] else [repr(names)])
+    tap.case("generator: refuses an empty list", make_plist("# nothing\n").returncode != 0)
+
+
+def check_rules(tap, rows):
+    text = generated("92_pcscd_ccid.rules").decode()
+    offered = {row[2] for row in rows if row[1] in OFFERED}
+    want = {f"{row['idVendor']}:{row['idProduct']}" for row in
+            rows_of(read("reader_descriptors.tsv")) if row["bInterfaceClass"] == "0xFF"} & offered
+    have = {f"{v}:{p}" for v, p in re.findall(
+        r'^ATTR{idVendor}=="(\w+)", ATTR{idProduct}=="(\w+)", ENV{IFD_CCID_READER}', text, re.M)}
+    tap.case("rules: every offered reader of class ff, and no other",
+             sorted(have.symmetric_difference(want)))
+    tap.case("rules: classes 0b00, 0b01, 0b02",
+             [c for c in ("0b0000", "0b0001", "0b0002") if f'=="*:{c}:*"' not in text])
+    labels = re.findall(r'LABEL="(\w+)"', text)
+    tap.case("rules: every GOTO has its LABEL",
+             [g for g in re.findall(r'GOTO="(\w+)"', text) if g not in labels])
+    stay_awake = {f"{v}:{p}" for v, p in re.findall(
+        r'^ATTR{idVendor}=="(\w+)", ATTR{idProduct}=="(\w+)", GOTO', text, re.M)}
+    with open(os.path.join(TOP, "src", "quirks", "quirks.def"), encoding="utf-8") as file:
+        quirks = {f"{v.lower()}:{p.lower()}" for v, p in re.findall(
+            r"0x(\w{4}),\s*0x(\w{4})[^\n]*(?:\n[^\n(]*)?NO_AUTOSUSPEND", file.read())}
+    tap.case("rules: no autosuspend for the readers quirks.def says, and no other",
+             sorted(quirks.symmetric_difference(stay_awake)))
+    tap.case("rules: nothing left to fill in", not re.search("@[A-Z_]+@", text))
+
+
+def main():
+    tap = Tap()
+    rows = parse(read("supported_readers.txt"))[0]
+    check_plist(tap, rows)
+    check_generator(tap)
+    check_rules(tap, rows)
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()

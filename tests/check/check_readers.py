@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Reads readers/: is every line well formed, sorted, unique, and does every reader have a
+descriptor row? Every rule is also shown a text that breaks it."""
+
+import os
+import re
+
+from tap import Tap
+
+TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", ".."))
+OFFERED = ("supported", "should_work", "partly_working")
+STATES = OFFERED + ("disabled", "also_sold_as")
+LINE = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4}):(\S.*\S)")
+
+# Readers with no descriptor row, each with the reason. None at present.
+NO_DESCRIPTOR = {}
+
+# Strings in the table stand as the device sends them, whatever that is.
+COLUMN = {
+    "idVendor": r"[0-9a-f]{4}", "idProduct": r"[0-9a-f]{4}",
+    "bcdDevice": r"[0-9A-Fa-f]{1,2}\.[0-9A-Fa-f]{1,2}",
+    "bInterfaceNumber": r"\d+", "bInterfaceClass": r"0x(0B|FF)", "bInterfaceProtocol": r"[012]",
+    "bNumEndpoints": r"[0123]", "bcdCCID": r"\d+\.\d+",
+    "bMaxSlotIndex": r"0x[0-9A-F]{2}", "bVoltageSupport": r"0x[0-9A-F]{2}",
+    "dwProtocols": r"0x[0-9A-F]{8}", "dwFeatures": r"0x[0-9A-F]{8}",
+    "dwMaxIFSD": r"\d+", "dwMaxCCIDMessageLength": r"\d+", "bPINSupport": r"0x[0-9A-F]{2}",
+    "bMaxCCIDBusySlots": r"\d+",
+}
+
+
+def parse(text):
+    """The list as [(line number, state, id, name)], and what is wrong with its form."""
+    rows, faults, state = [], [], None
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith("#: "):
+            state = line[3:]
+            if state not in STATES:
+                faults.append(f"line {number}: unknown state {state}")
+        elif line == "" or line.startswith("#"):
+            continue
+        else:
+            match = LINE.fullmatch(line)
+            if not match or state is None:
+                faults.append(f"line {number}: not vvvv:pppp:name in a section: {line!r}")
+            else:
+                rows.append((number, state, f"{match[1]}:{match[2]}", match[3]))
+    return rows, faults
+
+
+def form(text):
+    faults = parse(text)[1]
+    if not text.endswith("\n"):
+        faults.append("no line end at the end")
+    for number, line in enumerate(text.split("\n"), 1):
+        if re.search(r"[\x00-\x1f\x7f]", line):
+            faults.append(f"line {number}: control character")
+        if line != line.rstrip():
+            faults.append(f"line {number}: blank at the end")
+    return faults
+
+
+def sections(text):
+    found = re.findall(r"^#: (.*)$", text, re.M)
+    return [] if found == list(STATES) else [f"sections are {found}"]
+
+
+def order(text):
+    faults, last = [], None
+    for number, state, ident, name in parse(text)[0]:
+        key = (STATES.index(state), ident, name.encode()) if state in STATES else None
+        if last is not None and key is not None and key < last:
+            faults.append(f"line {number}: {ident} {name} stands too late")
+        last = key
+    return faults
+
+
+def duplicates(text):
+    faults, ids, names = [], {}, {}
+    for number, state, ident, name in parse(text)[0]:
+        if state != "also_sold_as" and ident in ids:
+            faults.append(f"line {number}: {ident} is listed in line {ids[ident]} too")
+        if (ident, name) in names:
+            faults.append(f"line {number}: the same as line {names[ident, name]}")
+        if state != "also_sold_as":
+            ids[ident] = number
+        names[ident, name] = number
+    return faults
+
+
+def further_names(text):
+    rows = parse(text)[0]
+    ids = {row[2] for row in rows if row[1] in OFFERED}
+    return [f"line {row[0]}: {row[2]} is not offered under another name"
+            for row in rows if row[1] == "also_sold_as" and row[2] not in ids]
+
+
+def described(text, table):
+    have = {(f"{row['idVendor']}:{row['idProduct']}") for row in table}
+    faults = [f"line {row[0]}: {row[2]} has no row in reader_descriptors.tsv"
+              for row in parse(text)[0] if row[2] not in have and row[2] not in NO_DESCRIPTOR]
+    known = {row[2] for row in parse(text)[0]}
+    faults += [f"{ident} is described but not listed" for ident in sorted(have - known)]
+    faults += [f"{ident} needs no reason any more" for ident in NO_DESCRIPTOR if ident in have]
+    return faults
+
+
+def table_form(text):
+    faults, lines = [], text.rstrip("\n").split("\n")
+    head = lines[0].split("\t")
+    faults += [f"no column {name}" for name in COLUMN if name not in head]
+    if faults:
+        return faults
+    for number, line in enumerate(lines[1:], 2):
+        cells = line.split("\t")
+        if len(cells) != len(head):
+            faults.append(f"line {number}: {len(cells)} columns, not {len(head)}")
+            continue
+        row = dict(zip(head, cells))
+        faults += [f"line {number}: {name} is {row[name]!r}" for name, pattern in COLUMN.items()
+                   if not re.fullmatch(pattern, row[name])]
+    return faults
+
+
+def rows_of(text):
+    lines = text.rstrip("\n").split("\n")
+    head = lines[0].split("\t")
+    return [dict(zip(head, line.split("\t"))) for line in lines[1:]]
+
+
+def read(name):
+    with open(os.path.join(TOP, "readers", name), encoding="utf-8", newline="\n") as file:
+        return file.read()
+
+
+def show_that_rules_bite(tap, table):
+    """Each rule must find the fault in a text made to break it."""
+    head = "\n".join(f"#: {state}" for state in STATES[:2])
+    good = "#: supported\n03f0:0824:A reader\n03f0:0825:B\u00e9 reader\n"
+    bad = {
+        "short id": (form, "#: supported\n3f0:0824:A reader\n"),
+        "upper-case id": (form, "#: supported\n03F0:0824:A reader\n"),
+        "no name": (form, "#: supported\n03f0:0824:\n"),
+        "no section": (form, "03f0:0824:A reader\n"),
+        "unknown state": (form, "#: doubtful\n03f0:0824:A reader\n"),
+        "control character": (form, "#: supported\n03f0:0824:A\treader\n"),
+        "blank at the end": (form, "#: supported\n# note \n"),
+        "no line end": (form, good[:-1]),
+        "missing section": (sections, head),
+        "unsorted": (order, "#: supported\n03f0:0825:A reader\n03f0:0824:B reader\n"),
+        "an id twice": (duplicates, "#: supported\n03f0:0824:A rd\n#: disabled\n03f0:0824:B rd\n"),
+        "a name of nothing": (further_names, "#: also_sold_as\n03f0:0824:A reader\n"),
+    }
+    tap.case("rules: a good text passes", form(good) + order(good) + duplicates(good))
+    for name, (rule, text) in bad.items():
+        tap.case(f"rules: {name} is found", bool(rule(text)))
+    tap.case("rules: a reader without descriptor is found",
+             bool(described("#: supported\nffff:0001:No such\n", table)))
+    tap.case("rules: a bad cell is found",
+             bool(table_form(read("reader_descriptors.tsv").replace("0x0B", "11", 1))))
+    tap.case("rules: a lost column is found",
+             bool(table_form(read("reader_descriptors.tsv").replace("072f\t", "072f", 1))))
+
+
+def main():
+    tap = Tap()
+    try:
+        text, table_text = read("supported_readers.txt"), read("reader_descriptors.tsv")
+        tap.case("encoding is UTF-8", True)
+    except UnicodeDecodeError as error:
+        tap.case("encoding is UTF-8", [str(error)])
+        tap.finish()
+    table = rows_of(table_text)
+    tap.case("supported_readers.txt: form", form(text))
+    tap.case("supported_readers.txt: sections", sections(text))
+    tap.case("supported_readers.txt: order", order(text))
+    tap.case("supported_readers.txt: duplicates", duplicates(text))
+    tap.case("supported_readers.txt: further names", further_names(text))
+    tap.case("supported_readers.txt: every reader is described, and no other",
+             described(text, table))
+    tap.case("reader_descriptors.tsv: form", table_form(table_text))
+    show_that_rules_bite(tap, table)
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The rules of the house that a machine can see: licence line, length of functions and files,
+width, no VLA-like habits of macros that return. Every rule is also shown a text that breaks it."""
+
+import os
+import re
+
+from tap import Tap
+
+TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", ".."))
+FOLDERS = ("src", "tests", "readers", "doc", "tools", "m4", "examples", "contrib", ".ci")
+FILES = ("autogen.sh", "configure.ac", "Makefile.am", "demo", "run-tests", "README.md",
+         "HACKING.md", "SECURITY.md", ".clang-format", ".editorconfig")
+# Without a place for comments; a file NAME.license beside one says its licence instead.
+BARE = (".license", ".gz", ".json", ".bin", ".raw")
+SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
+MAX_FUNCTION, MAX_FILE, MAX_WIDTH = 80, 700, 120
+# A table of data may be as long as it is.
+DATA = (".def",)
+
+
+def sources():
+    for folder in FOLDERS:
+        for path, folders, files in os.walk(os.path.join(TOP, folder)):
+            folders[:] = [f for f in folders if f not in ("__pycache__", ".libs", ".deps")]
+            for name in sorted(files):
+                if folder == "m4" and not name.startswith("ifd_"):
+                    continue        # libtool puts its own there
+                if not re.search(r"\.(o|lo|la|a|so|pyc|log|trs|gcno|gcda)$|^\.dirstamp$", name):
+                    yield os.path.relpath(os.path.join(path, name), TOP)
+    for name in FILES:
+        if os.path.exists(os.path.join(TOP, name)):
+            yield name
+
+
+def read(name):
+    with open(os.path.join(TOP, name), encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def licence(name, text):
+    if name.endswith(BARE) or os.path.exists(os.path.join(TOP, name + ".license")):
+        return []
+    return [] if SPDX in "\n".join(text.split("\n")[:4]) else [f"{name}: no SPDX line"]
+
+
+def function_length(name, text):
+    faults, start = [], None
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        if line == "{":
+            start = number
+        elif line.startswith("}") and start is not None:
+            if number - start - 1 > MAX_FUNCTION:
+                faults.append(f"{name}:{start}: {number - start - 1} lines in a function")
+            start = None
+    return faults
+
+
+def file_length(name, text):
+    lines = text.count("\n")
+    return [f"{name}: {lines} lines"] if lines > MAX_FILE and not name.endswith(DATA) else []
+
+
+def width(name, text):
+    return [f"{name}:{number}: wider than {MAX_WIDTH}"
+            for number, line in enumerate(text.split("\n"), 1)
+            if len(line.expandtabs(8)) > MAX_WIDTH]
+
+
+def blanks(name, text):
+    return [f"{name}:{number}: blank at the end"
+            for number, line in enumerate(text.split("\n"), 1) if line != line.rstrip(" \t\r")]
+
+
+def macros(name, text):
+    """A macro that returns or jumps hides the way out of a function."""
+    faults = []
+    for match in re.finditer(r"^#\s*define\s(?:.*\\\n)*.*", text, re.M):
+        if re.search(r"\b(return|goto)\b", re.sub(r'"(\\.|[^"\\])*"', "", match[0])):
+            number = text.count("\n", 0, match.start()) + 1
+            faults.append(f"{name}:{number}: a macro that returns or jumps")
+    return faults
+
+
+def show_that_rules_bite(tap):
+    long_function = "void f(void)\n{\n" + "\tg();\n" * (MAX_FUNCTION + 1) + "}\n"
+    bad = {
+        "no licence": (licence, "int x;\n"),
+        "a long function": (function_length, long_function),
+        "a long file": (file_length, "\n" * (MAX_FILE + 1)),
+        "a wide line": (width, "\t" * 15 + "x\n"),
+        "a blank at the end": (blanks, "int x; \n"),
+        "a macro that returns": (macros, "#define X(a) \\\n\tif (a) \\\n\t\treturn 1\n"),
+    }
+    for what, (rule, text) in bad.items():
+        tap.case(f"rules: {what} is found", bool(rule("x.c", text)))
+    tap.case("rules: what is allowed passes",
+             function_length("x.c", long_function.replace("\tg();\n", "", 1))
+             + licence("x.c", f"/* {SPDX} */\n") + macros("x.c", '#define X "goto"\n'))
+
+
+def main():
+    tap = Tap()
+    texts = {name: read(name) for name in sources()}
+    code = {n: t for n, t in texts.items() if re.search(r"\.([ch]|def|l)$", n)}
+
+    def every(rule, among):
+        return [fault for name, text in among.items() for fault in rule(name, text)]
+
+    tap.case("there are sources to read", len(code) > 30)
+    tap.case("licence line in every file", every(licence, texts))
+    tap.case(f"no function over {MAX_FUNCTION} lines", every(function_length, code))
+    tap.case(f"no file over {MAX_FILE} lines", every(file_length, code))
+    tap.case(f"no line over {MAX_WIDTH} columns", every(width, code))
+    tap.case("no blanks at the end of a line", every(blanks, code))
+    tap.case("no macro that returns or jumps", every(macros, code))
+    show_that_rules_bite(tap)
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()

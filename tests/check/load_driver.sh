@@ -1,0 +1,9 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The modules as built can be loaded, and unloaded again.
+# From make: top_builddir, DRIVER_MODULES.
+: "${top_builddir:=.}" "${DRIVER_MODULES:=libccid.so}"
+for module in $DRIVER_MODULES; do
+	set -- "$@" "$top_builddir/.libs/$module"
+done
+exec "$top_builddir/tests/check/load_driver" "$@"

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Plugging and unplugging, at rest and at work."""
+
+import threading
+
+from e2e import *
+
+OK = b"\x90\x00"
+NAME = "Gemalto PC Twin Reader 00 00"
+context = Context()
+
+
+def works(name):
+    context.wait_card(NAME)
+    rv, card = context.connect(NAME)
+    same(card.apdu(short(0x16, data=b"hot", le=256)) if card else rv_name(rv), b"hot" + OK, name)
+    if card:
+        card.disconnect()
+
+
+same(context.wait_readers(1), [NAME], "the reader is there")
+works("it works")
+for i in range(5):
+    sim("unplug", 0)
+    same(context.wait_readers(0), [], "unplugged (%d): no reader" % i)
+    sim("plug", 0)
+    same(context.wait_readers(1), [NAME], "plugged (%d): the reader is back" % i)
+    works("it works (%d)" % i)
+
+# while a program is connected
+rv, card = context.connect(NAME)
+sim("unplug", 0)
+context.wait_readers(0)
+rv, _ = card.raw(short(0x10))
+ok(rv != 0, "an APDU to an unplugged reader fails", rv_name(rv))
+sim("plug", 0)
+same(context.wait_readers(1), [NAME], "back again")
+works("it works")
+
+# in the middle of a command
+rv, card = context.connect(NAME, T1)
+same(rv, 0, "connect")
+timer = threading.Timer(0.3, lambda: sim("unplug", 0))
+timer.start()
+begin = time.monotonic()
+rv, _ = card.raw(short(0x18, 0x27, 0x10, b"\x01", 256))
+ok(rv != 0, "the reader is unplugged in a slow command: error", rv_name(rv))
+ok(time.monotonic() - begin < 5, "and at once", time.monotonic() - begin)
+timer.join()
+same(context.wait_readers(0), [], "no reader")
+sim("plug", 0)
+same(context.wait_readers(1), [NAME], "plugged: the reader is back")
+works("it works")
+
+# two changes in a row, faster than anybody looks
+for i in range(5):
+    sim("unplug", 0)
+    sim("plug", 0)
+same(context.wait_readers(1), [NAME], "after five quick changes the reader is there")
+works("it works")
+sim("unplug", 0)
+sim("plug", 0)
+sim("unplug", 0)
+same(context.wait_readers(0), [], "after a quick in and out it is not")
+sim("plug", 0)
+same(context.wait_readers(1), [NAME], "the reader is back")
+works("it works")
+ok(pcscd_alive(), "pcscd lives")

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=sh
+#
+# A real pcscd on simulated readers. A test script sources this file and says
+#
+#	e2e_enter FILE.sim "$0" "$@"	# goes on inside "ccid-sim run FILE.sim", skips where that cannot be
+#	pcscd_start			# returns when pcscd serves
+#	... tap_ok / tap_not_ok, or python programs that print TAP themselves ...
+#	pcscd_stop
+#	tap_plan
+#
+# CCID_BUNDLE_DIR   the bundle to test: a folder with Contents/ in it (default: what the build made, else the
+#                   installed ifd-ccid.bundle)
+# CCID_SIM          the simulator's program (default: what the build made, else ccid-sim in PATH)
+# E2E_VERBOSE=1     shows pcscd's log at the end
+#
+# pcscd 1.9 reads its drivers from the folder that it was compiled with: in the private mount namespace that folder
+# is covered by one that has the tested bundle and nothing else.
+
+e2e_dir=$(cd "$(dirname "$0")" && pwd)
+e2e_top=${abs_top_srcdir:-$(cd "$e2e_dir/../.." && pwd)}
+e2e_build=${abs_top_builddir:-$e2e_top}
+e2e_python=${PYTHON_PYSCARD:-/usr/bin/python3}
+PATH=$PATH:/usr/sbin:/sbin
+PYTHONDONTWRITEBYTECODE=1
+export PATH PYTHONDONTWRITEBYTECODE
+
+tap_count=0
+tap_failed=0
+
+tap_ok()
+{
+	tap_count=$((tap_count + 1))
+	echo "ok $tap_count - $1"
+}
+
+tap_not_ok()
+{
+	tap_count=$((tap_count + 1))
+	tap_failed=$((tap_failed + 1))
+	echo "not ok $tap_count - $1"
+}
+
+# tap_check NAME COMMAND...: ok when the command succeeds.
+tap_check()
+{
+	tap_name=$1
+	shift
+	if "$@"; then
+		tap_ok "$tap_name"
+	else
+		tap_not_ok "$tap_name"
+	fi
+}
+
+# Runs a program that prints TAP lines without a plan; its cases are counted on with ours.
+tap_include()
+{
+	"$@" > "$e2e_tmp/tap" || echo "not ok - $* ended with status $?" >> "$e2e_tmp/tap"
+	while IFS= read -r line; do
+		case $line in
+		"ok "*) tap_ok "${line#*- }" ;;
+		"not ok "*) tap_not_ok "${line#*- }" ;;
+		*) echo "$line" ;;
+		esac
+	done < "$e2e_tmp/tap"
+}
+
+# Ends the script. Complaints of the simulator are a failed case.
+tap_plan()
+{
+	"$CCID_SIM" complaints > "$e2e_tmp/complaints"
+	tap_check "the simulator has nothing to complain about" test ! -s "$e2e_tmp/complaints"
+	sed 's/^/# /' "$e2e_tmp/complaints"
+	echo "1..$tap_count"
+	if [ "$tap_failed" -gt 0 ] || [ -n "$E2E_VERBOSE" ]; then
+		grep -v 'winscard\|SVCServiceRunLoop' "$e2e_log" | tail -n "${E2E_LOG_LINES:-150}" | sed 's/^/# /'
+	fi
+	[ "$tap_failed" -eq 0 ]
+	exit
+}
+
+tap_skip_all()
+{
+	echo "1..0 # SKIP $1"
+	exit 0
+}
+
+e2e_find_sim()
+{
+	[ -n "$CCID_SIM" ] && return
+	for CCID_SIM in "$e2e_build/ccid-sim" "$e2e_build/tests/sim/ccid-sim"; do
+		[ -x "$CCID_SIM" ] && return
+	done
+	CCID_SIM=$(command -v ccid-sim) || tap_skip_all "ccid-sim is not built"
+}
+
+e2e_find_bundle()
+{
+	[ -n "$CCID_BUNDLE_DIR" ] && return
+	for CCID_BUNDLE_DIR in "$e2e_build/ifd-ccid.bundle" "$e2e_build/src/ifd-ccid.bundle" \
+			"$(pkg-config libpcsclite --variable=usbdropdir)/ifd-ccid.bundle"; do
+		[ -d "$CCID_BUNDLE_DIR/Contents" ] && return
+	done
+	tap_skip_all "no bundle to test (CCID_BUNDLE_DIR)"
+}
+
+# e2e_enter FILE SCRIPT [ARGUMENT...]: runs the script again inside the simulator; inside of it, prepares.
+e2e_enter()
+{
+	e2e_file=$1
+	shift
+	if [ -z "$E2E_INSIDE" ]; then
+		e2e_find_sim
+		e2e_find_bundle
+		for e2e_need in pcscd pcsc_scan opensc-tool; do
+			command -v $e2e_need > /dev/null || tap_skip_all "$e2e_need is not installed"
+		done
+		"$e2e_python" -c 'import smartcard' 2> /dev/null || tap_skip_all "pyscard is not installed"
+		CCID_SIM_TABLE=${CCID_SIM_TABLE:-$e2e_top/readers/reader_descriptors.tsv}
+		export CCID_SIM CCID_BUNDLE_DIR CCID_SIM_TABLE
+		"$CCID_SIM" run /dev/null -- true 2> /dev/null ||
+			tap_skip_all "no private namespaces here (needs root or user namespaces)"
+		e2e_script=$1
+		shift
+		E2E_INSIDE=1 exec "$CCID_SIM" run "$e2e_file" -- /bin/sh "$e2e_script" "$@"
+	fi
+	# below /run, which is the simulator's own here: nothing stays behind
+	e2e_tmp=/run/ccid-sim/e2e
+	e2e_drop=$(pkg-config libpcsclite --variable=usbdropdir 2> /dev/null || echo /usr/lib/pcsc/drivers)
+	e2e_log=$e2e_tmp/pcscd.log
+	mkdir -p $e2e_tmp/drop $e2e_tmp/reader.conf.d
+	cp -RL "$CCID_BUNDLE_DIR" $e2e_tmp/tested	# before it may be covered
+	mount --bind $e2e_tmp/drop "$e2e_drop" || tap_skip_all "cannot cover $e2e_drop"
+	e2e_stage
+	export e2e_log e2e_tmp CCID_SIM
+}
+
+# Puts the tested bundle, whole and anew, where pcscd looks for it.
+e2e_stage()
+{
+	rm -rf "$e2e_tmp/drop/ifd-ccid.bundle"
+	cp -R $e2e_tmp/tested "$e2e_tmp/drop/ifd-ccid.bundle"
+	e2e_plist=$e2e_tmp/drop/ifd-ccid.bundle/Contents/Info.plist
+	e2e_library=$e2e_tmp/drop/ifd-ccid.bundle/Contents/Linux/libccid.so
+}
+
+# Waits until a command succeeds; fails after 10 s. There are no sleeps of a length somebody guessed.
+wait_until()
+{
+	e2e_tries=0
+	until "$@" 2> /dev/null; do
+		e2e_tries=$((e2e_tries + 1))
+		[ $e2e_tries -gt 500 ] && return 1
+		sleep 0.02
+	done
+}
+
+# wait_readers N: until pcscd lists N readers.
+wait_readers()
+{
+	wait_until has_readers "$1"
+}
+
+has_readers()
+{
+	[ "$(timeout 10 pcsc_scan -r 2> /dev/null | grep -c '^[0-9][0-9]*: ')" -eq "$1" ]
+}
+
+is_answering()
+{
+	[ -S /run/pcscd/pcscd.comm ] && timeout 10 pcsc_scan -r > /dev/null
+}
+
+# pcscd_start [OPTION...]: starts pcscd and waits until it answers.
+pcscd_start()
+{
+	pcscd --foreground --debug --apdu --config $e2e_tmp/reader.conf.d "$@" > "$e2e_log" 2>&1 &
+	pcscd_pid=$!
+	export pcscd_pid
+	wait_until is_answering || echo "# pcscd does not answer"
+}
+
+pcscd_alive()
+{
+	kill -0 "$pcscd_pid" 2> /dev/null && is_answering
+}
+
+# Ends pcscd. Fails when it was dead already, or ended badly.
+pcscd_stop()
+{
+	kill -TERM "$pcscd_pid" 2> /dev/null || return 1
+	wait "$pcscd_pid"
+	pcscd_status=$?
+	[ $pcscd_status -eq 0 ] || echo "# pcscd ended with status $pcscd_status"
+	[ $pcscd_status -eq 0 ]
+}
+
+# The staged file is what pcscd has mapped, and what its log names.
+right_library()
+{
+	grep -q " $(stat -c %i "$e2e_library") .*/ifd-ccid.bundle/Contents/Linux/libccid.so" "/proc/$pcscd_pid/maps" &&
+		grep -q "using $e2e_drop/ifd-ccid.bundle/Contents/Linux/libccid.so" "$e2e_log" &&
+		[ "$(ls "$e2e_drop")" = ifd-ccid.bundle ] &&
+		cmp -s "$e2e_library" $e2e_tmp/tested/Contents/Linux/libccid.so
+}

@@ -1,0 +1,11 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The host resets the device (suspend, usbreset): same node, all state lost.
+. "$(dirname "$0")/lib.sh"
+e2e_enter "$e2e_dir/readers/single.sim" "$0" "$@"
+pcscd_start
+tap_check "one reader" wait_readers 1
+tap_check "the tested library answers" right_library
+tap_include "$e2e_python" "$e2e_dir/reset.py"
+tap_check "pcscd ends well" pcscd_stop
+tap_plan

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SIM_DEV_H
+#define SIM_DEV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A simulated USB device with one or more CCID/ICCD interfaces and cards in its slots. Pure C:
+ * no I/O, no threads, time is an argument (nanoseconds, monotonic). Every way to plug it in
+ * (usbfs daemon, fake libusb, USB/IP) drives it through this header only. */
+struct sim_dev;
+
+/* What a transfer ends with, as USB request blocks name it. */
+enum sim_status {
+	SIM_OK = 0,
+	SIM_STALL = -32,	/* -EPIPE */
+	SIM_OVERFLOW = -75,	/* -EOVERFLOW */
+	SIM_CANCELLED = -2,	/* -ENOENT: discarded */
+	SIM_GONE = -108,	/* -ESHUTDOWN: unplugged */
+	SIM_IO = -71,		/* -EPROTO */
+};
+
+enum sim_urb_type { SIM_CONTROL, SIM_BULK, SIM_INTERRUPT };
+
+/* One transfer. The attachment owns it and its buffer until it is completed or reaped. */
+struct sim_urb {
+	enum sim_urb_type type;
+	uint8_t endpoint;	/* bEndpointAddress; 0 for control */
+	uint8_t setup[8];	/* control only; wLength counts, buf holds the data stage only */
+	uint8_t *buf;
+	size_t len;		/* bytes to send, or room for what comes */
+	size_t actual;		/* set at completion */
+	int status;		/* enum sim_status, set at completion */
+	void *user;
+	struct sim_urb *next;	/* the device's while submitted */
+};
+
+/* Builds devices from the text of a simulator file (format in ccid-sim(1) and sim_config.c). Returns how
+ * many were made, or -1 with a message that names the line. */
+int sim_config_parse(const char *text, struct sim_dev ***devs, char *err, size_t err_cap);
+/* One device from the reader table: "08e6:3437", "08e6:3437#1" (the second with that id), a dump
+ * name ("GemPCTwin"); or NULL and err. */
+struct sim_dev *sim_dev_from_table(const char *which, char *err, size_t err_cap);
+void sim_dev_free(struct sim_dev *d);
+
+const char *sim_dev_name(const struct sim_dev *d);
+uint16_t sim_dev_vendor(const struct sim_dev *d), sim_dev_product(const struct sim_dev *d);
+unsigned sim_dev_interfaces(const struct sim_dev *d);
+/* Interfaces are told by index here, 0 first; this gives bInterfaceNumber. */
+unsigned sim_dev_interface_number(const struct sim_dev *d, unsigned interface);
+unsigned sim_dev_slots(const struct sim_dev *d, unsigned interface);
+/* Device descriptor followed by the configuration descriptor, as usbfs gives them to read(). */
+const uint8_t *sim_dev_descriptors(const struct sim_dev *d, size_t *len);
+/* String descriptor i as ASCII, NULL when there is none. */
+const char *sim_dev_string(const struct sim_dev *d, unsigned index);
+
+/* Submits a transfer at time now. It completes later (sim_dev_reap), at once at the earliest. */
+void sim_dev_submit(struct sim_dev *d, struct sim_urb *u, uint64_t now);
+/* Discards one: it comes out of sim_dev_reap with SIM_CANCELLED. False: not pending. */
+bool sim_dev_discard(struct sim_dev *d, struct sim_urb *u, uint64_t now);
+/* When something will happen next; UINT64_MAX: nothing until somebody acts. */
+uint64_t sim_dev_next(const struct sim_dev *d);
+/* Advances to now and gives the next completed transfer, or NULL. */
+struct sim_urb *sim_dev_reap(struct sim_dev *d, uint64_t now);
+
+/* What a person does. interface, slot: which; false: no such slot (or nothing to do). */
+bool sim_dev_insert(struct sim_dev *d, unsigned interface, unsigned slot, const char *card_spec, uint64_t now, char *err, size_t err_cap);
+bool sim_dev_remove(struct sim_dev *d, unsigned interface, unsigned slot, uint64_t now);
+bool sim_dev_has_card(const struct sim_dev *d, unsigned interface, unsigned slot);
+/* PIN pad: keys "1234\n" (\n OK, \033 cancel) pressed at now, one each 50 ms. */
+bool sim_dev_keys(struct sim_dev *d, unsigned interface, const char *keys, uint64_t now);
+/* Unplugged: pending transfers end with SIM_GONE, later ones too, until plugged again (state as new). */
+void sim_dev_unplug(struct sim_dev *d, uint64_t now);
+void sim_dev_plug(struct sim_dev *d, uint64_t now);
+/* USB reset (usbreset, resume): all slots powered off, sequence forgotten. */
+void sim_dev_reset(struct sim_dev *d, uint64_t now);
+bool sim_dev_is_plugged(const struct sim_dev *d);
+/* SET_INTERFACE / claim bookkeeping is the attachment's business. */
+
+/* Arms a named fault: "name [key=value ...]", e.g. "late-answer slot=1 nth=3 count=1 ms=50";
+ * "clear" ends all. False with a message for an unknown name. List: sim_fault.c. */
+bool sim_dev_fault(struct sim_dev *d, const char *spec, char *err, size_t err_cap);
+/* The i-th fault's name and what it does, NULL beyond the last: for help texts and for tests that visit all. */
+const char *sim_fault_name(unsigned i);
+const char *sim_fault_doc(unsigned i);
+
+/* Violations by the driver: counted, named, e.g. "bulk: command on busy slot 2 (bSeq 7)". */
+unsigned sim_dev_complaints(const struct sim_dev *d);
+const char *sim_dev_complaint(const struct sim_dev *d, unsigned i);
+/* Most commands that were in flight at once on an interface. */
+unsigned sim_dev_max_in_flight(const struct sim_dev *d, unsigned interface);
+/* What went over the wire, one line a message ("out slot 0 seq 3 XfrBlock 5: 00A40000"), kept
+ * when tracing was asked for; called for each line. */
+void sim_dev_trace(struct sim_dev *d, void (*line)(void *user, uint64_t now, const char *text), void *user);
+
+#endif

@@ -1,0 +1,728 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "slot/negotiate.h"
+
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define KEEP 1
+#define NO_IFSD 2
+
+struct reader {
+	struct ccid_desc desc;
+	const uint32_t *rates;
+	size_t n_rates;
+	enum exchange_level level;	/* expected */
+	size_t max_data;		/* expected */
+};
+
+/* What real readers say of themselves. The Alcor's table and maximum are without the rates
+ * above 200000, as its quirk leaves them. */
+static const uint32_t twin_rates[] = {
+	10753, 14337, 15625, 17204, 20833, 21505, 23438, 25806, 28674, 31250, 32258, 34409,
+	39063, 41667, 43011, 46875, 52083, 53763, 57348, 62500, 64516, 68817, 71685, 78125,
+	83333, 86022, 93750, 104167, 107527, 114695, 125000, 129032, 143369, 156250, 166667,
+	172043, 215054, 229391, 250000, 344086
+};
+static const uint32_t au9540_rates[] = {
+	10753, 21505, 31250, 43011, 62500, 64516, 86022, 93750, 107527, 125000, 129032, 161290,
+	172043, 187500
+};
+static const uint32_t au9540_37_rates[] = {
+	9946, 19892, 28906, 39785, 57813, 59677, 79570, 86719, 99462, 115625, 119355, 159140,
+	198925
+};
+
+static const struct reader rd_plain = {
+	{ .dwDefaultClock = 4000, .dwMaxDataRate = 344086, .dwFeatures = 0x10230, .dwProtocols = 3,
+	  .dwMaxIFSD = 254, .dwMaxCCIDMessageLength = 271, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_TPDU, 261
+};
+static const struct reader rd_twin = {
+	{ .dwDefaultClock = 4000, .dwMaxDataRate = 344086, .dwFeatures = 0x10230, .dwProtocols = 3,
+	  .dwMaxIFSD = 254, .dwMaxCCIDMessageLength = 271, .bInterfaceProtocol = 0 },
+	twin_rates, COUNT(twin_rates), LEVEL_TPDU, 261
+};
+static const struct reader rd_scr = {
+	{ .dwDefaultClock = 4000, .dwMaxDataRate = 344105, .dwFeatures = 0x100BA, .dwProtocols = 3,
+	  .dwMaxIFSD = 252, .dwMaxCCIDMessageLength = 271, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_TPDU, 261
+};
+static const struct reader rd_au9540 = {
+	{ .dwDefaultClock = 4000, .dwMaxDataRate = 200000, .dwFeatures = 0x404BE, .dwProtocols = 3,
+	  .dwMaxIFSD = 254, .dwMaxCCIDMessageLength = 272, .bInterfaceProtocol = 0 },
+	au9540_rates, COUNT(au9540_rates), LEVEL_EXTENDED_APDU, 262
+};
+static const struct reader rd_au9540_37 = {
+	{ .dwDefaultClock = 3700, .dwMaxDataRate = 200000, .dwFeatures = 0x404BE, .dwProtocols = 3,
+	  .dwMaxIFSD = 254, .dwMaxCCIDMessageLength = 272, .bInterfaceProtocol = 0 },
+	au9540_37_rates, COUNT(au9540_37_rates), LEVEL_EXTENDED_APDU, 262
+};
+static const struct reader rd_cm3121 = {
+	{ .dwDefaultClock = 4800, .dwMaxDataRate = 412903, .dwFeatures = 0x407B2, .dwProtocols = 3,
+	  .dwMaxIFSD = 492, .dwMaxCCIDMessageLength = 502, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_EXTENDED_APDU, 492
+};
+static const struct reader rd_auto = {
+	{ .dwDefaultClock = 4000, .dwMaxDataRate = 10000, .dwFeatures = 0x1007E, .dwProtocols = 3,
+	  .dwMaxIFSD = 0, .dwMaxCCIDMessageLength = 271, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_TPDU, 261
+};
+static const struct reader rd_oz = {
+	{ .dwDefaultClock = 4000, .dwMaxDataRate = 9600, .dwFeatures = 0x00030, .dwProtocols = 3,
+	  .dwMaxIFSD = 254, .dwMaxCCIDMessageLength = 271, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_CHARACTER, 261
+};
+static const struct reader rd_t0only = {
+	{ .dwDefaultClock = 3580, .dwMaxDataRate = 9600, .dwFeatures = 0x204BA, .dwProtocols = 1,
+	  .dwMaxIFSD = 0, .dwMaxCCIDMessageLength = 64, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_SHORT_APDU, 54
+};
+static const struct reader rd_t1only = {
+	{ .dwDefaultClock = 4000, .dwMaxDataRate = 500000, .dwFeatures = 0x10030, .dwProtocols = 2,
+	  .dwMaxIFSD = 1024, .dwMaxCCIDMessageLength = 11, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_TPDU, 1
+};
+static const struct reader rd_swapped = {
+	{ .dwDefaultClock = 1024000, .dwMaxDataRate = 129032, .dwFeatures = 0x10230,
+	  .dwProtocols = 0x300,
+	  .dwMaxIFSD = 254, .dwMaxCCIDMessageLength = 271, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_TPDU, 261
+};
+static const struct reader rd_noclock = {
+	{ .dwDefaultClock = 0, .dwMaxDataRate = 0, .dwFeatures = 0x10030, .dwProtocols = 3,
+	  .dwMaxIFSD = 16, .dwMaxCCIDMessageLength = 9, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_TPDU, 1
+};
+static const struct reader rd_iccda = {
+	{ .dwDefaultClock = 4000, .dwMaxDataRate = 115200, .dwFeatures = 0x100BA, .dwProtocols = 3,
+	  .dwMaxIFSD = 254, .dwMaxCCIDMessageLength = 263, .bInterfaceProtocol = 1 },
+	NULL, 0, LEVEL_CHARACTER, 253
+};
+static const struct reader rd_iccdb = {
+	{ .dwDefaultClock = 3580, .dwMaxDataRate = 9600, .dwFeatures = 0x20840, .dwProtocols = 2,
+	  .dwMaxIFSD = 0, .dwMaxCCIDMessageLength = 261, .bInterfaceProtocol = 2 },
+	NULL, 0, LEVEL_EXTENDED_APDU, 251
+};
+static const struct reader rd_length10 = {
+	{ .dwDefaultClock = 4000, .dwMaxDataRate = 344086, .dwFeatures = 0x10030, .dwProtocols = 3,
+	  .dwMaxIFSD = 254, .dwMaxCCIDMessageLength = 10, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_TPDU, 1
+};
+static const struct reader rd_length14 = {
+	{ .dwDefaultClock = 4000, .dwMaxDataRate = 344086, .dwFeatures = 0x10030, .dwProtocols = 3,
+	  .dwMaxIFSD = 254, .dwMaxCCIDMessageLength = 14, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_TPDU, 4
+};
+static const struct reader rd_length64 = {
+	{ .dwDefaultClock = 4000, .dwMaxDataRate = 344086, .dwFeatures = 0x10030, .dwProtocols = 3,
+	  .dwMaxIFSD = 254, .dwMaxCCIDMessageLength = 64, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_TPDU, 54
+};
+static const struct reader rd_fast = {
+	{ .dwDefaultClock = 4000, .dwMaxDataRate = 625000, .dwFeatures = 0x10030, .dwProtocols = 3,
+	  .dwMaxIFSD = 255, .dwMaxCCIDMessageLength = UINT32_MAX, .bInterfaceProtocol = 0 },
+	NULL, 0, LEVEL_TPDU, UINT32_MAX - 10
+};
+
+static const struct reader *const readers[] = {
+	&rd_plain, &rd_twin, &rd_scr, &rd_au9540, &rd_au9540_37, &rd_cm3121, &rd_auto, &rd_oz,
+	&rd_t0only, &rd_t1only, &rd_swapped, &rd_noclock, &rd_iccda, &rd_iccdb, &rd_length10,
+	&rd_length14, &rd_length64, &rd_fast
+};
+
+static size_t hex(const char *text, uint8_t *out)
+{
+	size_t n = 0;
+	unsigned v;
+
+	for (; sscanf(text, "%2x", &v) == 1; text += text[2] ? 3 : 2)
+		out[n++] = (uint8_t)v;
+	return n;
+}
+
+static void expect_bytes(const char *want, const uint8_t *got, size_t len)
+{
+	uint8_t bytes[16];
+
+	assert_int_equal(hex(want, bytes), len);
+	assert_memory_equal(bytes, got, len);
+}
+
+/* Expected values were computed by a program that shares nothing with the code under test. */
+static const struct row {
+	const struct reader *reader;
+	const char *atr;
+	unsigned protocol;
+	unsigned flags;
+	enum ccid_err err;
+	const char *pps, *params;
+	unsigned spoken;		/* protocol */
+	unsigned Fi, Di;
+	bool negotiate_ifsd;
+	unsigned ifsd, ifsc;
+} rows[] = {
+	/* the plain reader: TPDU, sets everything */
+	{ &rd_plain, "3B 00", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 80 01 81", 1, 0,
+	  CCID_OK, "", "11 10 00 4D 00 20 00", 1, 372, 1, true, 254, 32 },
+	{ &rd_plain, "3B 10 11", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 10 12", 0, 0,
+	  CCID_OK, "FF 10 12 FD", "12 00 00 0A 00", 0, 372, 2, false, 254, 32 },
+	{ &rd_plain, "3B 10 13", 0, 0,
+	  CCID_OK, "FF 10 13 FC", "13 00 00 0A 00", 0, 372, 4, false, 254, 32 },
+	{ &rd_plain, "3B 10 18", 0, 0,
+	  CCID_OK, "FF 10 18 F7", "18 00 00 0A 00", 0, 372, 12, false, 254, 32 },
+	{ &rd_plain, "3B 10 19", 0, 0,
+	  CCID_OK, "FF 10 19 F6", "19 00 00 0A 00", 0, 372, 20, false, 254, 32 },
+	{ &rd_plain, "3B 10 94", 0, 0,
+	  CCID_OK, "FF 10 94 7B", "94 00 00 0A 00", 0, 512, 8, false, 254, 32 },
+	{ &rd_plain, "3B 10 95", 0, 0,
+	  CCID_OK, "FF 10 95 7A", "95 00 00 0A 00", 0, 512, 16, false, 254, 32 },
+	{ &rd_plain, "3B 10 96", 0, 0,
+	  CCID_OK, "FF 10 96 79", "96 00 00 0A 00", 0, 512, 32, false, 254, 32 },
+	{ &rd_plain, "3B 10 97", 0, 0,
+	  CCID_OK, "FF 10 96 79", "96 00 00 0A 00", 0, 512, 32, false, 254, 32 },
+	{ &rd_plain, "3B 10 98", 0, 0,
+	  CCID_OK, "FF 10 98 77", "98 00 00 0A 00", 0, 512, 12, false, 254, 32 },
+	{ &rd_plain, "3B 10 21", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 10 01", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 10 02", 0, 0,
+	  CCID_OK, "FF 10 02 ED", "02 00 00 0A 00", 0, 372, 2, false, 254, 32 },
+	{ &rd_plain, "3B 10 D1", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 10 71", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 10 1F", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 10 E5", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	/* both protocols: PPS when it is not the first */
+	{ &rd_plain, "3B 80 80 01 01", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 80 80 01 01", 1, 0,
+	  CCID_OK, "FF 01 FE", "11 10 00 4D 00 20 00", 1, 372, 1, true, 254, 32 },
+	{ &rd_plain, "3B 9E 96 80 01 41 05 41 00 00 00 00 00 00 00 00 00 90 00 1C", 0, 0,
+	  CCID_OK, "FF 10 96 79", "96 00 00 0A 00", 0, 512, 32, false, 254, 32 },
+	{ &rd_plain, "3B 9E 96 80 01 41 05 41 00 00 00 00 00 00 00 00 00 90 00 1C", 1, 0,
+	  CCID_OK, "FF 11 96 78", "96 10 00 4D 00 20 00", 1, 512, 32, true, 254, 32 },
+	{ &rd_plain, "3B 90 95 81 10 40 00", 0, 0,
+	  CCID_OK, "FF 10 95 7A", "95 00 00 0A 00", 0, 512, 16, false, 254, 32 },
+	/* guard time, WI, BWI and CWI, IFSC, check, convention */
+	{ &rd_plain, "3B 50 11 FF", 0, 0,
+	  CCID_OK, "", "11 00 FF 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 40 03", 0, 0,
+	  CCID_OK, "", "11 00 03 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 80 40 20", 0, 0,
+	  CCID_OK, "", "11 00 00 20 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 80 40 00", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B D2 18 02 C1 0A 31 FE 58 C8 0D 51", 1, 0,
+	  CCID_OK, "FF 11 18 F6", "18 10 02 58 00 FE 00", 1, 372, 12, true, 254, 254 },
+	{ &rd_plain, "3B D0 95 00 81 71 FE 45 01 0F", 1, 0,
+	  CCID_OK, "FF 11 95 7B", "95 11 00 45 00 FE 00", 1, 512, 16, true, 254, 254 },
+	{ &rd_plain, "3B 80 81 11 00 10", 1, 0,
+	  CCID_OK, "", "11 10 00 4D 00 20 00", 1, 372, 1, true, 254, 32 },
+	{ &rd_plain, "3B 80 81 11 FF EF", 1, 0,
+	  CCID_OK, "", "11 10 00 4D 00 FE 00", 1, 372, 1, true, 254, 254 },
+	{ &rd_plain, "3B 80 81 11 01 11", 1, 0,
+	  CCID_OK, "", "11 10 00 4D 00 01 00", 1, 372, 1, true, 254, 1 },
+	{ &rd_plain, "3F 65 25 00 52 09 6A 90 00", 0, 0,
+	  CCID_OK, "", "11 02 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3F 80 81 71 20 90 01", 1, 0,
+	  CCID_OK, "", "11 13 00 90 00 20 00", 1, 372, 1, true, 254, 32 },
+	{ &rd_plain, "3B FA 13 00 FF 81 31 80 45 00 31 C1 73 C0 01 00 00 90 00 B1", 1, 0,
+	  CCID_OK, "FF 11 13 FD", "13 10 FF 75 00 80 00", 1, 372, 4, true, 254, 128 },
+	{ &rd_plain, "3B FA 13 00 FF 81 31 80 45 00 31 C1 73 C0 01 00 00 90 00 B0", 1, 0,
+	  CCID_OK, "FF 11 13 FD", "13 10 FF 45 00 80 00", 1, 372, 4, true, 254, 128 },
+	{ &rd_plain, "3B DA 18 FF 81 B1 FE 75 1F 03 00 31 C5 73 C0 01 40 00 90 00 0C", 1, 0,
+	  CCID_OK, "FF 11 18 F6", "18 10 FF 75 00 FE 00", 1, 372, 12, true, 254, 254 },
+	/* specific mode */
+	{ &rd_plain, "3B 90 96 10 80", 0, 0,
+	  CCID_OK, "", "96 00 00 0A 00", 0, 512, 32, false, 254, 32 },
+	{ &rd_plain, "3B 90 97 10 80", 0, 0,
+	  CCID_OK, "", "97 00 00 0A 00", 0, 512, 64, false, 254, 32 },
+	{ &rd_plain, "3B 90 21 10 80", 0, 0,
+	  CCID_OK, "", "21 00 00 0A 00", 0, 558, 1, false, 254, 32 },
+	{ &rd_plain, "3B 90 71 10 80", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 90 96 10 80", 1, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	{ &rd_plain, "3B 90 96 11 81 96", 1, 0,
+	  CCID_OK, "", "96 10 00 4D 00 20 00", 1, 512, 32, true, 254, 32 },
+	{ &rd_plain, "3B 90 96 11 81 96", 0, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	{ &rd_plain, "3B 80 90 81 01", 1, 0,
+	  CCID_OK, "", "11 10 00 4D 00 20 00", 1, 372, 1, true, 254, 32 },
+	{ &rd_plain, "3B F7 91 00 FF 91 81 71 FE 40 00 41 20 00 11 77 81 80 40", 1, 0,
+	  CCID_OK, "", "91 10 FF 40 00 FE 00", 1, 512, 1, true, 254, 254 },
+	{ &rd_plain, "3B 90 13 10 10", 0, 0,
+	  .err = CCID_ERR_NOT_SUPPORTED },
+	{ &rd_plain, "3B 90 13 11 11 83", 1, 0,
+	  .err = CCID_ERR_NOT_SUPPORTED },
+	{ &rd_auto, "3B 90 13 10 10", 0, 0,
+	  CCID_OK, "", "", 0, 372, 4, false, 32, 32 },
+	{ &rd_auto, "3B 90 96 11 81 96", 1, 0,
+	  CCID_OK, "", "", 1, 512, 32, true, 32, 32 },
+	{ &rd_auto, "3B 90 96 11 81 96", 0, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	/* protocols the card or the reader lacks */
+	{ &rd_plain, "3B 00", 1, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	{ &rd_plain, "3B 80 01 81", 0, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	{ &rd_plain, "3B 80 0E 8E", 0, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	{ &rd_plain, "3B 80 0E 8E", 1, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	{ &rd_plain, "3B 80 0E 8E", 14, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	{ &rd_plain, "3B 00", 2, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	{ &rd_auto, "3B 80 02 82", 2, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	{ &rd_plain, "3B 00", UINT_MAX, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	{ &rd_plain, "3B 80 0F 8F", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_t0only, "3B 80 80 01 01", 1, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	{ &rd_t0only, "3B 80 80 01 01", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 32, 32 },
+	{ &rd_t1only, "3B 80 80 01 01", 0, 0,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	{ &rd_t1only, "3B 80 80 01 01", 1, 0,
+	  CCID_OK, "FF 01 FE", "11 10 00 4D 00 20 00", 1, 372, 1, true, 254, 1 },
+	{ &rd_swapped, "3B 9E 96 80 01 41 05 41 00 00 00 00 00 00 00 00 00 90 00 1C", 1, 0,
+	  CCID_OK, "FF 01 FE", "11 10 00 4D 00 20 00", 1, 372, 1, true, 254, 32 },
+	/* data-rate table */
+	{ &rd_twin, "3B 10 96", 0, 0,
+	  CCID_OK, "FF 10 96 79", "96 00 00 0A 00", 0, 512, 32, false, 254, 32 },
+	{ &rd_twin, "3B 10 97", 0, 0,
+	  CCID_OK, "FF 10 96 79", "96 00 00 0A 00", 0, 512, 32, false, 254, 32 },
+	{ &rd_twin, "3B 10 95", 0, 0,
+	  CCID_OK, "FF 10 95 7A", "95 00 00 0A 00", 0, 512, 16, false, 254, 32 },
+	{ &rd_twin, "3B 10 94", 0, 0,
+	  CCID_OK, "FF 10 94 7B", "94 00 00 0A 00", 0, 512, 8, false, 254, 32 },
+	{ &rd_twin, "3B 10 93", 0, 0,
+	  CCID_OK, "FF 10 93 7C", "93 00 00 0A 00", 0, 512, 4, false, 254, 32 },
+	{ &rd_twin, "3B 10 92", 0, 0,
+	  CCID_OK, "FF 10 92 7D", "92 00 00 0A 00", 0, 512, 2, false, 254, 32 },
+	{ &rd_twin, "3B 10 99", 0, 0,
+	  CCID_OK, "FF 10 99 76", "99 00 00 0A 00", 0, 512, 20, false, 254, 32 },
+	{ &rd_twin, "3B 10 19", 0, 0,
+	  CCID_OK, "FF 10 19 F6", "19 00 00 0A 00", 0, 372, 20, false, 254, 32 },
+	{ &rd_twin, "3B 10 12", 0, 0,
+	  CCID_OK, "FF 10 12 FD", "12 00 00 0A 00", 0, 372, 2, false, 254, 32 },
+	{ &rd_twin, "3B 10 A5", 0, 0,
+	  CCID_OK, "FF 10 A5 4A", "A5 00 00 0A 00", 0, 768, 16, false, 254, 32 },
+	{ &rd_twin, "3B 10 A6", 0, 0,
+	  CCID_OK, "FF 10 A6 49", "A6 00 00 0A 00", 0, 768, 32, false, 254, 32 },
+	{ &rd_twin, "3B 10 35", 0, 0,
+	  CCID_OK, "FF 10 35 DA", "35 00 00 0A 00", 0, 744, 16, false, 254, 32 },
+	/* Alcor: no rate above 200000 */
+	{ &rd_au9540, "3B 7D 96 00 00 80 31 80 65 B0 83 11 17 E5 83 00 90 00", 0, 0,
+	  CCID_OK, "", "95 00 00 0A 00", 0, 512, 16, false, 254, 32 },
+	{ &rd_au9540, "3B DC 96 FF 81 11 FE 80 31 C8 54 43 56 35 07 73 FF A1 C0 3C", 1, 0,
+	  CCID_OK, "", "95 10 FF 4D 00 FE 00", 1, 512, 16, false, 254, 254 },
+	{ &rd_au9540, "3B D0 97 FF 81 B1 FE 45 1F 07 2B", 1, 0,
+	  CCID_OK, "", "95 10 FF 45 00 FE 00", 1, 512, 16, false, 254, 254 },
+	{ &rd_au9540, "3B 10 95", 0, 0,
+	  CCID_OK, "", "95 00 00 0A 00", 0, 512, 16, false, 254, 32 },
+	{ &rd_au9540, "3B 10 98", 0, 0,
+	  CCID_OK, "", "98 00 00 0A 00", 0, 512, 12, false, 254, 32 },
+	{ &rd_au9540, "3B 10 18", 0, 0,
+	  CCID_OK, "", "18 00 00 0A 00", 0, 372, 12, false, 254, 32 },
+	{ &rd_au9540_37, "3B DC 96 FF 81 11 FE 80 31 C8 54 43 56 35 07 73 FF A1 C0 3C", 1, 0,
+	  CCID_OK, "", "95 10 FF 4D 00 FE 00", 1, 512, 16, false, 254, 254 },
+	{ &rd_au9540_37, "3B 10 94", 0, 0,
+	  CCID_OK, "", "94 00 00 0A 00", 0, 512, 8, false, 254, 32 },
+	{ &rd_au9540_37, "3B 10 97", 0, 0,
+	  CCID_OK, "", "95 00 00 0A 00", 0, 512, 16, false, 254, 32 },
+	/* automatic PPS, automatic parameters */
+	{ &rd_scr, "3B 10 96", 0, 0,
+	  CCID_OK, "", "96 00 00 0A 00", 0, 512, 32, false, 252, 32 },
+	{ &rd_scr, "3B 80 80 01 01", 1, 0,
+	  CCID_OK, "", "11 10 00 4D 00 20 00", 1, 372, 1, true, 252, 32 },
+	{ &rd_scr, "3B 10 97", 0, 0,
+	  CCID_OK, "", "96 00 00 0A 00", 0, 512, 32, false, 252, 32 },
+	{ &rd_cm3121, "3B D0 96 FF 81 B1 FE 45 1F 07 2A", 1, 0,
+	  CCID_OK, "", "96 10 FF 45 00 FE 00", 1, 512, 32, false, 254, 254 },
+	{ &rd_cm3121, "3B D0 97 FF 81 B1 FE 45 1F 07 2B", 1, 0,
+	  CCID_OK, "", "96 10 FF 45 00 FE 00", 1, 512, 32, false, 254, 254 },
+	{ &rd_auto, "3B D0 97 FF 81 B1 FE 45 1F 07 2B", 1, 0,
+	  CCID_OK, "", "", 1, 512, 64, true, 32, 254 },
+	{ &rd_auto, "3B 10 71", 0, 0,
+	  CCID_OK, "", "", 0, 372, 1, false, 32, 32 },
+	{ &rd_auto, "3B 80 80 01 01", 1, 0,
+	  CCID_OK, "", "", 1, 372, 1, true, 32, 32 },
+	{ &rd_auto, "3B 80 80 01 01", 0, 0,
+	  CCID_OK, "", "", 0, 372, 1, false, 32, 32 },
+	/* the ATR's default protocol kept */
+	{ &rd_oz, "3B 9E 96 80 01 41 05 41 00 00 00 00 00 00 00 00 00 90 00 1C", 1, KEEP,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_oz, "3B 80 01 81", 0, KEEP,
+	  CCID_OK, "", "11 10 00 4D 00 20 00", 1, 372, 1, true, 254, 32 },
+	{ &rd_oz, "3B 80 81 11 40 50", 1, KEEP,
+	  CCID_OK, "", "11 10 00 4D 00 40 00", 1, 372, 1, true, 254, 64 },
+	{ &rd_oz, "3B 90 96 11 81 96", 0, KEEP,
+	  CCID_OK, "", "96 10 00 4D 00 20 00", 1, 512, 32, true, 254, 32 },
+	{ &rd_plain, "3B 10 96", 0, KEEP,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	{ &rd_plain, "3B 80 0E 8E", 0, KEEP,
+	  .err = CCID_ERR_PROTO_UNSUPPORTED },
+	/* lengths and clocks out of the way */
+	{ &rd_t1only, "3B D0 95 00 81 71 FE 45 01 0F", 1, 0,
+	  CCID_OK, "FF 11 95 7B", "95 11 00 45 00 FE 00", 1, 512, 16, true, 254, 1 },
+	{ &rd_noclock, "3B D0 95 00 81 71 FE 45 01 0F", 1, 0,
+	  CCID_OK, "", "11 11 00 45 00 FE 00", 1, 372, 1, true, 16, 1 },
+	{ &rd_noclock, "3B 10 96", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 16, 1 },
+	{ &rd_length10, "3B 80 81 11 FF EF", 1, 0,
+	  CCID_OK, "", "11 10 00 4D 00 FE 00", 1, 372, 1, true, 254, 1 },
+	{ &rd_length14, "3B 80 81 11 FF EF", 1, 0,
+	  CCID_OK, "", "11 10 00 4D 00 FE 00", 1, 372, 1, true, 254, 1 },
+	{ &rd_length14, "3B 80 81 51 FF 01 AE", 1, 0,
+	  CCID_OK, "", "11 11 00 4D 00 FE 00", 1, 372, 1, true, 254, 1 },
+	{ &rd_length64, "3B 80 81 11 FF EF", 1, 0,
+	  CCID_OK, "", "11 10 00 4D 00 FE 00", 1, 372, 1, true, 254, 50 },
+	{ &rd_length64, "3B 80 81 51 FF 01 AE", 1, 0,
+	  CCID_OK, "", "11 11 00 4D 00 FE 00", 1, 372, 1, true, 254, 49 },
+	{ &rd_length64, "3B 80 81 11 31 20", 1, 0,
+	  CCID_OK, "", "11 10 00 4D 00 31 00", 1, 372, 1, true, 254, 49 },
+	{ &rd_fast, "3B D0 97 FF 81 B1 FE 45 1F 07 2B", 1, 0,
+	  CCID_OK, "FF 11 97 79", "97 10 FF 45 00 FE 00", 1, 512, 64, true, 254, 254 },
+	{ &rd_fast, "3B 10 97", 0, 0,
+	  CCID_OK, "FF 10 97 78", "97 00 00 0A 00", 0, 512, 64, false, 254, 32 },
+	{ &rd_fast, "3B 10 98", 0, 0,
+	  CCID_OK, "FF 10 98 77", "98 00 00 0A 00", 0, 512, 12, false, 254, 32 },
+	{ &rd_swapped, "3B 10 96", 0, 0,
+	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
+	/* ICCD */
+	{ &rd_iccda, "3B 10 96", 0, 0,
+	  CCID_OK, "", "", 0, 512, 32, false, 254, 32 },
+	{ &rd_iccdb, "3B 80 01 81", 1, 0,
+	  CCID_OK, "", "", 1, 372, 1, false, 32, 32 },
+	{ &rd_iccdb, "3B 80 80 01 01", 0, 0,
+	  CCID_OK, "", "", 0, 372, 1, false, 32, 32 },
+	/* quirk: no IFSD */
+	{ &rd_plain, "3B 80 01 81", 1, NO_IFSD,
+	  CCID_OK, "", "11 10 00 4D 00 20 00", 1, 372, 1, false, 254, 32 },
+};
+
+static void check_row(const struct row *row)
+{
+	uint8_t bytes[ATR_MAX];
+	struct atr atr;
+	struct negotiate_input in = {
+		.atr = &atr, .desc = &row->reader->desc,
+		.rates = row->reader->rates, .n_rates = row->reader->n_rates,
+		.protocol = row->protocol,
+		.keep_atr_protocol = row->flags & KEEP, .no_ifsd = row->flags & NO_IFSD,
+	};
+	struct negotiation n;
+	const struct timing *t = &n.exchange.timing;
+
+	memset(&n, 0xA5, sizeof n);
+	assert_int_equal(atr_parse(&atr, bytes, hex(row->atr, bytes)), CCID_OK);
+	assert_int_equal(negotiate_plan(&n, &in), row->err);
+	if (row->err)
+		return;
+	expect_bytes(row->pps, n.pps, n.pps_len);
+	assert_int_equal(n.send_pps, row->pps[0] != '\0');
+	expect_bytes(row->params, n.params, n.params_len);
+	assert_int_equal(n.set_parameters, row->params[0] != '\0');
+	assert_int_equal(n.protocol, row->spoken);
+	assert_int_equal(n.exchange.protocol, row->spoken);
+	assert_int_equal(t->Fi, row->Fi);
+	assert_int_equal(t->Di, row->Di);
+	assert_int_equal(t->WI, atr.WI);
+	assert_int_equal(t->CWI, atr.CWI);
+	assert_int_equal(t->TC1, atr.TC1);
+	assert_true(t->clock_khz >= 1);
+	assert_int_equal(n.negotiate_ifsd, row->negotiate_ifsd);
+	assert_int_equal(n.ifsd, row->ifsd);
+	assert_int_equal(n.ifsc, row->ifsc);
+	assert_int_equal(n.crc, atr.t1_crc);
+	assert_int_equal(n.nad, 0);
+	assert_int_equal(n.exchange.level, row->reader->level);
+	assert_int_equal(n.exchange.max_data, row->reader->max_data);
+}
+
+static void table(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		print_message("%zu: %s\n", i, rows[i].atr);
+		check_row(&rows[i]);
+	}
+	assert_true(COUNT(rows) >= 100);
+}
+
+static struct negotiation planned(struct atr *atr, const char *text, struct negotiate_input *in)
+{
+	uint8_t bytes[ATR_MAX];
+	struct negotiation n;
+
+	assert_int_equal(atr_parse(atr, bytes, hex(text, bytes)), CCID_OK);
+	in->atr = atr;
+	assert_int_equal(negotiate_plan(&n, in), CCID_OK);
+	return n;
+}
+
+static void openpgp_v1(void **state)
+{
+	static const char text[] = "3B FA 13 00 FF 81 31 80 45 00 31 C1 73 C0 01 00 00 90 00 B1";
+	struct negotiate_input in = { .desc = &rd_plain.desc, .protocol = 1 };
+	struct atr atr;
+	struct negotiation n = planned(&atr, text, &in);
+
+	(void)state;
+	assert_int_equal(n.exchange.timing.BWI, 7);
+	assert_int_equal(n.exchange.timing.CWI, 5);
+	/* Also where the reader does the rest: the wait is ours. */
+	in.desc = &rd_auto.desc;
+	n = planned(&atr, text, &in);
+	assert_int_equal(n.exchange.timing.BWI, 7);
+}
+
+static void quirks_reach_the_exchange(void **state)
+{
+	struct negotiate_input in = { .desc = &rd_plain.desc, .protocol = 1, .case1_needs_p3 = true,
+				      .extra_t1_wait_ms = 300000 };
+	struct atr atr;
+	struct negotiation n = planned(&atr, "3B 80 80 01 01", &in);
+
+	(void)state;
+	assert_true(n.exchange.case1_needs_p3);
+	assert_false(n.exchange.split_expected_64);
+	assert_int_equal(n.exchange.extra_wait_ms, 300000);
+	in.protocol = 0;
+	in.case1_needs_p3 = false;
+	in.split_expected_64 = true;
+	n = planned(&atr, "3B 80 80 01 01", &in);
+	assert_false(n.exchange.case1_needs_p3);
+	assert_true(n.exchange.split_expected_64);
+	assert_int_equal(n.exchange.extra_wait_ms, 0);
+}
+
+static void clocks(void **state)
+{
+	struct negotiate_input in = { .desc = &rd_cm3121.desc, .protocol = 0 };
+	struct atr atr;
+	struct negotiation n = planned(&atr, "3B 00", &in);
+
+	(void)state;
+	assert_int_equal(n.exchange.timing.clock_khz, 4800);
+	in.desc = &rd_noclock.desc;
+	n = planned(&atr, "3B 00", &in);
+	assert_int_equal(n.exchange.timing.clock_khz, 1000);
+}
+
+static void back_to_default_speed(void **state)
+{
+	struct negotiate_input in = { .desc = &rd_plain.desc, .protocol = 1 };
+	struct atr atr;
+	struct negotiation n = planned(&atr, "3B D0 96 FF 81 B1 FE 45 1F 07 2A", &in);
+
+	(void)state;
+	expect_bytes("96 10 FF 45 00 FE 00", n.params, n.params_len);
+	negotiate_default_speed(&n, &in);
+	expect_bytes("11 10 FF 45 00 FE 00", n.params, n.params_len);
+	assert_int_equal(n.exchange.timing.Fi, 372);
+	assert_int_equal(n.exchange.timing.Di, 1);
+	assert_int_equal(n.exchange.timing.BWI, 4);
+	assert_int_equal(n.exchange.max_data, 261);
+	assert_int_equal(n.exchange.protocol, 1);
+	assert_true(n.set_parameters);
+	assert_true(n.negotiate_ifsd);
+	assert_int_equal(n.ifsd, 254);
+	in.protocol = 0;
+	n = planned(&atr, "3F 50 96 05", &in);
+	expect_bytes("96 02 05 0A 00", n.params, n.params_len);
+	negotiate_default_speed(&n, &in);
+	expect_bytes("11 02 05 0A 00", n.params, n.params_len);
+}
+
+static void an_empty_table_is_none(void **state)
+{
+	static const uint32_t nothing[1];
+	struct negotiate_input in = { .desc = &rd_plain.desc, .rates = nothing, .n_rates = 0 };
+	struct atr atr;
+	struct negotiation n = planned(&atr, "3B 10 96", &in);
+
+	(void)state;
+	expect_bytes("FF 10 96 79", n.pps, n.pps_len);
+}
+
+/* 4000 kHz, TA1 94: 62500 bps. */
+static void tolerance(void **state)
+{
+	static const struct {
+		uint32_t rate;
+		bool used;
+	} edges[] = { { 62497, false }, { 62498, true }, { 62499, true }, { 62500, true },
+		      { 62501, true }, { 62502, true }, { 62503, false }, { 0, false },
+		      { UINT32_MAX, false } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(edges); i++) {
+		/* first, in the middle, last */
+		const uint32_t rates[3] = { i % 3 == 0 ? edges[i].rate : 1,
+					    i % 3 == 1 ? edges[i].rate : 2,
+					    i % 3 == 2 ? edges[i].rate : 500000 };
+		struct negotiate_input in = { .desc = &rd_plain.desc, .rates = rates,
+					      .n_rates = 3 };
+		struct atr atr;
+		struct negotiation n = planned(&atr, "3B 10 94", &in);
+
+		assert_int_equal(n.send_pps, edges[i].used);
+		assert_int_equal(n.params[0], edges[i].used ? 0x94 : 0x11);
+	}
+}
+
+/* dwMaxDataRate is the last rate that is allowed, and the default speed is no gain. */
+static void maximum(void **state)
+{
+	struct ccid_desc desc = rd_plain.desc;
+	struct negotiate_input in = { .desc = &desc };
+	struct atr atr;
+
+	(void)state;
+	desc.dwMaxDataRate = 250000;
+	assert_int_equal(planned(&atr, "3B 10 96", &in).params[0], 0x96);
+	desc.dwMaxDataRate = 249999;
+	assert_int_equal(planned(&atr, "3B 10 96", &in).params[0], 0x95);
+	desc.dwMaxDataRate = 124999;
+	assert_int_equal(planned(&atr, "3B 10 96", &in).params[0], 0x94);
+	desc.dwMaxDataRate = 62499;
+	assert_int_equal(planned(&atr, "3B 10 96", &in).params[0], 0x11);
+	assert_int_equal(planned(&atr, "3B 10 98", &in).params[0], 0x11);
+}
+
+/* --- every TA1, every reader: the speed once more, worked out differently ------------------ */
+
+static double factor(unsigned TA1)
+{
+	static const double F[16] = { 372, 372, 558, 744, 1116, 1488, 1860, 0,
+				      0, 512, 768, 1024, 1536, 2048, 0, 0 };
+	static const double D[16] = { 0, 1, 2, 4, 8, 16, 32, 64, 12, 20 };
+
+	return F[TA1 / 16] > 0 ? D[TA1 % 16] / F[TA1 / 16] : 0;
+}
+
+static double down(double v)
+{
+	return (double)(uint64_t)v;
+}
+
+static bool near(double a, double b, double apart)
+{
+	return a - b < apart && b - a < apart;
+}
+
+static bool possible(const struct reader *r, unsigned TA1)
+{
+	double clock = r->desc.dwDefaultClock ? r->desc.dwDefaultClock * 1000.0 : 1e6;
+	double bps = down(clock * factor(TA1) + 1e-7);
+	bool listed = r->n_rates == 0;
+
+	for (size_t i = 0; i < r->n_rates; i++)
+		listed |= near(r->rates[i], bps, 2.5);
+	return factor(TA1) > 0 && bps > down(clock / 372) && bps <= r->desc.dwMaxDataRate &&
+	       listed;
+}
+
+static unsigned expected_speed(const struct reader *r, unsigned TA1, bool specific)
+{
+	bool by_itself = (r->desc.dwFeatures & 0x40) || r->desc.bInterfaceProtocol;
+
+	if (by_itself || specific)
+		return factor(TA1) > 0 ? TA1 : 0x11;
+	if (possible(r, TA1))
+		return TA1;
+	for (unsigned lower = 0x96; TA1 >= 0x95 && TA1 <= 0x97 && lower >= 0x94; lower--)
+		if (lower < TA1 && possible(r, lower))
+			return lower;
+	return 0x11;
+}
+
+static void check_speed(const struct reader *r, const uint8_t *bytes, size_t len,
+			unsigned protocol, bool differs, bool specific)
+{
+	unsigned want = expected_speed(r, bytes[2], specific);
+	bool by_itself = (r->desc.dwFeatures & 0x40) || r->desc.bInterfaceProtocol;
+	bool pps = !by_itself && !(r->desc.dwFeatures & 0x80) && !specific &&
+		   (differs || want != 0x11);
+	struct atr atr;
+	struct negotiate_input in = { .atr = &atr, .desc = &r->desc, .rates = r->rates,
+				      .n_rates = r->n_rates, .protocol = protocol };
+	struct negotiation n;
+	double got;
+
+	assert_int_equal(atr_parse(&atr, bytes, len), CCID_OK);
+	if (!by_itself && !(r->desc.dwProtocols >> protocol & 1) && (r->desc.dwProtocols & 3)) {
+		assert_int_equal(negotiate_plan(&n, &in), CCID_ERR_PROTO_UNSUPPORTED);
+		return;
+	}
+	assert_int_equal(negotiate_plan(&n, &in), CCID_OK);
+	assert_int_equal(n.send_pps, pps);
+	if (pps) {
+		uint8_t sum = 0;
+
+		assert_int_equal(n.pps_len, want == 0x11 ? 3 : 4);
+		for (size_t i = 0; i < n.pps_len; i++)
+			sum ^= n.pps[i];
+		assert_int_equal(sum, 0);
+		assert_int_equal(n.pps[0], 0xFF);
+		assert_int_equal(n.pps[1], protocol | (want == 0x11 ? 0 : 0x10));
+		if (want != 0x11)
+			assert_int_equal(n.pps[2], want);
+	}
+	assert_int_equal(n.set_parameters, !by_itself);
+	assert_int_equal(n.params_len, by_itself ? 0 : protocol ? 7 : 5);
+	if (!by_itself)
+		assert_int_equal(n.params[0], want);
+	got = (double)n.exchange.timing.Di / n.exchange.timing.Fi;
+	assert_true(near(got, factor(want), 1e-9));
+}
+
+static void every_TA1(void **state)
+{
+	(void)state;
+	for (size_t r = 0; r < COUNT(readers); r++) {
+		for (unsigned TA1 = 0; TA1 < 256; TA1++) {
+			const uint8_t ta1 = (uint8_t)TA1;
+			const uint8_t t0[] = { 0x3B, 0x10, ta1 };
+			const uint8_t t1[] = { 0x3B, 0x90, ta1, 0x01, 0x91 ^ ta1 };
+			const uint8_t both[] = { 0x3B, 0x90, ta1, 0x80, 0x01, 0x11 ^ ta1 };
+			const uint8_t fixed[] = { 0x3B, 0x90, ta1, 0x10, 0x80 };
+
+			check_speed(readers[r], t0, sizeof t0, 0, false, false);
+			check_speed(readers[r], t1, sizeof t1, 1, false, false);
+			check_speed(readers[r], both, sizeof both, 0, false, false);
+			check_speed(readers[r], both, sizeof both, 1, true, false);
+			check_speed(readers[r], fixed, sizeof fixed, 0, false, true);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(table), cmocka_unit_test(openpgp_v1),
+		cmocka_unit_test(quirks_reach_the_exchange), cmocka_unit_test(clocks),
+		cmocka_unit_test(back_to_default_speed), cmocka_unit_test(an_empty_table_is_none),
+		cmocka_unit_test(tolerance), cmocka_unit_test(maximum), cmocka_unit_test(every_TA1),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # the lists are for the readers of this file
+# Read by ./demo, ./run-tests and .ci/run: what a build needs, installed when it is missing
+# (Debian and Ubuntu); and one build in a folder of its own.
+
+build_packages="gcc make autoconf automake libtool pkg-config flex libusb-1.0-0-dev libpcsclite-dev
+	zlib1g-dev libcmocka-dev"
+run_packages="pcscd libpcsclite1 python3 python3-pyscard procps util-linux xz-utils"
+
+say() {
+	printf '\n==== %s\n' "$*" >&2
+}
+
+# need_packages NAME...: nothing is asked of root when all are there.
+need_packages() {
+	local missing=() name sudo=()
+
+	command -v dpkg-query >/dev/null || {
+		echo "not a Debian system: make sure that these are installed: $*" >&2
+		return 0
+	}
+	for name in "$@"; do
+		dpkg-query -W -f '${db:Status-Status}\n' "$name" 2>/dev/null | grep -qx installed ||
+			missing+=("$name")
+	done
+	[ ${#missing[@]} = 0 ] && return 0
+	[ "$(id -u)" = 0 ] || sudo=(sudo)
+	say "installing ${missing[*]}"
+	"${sudo[@]}" apt-get update -q >&2 &&
+		"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
+			--no-install-recommends "${missing[@]}" >&2
+}
+
+jobs_here() {
+	nproc 2>/dev/null || echo 2
+}
+
+# build_in FOLDER CONFIGURE-ARGUMENT...: configure, make; runs in the top folder.
+build_in() {
+	local folder=$1
+	shift
+	if [ ! -x configure ] || [ configure.ac -nt configure ] || [ Makefile.am -nt Makefile.in ]; then
+		./autogen.sh >&2 || return 1
+	fi
+	mkdir -p "$folder" || return 1
+	(
+		cd "$folder" || exit 1
+		if [ "$(cat .configured-with 2>/dev/null)" != "$*" ] || [ ! -f Makefile ] ||
+			[ "$OLDPWD/configure" -nt Makefile ]; then
+			"$OLDPWD/configure" "$@" >&2 || exit 1
+			echo "$*" >.configured-with
+		fi
+		make -s -j"$(jobs_here)" >&2
+	)
+}
+
+# count_results FOLDER: "passed failed skipped" of all single cases under it.
+count_results() {
+	find "$1" -name '*.trs' -exec cat {} + 2>/dev/null | awk '
+		/^:test-result: *(PASS|XFAIL)/ { passed++ }
+		/^:test-result: *(FAIL|XPASS|ERROR)/ { failed++ }
+		/^:test-result: *SKIP/ { skipped++ }
+		END { print passed + 0, failed + 0, skipped + 0 }'
+}
