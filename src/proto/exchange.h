@@ -43,8 +43,8 @@ struct exchange_step {
 	const uint8_t *data;		/* abData of the XfrBlock; may be empty */
 	size_t len;
 	uint16_t wLevelParameter;	/* character level: bytes expected; extended: chaining */
-	uint8_t bBWI;			/* T=1: waiting time multiplier of a granted S(WTX), else 0 */
-	unsigned wait_ms;		/* how long the card may take: floor, margin, ceiling in it */
+	uint8_t bBWI;			/* T=1: waiting time multiplier of a granted S(WTX), or 0 */
+	unsigned wait_ms;		/* how long the card may take, all told */
 };
 
 /* The part of an exchange that one machine has for itself. */
@@ -83,7 +83,7 @@ struct exchange {
 	size_t apdu_len;
 	uint8_t *answer;		/* the caller's buffer */
 	size_t answer_cap;
-	size_t answer_len;		/* whole length, also when it did not fit; 0 after an error */
+	size_t answer_len;		/* whole, also when it did not fit; 0 after an error */
 	size_t sent;			/* bytes of the APDU the other side has */
 	unsigned rounds;		/* bounds loops a hostile card could keep up */
 	uint8_t scratch[T1_BLOCK_MAX];	/* header, block or TPDU under way */

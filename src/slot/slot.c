@@ -208,6 +208,8 @@ enum ccid_err slot_power_off(struct slot *s)
 
 enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsigned least_wait_ms, size_t *answer_len)
 {
+	/* One command's blocks, repeats and waiting time extensions end with it. */
+	struct deadline total = deadline_in_ms(CCID_TOTAL_MS + least_wait_ms);
 	enum ccid_err err;
 
 	*answer_len = 0;
@@ -215,6 +217,13 @@ enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsig
 		unsigned wait = step.wait_ms > least_wait_ms ? step.wait_ms : least_wait_ms;
 		struct ccid_block in;
 
+		if (deadline_passed(&total)) {
+			step.verdict = STEP_FAILED;
+			step.err = CCID_ERR_TIMEOUT;
+			break;
+		}
+		if (wait > deadline_left_ms(&total))
+			wait = (unsigned)deadline_left_ms(&total);
 		err = ccid_xfr_block(&s->ccid, step.data, step.len, step.bBWI, step.wLevelParameter, wait, &in);
 		if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE || reader_is_gone(s->reader)) {
 			step.verdict = STEP_FAILED;

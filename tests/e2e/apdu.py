@@ -14,7 +14,9 @@ def short_cases(card, where):
         same(card.apdu(short(0x12, 1, data=pattern(n))), OK, "%s case 3, %d bytes" % (where, n))
     for n in (1, 2, 16, 100, 128, 246, 247, 253, 254, 255):
         data = bytes(255 - (i & 0xff) for i in range(n))
-        same(card.apdu(short(0x16, data=data, le=256)), data + OK, "%s case 4, %d bytes" % (where, n))
+        # at T=0 the application leaves Le out and fetches the answer (ISO 7816-4 §12.2.5)
+        le = None if where.startswith("TPDU, T=0") else 256
+        same(card.apdu(short(0x16, data=data, le=le)), data + OK, "%s case 4, %d bytes" % (where, n))
     same(card.apdu(short(0x1A, 0x6A, 0x82)), b"\x6a\x82", where + " status bytes 6A82")
     same(card.apdu(short(0x12, 1, data=b"\x01\x00")), b"\x6a\x80", where + " refused data 6A80")
     same(card.apdu(short(0xA4, 2, 0x0C, b"\x2f\x00", cla=0)), OK, where + " SELECT 2F00")

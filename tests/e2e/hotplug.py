@@ -10,12 +10,20 @@ NAME = "Gemalto PC Twin Reader 00 00"
 context = Context()
 
 
+def echo():
+    rv, card = context.connect(NAME, T1)
+    if rv:
+        return rv_name(rv)
+    answer = card.apdu(short(0x16, data=b"hot", le=256))
+    card.disconnect()
+    return answer
+
+
 def works(name):
-    context.wait_card(NAME)
-    rv, card = context.connect(NAME)
-    same(card.apdu(short(0x16, data=b"hot", le=256)) if card else rv_name(rv), b"hot" + OK, name)
-    if card:
-        card.disconnect()
+    # events come in order: once the newest address was looked at, all before are done with
+    wait_for(lambda: "/dev/bus/usb/001/" + address(0) in log())
+    wait_for(lambda: echo() == b"hot" + OK)
+    same(echo(), b"hot" + OK, name)
 
 
 same(context.wait_readers(1), [NAME], "the reader is there")
@@ -28,7 +36,7 @@ for i in range(5):
     works("it works (%d)" % i)
 
 # while a program is connected
-rv, card = context.connect(NAME)
+rv, card = context.connect(NAME, T1)
 sim("unplug", 0)
 context.wait_readers(0)
 rv, _ = card.raw(short(0x10))
@@ -56,11 +64,13 @@ works("it works")
 for i in range(5):
     sim("unplug", 0)
     sim("plug", 0)
-same(context.wait_readers(1), [NAME], "after five quick changes the reader is there")
-works("it works")
+works("after five quick changes the reader works")
+same(context.wait_readers(1), [NAME], "and is there once")
 sim("unplug", 0)
 sim("plug", 0)
+last = address(0)
 sim("unplug", 0)
+wait_for(lambda: "/dev/bus/usb/001/" + last in log())
 same(context.wait_readers(0), [], "after a quick in and out it is not")
 sim("plug", 0)
 same(context.wait_readers(1), [NAME], "the reader is back")

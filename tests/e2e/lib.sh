@@ -12,6 +12,8 @@
 # CCID_BUNDLE_DIR   the bundle to test: a folder with Contents/ in it (default: what the build made, else the
 #                   installed ifd-ccid.bundle)
 # CCID_SIM          the simulator's program (default: what the build made, else ccid-sim in PATH)
+# E2E_CLASSIC=1     the bundle is libccid's: what it is known not to pass is skipped
+# E2E_REQUIRED=1    what would skip a script fails it
 # E2E_VERBOSE=1     shows pcscd's log at the end
 #
 # pcscd 1.9 reads its drivers from the folder that it was compiled with: in the private mount namespace that folder
@@ -70,7 +72,11 @@ tap_include()
 tap_plan()
 {
 	"$CCID_SIM" complaints > "$e2e_tmp/complaints"
-	tap_check "the simulator has nothing to complain about" test ! -s "$e2e_tmp/complaints"
+	if [ -n "$E2E_CLASSIC" ]; then
+		tap_ok "the simulator has nothing to complain about # SKIP not with the classic driver"
+	else
+		tap_check "the simulator has nothing to complain about" test ! -s "$e2e_tmp/complaints"
+	fi
 	sed 's/^/# /' "$e2e_tmp/complaints"
 	echo "1..$tap_count"
 	if [ "$tap_failed" -gt 0 ] || [ -n "$E2E_VERBOSE" ]; then
@@ -82,6 +88,10 @@ tap_plan()
 
 tap_skip_all()
 {
+	if [ -n "$E2E_REQUIRED" ]; then
+		echo "Bail out! $1"
+		exit 1
+	fi
 	echo "1..0 # SKIP $1"
 	exit 0
 }

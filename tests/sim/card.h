@@ -6,7 +6,7 @@
 #include "sim/sim_card.h"
 
 enum {
-	CARD_BUF = 65600,	/* the longest command APDU is 65 544 bytes, the longest answer 65 538 */
+	CARD_BUF = 65600,	/* longest command APDU 65 544 bytes, longest answer 65 538 */
 	CARD_BLOCK = 260,	/* NAD PCB LEN, 254 bytes, CRC */
 	CARD_FILES = 7,
 	CARD_FAULTS = 8,
@@ -75,7 +75,8 @@ enum card_stage {
 };
 
 enum card_fault_id {
-	FAULT_ATR_CLAIMS, FAULT_ATR_EMPTY, FAULT_ATR_LONG, FAULT_ATR_TS, FAULT_ATR_CUT, FAULT_ATR_TDS,
+	FAULT_ATR_CLAIMS, FAULT_ATR_EMPTY, FAULT_ATR_LONG, FAULT_ATR_TS, FAULT_ATR_CUT,
+		FAULT_ATR_TDS,
 	FAULT_PPS_NO_PPS1, FAULT_PPS_PPS1, FAULT_PPS_PCK, FAULT_PPS_PROTOCOL, FAULT_PPS_PPSS,
 	FAULT_PPS_SHORT, FAULT_PPS_EMPTY, FAULT_PPS_SILENT,
 	FAULT_T0_NULL, FAULT_T0_COMPLEMENT, FAULT_T0_PROCEDURE, FAULT_T0_MORE, FAULT_T0_LESS,
@@ -159,7 +160,8 @@ struct card_t1 {
 /* Why a block is not acceptable; the low bits of the R-block that says so (§11.3.2.2). */
 enum card_block { BLOCK_OK = 0, BLOCK_EDC = 1, BLOCK_OTHER = 2 };
 
-/* Appends the epilogue to the n bytes of prologue and information field; returns the whole length. */
+/* Appends the epilogue to the n bytes of prologue and information field; returns the whole
+ * length. */
 size_t card_t1_seal(enum card_crc crc, uint8_t *b, size_t n);
 /* Judges a block that came (complaints are counted). */
 enum card_block card_t1_judge(struct sim_card *c, const uint8_t *b, size_t len);
@@ -200,8 +202,10 @@ struct card_file {
 enum card_dir card_direction(const struct sim_card *c, uint8_t cla, uint8_t ins);
 /* Runs a command; the answer is in c->ans, the work in c->work. */
 void card_run(struct sim_card *c, const struct card_apdu *a);
-/* Takes what may go out as the answer to a: *data and its length; *sw. t0: by the rules of T=0 (61xx, 6Cxx). */
-size_t card_take(struct sim_card *c, const struct card_apdu *a, bool t0, const uint8_t **data, uint16_t *sw);
+/* Takes what may go out as the answer to a: *data and its length; *sw. t0: by the rules of T=0
+ * (61xx, 6Cxx). */
+size_t card_take(struct sim_card *c, const struct card_apdu *a, bool t0, const uint8_t **data,
+		uint16_t *sw);
 /* A whole command APDU: runs it, answer with SW at out; returns its length. */
 size_t card_whole(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out);
 void card_applet_reset(struct sim_card *c);
@@ -247,11 +251,13 @@ struct sim_card {
 	char complaint[CARD_COMPLAINTS][96];
 };
 
-bool card_spec_parse(struct card_config *cfg, struct sim_card *c, const char *spec, char *err, size_t cap);
+bool card_spec_parse(struct card_config *cfg, struct sim_card *c, const char *spec, char *err,
+		size_t cap);
 void card_complain(struct sim_card *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Complains and returns false unless the card is powered and speaks this protocol. */
 bool card_ready(struct sim_card *c, unsigned protocol);
-/* How often the card asks for more time before an answer that takes work ns, given its waiting time. */
+/* How often the card asks for more time before an answer that takes work ns, given its waiting
+ * time. */
 unsigned card_extensions(const struct sim_card *c, uint64_t work, uint64_t wait_ns);
 
 #endif

@@ -2,17 +2,19 @@
 /* What the card does with commands. "pattern" is the byte sequence i & FF.
  *
  * Class 00 (and A0 with the word gsm), applet=file:
- *   A4 P1 P2      SELECT        P1 00 by file id (no data: MF), 02 EF of this DF, 03 parent, 04 by AID;
- *                               P2 0C: no answer, else an FCI (6F 82 83 80 [84])
+ *   A4 P1 P2      SELECT        P1 00 by file id (no data: MF), 02 EF of this DF,
+ *                               03 parent, 04 by AID; P2 0C: no answer, else an FCI
  *   B0 P1P2       READ BINARY   at offset P1P2, or P1 80+SFI (1: 5001, 2: 5002, 3: 5003) offset P2
  *   D6 P1P2       UPDATE BINARY the same
- *   20 00 P2      VERIFY        PIN as digits, padded with FF or 00, or as ISO 9564 format 2; without data: 63Cx
+ *   20 00 P2      VERIFY        PIN as digits, padded with FF or 00, or as ISO 9564
+ *                               format 2; without data: 63Cx
  *   24 P1 P2      CHANGE REFERENCE DATA  P1 00 old and new PIN, each half the data; 01 new PIN
  *   84 00 00      GET CHALLENGE Le random bytes (the same after every insertion)
  *   C0 00 00      GET RESPONSE  what 61xx announced
  *   C2 00 00      ENVELOPE      parts of an APDU; one of less than 255 bytes is the last
  * Files: MF 3F00 with 2F00 (64 bytes) and 2FE2 (10 bytes), DF 5000 (AID F0 6966642D73696D) with
- *   5001 (65536 bytes), 5002 (1024, PIN to read and update), 5003 (256, PIN to update). First content: pattern.
+ *   5001 (65536 bytes), 5002 (1024, PIN to read and update), 5003 (256, PIN to update).
+ *   First content of all: pattern.
  * Class 80, applet=file:
  *   10            NOP           case 1
  *   12 P1         SINK          case 3; P1 01: 6A80 unless the data are the pattern
@@ -20,10 +22,10 @@
  *   16            ECHO          case 4: the data
  *   18 P1P2       SLOW          works P1P2 ms, then as ECHO
  *   1A P1P2       STATUS        answers SW P1P2
- *   1C            GENERATE BY DATA  case 4: pattern of as many bytes as the data say (1 to 4 bytes, big-endian,
- *                               at most 65536)
- * CLA bit 10: command chaining, parts of one command. All cases, short and extended. T=0: case 4 and answers
- *   beyond 256 bytes give 61xx, a wrong Le 6Cxx.
+ *   1C            GENERATE BY DATA  case 4: pattern of as many bytes as the data say
+ *                               (1 to 4 bytes, big-endian, at most 65536)
+ * CLA bit 10: command chaining, parts of one command. All cases, short and extended. T=0: case 4
+ *   and answers beyond 256 bytes give 61xx, a wrong Le 6Cxx.
  * applet=echo: every command returns its data, or the pattern of Le bytes. applet=none: 6D00. */
 #include "sim/card.h"
 
@@ -144,7 +146,9 @@ static const struct command *find(const struct sim_card *c, uint8_t cla, uint8_t
 	if (class != 0x00 && class != 0x80)
 		return NULL;
 	*sw = 0x6D00;
-	for (size_t i = 0; c->cfg.applet != APPLET_NONE && i < sizeof(commands) / sizeof(commands[0]); i++)
+	if (c->cfg.applet == APPLET_NONE)
+		return NULL;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (commands[i].ins == ins && (commands[i].cla == class || ins == 0xC0))
 			return &commands[i];
 	return NULL;
@@ -301,7 +305,8 @@ static uint16_t more(const struct sim_card *c, const struct card_apdu *a, size_t
 	return (uint16_t)(sw1 << 8 | (rest < 256 ? rest : 0));
 }
 
-size_t card_take(struct sim_card *c, const struct card_apdu *a, bool t0, const uint8_t **data, uint16_t *sw)
+size_t card_take(struct sim_card *c, const struct card_apdu *a, bool t0, const uint8_t **data,
+		uint16_t *sw)
 {
 	struct card_answer *ans = &c->ans;
 	size_t rest = ans->end - ans->pos, n;
@@ -317,7 +322,7 @@ size_t card_take(struct sim_card *c, const struct card_apdu *a, bool t0, const u
 			ans->end = ans->pos;
 		return 0;
 	}
-	/* case 2, §12.2.3: Le other than what there is; 256 takes the beginning of a longer answer */
+	/* case 2, §12.2.3: Le other than what there is; 256 takes the beginning */
 	if (a->nc == 0 && ((t0 && rest < a->ne) ||
 			   (ans->exact && rest > a->ne && a->ne != 256))) {
 		*sw = (uint16_t)(0x6C00 | (rest < 256 ? rest : 0));

@@ -16,7 +16,8 @@ void card_atr_build(struct card_config *cfg)
 	if (cfg->atr_given)
 		return;
 	*p++ = cfg->inverse ? 0x3F : 0x3B;
-	*p++ = (uint8_t)(HAS_TA | (cfg->tc1 <= 0xFF ? HAS_TC : 0) | (td1 ? HAS_TD : 0) | cfg->hist_len);
+	*p++ = (uint8_t)(HAS_TA | (cfg->tc1 <= 0xFF ? HAS_TC : 0) | (td1 ? HAS_TD : 0) |
+			 cfg->hist_len);
 	*p++ = (uint8_t)cfg->ta1;
 	if (cfg->tc1 <= 0xFF)
 		*p++ = (uint8_t)cfg->tc1;

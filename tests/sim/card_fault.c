@@ -7,7 +7,8 @@
  * on      T=1: only I-, R- or S-blocks count as occasions
  * until   reset: the next reset of the card ends it, whatever count says
  *
- * An occasion is: atr-*: a reset; pps-*: a PPS request; t0-*: a T=0 command; t1-* : see enum card_stage. */
+ * An occasion is: atr-*: a reset; pps-*: a PPS request; t0-*: a T=0 command; t1-* : see enum
+ * card_stage. */
 #include "sim/card.h"
 
 #include <stdio.h>
@@ -47,7 +48,8 @@ static const struct card_fault_def fault_table[] = {
 
 	OUT("t1-bad-nad", FAULT_T1_NAD, 0x21, KIND_ANY, "NAD changed by value (21)"),
 	OUT("t1-len-255", FAULT_T1_LEN255, 0, KIND_ANY, "LEN is FF"),
-	OUT("t1-len-beyond", FAULT_T1_LEN, 10, KIND_ANY, "LEN claims value (10) bytes more than come"),
+	OUT("t1-len-beyond", FAULT_T1_LEN, 10, KIND_ANY,
+		"LEN claims value (10) bytes more than come"),
 	OUT("t1-bad-edc", FAULT_T1_EDC, 0, KIND_ANY, "wrong LRC or CRC"),
 	OUT("t1-bad-ns", FAULT_T1_NS, 0, KIND_I, "wrong N(S)"),
 	OUT("t1-cut", FAULT_T1_CUT, 1, KIND_ANY, "the last value bytes (1) of a block do not come"),
@@ -57,7 +59,8 @@ static const struct card_fault_def fault_table[] = {
 
 	ASK("t1-ifs-0", FAULT_T1_IFS0, 0xC1, 0, true, "S(IFS request) of 0"),
 	ASK("t1-ifs-255", FAULT_T1_IFS255, 0xC1, 255, true, "S(IFS request) of 255"),
-	ASK("t1-ifs", FAULT_T1_IFS, 0xC1, 16, false, "S(IFS request) of value (16) in mid-exchange"),
+	ASK("t1-ifs", FAULT_T1_IFS, 0xC1, 16, false,
+		"S(IFS request) of value (16) in mid-exchange"),
 	ASK("t1-wtx-0", FAULT_T1_WTX0, 0xC3, 0, true, "S(WTX request) of 0"),
 	ASK("t1-wtx-255", FAULT_T1_WTX255, 0xC3, 255, false, "S(WTX request) of 255"),
 	ASK("t1-resynch", FAULT_T1_ASK_RESYNCH, 0xC0, 0, true, "S(RESYNCH request) from the card"),

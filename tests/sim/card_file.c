@@ -25,8 +25,8 @@ bool card_files_new(struct sim_card *c)
 	for (unsigned i = 0; i < CARD_FILES; i++) {
 		struct card_file *f = &c->files[i];
 
-		*f = (struct card_file){ plan[i].id, plan[i].parent, plan[i].is_df, plan[i].pin_read,
-					 plan[i].pin_update, NULL, plan[i].size };
+		*f = (struct card_file){ plan[i].id, plan[i].parent, plan[i].is_df,
+					 plan[i].pin_read, plan[i].pin_update, NULL, plan[i].size };
 		if (f->size == 0)
 			continue;
 		f->data = malloc(f->size);
@@ -49,7 +49,8 @@ static void fci(struct sim_card *c, const struct card_file *f)
 {
 	uint8_t *p = c->ans.data, *start = p;
 	const uint8_t head[] = {
-		0x6F, 0, 0x82, 1, f->is_df ? 0x38 : 0x01, 0x83, 2, (uint8_t)(f->id >> 8), (uint8_t)f->id,
+		0x6F, 0, 0x82, 1, f->is_df ? 0x38 : 0x01,
+		0x83, 2, (uint8_t)(f->id >> 8), (uint8_t)f->id,
 		0x80, 3, (uint8_t)(f->size >> 16), (uint8_t)(f->size >> 8), (uint8_t)f->size,
 	};
 
@@ -87,7 +88,8 @@ static unsigned wanted(const struct sim_card *c, const struct card_apdu *a)
 		return i;
 	case 0x02:
 		i = by_id(c, id);
-		return i < CARD_FILES && !c->files[i].is_df && c->files[i].parent == here ? i : CARD_FILES;
+		return i < CARD_FILES && !c->files[i].is_df && c->files[i].parent == here ?
+			i : CARD_FILES;
 	case 0x03:
 		return c->df == 0 ? CARD_FILES : by_id(c, c->files[c->df].parent);
 	case 0x04:		/* the beginning of an AID is enough (§7.1.1) */
@@ -121,7 +123,8 @@ uint16_t card_select(struct sim_card *c, const struct card_apdu *a)
 }
 
 /* The file and offset READ and UPDATE BINARY mean, or an SW. */
-static uint16_t locate(struct sim_card *c, const struct card_apdu *a, struct card_file **f, size_t *offset)
+static uint16_t locate(struct sim_card *c, const struct card_apdu *a, struct card_file **f,
+		size_t *offset)
 {
 	unsigned i = c->ef;
 
@@ -175,7 +178,7 @@ uint16_t card_update_binary(struct sim_card *c, const struct card_apdu *a)
 	return 0x9000;
 }
 
-/* Reads a PIN of any of the forms into digits; 0: no PIN. ISO 9564-1 format 2: 2L, digits in BCD, F. */
+/* Reads a PIN of any of the forms into digits; 0: no PIN. ISO 9564-1 format 2: 2L, BCD, F. */
 static size_t digits(const uint8_t *in, size_t len, uint8_t out[13])
 {
 	size_t n = in[0] & 0x0F;
@@ -183,7 +186,7 @@ static size_t digits(const uint8_t *in, size_t len, uint8_t out[13])
 	memset(out, 0, 13);
 	if (len == 8 && in[0] >> 4 == 2 && n >= 4 && n <= 12) {
 		for (size_t i = 0; i < n; i++)
-			out[i] = (uint8_t)('0' + (i & 1 ? in[1 + i / 2] & 0x0F : in[1 + i / 2] >> 4));
+			out[i] = (uint8_t)('0' + (in[1 + i / 2] >> (i & 1 ? 0 : 4) & 0x0F));
 	} else {
 		while (len > 0 && (in[len - 1] == 0xFF || in[len - 1] == 0x00))
 			len--;

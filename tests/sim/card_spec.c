@@ -17,8 +17,8 @@
  *   time_us=N     work for each command    chain=N  most bytes in an I-block of the card (254)
  *   ack=all|one|mixed  T=0 data after INS, after INS^FF byte by byte, or the first byte so
  *   nulls=N       60 before each procedure byte
- *   wtx=N|off     S(WTX N) or 60 before every answer; off: never. Without it the card asks when its work
- *                 takes longer than 3/4 of the waiting time (at 4 MHz)
+ *   wtx=N|off     S(WTX N) or 60 before every answer; off: never. Without it the card asks when
+ *                 its work takes longer than 3/4 of the waiting time (at 4 MHz)
  *   crc=iso|plain CRC as in ISO/IEC 13239 (default), or neither inverted nor low byte first
  *   wtx_count=N   how often it asks before every answer (1)
  *   nad=swap|echo SAD and DAD swapped in the answer (default), or the NAD as it came
@@ -33,6 +33,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define BLANKS " \t\n"
 
 static const struct { const char *name, *words; } presets[] = {
 	{ "t0t1", "proto=01" },
@@ -76,7 +78,8 @@ struct field {
 
 static const struct field numbers[] = {
 	FIELD(ta1, 0, 255, 16), FIELD(ta2, 0, 255, 16), FIELD(tc1, 0, 255, 16),
-	FIELD(wi, 0, 255, 10), FIELD(ifsc, 0, 255, 10), FIELD(bwi, 0, 15, 10), FIELD(cwi, 0, 15, 10),
+	FIELD(wi, 0, 255, 10), FIELD(ifsc, 0, 255, 10),
+	FIELD(bwi, 0, 15, 10), FIELD(cwi, 0, 15, 10),
 	FIELD(time_us, 0, 600000000, 10), FIELD(wtx_count, 1, 200, 10), FIELD(nulls, 0, 200, 10),
 	FIELD(chain, 1, 254, 10), FIELD(tries, 1, 15, 10),
 };
@@ -185,9 +188,11 @@ static bool pair(struct card_config *cfg, struct sim_card *c, const char *key, c
 	return special(cfg, c, key, val);
 }
 
-static bool words(struct card_config *cfg, struct sim_card *c, const char *spec, char *err, size_t cap);
+static bool words(struct card_config *cfg, struct sim_card *c, const char *spec, char *err,
+		size_t cap);
 
-static bool preset(struct card_config *cfg, struct sim_card *c, const char *name, char *err, size_t cap)
+static bool preset(struct card_config *cfg, struct sim_card *c, const char *name, char *err,
+		size_t cap)
 {
 	for (size_t i = 0; i < N_PRESETS; i++)
 		if (strcmp(presets[i].name, name) == 0)
@@ -217,7 +222,8 @@ static bool word(struct card_config *cfg, struct sim_card *c, char *text, char *
 	return false;
 }
 
-static bool words(struct card_config *cfg, struct sim_card *c, const char *spec, char *err, size_t cap)
+static bool words(struct card_config *cfg, struct sim_card *c, const char *spec, char *err,
+		size_t cap)
 {
 	char text[512], *save = NULL;
 
@@ -225,13 +231,14 @@ static bool words(struct card_config *cfg, struct sim_card *c, const char *spec,
 		snprintf(err, cap, "card: text too long");
 		return false;
 	}
-	for (char *w = strtok_r(text, " \t\n", &save); w != NULL; w = strtok_r(NULL, " \t\n", &save))
+	for (char *w = strtok_r(text, BLANKS, &save); w != NULL; w = strtok_r(NULL, BLANKS, &save))
 		if (!word(cfg, c, w, err, cap))
 			return false;
 	return true;
 }
 
-bool card_spec_parse(struct card_config *cfg, struct sim_card *c, const char *spec, char *err, size_t cap)
+bool card_spec_parse(struct card_config *cfg, struct sim_card *c, const char *spec, char *err,
+		size_t cap)
 {
 	*cfg = (struct card_config){
 		.protocols = 3, .ta1 = 0x96, .ta2 = 0x100, .tc1 = 0x100, .wi = 0x100,

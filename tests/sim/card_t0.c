@@ -12,8 +12,8 @@ static enum card_dir direction(const struct sim_card *c, const uint8_t *hdr)
 }
 
 /* Runs the command of a TPDU. nc: data bytes that came with it. */
-static size_t execute(struct sim_card *c, const uint8_t *hdr, const uint8_t *in, size_t nc, bool out,
-		      const uint8_t **data, uint16_t *sw)
+static size_t execute(struct sim_card *c, const uint8_t *hdr, const uint8_t *in, size_t nc,
+		      bool out, const uint8_t **data, uint16_t *sw)
 {
 	struct card_apdu a = { hdr[0], hdr[1], hdr[2], hdr[3], in, nc, 0 };
 
@@ -38,8 +38,8 @@ static size_t spoil_data(const struct card_fault_def *f, unsigned value, uint8_t
 	return n;
 }
 
-int sim_card_t0_tpdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out, size_t *out_len,
-		     uint64_t *work_ns)
+int sim_card_t0_tpdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out,
+		     size_t *out_len, uint64_t *work_ns)
 {
 	uint8_t hdr[5] = { 0 };
 	const struct card_fault *f;
@@ -65,7 +65,8 @@ int sim_card_t0_tpdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t 
 	if (f != NULL && (f->def->id == FAULT_T0_NULL || f->def->id == FAULT_T0_COMPLEMENT ||
 			  f->def->id == FAULT_T0_MUTE))
 		return SIM_CARD_MUTE;
-	dir_out = c->cfg.applet == APPLET_ECHO && hdr[1] != 0xC0 ? len == 5 : direction(c, hdr) == DIR_OUT;
+	dir_out = c->cfg.applet == APPLET_ECHO && hdr[1] != 0xC0 ? len == 5 :
+		  direction(c, hdr) == DIR_OUT;
 	if (dir_out ? nc > 0 : nc != hdr[4] && direction(c, hdr) == DIR_IN)
 		c->work = 0;	/* the application mistook the direction: 6700 */
 	else
@@ -173,7 +174,8 @@ static void header_whole(struct sim_card *c)
 	t->fault_value = f != NULL ? f->value : 0;
 	if (t->fault != NULL && t->fault->id == FAULT_T0_PROCEDURE && t->fault_value == t->hdr[1])
 		t->fault_value ^= 0x80;
-	if (t->fault != NULL && (t->fault->id == FAULT_T0_NULL || t->fault->id == FAULT_T0_COMPLEMENT)) {
+	if (t->fault != NULL &&
+	    (t->fault->id == FAULT_T0_NULL || t->fault->id == FAULT_T0_COMPLEMENT)) {
 		t->stuck = true;
 		t->stuck_byte = t->fault->id == FAULT_T0_NULL ? NULL_BYTE : t->hdr[1] ^ 0xFF;
 		t->hdr_len = 0;

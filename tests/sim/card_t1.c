@@ -41,7 +41,8 @@ void card_t1_reset(struct sim_card *c)
 	t->ifsd = 32;		/* §11.4.2 */
 }
 
-static int send_plain(struct sim_card *c, const struct reply *r, uint8_t pcb, const uint8_t *inf, size_t n)
+static int send_plain(struct sim_card *c, const struct reply *r, uint8_t pcb, const uint8_t *inf,
+		size_t n)
 {
 	uint8_t b[CARD_BLOCK];
 	size_t len = card_t1_build(c, b, pcb, inf, n);
@@ -128,7 +129,7 @@ static int execute(struct sim_card *c, const struct reply *r)
 	t->tx_len = card_whole(c, c->rx, t->rx_len, c->tx);
 	t->tx_pos = 0;
 	t->rx_len = 0;
-	t->wtx_left = card_extensions(c, c->work, bwt * (c->cfg.wtx_mode == WTX_FIXED ? c->cfg.wtx : 1));
+	t->wtx_left = card_extensions(c, c->work, bwt);
 	t->piece = c->work / (t->wtx_left + 1);
 	t->send_r = false;
 	return turn(c, r);
@@ -178,7 +179,8 @@ static int got_r(struct sim_card *c, const uint8_t *b, const struct reply *r)
 	uint8_t nr = !!(b[PCB] & PCB_NR);
 
 	if (t->asked && t->asked_illegal) {
-		t->asked = false;	/* quite right to refuse it: go on with what was to be sent */
+		/* quite right to refuse it: go on with what was to be sent */
+		t->asked = false;
 		return turn(c, r);
 	}
 	if (t->asked)
@@ -253,8 +255,8 @@ static int got_s_request(struct sim_card *c, const uint8_t *b, const struct repl
 	return send_plain(c, r, b[PCB] | S_RESPONSE, b + INF, b[LEN]);
 }
 
-int sim_card_t1_block(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out, size_t *out_len,
-		      uint64_t *work_ns)
+int sim_card_t1_block(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out,
+		       size_t *out_len, uint64_t *work_ns)
 {
 	struct reply r = { out, out_len, work_ns };
 	enum card_block verdict;

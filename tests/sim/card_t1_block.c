@@ -27,8 +27,9 @@ static uint16_t crc16(const uint8_t *b, size_t n)
 	return v;
 }
 
-/* §11.3.4 names ISO/IEC 13239: the remainder goes out inverted, highest power first, which is the low byte
- * of a register that shifts right. CRC_PLAIN: not inverted, high byte first, as some cards have it. */
+/* §11.3.4 names ISO/IEC 13239: the remainder goes out inverted, highest power first, which is the
+ * low byte of a register that shifts right. CRC_PLAIN: not inverted, high byte first, as some
+ * cards have it. */
 size_t card_t1_seal(enum card_crc crc, uint8_t *b, size_t n)
 {
 	uint16_t v;

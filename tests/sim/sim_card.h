@@ -22,7 +22,8 @@ enum sim_card_result {
 };
 
 /* spec: words of text, "key=value" separated by blanks; unknown words are an error told in err.
- * "" is the card that speaks T=0 and T=1. The list of words is in card_spec.c. NULL and err on errors. */
+ * "" is the card that speaks T=0 and T=1. The list of words is in card_spec.c. NULL and err on
+ * errors. */
 struct sim_card *sim_card_new(const char *spec, char *err, size_t err_cap);
 void sim_card_free(struct sim_card *c);
 /* Names of ready-made cards ("t0", "t1crc", ...) for lists; NULL behind the last. */
@@ -33,21 +34,27 @@ const char *sim_card_preset(unsigned i);
 const uint8_t *sim_card_reset(struct sim_card *c, unsigned class_bit, bool warm, size_t *len);
 void sim_card_power_off(struct sim_card *c);
 
-/* The card's answer at each of the interfaces a reader may offer. Returns an enum sim_card_result. out
- * has SIM_CARD_ROOM bytes. *work_ns: how long the card was busy before its answer. */
+/* The card's answer at each of the interfaces a reader may offer. Returns an enum
+ * sim_card_result. out has SIM_CARD_ROOM bytes. *work_ns: how long the card was busy before its
+ * answer. */
 int sim_card_pps(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out, size_t *out_len);
-/* True when a PPS request is what the card may get now: nothing exchanged since the ATR, and no TA2. Neither
- * a CLA nor a NAD can be FF, so FF as the first byte is a PPS request then. */
+/* True when a PPS request is what the card may get now: nothing exchanged since the ATR, and no
+ * TA2. Neither a CLA nor a NAD can be FF, so FF as the first byte is a PPS request then. */
 bool sim_card_pps_possible(const struct sim_card *c);
-/* A T=0 TPDU: header of 5 bytes (or 4: case 1) and data; the reader does procedure bytes with the card. */
-int sim_card_t0_tpdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out, size_t *out_len, uint64_t *work_ns);
+/* A T=0 TPDU: header of 5 bytes (or 4: case 1) and data; the reader does procedure bytes with the
+ * card. */
+int sim_card_t0_tpdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out,
+		size_t *out_len, uint64_t *work_ns);
 /* Character level T=0: bytes in, then at most `want` of the card's bytes out. Fewer come when the
  * card waits for the other side; what is not asked for stays for the next call (len 0). */
-int sim_card_t0_chars(struct sim_card *c, const uint8_t *in, size_t len, size_t want, uint8_t *out, size_t *out_len, uint64_t *work_ns);
+int sim_card_t0_chars(struct sim_card *c, const uint8_t *in, size_t len, size_t want, uint8_t *out,
+		size_t *out_len, uint64_t *work_ns);
 /* One T=1 block in, one out, with prologue and epilogue. */
-int sim_card_t1_block(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out, size_t *out_len, uint64_t *work_ns);
+int sim_card_t1_block(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out,
+		size_t *out_len, uint64_t *work_ns);
 /* A whole APDU, for readers that speak the protocol themselves (short and extended APDU level). */
-int sim_card_apdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out, size_t *out_len, uint64_t *work_ns);
+int sim_card_apdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out, size_t *out_len,
+		uint64_t *work_ns);
 
 /* Protocol in use (after ATR and PPS): 0 or 1; and F/D byte (11 by default). */
 unsigned sim_card_protocol(const struct sim_card *c);
@@ -57,12 +64,14 @@ void sim_card_set_protocol(struct sim_card *c, unsigned protocol, uint8_t fidi);
 /* IFSD by a reader that negotiates it by itself (1..254). */
 void sim_card_set_ifsd(struct sim_card *c, uint8_t ifsd);
 
-/* Arms a named fault: "name [key=value ...]", keys nth= (1: the next occasion), count= (0: for ever; default 1),
- * value=, on=i|r|s, until=reset; "clear" ends all. False with a message for an unknown
- * word. List: card_fault.c, and by index (name and one line of text; NULL behind the last). */
+/* Arms a named fault: "name [key=value ...]", keys nth= (1: the next occasion), count= (0: for
+ * ever; default 1), value=, on=i|r|s, until=reset; "clear" ends all. False with a message for an
+ * unknown word. List: card_fault.c, and by index (name and one line of text; NULL behind the
+ * last). */
 bool sim_card_fault(struct sim_card *c, const char *spec, char *err, size_t cap);
 const char *sim_card_fault_name(unsigned i, const char **text);
-/* The reader lost, damaged or delayed the card's last answer: asking for it again is then no violation. */
+/* The reader lost, damaged or delayed the card's last answer: asking for it again is then no
+ * violation. */
 void sim_card_lost(struct sim_card *c);
 
 /* Violations of T=0/T=1/PPS by the other side, counted and named: a block longer than IFSC, a wrong

@@ -524,6 +524,8 @@ static void abort_both(struct sim_iface *f, struct sim_slot *s, unsigned slot)
 		s->busy = false;
 		if (f->in_flight)
 			f->in_flight--;
+		if (s->card)
+			sim_card_lost(s->card);
 	}
 	s->chain_in = false;
 	s->in_len = s->out_len = s->out_off = 0;

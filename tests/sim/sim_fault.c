@@ -59,6 +59,11 @@ void sim_fault_answer(struct sim_iface *f, const struct sim_cmd *c, struct sim_m
 			continue;
 		if (strikes(t, f, c->slot, c->type))
 			t->kind->answer(t, &a);
+		else
+			continue;
+		/* whatever the host makes of it, asking the card again is not its fault */
+		if (c->slot < f->n_slots && f->slot[c->slot].card && c->type != PC_POWER_ON)
+			sim_card_lost(f->slot[c->slot].card);
 	}
 	m->zlp = !f->d->conf.no_zlp && m->len && m->len % f->conf->packet == 0;
 }

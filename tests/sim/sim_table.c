@@ -6,7 +6,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #ifndef CCID_SIM_TABLE
 #define CCID_SIM_TABLE "readers/reader_descriptors.tsv"
@@ -212,7 +211,7 @@ static bool row_wanted(struct search *s, const struct row *h, const struct row *
 	if (s->found)
 		return strcmp(dump, s->dump) == 0;
 	if (s->name)
-		hit = strcasecmp(dump, s->name) == 0;
+		hit = strcmp(dump, s->name) == 0;
 	else
 		hit = strtoul(column(h, r, "idVendor"), NULL, 16) == s->vendor &&
 		      strtoul(column(h, r, "idProduct"), NULL, 16) == s->product;

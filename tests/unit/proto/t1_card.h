@@ -95,7 +95,8 @@ static inline void card_i(struct card *c)
 
 	c->chunk = left < c->ifsd ? left : c->ifsd;
 	c->replying = true;
-	card_put(c, 'I', c->ns << 6 | (c->chunk < left ? 0x20u : 0u), c->rsp + c->rsp_sent, c->chunk);
+	card_put(c, 'I', c->ns << 6 | (c->chunk < left ? 0x20u : 0u), c->rsp + c->rsp_sent,
+		 c->chunk);
 }
 
 /* The card may ask something before it does what is due. */
@@ -128,7 +129,9 @@ static inline void card_due(struct card *c)
 
 static inline void card_on_i(struct card *c, const uint8_t *p)
 {
-	if ((p[1] >> 6 & 1u) != c->nr || p[1] & 0x1F || (c->replying && c->rsp_sent + c->chunk < c->rsp_len)) {
+	bool chaining = c->replying && c->rsp_sent + c->chunk < c->rsp_len;
+
+	if ((p[1] >> 6 & 1u) != c->nr || p[1] & 0x1F || chaining) {
 		card_r(c, 2);
 		return;
 	}

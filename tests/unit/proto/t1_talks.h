@@ -3,7 +3,8 @@
 #define TESTS_UNIT_PROTO_T1_TALKS_H
 
 /* A conversation, a line a block: '>' must be sent, '<' comes back ("<#": with a damaged EDC).
- *   I<N(S)><M>:text   R<N(R)>[.error]   S<Y resynch|F ifs|A abort|W wtx><? request|= response>[value]
+ *   I<N(S)><M>:text   R<N(R)>[.error]
+ *   S<Y resynch|F ifs|A abort|W wtx><? request|= response>[value]
  * "@n" behind a sent block is its bBWI. "<%hex" is a raw answer, "E n" an error of the
  * round trip. Last "= text" is the answer or "! n" the error; "* text" begins another command. */
 struct talk {
@@ -21,27 +22,27 @@ struct talk {
 #define LOST "E6"
 
 static const struct talk talks[] = {
-	/* Annex A.2: without errors */
-	{ "rule 1, 2.1: I-blocks take turns (scenario 1)", "ab", 32,
+	/* Without errors, after the scenarios of Annex A */
+	{ "rule 1, 2.1: I-blocks take turns", "ab", 32,
 	  { "> I00:ab", "< I00:xy", "= xy", "* cd", "> I10:cd", "< I10:zz", "= zz",
 	    "* ef", "> I00:ef", "< I00:uu", "= uu" } },
-	{ "rule 3: S(WTX) for the next block only (scenario 2)", "ab", 32,
+	{ "rule 3: S(WTX) for the next block only", "ab", 32,
 	  { "> I00:ab", "< SW?3", "> SW=3 @3", "< I01:x", "> R1", "< I10:y", "= xy" } },
 	{ "rule 3: S(WTX) twice", "ab", 32,
 	  { "> I00:ab", "< SW?3", "> SW=3 @3", "< SW?255", "> SW=255 @255", "< I00:xy", "= xy" } },
 	{ "rule 3: S(WTX) 0 counts as no extension", "ab", 32,
 	  { "> I00:ab", "< SW?0", "> SW=0 @0", "< I00:xy", "= xy" } },
-	{ "rule 4: S(IFS) from the card, in mid-exchange (scenario 3)", "ab", 32,
+	{ "rule 4: S(IFS) from the card, in mid-exchange", "ab", 32,
 	  { "> I00:ab", "< SF?1", "> SF=1", "< I00:xy", "= xy",
 	    "* cd", "> I11:c", "< R0", "> I00:d", "< I10:ok", "= ok" } },
-	{ "rule 2.2, 5: we chain (scenario 5)", "abcde", 2,
+	{ "rule 2.2, 5: we chain", "abcde", 2,
 	  { "> I01:ab", "< R1", "> I11:cd", "< R0", "> I00:e", "< I00:ok", "= ok",
 	    "* x", "> I10:x", "< I10:ok", "= ok" } },
-	{ "rule 2.2, 5: the card chains (scenario 6)", "ab", 32,
+	{ "rule 2.2, 5: the card chains", "ab", 32,
 	  { "> I00:ab", "< I01:12", "> R1", "< I11:34", "> R0", "< I00:5", "= 12345" } },
-	{ "rule 5: both chain (scenario 7)", "abc", 2,
+	{ "rule 5: both chain", "abc", 2,
 	  { "> I01:ab", "< R1", "> I10:c", "< I01:1", "> R1", "< I10:2", "= 12" } },
-	{ "rule 4: IFSC grows in our chain (scenario 8)", "abcdef", 2,
+	{ "rule 4: IFSC grows in our chain", "abcdef", 2,
 	  { "> I01:ab", "< SF?4", "> SF=4", "< R1", "> I10:cdef", "< I00:ok", "= ok" } },
 	{ "rule 4: IFSC shrinks in our chain", "abcdef", 4,
 	  { "> I01:abcd", "< SF?1", "> SF=1", "< R1", "> I11:e", "< R0", "> I00:f", "< I00:ok",
@@ -55,14 +56,14 @@ static const struct talk talks[] = {
 	{ "an answer without SW is none", "ab", 32,
 	  { "> I00:ab", "< I00:", E_PROTOCOL, "* cd", "> I10:cd", "< I10:ok", "= ok" } },
 
-	/* Annex A.3: with errors */
-	{ "rule 7.1: damaged answer (scenario 9)", "ab", 32,
+	/* With errors, after the scenarios of Annex A */
+	{ "rule 7.1: damaged answer", "ab", 32,
 	  { "> I00:ab", "<# I00:xy", "> R0.1", "< I00:xy", "= xy" } },
-	{ "rule 7.1: our block damaged (scenario 10)", "ab", 32,
+	{ "rule 7.1: our block damaged", "ab", 32,
 	  { "> I00:ab", "< R0.1", "> I00:ab", "< I00:xy", "= xy" } },
 	{ "rule 7.1: our block damaged, told by R without error bits", "ab", 32,
 	  { "> I00:ab", "< R0", "> I00:ab", "< I00:xy", "= xy" } },
-	{ "rule 7.1: our block and the R-block damaged (scenario 11)", "ab", 32,
+	{ "rule 7.1: our block and the R-block damaged", "ab", 32,
 	  { "> I00:ab", "<# R0.1", "> R0.1", "< R0.1", "> I00:ab", "< I00:xy", "= xy" } },
 	{ "rule 7.1: answer lost", "ab", 32,
 	  { "> I00:ab", LOST, "> R0.2", "< I00:xy", "= xy" } },
@@ -72,7 +73,7 @@ static const struct talk talks[] = {
 	  { "> I00:ab", "E7", "> R0.2", "E8", "> R0.2", "< I00:xy", "= xy" } },
 	{ "rule 7.1: N(S) wrong", "ab", 32,
 	  { "> I00:ab", "< I10:zz", "> R0.2", "< I00:xy", "= xy" } },
-	{ "rule 7.2: R-block repeated (scenario 12)", "ab", 32,
+	{ "rule 7.2: R-block repeated", "ab", 32,
 	  { "> I00:ab", "<# I00:xy", "> R0.1", "<# I00:xy", "> R0.1", "< I00:xy", "= xy" } },
 	{ "rule 7.2: the card did not get the R-block", "ab", 32,
 	  { "> I00:ab", "<# I00:xy", "> R0.1", "< R1.1", "> R0.1", "< I00:xy", "= xy" } },
@@ -82,9 +83,9 @@ static const struct talk talks[] = {
 	  { "> I00:ab", "< I01:x", "> R1", "< R1.1", "> R1", "< I10:y", "= xy" } },
 	{ "rule 7.2: the card repeats a block of its chain", "ab", 32,
 	  { "> I00:ab", "< I01:x", "> R1", "< I01:x", "> R1", "< I10:y", "= xy" } },
-	{ "rule 2.2: acknowledgement damaged in our chain (scenario 13)", "abc", 2,
+	{ "rule 2.2: acknowledgement damaged in our chain", "abc", 2,
 	  { "> I01:ab", "<# R1", "> R0.1", "< R1", "> I10:c", "< I00:ok", "= ok" } },
-	{ "rule 2.2: chained block damaged (scenario 14)", "abc", 2,
+	{ "rule 2.2: chained block damaged", "abc", 2,
 	  { "> I01:ab", "< R0.1", "> I01:ab", "< R1", "> I10:c", "< I00:ok", "= ok" } },
 	{ "rule 2.2: acknowledged with error bits", "abc", 2,
 	  { "> I01:ab", "<# R1", "> R0.1", "< R1.1", "> I10:c", "< I00:ok", "= ok" } },
@@ -169,9 +170,11 @@ static const struct talk talks[] = {
 
 	/* Rule 9 */
 	{ "rule 9: the card aborts our chain, gives the right back", "abcd", 2,
-	  { "> I01:ab", "< SA?", "> SA=", "< R1", E_COMM, "* ef", "> I10:ef", "< I00:ok", "= ok" } },
+	  { "> I01:ab", "< SA?", "> SA=", "< R1", E_COMM, "* ef", "> I10:ef", "< I00:ok",
+	    "= ok" } },
 	{ "rule 9: the same, had it not counted the block", "abcd", 2,
-	  { "> I01:ab", "< SA?", "> SA=", "< R0", E_COMM, "* ef", "> I00:ef", "< I00:ok", "= ok" } },
+	  { "> I01:ab", "< SA?", "> SA=", "< R0", E_COMM, "* ef", "> I00:ef", "< I00:ok",
+	    "= ok" } },
 	{ "rule 9: the card aborts our chain and answers", "abcd", 2,
 	  { "> I01:ab", "< SA?", "> SA=", "< I00:no", "= no", "* ef", "> I10:ef", "< I10:ok",
 	    "= ok" } },
@@ -183,6 +186,8 @@ static const struct talk talks[] = {
 	    "= no" } },
 	{ "rule 9: S(ABORT response) damaged", "abcd", 2,
 	  { "> I01:ab", "< SA?", "> SA=", "< R1.1", "> SA=", "< R1", E_COMM } },
+	{ "rule 9: S(ABORT response) damaged, block not counted", "abcd", 2,
+	  { "> I01:ab", "< SA?", "> SA=", "< R0.1", "> SA=", "< R0", E_COMM } },
 	{ "rule 9: end of the abort damaged", "abcd", 2,
 	  { "> I01:ab", "< SA?", "> SA=", "<# R1", "> R0.1", "< R1.1", "> R0.1", "< R1", E_COMM } },
 };

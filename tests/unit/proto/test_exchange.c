@@ -116,8 +116,8 @@ struct reader {
 };
 
 /* A reader's half of CCID 1.10 §6.1.4: takes the command's parts, gives the answer's. */
-static struct exchange_step pass(struct reader *r, struct exchange *x, const struct exchange_step *s,
-				 size_t max_data)
+static struct exchange_step pass(struct reader *r, struct exchange *x,
+				 const struct exchange_step *s, size_t max_data)
 {
 	uint16_t param = s->wLevelParameter;
 	size_t n, left;
@@ -327,17 +327,18 @@ static void arguments(void **state)
 /* A feed too many is told so and leaves the answer alone. */
 static void feed_after_the_end(void **state)
 {
+	static const uint8_t ab[] = "ab", cd[] = "cd";
 	struct exchange_config cfg = config(LEVEL_SHORT_APDU, 0, 100);
 	struct exchange x;
 
 	(void)state;
 	begin(&x, &cfg, 4, 100);
-	assert_int_equal(exchange_feed(&x, CCID_OK, (const uint8_t *)"ab", 2, 0).verdict, STEP_DONE);
-	assert_int_equal(exchange_feed(&x, CCID_OK, (const uint8_t *)"cd", 2, 0).err, CCID_ERR_ARG);
+	assert_int_equal(exchange_feed(&x, CCID_OK, ab, 2, 0).verdict, STEP_DONE);
+	assert_int_equal(exchange_feed(&x, CCID_OK, cd, 2, 0).err, CCID_ERR_ARG);
 	assert_memory_equal(answer, "ab\xA5", 3);
 	assert_int_equal(x.answer_len, 2);
 	exchange_end(&x);
-	assert_int_equal(exchange_feed(&x, CCID_OK, (const uint8_t *)"cd", 2, 0).err, CCID_ERR_ARG);
+	assert_int_equal(exchange_feed(&x, CCID_OK, cd, 2, 0).err, CCID_ERR_ARG);
 }
 
 /* A PIN in a block must not stay in the slot. */

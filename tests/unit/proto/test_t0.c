@@ -25,8 +25,8 @@ static size_t unhex(uint8_t *out, size_t cap, const char *hex)
 }
 
 /* A conversation: "HEX/n" is what must be sent and how many bytes must be expected
- * (wLevelParameter), "HEX" after '<' the card's bytes, "ERR n" an error. Last "= HEX" the answer, or
- * "! n" the error of the exchange. */
+ * (wLevelParameter), "HEX" after '<' the card's bytes, "En" an error. Last "= HEX" the
+ * answer, or "!n" the error of the exchange. */
 struct talk {
 	const char *name;
 	const char *apdu;
@@ -134,7 +134,8 @@ static const struct talk talks[] = {
 	    ">/1", "< 00", "= 0102039000" }, LEVEL_CHARACTER, 0, 0, 0 },
 	{ "case 2 asks 256", "00B0000000", { "> 00B0000000/1", "< B0", ">/256", "E8", E_COMM },
 	  LEVEL_CHARACTER, 0, 0, 0 },
-	{ "case 2 within max_data", "00B0000000", { "> 00B0000000/1", "< B0", ">/20", "E8", E_COMM },
+	{ "case 2 within max_data", "00B0000000",
+	  { "> 00B0000000/1", "< B0", ">/20", "E8", E_COMM },
 	  LEVEL_CHARACTER, 0, 0, 20 },
 	{ "wrong Le: 6C", "00B0000003", { "> 00B0000003/1", "< 6C", ">/1", "< 02", "= 6C02" },
 	  LEVEL_CHARACTER, 0, 0, 0 },
@@ -150,8 +151,8 @@ static const struct talk talks[] = {
 	{ "case 3 refused early", "00D6000002 AABB",
 	  { "> 00D6000002/1", "< 69", ">/1", "< 82", "= 6982" }, LEVEL_CHARACTER, 0, 0, 0 },
 	{ "NULL everywhere", "00D6000002 AABB",
-	  { "> 00D6000002/1", "< 60", ">/1", "< 60", ">/1", "< D6", "> AABB/1", "< 60", ">/1", "< 90",
-	    ">/1", "< 60", "= 9060" }, LEVEL_CHARACTER, 0, 0, 0 },
+	  { "> 00D6000002/1", "< 60", ">/1", "< 60", ">/1", "< D6", "> AABB/1", "< 60", ">/1",
+	    "< 90", ">/1", "< 60", "= 9060" }, LEVEL_CHARACTER, 0, 0, 0 },
 	{ "unknown procedure byte", "00D6000002 AABB", { "> 00D6000002/1", "< D7", E_PROTOCOL },
 	  LEVEL_CHARACTER, 0, 0, 0 },
 	{ "case 1 acknowledged", "00112233", { "> 0011223300/1", "< 11", E_PROTOCOL },
@@ -168,8 +169,10 @@ static const struct talk talks[] = {
 	{ "malformed", "00B000000203", { E_ARG }, LEVEL_CHARACTER, 0, 0, 0 },
 	{ "extended", "00B0000000 0100", { E_NOT_SUPPORTED }, LEVEL_CHARACTER, 0, 0, 0 },
 	{ "header does not fit", "00112233", { E_TOO_LONG }, LEVEL_CHARACTER, 0, 0, 4 },
-	{ "data does not fit", "00D6000006 010203040506", { E_TOO_LONG }, LEVEL_CHARACTER, 0, 0, 5 },
-	{ "54 bytes make a packet", "00B0000036", { "> 00B0000036/1", "< B0", ">/54", "E8", E_COMM },
+	{ "data does not fit", "00D6000006 010203040506", { E_TOO_LONG },
+	  LEVEL_CHARACTER, 0, 0, 5 },
+	{ "54 bytes make a packet", "00B0000036",
+	  { "> 00B0000036/1", "< B0", ">/54", "E8", E_COMM },
 	  LEVEL_CHARACTER, 0, 0, 0 },
 	{ "54 bytes split", "00B0000036",
 	  { "> 00B0000036/1", "< B0", ">/1", "< 01", ">/53", "E8", E_COMM },

@@ -26,7 +26,8 @@ static void line_block(struct card *c, const char *t)
 		pcb = (t[1] == '1' ? 0x40u : 0u) | (t[2] == '1' ? 0x20u : 0u);
 		card_put(c, 'I', pcb, (const uint8_t *)t + 4, strlen(t + 4));
 	} else if (t[0] == 'R') {
-		pcb = 0x80u | (t[1] == '1' ? 0x10u : 0u) | (t[2] == '.' ? (unsigned)atoi(t + 3) : 0u);
+		pcb = 0x80u | (t[1] == '1' ? 0x10u : 0u);
+		pcb |= t[2] == '.' ? value : 0u;
 		card_put(c, 'R', pcb, NULL, 0);
 	} else {
 		pcb = 0xC0u | s_type(t[1]) | (t[2] == '=' ? 0x20u : 0u);
@@ -82,6 +83,8 @@ static void check_sent(const struct link *l, const struct exchange_step *s, cons
 {
 	struct card c = { .crc = l->t1.crc };
 	const char *at = strchr(line, '@');
+	bool tpdu = l->cfg.level == LEVEL_TPDU;
+	size_t expected = tpdu ? 35u + (l->t1.crc ? 2 : 1) : 3u;
 	char text[64];
 
 	snprintf(text, sizeof text, "%.*s", at ? (int)(at - line) : 63, line);
@@ -93,11 +96,9 @@ static void check_sent(const struct link *l, const struct exchange_step *s, cons
 		fail_msg("line '%s': verdict %d, %zu bytes, PCB %02X", line, s->verdict, s->len,
 			 s->verdict == STEP_SEND ? s->data[1] : 0);
 	assert_int_equal(s->bBWI, at ? atoi(at + 1) : 0);
-	assert_int_equal(s->wLevelParameter, l->cfg.level == LEVEL_TPDU ? 0 : 3);
+	assert_int_equal(s->wLevelParameter, tpdu ? 0 : 3);
 	assert_int_equal(s->wait_ms,
-			 5 + timing_t1_ms(&l->cfg.timing, s->len,
-					  l->cfg.level == LEVEL_TPDU ? 35u + (l->t1.crc ? 2 : 1) : 3u,
-					  s->bBWI));
+			 5 + timing_t1_ms(&l->cfg.timing, s->len, expected, s->bBWI));
 }
 
 static struct exchange_step reply(struct link *l, const char *line)
@@ -140,7 +141,8 @@ static void talk_once(const struct talk *t, unsigned way)
 			s = begin(&l, p + 2, strlen(p + 2));
 		else if (*p == '^')
 			t1_reset(&l.t1, l.t1.crc, (uint8_t)t->ifsc);
-		else if (*p == '!' && (s.verdict != STEP_FAILED || s.err != (enum ccid_err)atoi(p + 1)))
+		else if (*p == '!' && (s.verdict != STEP_FAILED ||
+				       s.err != (enum ccid_err)atoi(p + 1)))
 			fail_msg("verdict %d error %d, not %s", s.verdict, s.err, p);
 		else if (*p == '=' && (s.verdict != STEP_DONE || l.x.answer_len != strlen(p + 2) ||
 				       memcmp(l.answer, p + 2, l.x.answer_len) != 0))
@@ -168,7 +170,15 @@ static bool chance(struct noise *n, unsigned per_mille)
 	return per_mille && card_random(&n->seed) % 1000 < per_mille;
 }
 
-/* One block there and one back; *steps bounds the whole. */
+/* One byte becomes another: what both LRC and CRC always see. */
+static void damage(struct noise *n, uint8_t *p, size_t len)
+{
+	size_t at = card_random(&n->seed) % len;
+
+	p[at] ^= (uint8_t)(1 + card_random(&n->seed) % 255);
+}
+
+/* One block there and one back. */
 static struct exchange_step pass(struct link *l, struct card *c, struct noise *n,
 				 const struct exchange_step *s)
 {
@@ -181,7 +191,7 @@ static struct exchange_step pass(struct link *l, struct card *c, struct noise *n
 	if (chance(n, n->lost))
 		return exchange_feed(&l->x, CCID_ERR_MUTE, NULL, 0, 0);
 	if (chance(n, n->damaged))
-		to[card_random(&n->seed) % s->len] ^= (uint8_t)(1 + card_random(&n->seed) % 255);
+		damage(n, to, s->len);
 	if (chance(n, n->repeated))
 		card_block(c, to, s->len);
 	answered = card_block(c, to, s->len);
@@ -191,7 +201,7 @@ static struct exchange_step pass(struct link *l, struct card *c, struct noise *n
 		return give(l, old, old_len);
 	memcpy(old, c->last, sizeof c->last);
 	if (chance(n, n->damaged))
-		old[card_random(&n->seed) % c->last_len] ^= (uint8_t)(1 + card_random(&n->seed) % 255);
+		damage(n, old, c->last_len);
 	if (chance(n, n->damaged))
 		return exchange_feed(&l->x, CCID_ERR_PARITY, NULL, 0, 0);
 	return give(l, old, c->last_len);
@@ -483,7 +493,8 @@ static void ifsd_is_told(void **state)
 
 static void ifsd_refused(void **state)
 {
-	static const char *const refusals[] = { "< R0.2", "< SF?254", "< SW=254", "< I00:ab", "<%" };
+	static const char *const refusals[] = { "< R0.2", "< SF?254", "< SW=254", "< I00:ab",
+						"<%" };
 	static struct link l;
 	struct exchange_step s;
 

@@ -101,7 +101,8 @@ static inline void bye(struct sim_card *c, unsigned n, const char *text)
 	const char *last = n > 0 ? sim_card_complaint(c, n - 1) : NULL;
 
 	if (sim_card_complaints(c) != n)
-		fail_msg("%u complaints, first: %s", sim_card_complaints(c), sim_card_complaint(c, 0));
+		fail_msg("%u complaints, first: %s", sim_card_complaints(c),
+			 sim_card_complaint(c, 0));
 	if (n > 0 && strstr(last, text) == NULL)
 		fail_msg("complaint '%s', expected '%s'", last, text);
 	assert_null(sim_card_complaint(c, n));

@@ -25,7 +25,9 @@ static int chars(struct sim_card *c, const char *in, size_t want)
 /* in goes out, and `room` bytes are waited for; "" is: the card sends nothing. */
 static void type(struct sim_card *c, const char *in, size_t room, const char *want)
 {
-	assert_int_equal(chars(c, in, room), *want == '\0' && room > 0 ? SIM_CARD_MUTE : SIM_CARD_OK);
+	int rc = *want == '\0' && room > 0 ? SIM_CARD_MUTE : SIM_CARD_OK;
+
+	assert_int_equal(chars(c, in, room), rc);
 	expect_hex(&t, want);
 }
 
@@ -135,7 +137,8 @@ static void test_echo(void **state)
 static void test_envelope(void **state)
 {
 	struct sim_card *c = card_on("t0");
-	uint8_t part[260] = { 0x00, 0xC2, 0x00, 0x00, 0xFF, 0x80, 0x16, 0x00, 0x00, 0x00, 0x01, 0x2C };
+	uint8_t part[260] = { 0x00, 0xC2, 0x00, 0x00, 0xFF,
+			      0x80, 0x16, 0x00, 0x00, 0x00, 0x01, 0x2C };
 
 	(void)state;
 	/* ECHO of 300 bytes, Le 0000: an APDU of 309 bytes in parts of 255 and 54 */

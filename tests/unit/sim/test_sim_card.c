@@ -70,9 +70,11 @@ static void test_atr_faults(void **state)
 static void test_spec_errors(void **state)
 {
 	static const char *const rows[] = {
-		"nonsense", "t0 nonsense=1", "atr=3", "atr=3G", "proto=2", "ifsc=256", "ifsc=", "pin=12",
+		"nonsense", "t0 nonsense=1", "atr=3", "atr=3G", "proto=2", "ifsc=256", "ifsc=",
+		"pin=12",
 		"pin=12a4", "classes=", "classes=D", "wtx=0", "fault=nothing", "fault=t1-mute,on=x",
-		"fault=t1-bad-ns,on=r", "fault=t1-mute,nth", "chain=0", "hist=00112233445566778899AABBCCDDEEFF",
+		"fault=t1-bad-ns,on=r", "fault=t1-mute,nth", "chain=0",
+		"hist=00112233445566778899AABBCCDDEEFF",
 	};
 	char err[100];
 	struct sim_card *c;
@@ -122,11 +124,15 @@ static int pps(struct sim_card *c, const char *in)
 
 static void test_pps(void **state)
 {
-	static const struct { const char *spec, *in, *want; unsigned protocol; uint8_t fidi; } rows[] = {
+	static const struct {
+		const char *spec, *in, *want;
+		unsigned protocol;
+		uint8_t fidi;
+	} rows[] = {
 		{ "", "FF 11 96 78", "FF 11 96 78", 1, 0x96 },
 		{ "", "FF 10 96 79", "FF 10 96 79", 0, 0x96 },
 		{ "", "FF 11 95 7B", "FF 11 95 7B", 1, 0x95 },		/* slower than TA1 */
-		{ "", "FF 11 18 F6", "FF 11 18 F6", 1, 0x18 },		/* 372/12, slower than 512/32 */
+		{ "", "FF 11 18 F6", "FF 11 18 F6", 1, 0x18 },		/* 372/12 */
 		{ "", "FF 11 97 79", "FF 01 FE", 1, 0x11 },		/* faster: PPS1 left out */
 		{ "", "FF 11 7A 94", "FF 01 FE", 1, 0x11 },		/* reserved */
 		{ "", "FF 01 FE", "FF 01 FE", 1, 0x11 },

@@ -5,7 +5,6 @@
 #include "transport/serial_types.h"
 #include "util/buf.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>

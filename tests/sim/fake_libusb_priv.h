@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef FAKE_LIBUSB_PRIV_H
+#define FAKE_LIBUSB_PRIV_H
+
+#include "sim/fake_libusb.h"
+
+#include <libusb.h>
+#include <pthread.h>
+
+#define FAKE_MAX_DEVS 256
+#define FAKE_MAX_NODES 1024
+
+struct libusb_context {
+	unsigned refs;
+	bool interrupted;		/* libusb_interrupt_event_handler() was called */
+	bool handling;			/* a thread is inside */
+	struct libusb_context *next;
+};
+
+/* One plugging-in of a device. */
+struct libusb_device {
+	unsigned refs;
+	unsigned nr;
+	struct libusb_context *ctx;	/* that listed it */
+	uint8_t bus, address, port;
+	bool attached;
+	unsigned resets;
+	uint32_t claimed;		/* bit per bInterfaceNumber */
+	uint8_t raw[18 + 4096];		/* descriptors as they were when plugged in */
+	size_t raw_len;
+};
+
+struct libusb_device_handle {
+	struct libusb_context *ctx;
+	struct libusb_device *dev;
+	unsigned resets;		/* the device's when it was opened */
+	uint32_t claimed;
+};
+
+struct fake_transfer {
+	struct sim_urb urb;
+	bool submitted, cancelled, timed_out, completed;
+	uint64_t expires;		/* UINT64_MAX: never */
+	struct sim_dev *sim;
+	struct libusb_context *ctx;
+	struct fake_transfer *next;	/* in `pending` or `done` */
+	struct libusb_transfer t;	/* last: it ends with an open array */
+};
+
+struct fake_bus {
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	enum fake_clock clock;
+	struct sim_dev *sim[FAKE_MAX_DEVS];
+	struct libusb_device *dev[FAKE_MAX_DEVS];	/* NULL: unplugged */
+	unsigned n_devs;
+	uint8_t next_address;
+	struct fake_transfer *pending, *done, **done_tail;
+	struct libusb_context *contexts, *fallback;
+	struct libusb_device *node[FAKE_MAX_NODES];	/* by file descriptor */
+	unsigned fail_submit, fail_alloc, fail_open, fail_node, claim_busy;
+	int fail_submit_code, fail_open_code, fail_node_errno;
+	struct fake_counts counts;
+};
+
+/* A stand-in for the operating system: there is one. */
+extern struct fake_bus fake;
+
+struct libusb_context *fake_context(struct libusb_context *ctx);
+void fake_device_unref(struct libusb_device *dev);
+/* Under lock: can the handle still be used? */
+bool fake_alive(const struct libusb_device_handle *h);
+
+#endif

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* src/quirks/quirks.c and quirks.def: matching, the run-time override, and every row of the table: what
+ * the driver does with a reader of that row, and that it does not do so without the row. */
+#include "../slot/floor_doubles.h"
+
+#include "quirks/quirk_hooks.h"
+#include "slot/features.h"
+
+#include <stdlib.h>
+
+static bool has(uint16_t vendor, uint16_t product, uint16_t fw, const char *override, enum quirk which)
+{
+	struct quirk_set q;
+
+	quirks_match(&q, vendor, product, fw, override);
+	return quirk_has(&q, which);
+}
+
+/* ---- the table as such ---- */
+
+static void table_is_sorted_and_whole(void **state)
+{
+	size_t n;
+	const struct quirk_row *t = quirks_table(&n);
+
+	(void)state;
+	assert_true(n > 60);
+	for (size_t i = 0; i < n; i++) {
+		static const struct quirk_set none;
+
+		assert_true(t[i].fw_from <= t[i].fw_to);
+		assert_true(t[i].vendor <= QUIRK_ANY && t[i].product <= QUIRK_ANY);
+		assert_true(strlen(t[i].reason) > 10 && strlen(t[i].reference) > 3);
+		assert_int_not_equal(memcmp(&t[i].set, &none, sizeof none), 0);
+		if (i > 0)
+			assert_true(t[i - 1].vendor < t[i].vendor ||
+				    (t[i - 1].vendor == t[i].vendor && t[i - 1].product <= t[i].product));
+	}
+}
+
+/* ---- names and overrides ---- */
+
+static void names_go_both_ways(void **state)
+{
+	char name[QUIRK_NAME_CAP];
+
+	(void)state;
+	for (int q = 0; q < QUIRK_COUNT; q++) {
+		quirk_name((enum quirk)q, name, sizeof name);
+		assert_true(strlen(name) < sizeof name - 1);
+		assert_int_equal(quirk_by_name(name, strlen(name)), q);
+		assert_int_equal(quirk_by_name(name, strlen(name) - 1), -1);
+		assert_true(strlen(quirk_doc((enum quirk)q)) > 5);
+	}
+	assert_string_equal(quirk_name(QUIRK_NO_PINPAD, name, sizeof name), "no-pinpad");
+	assert_int_equal(quirk_by_name("NO_PINPAD", 9), -1);
+	assert_int_equal(quirk_by_name("", 0), -1);
+	assert_string_equal(quirk_name(QUIRK_NO_PINPAD, name, 4), "no-");
+}
+
+static void override_adds_and_removes(void **state)
+{
+	(void)state;
+	assert_false(has(0x1111, 0x2222, 0, NULL, QUIRK_NO_PINPAD));
+	assert_true(has(0x1111, 0x2222, 0, "1111:2222:no-pinpad", QUIRK_NO_PINPAD));
+	assert_false(has(0x1111, 0x2223, 0, "1111:2222:no-pinpad", QUIRK_NO_PINPAD));
+	assert_false(has(0x1112, 0x2222, 0, "1111:2222:no-pinpad", QUIRK_NO_PINPAD));
+	assert_true(has(0x25dd, 0x3111, 0, NULL, QUIRK_NO_PINPAD));
+	assert_false(has(0x25dd, 0x3111, 0, "25DD:3111:-no-pinpad", QUIRK_NO_PINPAD));
+	assert_true(has(0x1111, 0x2222, 0, "1111:xxxx:no-pinpad", QUIRK_NO_PINPAD));
+	assert_true(has(0x1111, 0x2222, 0, "xxxx:xxxx:no-pinpad", QUIRK_NO_PINPAD));
+	assert_true(has(0x1111, 0x0022, 0, "1111:22:case1-needs-p3,no-pinpad", QUIRK_NO_PINPAD));
+	assert_true(has(0x1111, 0x2222, 0, "1:2:no-ifsd;1111:2222:no-pinpad;", QUIRK_NO_PINPAD));
+	/* the last word counts */
+	assert_false(has(0x1111, 0x2222, 0, "1111:2222:no-pinpad,-no-pinpad", QUIRK_NO_PINPAD));
+	assert_true(has(0x1111, 0x2222, 0, "1111:2222:-no-pinpad,no-pinpad", QUIRK_NO_PINPAD));
+	assert_false(has(0x1111, 0x2222, 0, "1111:2222:no-pinpad;1111:2222:-no-pinpad", QUIRK_NO_PINPAD));
+}
+
+static void override_survives_nonsense(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned mistakes;
+	} t[] = {
+		{ "", 0 }, { ";;;", 0 }, { "1111:2222:no-pinpad", 0 }, { "hello", 1 }, { "1111", 1 },
+		{ "1111:2222", 1 }, { "1111:2222:", 1 }, { ":::", 1 }, { "11111:2222:no-pinpad", 1 },
+		{ "11g1:2222:no-pinpad", 1 }, { ":2222:no-pinpad", 1 }, { "0x11:2222:no-pinpad", 1 },
+		{ "1111:2222:no-pinpad,", 1 }, { "1111:2222:-", 1 }, { "1111:2222:--no-pinpad", 1 },
+		{ "1111:2222:a,b,no-pinpad,c", 3 }, { "a;b;c", 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		struct quirk_set q;
+
+		if (quirks_check_override(t[i].text) != t[i].mistakes)
+			fail_msg("\"%s\": %u", t[i].text, quirks_check_override(t[i].text));
+		quirks_match(&q, 0x1111, 0x2222, 0, t[i].text);
+	}
+	/* what is right in a text with mistakes counts */
+	assert_true(has(0x1111, 0x2222, 0, "oops;1111:2222:a,no-pinpad,b", QUIRK_NO_PINPAD));
+}
+
+static void composite_by_hand_means_all_interfaces(void **state)
+{
+	struct quirk_set q;
+
+	(void)state;
+	quirks_match(&q, 0x1111, 0x2222, 0, "1111:2222:composite");
+	assert_int_equal(q.composite_count, QUIRK_ALL_INTERFACES);
+	quirks_match(&q, 0x2947, 0x0112, 0, NULL);
+	assert_int_equal(q.composite_count, 1);
+	quirks_match(&q, 0x2947, 0x0105, 0, NULL);
+	assert_int_equal(q.composite_count, 3);
+	quirks_match(&q, 0x2947, 0x0101, 0, NULL);
+	assert_int_equal(q.composite_count, QUIRK_ALL_INTERFACES);
+}
+
+static void firmware_ranges(void **state)
+{
+	struct quirk_set q;
+
+	(void)state;
+	assert_true(has(0x04e6, 0xe003, 0x0509, NULL, QUIRK_OLD_FIRMWARE));
+	assert_false(has(0x04e6, 0xe003, 0x0510, NULL, QUIRK_OLD_FIRMWARE));
+	quirks_match(&q, 0x04e6, 0xe003, 0x0000, NULL);
+	assert_int_equal(q.first_good_fw, 0x0510);
+	assert_true(quirk_has(&q, QUIRK_PIN_APPEND_MODE));
+	assert_false(has(0x0529, 0x0620, 0x0011, NULL, QUIRK_NO_IFSD));
+	assert_true(has(0x0529, 0x0620, 0x0012, NULL, QUIRK_NO_IFSD));
+	assert_true(has(0x0529, 0x0620, 0x0013, NULL, QUIRK_NO_IFSD));
+	assert_false(has(0x0529, 0x0620, 0x0014, NULL, QUIRK_NO_IFSD));
+	assert_true(has(0x08e6, 0x3480, 0x01ff, NULL, QUIRK_PRESENCE_FROM_POWER));
+	assert_false(has(0x08e6, 0x3480, 0x0200, NULL, QUIRK_PRESENCE_FROM_POWER));
+}
+
+/* Refused as too old: all of them, with their first good firmware. */
+static void too_old_list(void **state)
+{
+	static const uint16_t list[][3] = {
+		{ 0x04e6, 0xe001, 0x0516 }, { 0x04e6, 0x5111, 0x0620 }, { 0x04e6, 0xe003, 0x0510 },
+		{ 0x0d46, 0x3001, 0x0037 }, { 0x0d46, 0x3002, 0x0037 }, { 0x09c3, 0x0008, 0x0203 },
+		{ 0x0dc3, 0x1004, 0x0502 }, { 0x0dc3, 0x1102, 0x0607 }, { 0x058f, 0x9520, 0x0102 },
+		{ 0x072f, 0x2200, 0x0206 }, { 0x08c3, 0x0402, 0x5000 }, { 0x08c3, 0x0401, 0x5000 },
+		{ 0x0b0c, 0x0050, 0x0101 }, { 0x0dc3, 0x0900, 0x0200 }, { 0x03f0, 0x0036, 0x0124 },
+		{ 0x062d, 0x0001, 0x0102 }, { 0x04e6, 0x5291, 0x0112 },
+	};
+	size_t n, rows = 0, listed = sizeof list / sizeof list[0];
+	const struct quirk_row *t = quirks_table(&n);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++)
+		rows += quirk_has(&t[i].set, QUIRK_OLD_FIRMWARE);
+	assert_int_equal(rows, listed);
+	for (size_t i = 0; i < listed; i++) {
+		assert_true(has(list[i][0], list[i][1], list[i][2] - 1, NULL, QUIRK_OLD_FIRMWARE));
+		assert_true(has(list[i][0], list[i][1], 0, NULL, QUIRK_OLD_FIRMWARE));
+		assert_false(has(list[i][0], list[i][1], list[i][2], NULL, QUIRK_OLD_FIRMWARE));
+	}
+}
+
+/* ---- every row ---- */
+
+/* A product of the vendor that no exact row names. */
+static uint16_t unlisted_product(uint32_t vendor)
+{
+	size_t n;
+	const struct quirk_row *t = quirks_table(&n);
+	uint16_t product = 0xFFFE;
+
+	for (size_t i = 0; i < n; i++)
+		if (t[i].vendor == vendor && t[i].product == product)
+			fail_msg("choose another product");
+	return product;
+}
+
+/* Everything one can see of a reader with these quirks, as text. */
+static void fingerprint(const struct quirk_set *q, char *out, size_t cap)
+{
+	/* bNumberMessage 0 and 2 are tried; all bytes differ */
+	static const uint8_t verify[] = { 30, 0, 0x82, 0x40, 0x00, 0x08, 0x04, 0x07, 0x02, 0x09, 0x04, 0x05,
+					  0, 0, 0, 4, 0, 0, 0, 0x00, 0x20, 0x00, 0x01 };
+	static const uint8_t idtoken[] = { 0xFF, 0x9A, 0x01, 0x03, 0x00 };
+	uint8_t modify[] = { 30, 0, 0x82, 0x48, 0x00, 0, 8, 0x08, 0x04, 0x03, 0x07, 0x00, 0x09, 0x04,
+			     0x05, 0x06, 0x07, 0, 0, 0, 5, 0, 0, 0, 0x00, 0x24, 0x00, 0x01, 0x00 };
+	static const uint8_t firmware_id[] = { 0x02 }, switch_if[] = { 0x52, 0xF8, 0x04, 0x01, 0x00, 0x02 };
+	uint8_t buf[600];
+	size_t len, n_rates;
+	struct rig g;
+
+	rig_init(&g);
+	memcpy(answers.escape, "\0\0\0\x03\0\0\0\0\0\0\0\0\0\x04\x08\0\0\0\0\0\0\0\0\0", 24);
+	answers.escape_len = 24;
+	answers.secure_len = 2;
+	g.reader.quirks = *q;
+	g.reader.config.driver_options = OPTION_GEMALTO_APDU_MODE | OPTION_NO_PIN_RETRY;
+	g.reader.desc.dwMaxIFSD = 100;
+	g.reader.desc.dwMaxCCIDMessageLength = 263;
+	g.reader.desc.dwMaxDataRate = 500000;
+	g.reader.data_rates = g.rates;
+	g.reader.n_data_rates = 2;
+	g.rates[0] = 100000;
+	g.rates[1] = 300000;
+	g.slot.ccid.bError = 0xBB;
+	out[0] = '\0';
+	for (int pass = 0; pass < 2; pass++) {
+		static const enum exchange_level levels[] = { LEVEL_EXTENDED_APDU, LEVEL_SHORT_APDU };
+
+		g.reader.level = levels[pass];
+		quirk_fix_desc(&g.reader);
+		traffic_add("level", (const uint8_t[]){ (uint8_t)g.reader.level }, 1);
+	}
+	traffic_add("desc", (const uint8_t *)&g.reader.desc, sizeof g.reader.desc);
+	traffic_add("rates", (const uint8_t[]){ (uint8_t)g.reader.n_data_rates }, 1);
+	quirk_rates(&g.reader, 1, &n_rates);
+	traffic_add("rates of slot 1", (const uint8_t[]){ (uint8_t)n_rates }, 1);
+	quirk_ready(&g.reader, &g.slot);
+	traffic_add("level", (const uint8_t[]){ (uint8_t)g.reader.level }, 1);
+	if (quirk_power_failed(&g.slot) == CCID_OK)
+		traffic_add("once more", NULL, 0);
+	if (quirk_answers_apdu(&g.slot, idtoken, sizeof idtoken, buf, sizeof buf, &len))
+		traffic_add("own answer", buf, len);
+	slot_pin_verify(&g.slot, verify, sizeof verify, buf, sizeof buf, &len);
+	for (uint8_t messages = 0; messages < 3; messages++) {
+		modify[11] = messages;
+		slot_pin_modify(&g.slot, modify, sizeof modify, buf, sizeof buf, &len);
+	}
+	if (features_list(&g.slot, buf, sizeof buf, &len) == CCID_OK)
+		traffic_add("features", buf, len);
+	if (features_pin_properties(&g.slot, buf, sizeof buf, &len) == CCID_OK)
+		traffic_add("pin properties", buf, len);
+	if (features_tlv_properties(&g.slot, buf, sizeof buf, &len) == CCID_OK)
+		traffic_add("properties", buf, len);
+	if (features_escape_allowed(&g.slot, switch_if, sizeof switch_if))
+		traffic_add("may switch", NULL, 0);
+	if (features_escape_allowed(&g.slot, firmware_id, sizeof firmware_id))
+		traffic_add("may ask", NULL, 0);
+	snprintf(out, cap, "%s", traffic);
+	assert_true(strlen(out) < cap - 1 && strlen(traffic) < sizeof traffic - 1);
+}
+
+/* Flags whose effect is in other floors, and tested there (negotiate, command, transport, power), or in
+ * files that are no code (udev rules). */
+#define ELSEWHERE (BIT(KEEP_ATR_PROTOCOL) | BIT(SPLIT_EXPECTED_64) | BIT(NO_IFSD) | BIT(CASE1_NEEDS_P3) | \
+		   BIT(SEQ_OFF_BY_ONE) | BIT(PADDED_ANSWERS) | BIT(PARAMS_MAY_FAIL) | BIT(OFF_BEFORE_ON) | \
+		   BIT(PRESENCE_FROM_POWER) | BIT(COMPOSITE) | BIT(SHARED_GATE) | BIT(SEC1210_SYNC) | \
+		   BIT(NO_AUTOSUSPEND) | BIT(STARTED_BY_SWITCH) | BIT(OLD_FIRMWARE))
+
+static void flags_show(const struct quirk_row *row, const struct quirk_set *all)
+{
+	static char with[4000], without[4000];
+
+	for (int flag = 0; flag < QUIRK_COUNT; flag++) {
+		uint64_t bit = UINT64_C(1) << flag;
+		struct quirk_set less = *all;
+		char name[QUIRK_NAME_CAP];
+
+		if (!(row->set.bits & bit))
+			continue;
+		quirk_name((enum quirk)flag, name, sizeof name);
+		assert_true((all->bits & bit) != 0);
+		if (bit & ELSEWHERE)
+			continue;
+		less.bits &= ~bit;
+		fingerprint(all, with, sizeof with);
+		fingerprint(&less, without, sizeof without);
+		if (strcmp(with, without) == 0)
+			fail_msg("%04x:%04x: %s changes nothing", row->vendor, row->product, name);
+	}
+}
+
+static void every_row_shows(void **state)
+{
+	size_t n;
+	const struct quirk_row *t = quirks_table(&n);
+
+	(void)state;
+	for (size_t i = 0; i < n; i++) {
+		uint16_t vendor = (uint16_t)(t[i].vendor == QUIRK_ANY ? 0xFFF0 : t[i].vendor);
+		uint16_t product = (uint16_t)(t[i].product == QUIRK_ANY ? unlisted_product(vendor) : t[i].product);
+		const struct quirk_set *want = &t[i].set;
+		struct quirk_set q;
+
+		quirks_match(&q, vendor, product, t[i].fw_to, NULL);
+		assert_int_equal(q.bits & want->bits, want->bits);
+#define SAME(m) assert_true(want->m == 0 || q.m == want->m)
+		SAME(open_delay_ms);
+		SAME(first_timeout_ms);
+		SAME(extra_t1_wait_ms);
+		SAME(first_good_fw);
+		SAME(min_pin);
+		SAME(max_pin);
+		SAME(entry_condition);
+		SAME(composite_first);
+		SAME(composite_count);
+#undef SAME
+		flags_show(&t[i], &q);
+	}
+}
+
+/* Next to a row, by vendor, product or firmware, its flags and numbers are gone unless another row gives them. */
+static void no_row_shows_elsewhere(void **state)
+{
+	struct quirk_set any, q;
+	size_t n;
+	const struct quirk_row *t = quirks_table(&n);
+
+	(void)state;
+	quirks_match(&any, 0xFFF0, 0xFFF0, 0x0100, NULL);
+	for (size_t i = 0; i < n; i++) {
+		if (t[i].product == QUIRK_ANY)
+			continue;
+		quirks_match(&q, 0xFFF0, (uint16_t)t[i].product, t[i].fw_to, NULL);
+		assert_memory_equal(&q, &any, sizeof q);
+		if (t[i].fw_to < 0xFFFF) {
+			struct quirk_set inside;
+
+			quirks_match(&inside, (uint16_t)t[i].vendor, (uint16_t)t[i].product, t[i].fw_to, NULL);
+			quirks_match(&q, (uint16_t)t[i].vendor, (uint16_t)t[i].product, t[i].fw_to + 1, NULL);
+			assert_memory_not_equal(&q, &inside, sizeof q);
+		}
+	}
+}
+
+/* Numbers of the list of known deviations. */
+static void numbers(void **state)
+{
+	static const struct {
+		uint16_t vendor, product, fw;
+		struct quirk_set want;
+	} t[] = {
+		{ 0x0b81, 0x0200, 1, { .open_delay_ms = 1000, .first_timeout_ms = 60000 } },
+		{ 0x09d8, 0x0427, 1, { .first_timeout_ms = 30000 } },
+		{ 0x04e6, 0x5790, 1, { .first_timeout_ms = 12000 } },
+		{ 0x08e6, 0x34d2, 1, { .extra_t1_wait_ms = 300000 } },
+		{ 0x076b, 0x3821, 1, { .min_pin = 1, .max_pin = 31 } },
+		{ 0x046a, 0x003e, 1, { .max_pin = 25, .entry_condition = 2 } },
+		{ 0x046a, 0x00a1, 0x0102, { .max_pin = 32 } },
+		{ 0x08e6, 0x3478, 0x0100, { .min_pin = 4, .max_pin = 8, .entry_condition = 2 } },
+		{ 0x08e6, 0x3478, 0x0211, { .entry_condition = 2 } },
+		{ 0x0982, 0x0008, 0x0100, { .min_pin = 4, .max_pin = 8, .entry_condition = 2 } },
+		{ 0x08e6, 0x5503, 0x0100, { .composite_first = 1, .composite_count = 2 } },
+		{ 0x096e, 0x060d, 0x0347, { .composite_count = 4 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		struct quirk_set q;
+
+		quirks_match(&q, t[i].vendor, t[i].product, t[i].fw, NULL);
+		q.bits = 0;
+		q.first_good_fw = 0;
+		assert_memory_equal(&q, &t[i].want, sizeof q);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(table_is_sorted_and_whole),
+		cmocka_unit_test(names_go_both_ways),
+		cmocka_unit_test(override_adds_and_removes),
+		cmocka_unit_test(override_survives_nonsense),
+		cmocka_unit_test(composite_by_hand_means_all_interfaces),
+		cmocka_unit_test(firmware_ranges),
+		cmocka_unit_test(too_old_list),
+		cmocka_unit_test(every_row_shows),
+		cmocka_unit_test(no_row_shows_elsewhere),
+		cmocka_unit_test(numbers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* src/util/log.c and log_secrets.c: what is written, and above all what is not. */
+#include "util/log.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#if !defined(EMBEDDED) && !defined(NO_PCSCLITE_LOG)
+#define WITH_PCSCD 1
+#else
+#define WITH_PCSCD 0
+#endif
+
+static char out[20000];
+static int last_priority;
+
+#if WITH_PCSCD
+/* pcscd's part. */
+void log_msg(const int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+void log_msg(const int priority, const char *fmt, ...)
+{
+	size_t n = strlen(out);
+	va_list ap;
+
+	last_priority = priority;
+	va_start(ap, fmt);
+	vsnprintf(out + n, sizeof out - n, fmt, ap);
+	va_end(ap);
+	strncat(out, "\n", sizeof out - strlen(out) - 1);
+}
+#endif
+
+static const bool reader_there = false;
+static const struct log_ctx who = { "usb:1234/5678", 0x10002, &reader_there };
+
+static int setup(void **state)
+{
+	(void)state;
+	out[0] = '\0';
+	last_priority = -1;
+	log_setup(0x0F, false);
+	return 0;
+}
+
+#if WITH_PCSCD
+
+static void levels_are_a_mask(void **state)
+{
+	(void)state;
+	log_setup(LOG_INFO, false);
+	assert_true(log_enabled(LOG_INFO));
+	assert_false(log_enabled(LOG_CRITICAL));
+	assert_false(log_enabled(LOG_COMM));
+	LOG(LOG_COMM, NULL, "unseen");
+	log_line(LOG_CRITICAL, NULL, "unseen too");
+	log_bytes(LOG_PERIODIC, NULL, "unseen", (const uint8_t *)"x", 1);
+	assert_string_equal(out, "");
+	LOG(LOG_INFO, NULL, "seen %d", 5);
+	assert_string_equal(out, "seen 5\n");
+	assert_int_equal(last_priority, 1);
+	log_setup(LOG_CRITICAL, false);
+	LOG(LOG_CRITICAL, NULL, "x");
+	assert_int_equal(last_priority, 3);
+}
+
+static void line_names_reader_and_lun(void **state)
+{
+	(void)state;
+	LOG(LOG_INFO, &who, "hello");
+	assert_string_equal(out, "usb:1234/5678 (lun 10002): hello\n");
+}
+
+static void line_is_ascii_and_bounded(void **state)
+{
+	char big[5000];
+
+	(void)state;
+	LOG(LOG_INFO, NULL, "a\nb\x1b[31m\xc3\xa9%s", "%n%s");
+	assert_string_equal(out, "a?b?[31m??%n%s\n");
+	memset(big, 'x', sizeof big - 1);
+	big[sizeof big - 1] = '\0';
+	out[0] = '\0';
+	LOG(LOG_INFO, &who, "%s", big);
+	assert_true(strlen(out) > 1000 && strlen(out) < 1200);
+}
+
+static void removed_reader_writes_no_errors(void **state)
+{
+	const bool reader_gone = true;
+	struct log_ctx gone = { "r", 1, &reader_gone };
+
+	(void)state;
+	LOG(LOG_CRITICAL, &gone, "no");
+	assert_string_equal(out, "");
+	LOG(LOG_INFO, &gone, "yes");
+	assert_string_equal(out, "r (lun 1): yes\n");
+	LOG(LOG_CRITICAL, &who, "there");
+	assert_non_null(strstr(out, "there"));
+}
+
+static void bytes_in_lines_of_256(void **state)
+{
+	uint8_t b[300];
+	const char *second;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof b; i++)
+		b[i] = (uint8_t)i;
+	log_bytes(LOG_COMM, &who, "->", b, 3);
+	assert_string_equal(out, "usb:1234/5678 (lun 10002): -> 00 01 02\n");
+	out[0] = '\0';
+	log_bytes(LOG_COMM, &who, "->", b, sizeof b);
+	assert_non_null(strstr(out, " FD FE FF\n"));
+	second = strstr(out, "-> +256 00 01");
+	assert_non_null(second);
+	assert_non_null(strstr(second, " 2A 2B\n"));
+	out[0] = '\0';
+	log_bytes(LOG_COMM, NULL, "empty", b, 0);
+	assert_string_equal(out, "empty\n");
+}
+
+#else
+
+static void other_sinks(void **state)
+{
+	FILE *f = tmpfile();
+	int saved = dup(2);
+
+	(void)state;
+	assert_non_null(f);
+	fflush(stderr);
+	dup2(fileno(f), 2);
+	LOG(LOG_CRITICAL, &who, "to stderr");
+	fflush(stderr);
+	dup2(saved, 2);
+	close(saved);
+	rewind(f);
+	out[fread(out, 1, sizeof out - 1, f)] = '\0';
+	fclose(f);
+#ifdef EMBEDDED
+	assert_string_equal(out, "");
+	assert_false(log_enabled(LOG_CRITICAL));
+#else
+	assert_non_null(strstr(out, "usb:1234/5678 (lun 10002): to stderr"));
+#endif
+}
+
+#endif
+
+/* ---- secrets ---- */
+
+#define PIN "\x31\x32\x33\x34"
+static const uint8_t header_xfr[10] = { 0x6F };
+
+/* Sends data in an XfrBlock; how many bytes of it may be shown. */
+static size_t sent(struct log_secrecy *s, uint16_t level, const char *data, size_t len)
+{
+	uint8_t m[400];
+	size_t shown;
+
+	memcpy(m, header_xfr, 10);
+	m[8] = (uint8_t)level;
+	m[9] = (uint8_t)(level >> 8);
+	memcpy(m + 10, data, len);
+	shown = log_showable(s, true, m, 10 + len);
+	assert_true(shown >= 10);
+	return shown - 10;
+}
+
+static size_t got(struct log_secrecy *s, uint8_t type, const char *data, size_t len)
+{
+	uint8_t m[400] = { type };
+	size_t shown;
+
+	memcpy(m + 10, data, len);
+	shown = log_showable(s, false, m, 10 + len);
+	assert_true(shown >= 10);
+	return shown - 10;
+}
+
+#define SENT(s, level, data) sent((s), (level), (data), sizeof(data) - 1)
+#define GOT(s, data) got((s), 0x80, (data), sizeof(data) - 1)
+
+static void secret_instructions_are_hidden(void **state)
+{
+	static const uint8_t secret[] = { 0x20, 0x21, 0x24, 0x25, 0x2C, 0x2D, 0x82 };
+
+	(void)state;
+	for (unsigned ins = 0; ins < 256; ins++) {
+		char apdu[9] = { 0, (char)ins, 0, 1, 4, 0x31, 0x32, 0x33, 0x34 };
+		struct log_secrecy s = { 0 };
+		bool hide = memchr(secret, (int)ins, sizeof secret) != NULL;
+
+		assert_int_equal(sent(&s, 0, apdu, sizeof apdu), hide ? 0 : 9);
+		assert_int_equal(GOT(&s, "\x90\x00"), hide ? 0 : 2);
+	}
+}
+
+static void answer_belongs_to_its_command(void **state)
+{
+	struct log_secrecy s = { 0 };
+
+	(void)state;
+	assert_int_equal(SENT(&s, 0, "\x00\x20\x00\x01\x04" PIN), 0);
+	assert_int_equal(GOT(&s, "\x90\x00"), 0);
+	assert_int_equal(SENT(&s, 0, "\x00\xA4\x00\x00\x02\x3F\x00"), 7);
+	assert_int_equal(GOT(&s, "\x90\x00"), 2);
+	/* other messages are never hidden */
+	assert_int_equal(SENT(&s, 0, "\x00\x20\x00\x01\x04" PIN), 0);
+	assert_int_equal(got(&s, 0x82, "\x11\x00\x00\x0A\x00", 5), 5);
+	assert_int_equal(got(&s, 0x83, "abc", 3), 3);
+}
+
+static void power_on_ends_secrecy(void **state)
+{
+	uint8_t power_on[10] = { 0x62 };
+	struct log_secrecy s = { 0 };
+
+	(void)state;
+	SENT(&s, 0, "\x00\x20\x00\x01\x04" PIN);
+	assert_int_equal(log_showable(&s, true, power_on, 10), 10);
+	assert_int_equal(GOT(&s, "\x3B\x00"), 2);
+}
+
+static void extended_chaining(void **state)
+{
+	struct log_secrecy s = { 0 };
+
+	(void)state;
+	assert_int_equal(SENT(&s, 1, "\x00\x20\x00\x01\x00\x00\x08\x31"), 0);
+	assert_int_equal(SENT(&s, 3, "\x32\x33\x34"), 0);
+	assert_int_equal(SENT(&s, 2, "\x35\xA4\x36"), 0);
+	assert_int_equal(SENT(&s, 0x10, ""), 0);
+	assert_int_equal(GOT(&s, "\x90\x00"), 0);
+	assert_int_equal(SENT(&s, 1, "\x00\xD6\x00\x01\x00\x00\x08\x31"), 8);
+	assert_int_equal(SENT(&s, 2, "\x31\x31\x31"), 3);
+	/* INS in the second part */
+	assert_int_equal(SENT(&s, 1, "\x00"), 0);
+	assert_int_equal(SENT(&s, 2, "\x20\x00\x01\x04" PIN), 0);
+}
+
+static void t0_character_level(void **state)
+{
+	struct log_secrecy s = { 0 };
+
+	(void)state;
+	assert_int_equal(SENT(&s, 1, "\x00\x20\x00\x01\x08"), 0);	/* header, expects INS */
+	assert_int_equal(GOT(&s, "\x20"), 0);
+	assert_int_equal(SENT(&s, 1, PIN "\xFF\xFF"), 0);
+	assert_int_equal(SENT(&s, 2, "\xFF\xFF"), 0);
+	assert_int_equal(GOT(&s, "\x90\x00"), 0);
+	assert_int_equal(SENT(&s, 1, "\x00\xA4\x00\x00\x02"), 5);
+	/* data that looks like a T=1 R-block stays data */
+	s = (struct log_secrecy){ 0 };
+	SENT(&s, 1, "\x00\x20\x00\x01\x04");
+	assert_int_equal(SENT(&s, 2, "\x00\x80\x00\x80"), 0);
+}
+
+static void append_lrc(char *block, size_t n)
+{
+	block[n] = 0;
+	for (size_t i = 0; i < n; i++)
+		block[n] ^= block[i];
+}
+
+static void t1_blocks(void **state)
+{
+	struct log_secrecy s = { 0 };
+	char i0[] = "\x00\x00\x09\x00\x20\x00\x01\x04" PIN "_";
+	char i1[] = "\x00\x40\x07\x00\xA4\x00\x00\x02\x3F\x00_";
+	char r[] = "\x00\x90\x00_";
+
+	(void)state;
+	append_lrc(i0, 12);
+	append_lrc(i1, 10);
+	append_lrc(r, 3);
+	assert_int_equal(sent(&s, 0, i0, 13), 0);
+	assert_int_equal(sent(&s, 0, r, 4), 4);
+	assert_int_equal(GOT(&s, "\x00\x00\x02\x90\x00\x92"), 0);
+	assert_int_equal(sent(&s, 0, i1, 11), 11);
+	assert_int_equal(GOT(&s, "\x00\x40\x02\x90\x00\xD2"), 6);
+}
+
+static void t1_chain_and_retransmission(void **state)
+{
+	struct log_secrecy s = { 0 };
+	char first[] = "\x00\x20\x07\x00\x20\x00\x01\x08\x31\x32_";
+	char last[] = "\x00\x40\x06\x33\x34\x35\x36\x37\x38_";
+	char next[] = "\x00\x00\x04\x00\x84\x00\x08_";
+
+	(void)state;
+	append_lrc(first, 10);
+	append_lrc(last, 9);
+	append_lrc(next, 7);
+	assert_int_equal(sent(&s, 0, first, 11), 0);
+	assert_int_equal(sent(&s, 0, last, 10), 0);
+	assert_int_equal(sent(&s, 0, last, 10), 0);	/* again */
+	assert_int_equal(sent(&s, 0, next, 8), 8);
+	/* IFSC 1: the INS is in the second block */
+	char one[] = "\x00\x60\x01\x00_", two[] = "\x00\x20\x01\x20_", three[] = "\x00\x40\x01\x31_";
+
+	append_lrc(one, 4);
+	append_lrc(two, 4);
+	append_lrc(three, 4);
+	assert_int_equal(sent(&s, 0, one, 5), 0);
+	assert_int_equal(sent(&s, 0, two, 5), 0);
+	assert_int_equal(sent(&s, 0, three, 5), 0);
+}
+
+static void t1_with_crc(void **state)
+{
+	/* CRC of ISO/IEC 13239 over NAD PCB LEN INF, bit by bit; either byte order, either complement */
+	static const char block[] = "\x00\x00\x09\x00\x20\x00\x01\x04" PIN;
+	char m[14];
+	uint16_t crc = 0xFFFF;
+
+	(void)state;
+	memcpy(m, block, 12);
+	for (int i = 0; i < 12; i++)
+		for (int bit = 0; bit < 8; bit++) {
+			bool x = ((crc ^ (uint8_t)block[i] >> bit) & 1) != 0;
+
+			crc = (uint16_t)(crc >> 1 ^ (x ? 0x8408 : 0));
+		}
+	for (int form = 0; form < 4; form++) {
+		struct log_secrecy s = { 0 };
+		uint16_t c = form & 1 ? (uint16_t)~crc : crc;
+
+		m[12] = (char)(form & 2 ? c >> 8 : c);
+		m[13] = (char)(form & 2 ? c : c >> 8);
+		assert_int_equal(sent(&s, 0, m, 14), 0);
+	}
+}
+
+static void secure_shows_its_fields_only(void **state)
+{
+	uint8_t m[10 + 15 + 13] = { 0x69 };
+	struct log_secrecy s = { 0 };
+
+	(void)state;
+	assert_int_equal(log_showable(&s, true, m, sizeof m), 22);
+	assert_int_equal(GOT(&s, "\x90\x00"), 0);
+	assert_int_equal(log_showable(&s, true, m, 15), 15);
+}
+
+static void user_may_ask_for_secrets(void **state)
+{
+	struct log_secrecy s = { 0 };
+	uint8_t m[10 + 20] = { 0x69 };
+
+	(void)state;
+	log_setup(0x0F, true);
+	assert_int_equal(SENT(&s, 0, "\x00\x20\x00\x01\x04" PIN), 9);
+	assert_int_equal(GOT(&s, "\x90\x00"), 2);
+	assert_int_equal(log_showable(&s, true, m, sizeof m), sizeof m);
+}
+
+static void short_messages(void **state)
+{
+	uint8_t m[10] = { 0x6F };
+	struct log_secrecy s = { 0 };
+
+	(void)state;
+	for (size_t n = 0; n <= sizeof m; n++) {
+		assert_int_equal(log_showable(&s, true, m, n), n);
+		assert_int_equal(log_showable(&s, false, m, n), n);
+	}
+}
+
+#if WITH_PCSCD
+static void message_shows_header_and_length(void **state)
+{
+	static const uint8_t m[] = { 0x6F, 9, 0, 0, 0, 0, 7, 0, 0, 0, 0x00, 0x20, 0, 1, 4, 0x31, 0x32, 0x33, 0x34 };
+	struct log_secrecy s = { 0 };
+
+	(void)state;
+	log_message(&who, &s, true, m, sizeof m);
+	assert_non_null(strstr(out, "-> 6F 09 00 00 00 00 07 00 00 00\n"));
+	assert_non_null(strstr(out, "-> 9 more bytes, not shown\n"));
+	assert_null(strstr(out, "31 32"));
+	out[0] = '\0';
+	log_setup(LOG_CRITICAL | LOG_INFO, false);
+	log_message(&who, &s, false, m, sizeof m);
+	assert_string_equal(out, "");
+}
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#if WITH_PCSCD
+		cmocka_unit_test_setup(levels_are_a_mask, setup),
+		cmocka_unit_test_setup(line_names_reader_and_lun, setup),
+		cmocka_unit_test_setup(line_is_ascii_and_bounded, setup),
+		cmocka_unit_test_setup(removed_reader_writes_no_errors, setup),
+		cmocka_unit_test_setup(bytes_in_lines_of_256, setup),
+		cmocka_unit_test_setup(message_shows_header_and_length, setup),
+#else
+		cmocka_unit_test_setup(other_sinks, setup),
+#endif
+		cmocka_unit_test_setup(secret_instructions_are_hidden, setup),
+		cmocka_unit_test_setup(answer_belongs_to_its_command, setup),
+		cmocka_unit_test_setup(power_on_ends_secrecy, setup),
+		cmocka_unit_test_setup(extended_chaining, setup),
+		cmocka_unit_test_setup(t0_character_level, setup),
+		cmocka_unit_test_setup(t1_blocks, setup),
+		cmocka_unit_test_setup(t1_chain_and_retransmission, setup),
+		cmocka_unit_test_setup(t1_with_crc, setup),
+		cmocka_unit_test_setup(secure_shows_its_fields_only, setup),
+		cmocka_unit_test_setup(user_may_ask_for_secrets, setup),
+		cmocka_unit_test_setup(short_messages, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
