@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ifdh/ifdh.h"
 
+#include "slot/composite.h"
+
 #include <reader.h>
 #include <string.h>
 
@@ -99,12 +101,14 @@ static enum ccid_err get_simultaneous(struct slot *s, struct cap_value *v)
 
 static enum ccid_err get_slots_number(struct slot *s, struct cap_value *v)
 {
-	return put_byte(v, s->reader->n_slots > 255 ? 255 : (uint8_t)s->reader->n_slots);
+	unsigned slots = composite_slots(s->reader);
+
+	return put_byte(v, slots > 255 ? 255 : (uint8_t)slots);
 }
 
 static enum ccid_err get_slot_thread_safe(struct slot *s, struct cap_value *v)
 {
-	return put_byte(v, s->reader->n_slots > 1);
+	return put_byte(v, composite_slots(s->reader) > 1);
 }
 
 static int milliseconds(int timeout_ms)

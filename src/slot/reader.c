@@ -125,6 +125,8 @@ static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
 		return err;
 	r->level = negotiate_level(&r->desc);
 	quirk_fix_desc(r);
+	if (quirk_has(&r->quirks, QUIRK_SHARED_GATE))
+		registry_share_gate(r);
 	r->n_slots = ccid_desc_slots(&r->desc);
 	r->slots = calloc(r->n_slots, sizeof *r->slots);
 	return r->slots ? CCID_OK : CCID_ERR_NOMEM;

@@ -19,4 +19,9 @@ void reader_free_slot(struct slot *s);
 void reader_close(struct reader *r);
 void reader_free(struct reader *r);
 
+/* registry.c: r is open but for its first command. Its interface takes turns with one of the same device. */
+void registry_share_gate(struct reader *r);
+/* registry.c: is there a card in slot 0 of that other interface of the same device? False: not open. */
+bool registry_sibling_presence(const struct reader *r, int interface, bool *present);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "slot/registry.h"
 
+#include "slot/composite.h"
 #include "slot/reader.h"
 #include "transport/serial.h"
 
@@ -80,22 +81,41 @@ void registry_put(struct slot *s)
 	pthread_mutex_unlock(&registry.lock);
 }
 
-/* Under lock: the reader of that name, when it is settled. */
-static struct reader *find_reader(const char *device_name)
-{
-	struct reader *r = registry.readers;
+/* What pcscd asks for. */
+struct wanted {
+	unsigned long lun;
+	const char *device_name;	/* NULL: the first free supported reader */
+	bool usb;
+	struct usb_name name;		/* USB only */
+	unsigned number;		/* slot of the interface */
+};
 
-	while (r) {
-		if (strcmp(r->device_name, device_name) != 0) {
-			r = r->next;
-		} else if (r->busy) {
+static bool has_free_slot(const struct reader *r)
+{
+	return r->n_open < r->n_slots;
+}
+
+/* A name that says which device it is stands for that one, full or not. */
+static bool is_wanted(const struct reader *r, const struct wanted *w)
+{
+	return strcmp(r->device_name, w->device_name) == 0 && r->interface == w->name.interface &&
+	       (r->busy || !w->usb || w->name.node[0] != '\0' || has_free_slot(r));
+}
+
+/* Under lock: the reader that is wanted, when it is open and settled. */
+static struct reader *find_reader(const struct wanted *w)
+{
+	struct reader *r = w->device_name ? registry.readers : NULL;
+
+	while (r && (!is_wanted(r, w) || r->busy)) {
+		if (is_wanted(r, w)) {
 			pthread_cond_wait(&registry.changed, &registry.lock);
 			r = registry.readers;
 		} else {
-			return r;
+			r = r->next;
 		}
 	}
-	return NULL;
+	return r;
 }
 
 /* Under lock: is that interface open? */
@@ -112,10 +132,10 @@ static bool is_taken(void *user, unsigned bus, unsigned address, int interface)
 	return taken;
 }
 
-/* Under lock: a further slot of an open reader, the one the Lun names or else the first free one. */
-static enum ccid_err open_further(struct reader *r, unsigned long lun)
+/* Under lock: a further slot of an open reader, the one wanted or else the first free one. */
+static enum ccid_err open_further(struct reader *r, const struct wanted *w)
 {
-	unsigned number = (unsigned)(lun & 0xFFFF);
+	unsigned number = w->number;
 	struct slot *s;
 
 	if (reader_is_gone(r))
@@ -126,11 +146,52 @@ static enum ccid_err open_further(struct reader *r, unsigned long lun)
 	}
 	if (number >= r->n_slots)
 		return CCID_ERR_NO_DEVICE;
-	s = reader_new_slot(r, lun, number);
+	s = reader_new_slot(r, w->lun, number);
 	if (!s)
 		return CCID_ERR_NOMEM;
 	add_slot(s);
 	return CCID_OK;
+}
+
+/* Under lock: another open interface of the same device, number `interface` or (-1) any. */
+static struct reader *find_sibling(const struct reader *r, int interface)
+{
+	for (struct reader *i = registry.readers; i; i = i->next) {
+		if (i != r && !i->busy && i->transport->bus == r->transport->bus &&
+		    i->transport->address == r->transport->address &&
+		    (interface < 0 || i->transport->desc.bInterfaceNumber == interface))
+			return i;
+	}
+	return NULL;
+}
+
+void registry_share_gate(struct reader *r)
+{
+	struct reader *sibling;
+
+	pthread_mutex_lock(&registry.lock);
+	sibling = find_sibling(r, -1);
+	if (sibling)
+		usb_share_gate(sibling->transport, r->transport);
+	pthread_mutex_unlock(&registry.lock);
+}
+
+bool registry_sibling_presence(const struct reader *r, int interface, bool *present)
+{
+	struct reader *sibling;
+	struct slot *s;
+
+	pthread_mutex_lock(&registry.lock);
+	sibling = find_sibling(r, interface);
+	s = sibling ? sibling->slots[0] : NULL;
+	*present = true;
+	/* One at work has its card. */
+	if (s && pthread_mutex_trylock(&s->lock) == 0) {
+		*present = s->ccid.icc_state != ICC_ABSENT;
+		pthread_mutex_unlock(&s->lock);
+	}
+	pthread_mutex_unlock(&registry.lock);
+	return s;
 }
 
 static void unlink_reader(struct reader *r)
@@ -164,23 +225,24 @@ static void load_config(void)
 }
 
 /* Under lock: a reader that is being opened, in the list so that nobody else opens it. */
-static enum ccid_err begin_reader(const char *device_name, bool usb, struct reader **out)
+static enum ccid_err begin_reader(const struct wanted *w, struct reader **out)
 {
 	struct reader *r = calloc(1, sizeof *r);
 	enum ccid_err err = CCID_OK;
 
 	*out = NULL;
 	if (r)
-		r->device_name = strdup(device_name);
+		r->device_name = strdup(w->device_name ? w->device_name : "usb");
 	if (!r || !r->device_name)
 		err = CCID_ERR_NOMEM;
-	if (err == CCID_OK && usb && !registry.host)
+	if (err == CCID_OK && w->usb && !registry.host)
 		err = usb_host_new(&registry.host);
 	if (err != CCID_OK) {
 		reader_free(r);
 		return err;
 	}
 	r->busy = true;
+	r->interface = w->name.interface;
 	r->config = registry.config;
 	r->next = registry.readers;
 	registry.readers = r;
@@ -190,21 +252,21 @@ static enum ccid_err begin_reader(const char *device_name, bool usb, struct read
 }
 
 /* Lock held at entry and at return, not between. */
-static enum ccid_err open_new(unsigned long lun, const char *device_name, const struct usb_name *name)
+static enum ccid_err open_new(const struct wanted *w)
 {
 	struct log_ctx log;
-	struct usb_open_request rq = { .name = name, .log = &log, .taken = is_taken };
+	struct usb_open_request rq = { .name = &w->name, .log = &log, .taken = is_taken };
 	struct usb_host *host;
 	struct slot *first = NULL;
 	struct reader *r;
-	enum ccid_err err = begin_reader(device_name, name, &r);
+	enum ccid_err err = begin_reader(w, &r);
 
 	if (err != CCID_OK)
 		return err;
 	host = registry.host;
 	pthread_mutex_unlock(&registry.lock);
-	log = (struct log_ctx){ .reader = r->device_name, .lun = lun, .gone = &r->gone };
-	err = reader_open(r, host, name ? &rq : NULL, lun, (unsigned)(lun & 0xFFFF), &first);
+	log = (struct log_ctx){ .reader = r->device_name, .lun = w->lun, .gone = &r->gone };
+	err = reader_open(r, host, w->usb ? &rq : NULL, w->lun, w->number, &first);
 	pthread_mutex_lock(&registry.lock);
 	r->busy = false;
 	host = NULL;
@@ -224,30 +286,41 @@ static enum ccid_err open_new(unsigned long lun, const char *device_name, const 
 	return err;
 }
 
+/* Under lock. */
+static enum ccid_err understand(struct wanted *w)
+{
+	enum ccid_err err = CCID_OK;
+
+	if (find_slot(w->lun)) {
+		LOG(LOG_CRITICAL, NULL, "Lun %lX is open already", w->lun);
+		return CCID_ERR_ARG;
+	}
+	if (!w->usb || !w->device_name)
+		return CCID_OK;
+	err = usb_name_parse(w->device_name, &w->name);
+	if (err != CCID_OK) {
+		LOG(LOG_CRITICAL, NULL, "device name \"%.80s\" is not understood", w->device_name);
+		return err;
+	}
+	return composite_resolve(&w->name, &w->number);
+}
+
 enum ccid_err registry_open(unsigned long lun, const char *device_name)
 {
-	struct usb_name name = { .interface = -1 };
-	bool usb = !device_name || strncmp(device_name, "usb:", 4) == 0;
-	enum ccid_err err = CCID_OK;
+	struct wanted w = {
+		.lun = lun, .device_name = device_name,
+		.usb = !device_name || strncmp(device_name, "usb:", 4) == 0,
+		.name = { .interface = -1 }, .number = (unsigned)(lun & 0xFFFF),
+	};
 	struct reader *r;
+	enum ccid_err err;
 
 	pthread_mutex_lock(&registry.lock);
 	load_config();
-	if (device_name && usb) {
-		err = usb_name_parse(device_name, &name);
-		if (err != CCID_OK)
-			LOG(LOG_CRITICAL, NULL, "device name \"%.80s\" is not understood", device_name);
-	}
-	if (find_slot(lun)) {
-		LOG(LOG_CRITICAL, NULL, "Lun %lX is open already", lun);
-		err = CCID_ERR_ARG;
-	}
+	err = understand(&w);
 	if (err == CCID_OK) {
-		r = device_name ? find_reader(device_name) : NULL;
-		if (r)
-			err = open_further(r, lun);
-		else
-			err = open_new(lun, device_name ? device_name : "usb", usb ? &name : NULL);
+		r = find_reader(&w);
+		err = r ? open_further(r, &w) : open_new(&w);
 	}
 	pthread_mutex_unlock(&registry.lock);
 	return err;

@@ -2,8 +2,8 @@
 /* One card: power, presence, transmit. */
 #include "slot/slot.h"
 
-#include "proto/apdu.h"
 #include "quirks/quirk_hooks.h"
+#include "slot/reader.h"
 #include "util/buf.h"
 
 #include <string.h>
@@ -69,10 +69,23 @@ static void report_absent_once(struct slot *s, bool *present)
 		t->ops->mark_changed(t, (uint8_t)s->number);
 }
 
+/* SEC1210: interface 1 has no card detector, its card comes and goes with interface 0's. */
+static bool follows_sibling(struct slot *s, bool *present)
+{
+	return quirk_has(&s->reader->quirks, QUIRK_SEC1210_SYNC) &&
+	       s->reader->desc.bInterfaceNumber == 1 &&
+	       registry_sibling_presence(s->reader, 0, present);
+}
+
 static enum ccid_err presence_locked(struct slot *s, bool *present)
 {
 	enum ccid_err err;
 
+	if (follows_sibling(s, present)) {
+		if (!*present)
+			forget_card(s);
+		return CCID_OK;
+	}
 	if (quirk_has(&s->reader->quirks, QUIRK_PRESENCE_FROM_POWER)) {
 		*present = !s->power_failed;
 		return CCID_OK;
@@ -162,7 +175,8 @@ enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 		return CCID_ERR_NO_DEVICE;
 	was_reopened(s);
 	forget_card(s);
-	if (quirk_has(&s->reader->quirks, QUIRK_OFF_BEFORE_ON))
+	if (quirk_has(&s->reader->quirks, QUIRK_OFF_BEFORE_ON) ||
+	    (quirk_has(&s->reader->quirks, QUIRK_SEC1210_SYNC) && s->reader->desc.bInterfaceNumber == 1))
 		ccid_power_off(&s->ccid);
 	for (unsigned i = 0; i < n; i++) {
 		err = power_at(s, select[i]);
@@ -209,7 +223,8 @@ enum ccid_err slot_power_off(struct slot *s)
 enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsigned least_wait_ms, size_t *answer_len)
 {
 	/* One command's blocks, repeats and waiting time extensions end with it. */
-	struct deadline total = deadline_in_ms(CCID_TOTAL_MS + least_wait_ms);
+	struct deadline total = deadline_in_ms(CCID_TOTAL_MS + least_wait_ms +
+						s->params.exchange.extra_wait_ms);
 	enum ccid_err err;
 
 	*answer_len = 0;

@@ -59,6 +59,7 @@ struct reader {
 	struct slot **slots;		/* NULL where not open */
 	unsigned n_open;
 	bool busy;			/* is being opened or closed */
+	int interface;			/* that the device name stands for; -1: not said */
 	struct reader *next;
 };
 

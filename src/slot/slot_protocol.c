@@ -2,13 +2,17 @@
 /* Carries out what negotiate.c planned: PPS, SetParameters, IFSD. */
 #include "slot/slot.h"
 
+#include "quirks/quirk_hooks.h"
+
 static struct negotiate_input input_of(const struct slot *s, const struct atr *atr, unsigned protocol)
 {
 	const struct reader *r = s->reader;
 	const struct quirk_set *q = &r->quirks;
+	size_t n_rates;
+	const uint32_t *rates = quirk_rates(r, s->number, &n_rates);
 
 	return (struct negotiate_input){
-		.atr = atr, .desc = &r->desc, .rates = r->data_rates, .n_rates = r->n_data_rates,
+		.atr = atr, .desc = &r->desc, .rates = rates, .n_rates = n_rates,
 		.protocol = protocol,
 		.keep_atr_protocol = quirk_has(q, QUIRK_KEEP_ATR_PROTOCOL),
 		.no_ifsd = quirk_has(q, QUIRK_NO_IFSD),
@@ -83,7 +87,7 @@ static enum ccid_err set_protocol_locked(struct slot *s, unsigned protocol)
 
 	if (s->negotiated)
 		/* PPS comes right after the ATR and only there (§9.1). */
-		return s->params.protocol == protocol || s->reader->quirks.bits & 1ull << QUIRK_KEEP_ATR_PROTOCOL
+		return s->params.protocol == protocol || quirk_has(&s->reader->quirks, QUIRK_KEEP_ATR_PROTOCOL)
 			? CCID_OK : CCID_ERR_PROTO_UNSUPPORTED;
 	if (!s->powered)
 		return s->ccid.icc_state == ICC_ABSENT ? CCID_ERR_NO_CARD : CCID_ERR_COMM;

@@ -198,6 +198,8 @@ static void add_meanings(struct parse_field *f, const char *name)
 		if ((f->value & m->mask) == m->bits && f->n_meanings < PARSE_MAX_MEANINGS)
 			f->meaning[f->n_meanings++] = (struct parse_meaning){ m->bits, m->text };
 	}
+	if (f->note[0])
+		return;
 	if (f->is_bits && f->value & ~known)
 		snprintf(f->note, sizeof(f->note), "bits without a meaning: 0x%0*X", (int)f->size * 2,
 			 (unsigned)(f->value & ~known));
@@ -219,7 +221,7 @@ static void add_note(struct parse_field *f)
 		snprintf(f->note, sizeof(f->note), "%u lines of %u characters", v >> 8, v & 0xFF);
 	else if (!strcmp(name, "bMaxCCIDBusySlots") && v)
 		snprintf(f->note, sizeof(f->note), "%u slot%s busy at once", v, v == 1 ? "" : "s");
-	else if (!strcmp(name, "dwFeatures") && levels & (levels - 1) && !f->note[0])
+	else if (!strcmp(name, "dwFeatures") && levels & (levels - 1))
 		snprintf(f->note, sizeof(f->note), "more than one exchange level");
 }
 
@@ -240,11 +242,11 @@ static void emit(const void *base, const struct definition *d, parse_sink *sink,
 		f.n_bytes = ((const struct parse_reader *)base)->raw_len;
 	} else {
 		f.value = value_at(base, d);
+		add_note(&f);
 		/* Class FF has protocol numbers of its own. */
 		if (strcmp(d->name, "bInterfaceProtocol") != 0 ||
 		    ((const struct parse_reader *)base)->bInterfaceClass == CCID_CLASS)
 			add_meanings(&f, d->meaning_of ? d->meaning_of : d->name);
-		add_note(&f);
 	}
 	sink(user, &f);
 }

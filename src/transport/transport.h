@@ -92,6 +92,7 @@ struct transport {
 	char *manufacturer;		/* iManufacturer, raw bytes escaped; owned, may be NULL */
 	char *serial_number;		/* iSerialNumber; owned, may be NULL */
 	uint8_t bus, address;
+	unsigned ccid_interfaces;	/* that the device has, this one among them */
 	unsigned generation;		/* atomic: counts reopenings, each of which powered the cards off */
 	bool card_always_present;	/* ICCD: no slot changes to wait for */
 	struct log_ctx log;

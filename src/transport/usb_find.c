@@ -87,13 +87,16 @@ static enum ccid_err judge(const struct libusb_interface_descriptor *alt, const 
 }
 
 enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_descriptor *dd,
-				 struct usb_name *name, const struct log_ctx *log, struct ccid_desc *desc)
+				 struct usb_name *name, const struct log_ctx *log, struct ccid_desc *desc,
+				 unsigned *n_interfaces)
 {
 	struct libusb_config_descriptor *config;
+	const struct libusb_interface_descriptor *chosen = NULL;
 	enum ccid_err err = CCID_ERR_NO_DEVICE;
 
 	*desc = (struct ccid_desc){ .idVendor = dd->idVendor, .idProduct = dd->idProduct,
 				    .bcdDevice = dd->bcdDevice };
+	*n_interfaces = 0;
 	if (name->idVendor && (name->idVendor != dd->idVendor || name->idProduct != dd->idProduct))
 		return CCID_ERR_NO_DEVICE;
 	if (libusb_get_active_config_descriptor(dev, &config) != 0 &&
@@ -105,11 +108,13 @@ enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_
 
 		if (iface->num_altsetting < 1 || !is_candidate(alt))
 			continue;
-		if (name->interface >= 0 && alt->bInterfaceNumber != name->interface)
-			continue;
-		err = judge(alt, log, desc);
-		name->interface = alt->bInterfaceNumber;
-		break;
+		++*n_interfaces;
+		if (!chosen && (name->interface < 0 || alt->bInterfaceNumber == name->interface))
+			chosen = alt;
+	}
+	if (chosen) {
+		err = judge(chosen, log, desc);
+		name->interface = chosen->bInterfaceNumber;
 	}
 	libusb_free_config_descriptor(config);
 	return err;

@@ -16,13 +16,6 @@ void usb_host_free(struct usb_host *host)
 	(void)host;
 }
 
-enum ccid_err usb_name_parse(const char *device_name, struct usb_name *out)
-{
-	(void)device_name;
-	*out = (struct usb_name){ .interface = -1 };
-	return CCID_OK;
-}
-
 enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq, struct transport **out)
 {
 	(void)host;

@@ -205,7 +205,8 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 	if (err == CCID_OK && libusb_get_device_descriptor(libusb_get_device(u->handle), &dd) != 0)
 		err = CCID_ERR_NO_DEVICE;
 	if (err == CCID_OK)
-		err = usb_find_interface(libusb_get_device(u->handle), &dd, &u->name, &u->t.log, &u->t.desc);
+		err = usb_find_interface(libusb_get_device(u->handle), &dd, &u->name, &u->t.log, &u->t.desc,
+					 &u->t.ccid_interfaces);
 	if (err == CCID_OK)
 		err = claim(u);
 	if (err == CCID_OK) {

@@ -11,18 +11,22 @@
 
 /* A simulated device found under /sys. */
 struct bench_device {
-	char name[96];		/* pcscd's device name */
+	char name[128];		/* pcscd's device name */
 	char node[64];
 	unsigned slots;
 };
 
-/* What is measured: a driver behind its IFDH functions, or the floor. All calls return
- * false after saying why on stderr. */
+/* What is measured: a driver behind its IFDH functions, or the floor. Slots have an index, 0
+ * first, over all devices. All calls return false after saying why on stderr. */
 struct bench_subject {
-	bool (*open_slot)(void *ctx, unsigned index, const struct bench_device *dev, unsigned device, unsigned slot);
+	/* device: index of the device; slot: number within it. */
+	bool (*open_slot)(void *ctx, unsigned index, const struct bench_device *dev,
+			  unsigned device, unsigned slot);
+	/* protocol: 0 or 1. */
 	bool (*power_on)(void *ctx, unsigned index, unsigned protocol);
 	/* *len: room, then length of the answer. */
-	bool (*transmit)(void *ctx, unsigned index, const uint8_t *apdu, size_t apdu_len, uint8_t *answer, size_t *len);
+	bool (*transmit)(void *ctx, unsigned index, const uint8_t *apdu, size_t apdu_len,
+			 uint8_t *answer, size_t *len);
 	/* Starts and ends what pcscd has running beside: a polling thread a slot. */
 	bool (*start_polling)(void *ctx, unsigned index);
 	void (*stop_polling)(void *ctx, unsigned index);
@@ -30,7 +34,24 @@ struct bench_subject {
 	void *ctx;
 };
 
+/* library: path of the driver. False when it cannot be loaded. */
 bool bench_driver_new(const char *library, struct bench_subject *out);
+/* False when libusb cannot be started. */
 bool bench_floor_new(struct bench_subject *out);
+
+/* What a piece of work cost this process. Times in microseconds. */
+struct bench_usage {
+	double wall_us, cpu_us, switches;
+};
+struct bench_usage bench_usage_now(void);
+struct bench_usage bench_usage_since(struct bench_usage before);
+
+/* Fills in at most cap devices, in the order of their nodes, each said to have so many slots;
+ * returns how many. */
+unsigned bench_find_devices(struct bench_device *dev, unsigned cap, unsigned slots);
+/* Threads of this process. */
+unsigned bench_threads(void);
+/* Bytes that malloc() has handed out. Whole only when there is one arena. */
+size_t bench_heap(void);
 
 #endif

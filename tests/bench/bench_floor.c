@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The floor: the same bytes by libusb with no driver in it. One event thread for all devices, one
- * sleeping thread a slot. Knows just enough CCID to be answered; checks nothing. */
+ * sleeping thread a slot. Knows just enough CCID to be answered; checks nothing, locks nothing.
+ * T=0 cards and short APDUs only. */
 #include "bench/bench.h"
 
 #include <libusb.h>
@@ -10,35 +11,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MESSAGE_MAX (10u + 65546u)
-#define EP_OUT 1
-#define EP_IN 0x80
-
-struct floor_device {
-	char node[64];
-	libusb_device_handle *handle;
-	pthread_mutex_t lock;
-	struct libusb_transfer *in;
-	uint8_t in_buf[66048];
-	bool in_pending;
-	unsigned in_flight, refs;
-	unsigned char ep_in, ep_out;
-	struct floor_slot *slot[256];
-};
+#define HEADER 10u
+#define MESSAGE_MAX 512u	/* holds a short APDU or its answer; full packets of 64 and 512 */
+#define EP_IN 0x80u
+#define POWER_ON 0x62u
+#define XFR_BLOCK 0x6Fu
+#define VOLTAGE_5V 1u
+#define VOLTAGE_3V 2u
+#define STATUS_MASK 0xC0u
+#define TIME_EXTENSION 0x80u
 
 struct floor_slot {
 	struct floor_device *dev;
 	uint8_t number, seq;
 	struct libusb_transfer *out;
-	uint8_t *message, *answer;
+	uint8_t message[MESSAGE_MAX], answer[MESSAGE_MAX];
 	size_t answer_len;
 	sem_t done;
+};
+
+/* One IN transfer stands while commands are in flight: who makes in_flight 1 submits it, the event
+ * thread submits it again unless it made in_flight 0. So it belongs to one thread at any time. */
+struct floor_device {
+	libusb_device_handle *handle;
+	struct libusb_transfer *in;
+	uint8_t in_buf[MESSAGE_MAX];
+	unsigned in_flight, refs;
+	unsigned char ep_in, ep_out;
+	struct floor_slot *slot[256];
 };
 
 static struct bench_floor {
 	libusb_context *ctx;
 	pthread_t events;
-	int stop;
+	libusb_device **list;
+	ssize_t listed;
 	struct floor_device *dev[BENCH_MAX_SLOTS];
 	struct floor_slot slot[BENCH_MAX_SLOTS];
 } bench_floor;
@@ -47,31 +54,29 @@ static void *pump(void *arg)
 {
 	struct bench_floor *f = arg;
 
-	while (!__atomic_load_n(&f->stop, __ATOMIC_ACQUIRE))
-		libusb_handle_events_completed(f->ctx, &f->stop);
+	for (;;)
+		libusb_handle_events(f->ctx);
 	return NULL;
 }
 
 static void LIBUSB_CALL in_done(struct libusb_transfer *x)
 {
 	struct floor_device *d = x->user_data;
+	struct floor_slot *s;
 
-	pthread_mutex_lock(&d->lock);
-	d->in_pending = false;
-	if (x->status == LIBUSB_TRANSFER_COMPLETED && x->actual_length >= 10 && d->slot[x->buffer[5]]) {
-		struct floor_slot *s = d->slot[x->buffer[5]];
-
-		/* A time extension (bStatus 80) is not yet the answer. */
-		if ((x->buffer[7] & 0xC0) != 0x80) {
-			s->answer_len = (size_t)x->actual_length;
-			memcpy(s->answer, x->buffer, s->answer_len);
-			d->in_flight--;
-			sem_post(&s->done);
-		}
+	if (x->status != LIBUSB_TRANSFER_COMPLETED || x->actual_length < (int)HEADER)
+		return;
+	s = d->slot[x->buffer[5]];
+	/* A time extension is not yet the answer. */
+	if (!s || (x->buffer[7] & STATUS_MASK) == TIME_EXTENSION) {
+		libusb_submit_transfer(x);
+		return;
 	}
-	if (d->in_flight > 0 && x->status == LIBUSB_TRANSFER_COMPLETED)
-		d->in_pending = libusb_submit_transfer(d->in) == 0;
-	pthread_mutex_unlock(&d->lock);
+	s->answer_len = (size_t)x->actual_length;
+	memcpy(s->answer, x->buffer, s->answer_len);
+	if (__atomic_sub_fetch(&d->in_flight, 1, __ATOMIC_ACQ_REL) > 0)
+		libusb_submit_transfer(x);
+	sem_post(&s->done);
 }
 
 static void LIBUSB_CALL out_done(struct libusb_transfer *x)
@@ -83,22 +88,18 @@ static void round_trip(struct floor_slot *s, uint8_t type, uint8_t b7, const uin
 {
 	struct floor_device *d = s->dev;
 
-	memset(s->message, 0, 10);
+	memset(s->message, 0, HEADER);
 	s->message[0] = type;
 	s->message[1] = (uint8_t)len;
 	s->message[2] = (uint8_t)(len >> 8);
-	s->message[3] = (uint8_t)(len >> 16);
 	s->message[5] = s->number;
 	s->message[6] = s->seq++;
 	s->message[7] = b7;
-	memcpy(s->message + 10, data, len);
-	libusb_fill_bulk_transfer(s->out, d->handle, d->ep_out, s->message, (int)len + 10, out_done, s, 0);
-	pthread_mutex_lock(&d->lock);
+	memcpy(s->message + HEADER, data, len);
+	s->out->length = (int)(HEADER + len);
+	if (__atomic_fetch_add(&d->in_flight, 1, __ATOMIC_ACQ_REL) == 0)
+		libusb_submit_transfer(d->in);
 	libusb_submit_transfer(s->out);
-	d->in_flight++;
-	if (!d->in_pending)
-		d->in_pending = libusb_submit_transfer(d->in) == 0;
-	pthread_mutex_unlock(&d->lock);
 	sem_wait(&s->done);
 }
 
@@ -111,12 +112,12 @@ static void find_endpoints(struct floor_device *d)
 	for (unsigned i = 0; i < c->interface[0].altsetting[0].bNumEndpoints; i++) {
 		const struct libusb_endpoint_descriptor *e = &c->interface[0].altsetting[0].endpoint[i];
 
-		if ((e->bmAttributes & 3) == LIBUSB_TRANSFER_TYPE_BULK) {
-			if (e->bEndpointAddress & EP_IN)
-				d->ep_in = e->bEndpointAddress;
-			else
-				d->ep_out = e->bEndpointAddress;
-		}
+		if ((e->bmAttributes & 3) != LIBUSB_TRANSFER_TYPE_BULK)
+			continue;
+		if (e->bEndpointAddress & EP_IN)
+			d->ep_in = e->bEndpointAddress;
+		else
+			d->ep_out = e->bEndpointAddress;
 	}
 	libusb_free_config_descriptor(c);
 }
@@ -124,47 +125,46 @@ static void find_endpoints(struct floor_device *d)
 static struct floor_device *open_device(struct bench_floor *f, const struct bench_device *dev)
 {
 	struct floor_device *d = calloc(1, sizeof *d);
-	libusb_device **list;
 	unsigned bus = 0, address = 0;
-	ssize_t n = libusb_get_device_list(f->ctx, &list);
 
 	if (!d || sscanf(dev->node, "/dev/bus/usb/%u/%u", &bus, &address) != 2)
 		return NULL;
-	for (ssize_t i = 0; i < n && !d->handle; i++)
-		if (libusb_get_bus_number(list[i]) == bus && libusb_get_device_address(list[i]) == address)
-			libusb_open(list[i], &d->handle);
-	libusb_free_device_list(list, 1);
-	if (!d->handle || libusb_claim_interface(d->handle, 0) != 0) {
+	if (!f->list)
+		f->listed = libusb_get_device_list(f->ctx, &f->list);
+	for (ssize_t i = 0; i < f->listed && !d->handle; i++)
+		if (libusb_get_bus_number(f->list[i]) == bus &&
+		    libusb_get_device_address(f->list[i]) == address)
+			libusb_open(f->list[i], &d->handle);
+	d->in = libusb_alloc_transfer(0);
+	if (!d->in || !d->handle || libusb_claim_interface(d->handle, 0) != 0) {
 		fprintf(stderr, "floor: cannot open %s\n", dev->node);
 		return NULL;
 	}
 	find_endpoints(d);
-	pthread_mutex_init(&d->lock, NULL);
-	d->in = libusb_alloc_transfer(0);
 	libusb_fill_bulk_transfer(d->in, d->handle, d->ep_in, d->in_buf, sizeof d->in_buf, in_done, d, 0);
 	return d;
 }
 
-static bool open_slot(void *ctx, unsigned index, const struct bench_device *dev, unsigned device, unsigned slot)
+static bool open_slot(void *ctx, unsigned index, const struct bench_device *dev, unsigned device,
+		      unsigned slot)
 {
 	struct bench_floor *f = ctx;
 	struct floor_slot *s = &f->slot[index];
 
 	if (!f->dev[device])
 		f->dev[device] = open_device(f, dev);
-	if (!f->dev[device])
-		return false;
-	*s = (struct floor_slot){ .dev = f->dev[device], .number = (uint8_t)slot };
+	s->dev = f->dev[device];
 	s->out = libusb_alloc_transfer(0);
-	s->message = malloc(MESSAGE_MAX);
-	s->answer = malloc(MESSAGE_MAX);
+	if (!s->dev || !s->out)
+		return false;
+	s->number = (uint8_t)slot;
+	libusb_fill_bulk_transfer(s->out, s->dev->handle, s->dev->ep_out, s->message, 0, out_done, s, 0);
 	sem_init(&s->done, 0, 0);
 	s->dev->slot[slot] = s;
 	s->dev->refs++;
-	return s->out && s->message && s->answer;
+	return true;
 }
 
-/* T=0 with the parameters of the cards at hand; T=1 has no floor. */
 static bool power_on(void *ctx, unsigned index, unsigned protocol)
 {
 	struct bench_floor *f = ctx;
@@ -174,21 +174,24 @@ static bool power_on(void *ctx, unsigned index, unsigned protocol)
 		fprintf(stderr, "floor: T=0 only\n");
 		return false;
 	}
-	round_trip(s, 0x62, 0, (const uint8_t *)"", 0);
-	if (s->answer_len > 10 && (s->answer[7] & 0xC0) == 0)
+	round_trip(s, POWER_ON, VOLTAGE_5V, (const uint8_t *)"", 0);
+	if (s->answer_len > HEADER && (s->answer[7] & STATUS_MASK) == 0)
 		return true;
-	round_trip(s, 0x62, 1, (const uint8_t *)"", 0);
-	return s->answer_len > 10 && (s->answer[7] & 0xC0) == 0;
+	round_trip(s, POWER_ON, VOLTAGE_3V, (const uint8_t *)"", 0);
+	return s->answer_len > HEADER && (s->answer[7] & STATUS_MASK) == 0;
 }
 
-static bool transmit(void *ctx, unsigned index, const uint8_t *apdu, size_t apdu_len, uint8_t *answer, size_t *len)
+static bool transmit(void *ctx, unsigned index, const uint8_t *apdu, size_t apdu_len, uint8_t *answer,
+		     size_t *len)
 {
 	struct bench_floor *f = ctx;
 	struct floor_slot *s = &f->slot[index];
 
-	round_trip(s, 0x6F, 0, apdu, apdu_len);
-	*len = s->answer_len - 10;
-	memcpy(answer, s->answer + 10, *len);
+	if (apdu_len > MESSAGE_MAX - HEADER)
+		return false;
+	round_trip(s, XFR_BLOCK, 0, apdu, apdu_len);
+	*len = s->answer_len - HEADER;
+	memcpy(answer, s->answer + HEADER, *len);
 	return true;
 }
 
@@ -209,22 +212,20 @@ static void close_slot(void *ctx, unsigned index)
 {
 	struct bench_floor *f = ctx;
 	struct floor_slot *s = &f->slot[index];
-	struct floor_device *d = s->dev;
 
 	libusb_free_transfer(s->out);
-	free(s->message);
-	free(s->answer);
-	if (--d->refs > 0)
+	if (--s->dev->refs > 0)
 		return;
-	libusb_free_transfer(d->in);
-	libusb_close(d->handle);
+	libusb_free_transfer(s->dev->in);
+	libusb_close(s->dev->handle);
 }
 
 bool bench_floor_new(struct bench_subject *out)
 {
-	if (libusb_init(&bench_floor.ctx) != 0)
+	if (libusb_init(&bench_floor.ctx) != 0 ||
+	    pthread_create(&bench_floor.events, NULL, pump, &bench_floor) != 0)
 		return false;
-	pthread_create(&bench_floor.events, NULL, pump, &bench_floor);
-	*out = (struct bench_subject){ open_slot, power_on, transmit, no_polling, no_stop, close_slot, &bench_floor };
+	*out = (struct bench_subject){ open_slot, power_on, transmit, no_polling, no_stop, close_slot,
+				       &bench_floor };
 	return true;
 }

@@ -1,101 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs one subject (a driver, or the floor) over all simulated readers and prints what it cost as one line
- * of key=value pairs. Times in microseconds. */
+/* Runs one subject (a driver, or the floor) over all simulated readers and prints what it cost as
+ * one line of key=value pairs. Times in microseconds. */
 #include "bench/bench.h"
 
-#include <dirent.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 struct options {
 	const char *subject;		/* "floor" or the path of a library */
+	const char *unplug;		/* the simulator's program: unplugs all before closing */
 	unsigned active, rounds, protocol, idle_s, slots_per_device;
-	uint8_t apdu[65600];
-	size_t apdu_len, expect;
-	bool poll;
+	uint8_t apdu[65560];
+	size_t apdu_len, data, ne, expect;
+	bool poll, memory, leave;
+};
+
+/* The slots that are open. */
+struct bench {
+	const struct options *o;
+	struct bench_subject s;
+	struct bench_device dev[BENCH_MAX_SLOTS];
+	unsigned devices, slots;
 };
 
 struct worker {
 	pthread_t thread;
-	const struct options *o;
-	const struct bench_subject *s;
+	struct bench *b;
 	pthread_barrier_t *barrier;
 	unsigned index, failed;
 };
 
-struct usage { double wall_us, cpu_us, switches; };
-
-static struct usage usage_now(void)
+static bool one_apdu(struct bench *b, unsigned index, uint8_t *answer)
 {
-	struct timespec ts;
-	struct rusage ru;
-	struct usage u;
+	size_t len = BENCH_ANSWER_MAX;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	getrusage(RUSAGE_SELF, &ru);
-	u.wall_us = (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-	u.cpu_us = (double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1e6 +
-		   (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
-	u.switches = (double)(ru.ru_nvcsw + ru.ru_nivcsw);
-	return u;
-}
-
-static struct usage usage_since(struct usage before)
-{
-	struct usage now = usage_now();
-
-	return (struct usage){ now.wall_us - before.wall_us, now.cpu_us - before.cpu_us,
-			       now.switches - before.switches };
-}
-
-static bool read_word(const char *dir, const char *file, const char *format, unsigned *out)
-{
-	char path[600];
-	FILE *f;
-	bool ok;
-
-	snprintf(path, sizeof path, "/sys/bus/usb/devices/%s/%s", dir, file);
-	f = fopen(path, "r");
-	if (!f)
-		return false;
-	ok = fscanf(f, format, out) == 1;
-	fclose(f);
-	return ok;
-}
-
-static int by_node(const void *a, const void *b)
-{
-	return strcmp(((const struct bench_device *)a)->node, ((const struct bench_device *)b)->node);
-}
-
-static unsigned find_devices(struct bench_device *dev, unsigned cap, unsigned slots)
-{
-	DIR *d = opendir("/sys/bus/usb/devices");
-	struct dirent *e;
-	unsigned n = 0;
-
-	while (d && n < cap && (e = readdir(d))) {
-		unsigned bus, num, vendor, product;
-
-		if (strchr(e->d_name, ':') || !read_word(e->d_name, "busnum", "%u", &bus) ||
-		    !read_word(e->d_name, "devnum", "%u", &num) ||
-		    !read_word(e->d_name, "idVendor", "%x", &vendor) ||
-		    !read_word(e->d_name, "idProduct", "%x", &product) || vendor == 0x1d6b)
-			continue;
-		snprintf(dev[n].node, sizeof dev[n].node, "/dev/bus/usb/%03u/%03u", bus, num);
-		snprintf(dev[n].name, sizeof dev[n].name, "usb:%04x/%04x:libudev:0:%s", vendor, product, dev[n].node);
-		dev[n++].slots = slots;
-	}
-	if (d)
-		closedir(d);
-	qsort(dev, n, sizeof *dev, by_node);
-	return n;
+	return b->s.transmit(b->s.ctx, index, b->o->apdu, b->o->apdu_len, answer, &len) &&
+	       len == b->o->expect && answer[len - 2] == 0x90;
 }
 
 static void *work(void *arg)
@@ -104,52 +48,38 @@ static void *work(void *arg)
 	uint8_t *answer = malloc(BENCH_ANSWER_MAX);
 
 	pthread_barrier_wait(w->barrier);
-	for (unsigned i = 0; i < w->o->rounds && answer; i++) {
-		size_t len = BENCH_ANSWER_MAX;
-
-		if (!w->s->transmit(w->s->ctx, w->index, w->o->apdu, w->o->apdu_len, answer, &len) ||
-		    len != w->o->expect || answer[len - 2] != 0x90)
+	for (unsigned i = 0; i < w->b->o->rounds; i++)
+		if (!answer || !one_apdu(w->b, w->index, answer))
 			w->failed++;
-	}
 	pthread_barrier_wait(w->barrier);
 	free(answer);
 	return NULL;
 }
 
-static unsigned threads_now(void)
+/* All active slots at work, spread over the devices. Prints wall, CPU and switches per APDU;
+ * returns how many APDUs failed. */
+static unsigned run(struct bench *b)
 {
-	DIR *d = opendir("/proc/self/task");
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n > 2 ? n - 2 : 0;
-}
-
-/* All active slots at work. Prints wall, CPU and switches per APDU. */
-static unsigned run(const struct options *o, const struct bench_subject *s, unsigned slots)
-{
-	unsigned active = o->active && o->active < slots ? o->active : slots;
+	unsigned active = b->o->active && b->o->active < b->slots ? b->o->active : b->slots;
 	struct worker *w = calloc(active, sizeof *w);
 	pthread_barrier_t barrier;
-	struct usage before, cost;
-	double apdus = (double)active * o->rounds;
+	struct bench_usage before, cost;
+	double apdus = (double)active * b->o->rounds;
 	unsigned failed = 0;
 
 	if (!w)
 		return 1;
 	pthread_barrier_init(&barrier, NULL, active + 1);
 	for (unsigned i = 0; i < active; i++) {
-		/* Spread over the devices. */
-		w[i] = (struct worker){ .o = o, .s = s, .barrier = &barrier, .index = (unsigned)((double)i * slots / active) };
-		pthread_create(&w[i].thread, NULL, work, &w[i]);
+		w[i] = (struct worker){ .b = b, .barrier = &barrier, .index = i * b->slots / active };
+		if (pthread_create(&w[i].thread, NULL, work, &w[i]) != 0)
+			abort();
 	}
+	/* Before the start, so that no worker is ahead of it when there are few processors. */
+	before = bench_usage_now();
 	pthread_barrier_wait(&barrier);
-	before = usage_now();
 	pthread_barrier_wait(&barrier);
-	cost = usage_since(before);
+	cost = bench_usage_since(before);
 	for (unsigned i = 0; i < active; i++) {
 		pthread_join(w[i].thread, NULL);
 		failed += w[i].failed;
@@ -163,40 +93,74 @@ static unsigned run(const struct options *o, const struct bench_subject *s, unsi
 
 static void idle(const struct options *o)
 {
-	struct usage before, cost;
+	struct bench_usage before, cost;
 
 	sleep(1);	/* until what just ran has calmed down */
-	before = usage_now();
+	before = bench_usage_now();
 	sleep(o->idle_s);
-	cost = usage_since(before);
+	cost = bench_usage_since(before);
 	/* One switch is our own sleep. */
-	printf(" idle_s=%u idle_wakeups=%.0f idle_cpu_us=%.0f", o->idle_s, cost.switches - 1, cost.cpu_us);
+	printf(" idle_s=%u idle_wakeups=%.0f idle_cpu_us=%.0f", o->idle_s, cost.switches - 1,
+	       cost.cpu_us);
 }
 
-static bool open_all(const struct bench_subject *s, const struct bench_device *dev, unsigned n, unsigned *slots)
+/* What a slot of the first device adds once it has a card at work in it. */
+static bool open_measuring_memory(struct bench *b)
 {
-	size_t first_heap = 0, heap;
-	unsigned threads = threads_now();
-	struct usage before = usage_now(), cost;
-	unsigned index = 0;
+	uint8_t *answer = malloc(BENCH_ANSWER_MAX);
+	size_t first = 0;
+	unsigned n = b->dev[0].slots;
+	bool ok = answer && n > 1;
 
-	for (unsigned i = 0; i < n; i++) {
-		for (unsigned k = 0; k < dev[i].slots; k++) {
-			if (!s->open_slot(s->ctx, index, &dev[i], i, k))
-				return false;
-			index++;
-			if (i == 0 && k == 0)
-				first_heap = mallinfo2().uordblks;
-			if (i == 0 && k + 1 == dev[i].slots && k > 0) {
-				heap = mallinfo2().uordblks;
-				printf(" bytes_per_slot=%.0f", (double)(heap - first_heap) / k);
-			}
-		}
+	for (unsigned k = 0; ok && k < n; k++) {
+		ok = b->s.open_slot(b->s.ctx, k, &b->dev[0], 0, k) &&
+		     b->s.power_on(b->s.ctx, k, b->o->protocol) && one_apdu(b, k, answer);
+		b->slots++;
+		if (k == 0)
+			first = bench_heap();
 	}
-	cost = usage_since(before);
-	printf(" slots=%u open_us=%.0f threads=%u", index, cost.wall_us, threads_now() - threads);
-	*slots = index;
+	if (ok)
+		printf(" bytes_per_slot=%.0f", ((double)bench_heap() - (double)first) / (n - 1));
+	free(answer);
+	return ok;
+}
+
+static bool open_all(struct bench *b)
+{
+	struct bench_usage before = bench_usage_now(), cost;
+
+	for (unsigned i = 0; i < b->devices; i++)
+		for (unsigned k = 0; k < b->dev[i].slots; k++)
+			if (!b->s.open_slot(b->s.ctx, b->slots++, &b->dev[i], i, k))
+				return false;
+	cost = bench_usage_since(before);
+	printf(" slots=%u open_us=%.0f threads=%u", b->slots, cost.wall_us, bench_threads() - 1);
+	for (unsigned i = 0; i < b->slots; i++)
+		if (!b->s.power_on(b->s.ctx, i, b->o->protocol) ||
+		    (b->o->poll && !b->s.start_polling(b->s.ctx, i)))
+			return false;
 	return true;
+}
+
+/* As pcscd does when a reader is pulled out or pcscd ends. */
+static void close_all(struct bench *b)
+{
+	struct bench_usage before;
+	char command[600];
+
+	for (unsigned i = 0; b->o->unplug && i < b->devices; i++) {
+		snprintf(command, sizeof command, "'%s' unplug %u", b->o->unplug, i);
+		if (system(command) != 0)
+			printf(" unplug_failed=1");
+	}
+	fflush(stdout);
+	before = bench_usage_now();
+	for (unsigned i = 0; i < b->slots; i++) {
+		if (b->o->poll)
+			b->s.stop_polling(b->s.ctx, i);
+		b->s.close_slot(b->s.ctx, i);
+	}
+	printf(" close_us=%.0f", bench_usage_since(before).wall_us);
 }
 
 static size_t unhex(const char *text, uint8_t *out, size_t cap)
@@ -209,62 +173,110 @@ static size_t unhex(const char *text, uint8_t *out, size_t cap)
 	return n;
 }
 
+static size_t put_length(uint8_t *out, size_t n, bool extended)
+{
+	if (!extended) {
+		out[0] = (uint8_t)n;
+		return 1;
+	}
+	out[0] = (uint8_t)(n >> 8);
+	out[1] = (uint8_t)n;
+	return 2;
+}
+
+/* Completes CLA INS P1 P2 by data and Le (ISO 7816-4 5.1). */
+static void complete_apdu(struct options *o)
+{
+	bool extended = o->data > 255 || o->ne > 256;
+	uint8_t *p = o->apdu + o->apdu_len;
+
+	if (extended)
+		*p++ = 0;
+	if (o->data > 0) {
+		p += put_length(p, o->data, extended);
+		for (size_t i = 0; i < o->data; i++)
+			*p++ = (uint8_t)i;
+	}
+	if (o->ne > 0)
+		p += put_length(p, o->ne, extended);
+	o->apdu_len = (size_t)(p - o->apdu);
+}
+
 static bool parse(int argc, char **argv, struct options *o)
 {
 	int c;
 
 	*o = (struct options){ .rounds = 50, .slots_per_device = 1, .poll = true };
-	while ((c = getopt(argc, argv, "a:r:p:s:i:c:e:n")) != -1) {
+	while ((c = getopt(argc, argv, "a:r:p:s:i:c:d:l:e:u:nmx")) != -1) {
 		switch (c) {
 		case 'a': o->active = (unsigned)atoi(optarg); break;
 		case 'r': o->rounds = (unsigned)atoi(optarg); break;
 		case 'p': o->protocol = (unsigned)atoi(optarg); break;
 		case 's': o->slots_per_device = (unsigned)atoi(optarg); break;
 		case 'i': o->idle_s = (unsigned)atoi(optarg); break;
-		case 'c': o->apdu_len = unhex(optarg, o->apdu, sizeof o->apdu); break;
+		case 'c': o->apdu_len = unhex(optarg, o->apdu, 4); break;
+		case 'd': o->data = (size_t)atoi(optarg); break;
+		case 'l': o->ne = (size_t)atoi(optarg); break;
 		case 'e': o->expect = (size_t)atoi(optarg); break;
+		case 'u': o->unplug = optarg; break;
 		case 'n': o->poll = false; break;
+		case 'm': o->memory = true; break;
+		case 'x': o->leave = true; break;
 		default: return false;
 		}
 	}
-	if (optind + 1 != argc)
+	if (optind + 1 != argc || o->slots_per_device == 0 || o->data > 65535 || o->ne > 65536)
 		return false;
+	if (o->apdu_len == 4)
+		complete_apdu(o);
 	o->subject = argv[optind];
 	return true;
+}
+
+static bool measure(struct bench *b)
+{
+	unsigned failed = 0;
+
+	if (!(strcmp(b->o->subject, "floor") == 0 ? bench_floor_new(&b->s) :
+						     bench_driver_new(b->o->subject, &b->s)))
+		return false;
+	b->devices = bench_find_devices(b->dev, BENCH_MAX_SLOTS / b->o->slots_per_device,
+					b->o->slots_per_device);
+	printf("devices=%u", b->devices);
+	if (b->devices == 0)
+		return false;
+	if (b->o->memory)
+		return open_measuring_memory(b);
+	if (!open_all(b))
+		return false;
+	if (b->o->apdu_len > 0)
+		failed = run(b);
+	if (b->o->idle_s > 0)
+		idle(b->o);
+	if (!b->o->leave)
+		close_all(b);
+	return failed == 0;
 }
 
 int main(int argc, char **argv)
 {
 	static struct options o;
-	static struct bench_device dev[BENCH_MAX_SLOTS];
-	struct bench_subject s;
-	struct usage before, cost;
-	unsigned slots = 0, n, failed = 0;
+	static struct bench b = { .o = &o };
+	bool ok;
 
 	if (!parse(argc, argv, &o)) {
-		fprintf(stderr, "usage: bench-load [-a active] [-r rounds] [-p protocol] [-s slots per device]\n"
-				"  [-c APDU in hex] [-e length of the answer] [-i idle seconds] [-n no polling]  floor|LIBRARY\n");
+		fputs("usage: bench-load [option...] floor|LIBRARY\n"
+		      "  -s slots per device (1)   -p protocol (0)   -a slots at work (all)   -r rounds (50)\n"
+		      "  -c CLA INS P1 P2 in hex   -d bytes of data  -l Ne   -e length of the answer\n"
+		      "  -i idle seconds           -m memory of a slot only  -n no polling threads\n"
+		      "  -u CCID-SIM: unplug all before closing      -x leave without closing\n", stderr);
 		return 2;
 	}
-	if (!(strcmp(o.subject, "floor") == 0 ? bench_floor_new(&s) : bench_driver_new(o.subject, &s)))
-		return 1;
-	n = find_devices(dev, BENCH_MAX_SLOTS / o.slots_per_device, o.slots_per_device);
-	printf("devices=%u", n);
-	if (n == 0 || !open_all(&s, dev, n, &slots))
-		return 1;
-	for (unsigned i = 0; i < slots; i++)
-		if (!s.power_on(s.ctx, i, o.protocol) || (o.poll && !s.start_polling(s.ctx, i)))
-			return 1;
-	if (o.apdu_len > 0)
-		failed = run(&o, &s, slots);
-	if (o.idle_s > 0)
-		idle(&o);
-	for (unsigned i = 0; o.poll && i < slots; i++)
-		s.stop_polling(s.ctx, i);
-	before = usage_now();
-	for (unsigned i = 0; i < slots; i++)
-		s.close_slot(s.ctx, i);
-	cost = usage_since(before);
-	printf(" close_us=%.0f\n", cost.wall_us);
-	return failed ? 1 : 0;
+	if (o.memory)
+		mallopt(M_ARENA_MAX, 1);
+	ok = measure(&b);
+	putchar('\n');
+	fflush(stdout);
+	/* Not exit(): what is still open has threads. */
+	_exit(ok ? 0 : 1);
 }

@@ -133,7 +133,11 @@ e2e_enter()
 			tap_skip_all "no private namespaces here (needs root or user namespaces)"
 		e2e_script=$1
 		shift
-		E2E_INSIDE=1 exec "$CCID_SIM" run "$e2e_file" -- /bin/sh "$e2e_script" "$@"
+		E2E_INSIDE=1 "$CCID_SIM" run "$e2e_file" -- /bin/sh "$e2e_script" "$@"
+		e2e_status=$?
+		# 99: all went well, but the simulator complained
+		[ -n "$E2E_CLASSIC" ] && [ $e2e_status -eq 99 ] && e2e_status=0
+		exit $e2e_status
 	fi
 	# below /run, which is the simulator's own here: nothing stays behind
 	e2e_tmp=/run/ccid-sim/e2e

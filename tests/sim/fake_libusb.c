@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,42 @@ void clock_sleep_until(uint64_t at_ns)
 void fake_clock_advance(uint64_t ns)
 {
 	virtual_now += ns;
+}
+
+/* When a device next wants to be looked at, if that is before `at`, else `at`. */
+static uint64_t next_event_before(uint64_t at)
+{
+	uint64_t now = virtual_now;
+	unsigned i;
+
+	fake_usb_lock();
+	for (i = 0; i < fake.n_devs; i++) {
+		uint64_t next = sim_dev_next(fake.sim[i]);
+
+		if (next > now && next < at)
+			at = next;
+	}
+	fake_usb_unlock();
+	return at;
+}
+
+/* Virtual time: the moment comes, or another thread has its chance at what the devices do before it. */
+bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t at_ns)
+{
+	struct timespec ts = { (time_t)(at_ns / 1000000000u), (long)(at_ns % 1000000000u) };
+	uint64_t next;
+
+	if (!is_virtual)
+		return pthread_cond_timedwait(cond, mutex, &ts) != ETIMEDOUT;
+	if (at_ns <= virtual_now)
+		return false;
+	pthread_mutex_unlock(mutex);
+	next = next_event_before(at_ns);
+	if (next > virtual_now)
+		virtual_now = next;
+	sched_yield();
+	pthread_mutex_lock(mutex);
+	return at_ns > virtual_now;
 }
 
 /* --- the bus --- */

@@ -36,8 +36,9 @@ enum {
 
 /* bError */
 enum {
-	ERR_UNSUPPORTED = 0x00, ERR_LENGTH = 0x01, ERR_SLOT = 0x05, ERR_BUSY = 0xE0, ERR_CANCELLED = 0xEF,
-	ERR_PIN_TIMEOUT = 0xF0, ERR_MUTE = 0xFE, ERR_ABORTED = 0xFF,
+	ERR_UNSUPPORTED = 0x00, ERR_LENGTH = 0x01, ERR_SLOT = 0x05, ERR_BUSY = 0xE0,
+	ERR_CANCELLED = 0xEF,
+	ERR_PIN_TIMEOUT = 0xF0, ERR_PROCEDURE = 0xF4, ERR_MUTE = 0xFE, ERR_ABORTED = 0xFF,
 };
 
 /* What an interface's descriptors say: a row of the table, or lines of text. */

@@ -331,7 +331,8 @@ static void intr_stall(struct sim_dev *d, const struct sim_fault *t, struct sim_
 {
 	(void)d;
 	(void)t;
-	raw_interrupt(f, (const uint8_t *)"", 0, 0, SIM_STALL);
+	if (f->intr.head)
+		raw_interrupt(f, (const uint8_t *)"", 0, 0, SIM_STALL);
 	f->intr.halted = true;
 }
 

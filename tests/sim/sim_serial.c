@@ -386,7 +386,7 @@ static struct sim_dev *make_device(const struct kind *k, const char *const *card
 				   char *err, size_t err_cap)
 {
 	struct sim_dev **devs = NULL, *d;
-	char text[4096];
+	char text[2048];
 	size_t len = (size_t)snprintf(text, sizeof(text), "%s", k->text);
 	unsigned i;
 

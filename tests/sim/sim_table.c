@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Devices from the reader table: tab-separated, the first line names the columns. All rows with one dump
- * name, next to each other, are the interfaces of one device. The file: environment variable
+/* Devices from the reader table: tab-separated, the first line names the columns. Rows with
+ * one dump name and id, next to each other, are the interfaces of one device. The file: environment variable
  * CCID_SIM_TABLE, else the macro of that name, else readers/reader_descriptors.tsv. */
 #include "sim/sim_dev_priv.h"
 
@@ -196,29 +196,34 @@ static void iface_from_row(struct sim_iface_conf *f, const struct row *h, const 
 struct search {
 	const char *name;	/* dump name, or NULL */
 	unsigned vendor, product, index;
-	char dump[64];		/* the device that was found */
-	char before[64];	/* the dump of the row before */
-	bool found;
+	char before[80];	/* dump and ids of the row before */
+	unsigned number_before;
+	bool found, inside;
 };
 
+/* Rows with one name and one id, the interface numbers going up, are one device. */
 static bool row_wanted(struct search *s, const struct row *h, const struct row *r)
 {
 	const char *dump = column(h, r, "dump");
-	bool first_of_dump = strcmp(dump, s->before) != 0;
-	bool hit;
+	unsigned n = (unsigned)number(h, r, "bInterfaceNumber");
+	char device[80];
+	bool begins, hit;
 
-	sim_copy_text(s->before, sizeof(s->before), dump);
-	if (s->found)
-		return strcmp(dump, s->dump) == 0;
+	snprintf(device, sizeof(device), "%.60s %.4s:%.4s", dump, column(h, r, "idVendor"), column(h, r, "idProduct"));
+	begins = strcmp(device, s->before) != 0 || n <= s->number_before;
+	memcpy(s->before, device, sizeof(device));
+	s->number_before = n;
+	if (!begins)
+		return s->inside;
+	s->inside = false;
 	if (s->name)
 		hit = strcmp(dump, s->name) == 0;
 	else
 		hit = strtoul(column(h, r, "idVendor"), NULL, 16) == s->vendor &&
 		      strtoul(column(h, r, "idProduct"), NULL, 16) == s->product;
-	if (!hit || !first_of_dump || s->index-- != 0)
+	if (!hit || s->found || s->index-- != 0)
 		return false;
-	s->found = true;
-	sim_copy_text(s->dump, sizeof(s->dump), dump);
+	s->found = s->inside = true;
 	return true;
 }
 

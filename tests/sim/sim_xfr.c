@@ -262,6 +262,8 @@ static int character(struct sim_iface *f, unsigned slot, const uint8_t *p, size_
 int sim_exchange(struct sim_iface *f, unsigned slot, const uint8_t *data, size_t len, unsigned level,
 		 size_t room, struct sim_result *r, uint8_t *error)
 {
+	int rc;
+
 	memset(r, 0, sizeof(*r));
 	*error = ERR_MUTE;
 	/* short APDU devices of ICCD version B chain as extended ones do */
@@ -273,5 +275,8 @@ int sim_exchange(struct sim_iface *f, unsigned slot, const uint8_t *data, size_t
 		sim_complain(f->d, "bulk: XfrBlock without data");
 		return -1;
 	}
-	return sim_card_exchange(f, &f->slot[slot], data, len, r);
+	rc = sim_card_exchange(f, &f->slot[slot], data, len, r);
+	if (rc == SIM_CARD_CONFLICT)
+		*error = ERR_PROCEDURE;
+	return rc;
 }

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the benchmark runs, and what the figures must reach."""
+
+OURS, CLASSIC, FLOOR = "ifd-ccid", "libccid", "floor"
+SUBJECTS = (OURS, CLASSIC, FLOOR)
+CURVE = (1, 2, 4, 8, 16, 32, 64, 96)
+
+# A single-slot reader at TPDU level whose other properties do not matter.
+READER = "08e6:3437"
+SHORT = ["-c", "80140100", "-l", "256", "-e", "258"]    # no data, an answer of 256 bytes
+LONG = ["-c", "80160000", "-d", "65535", "-l", "65536", "-e", "65537", "-p", "1"]
+
+
+def sim(slots=1, copies=1, card="t0", lines=()):
+    """A simulator file: `copies` readers, all of whose slots can be busy, the same card in all."""
+    return real(READER, slots, card, [f"copies = {copies}", f"slots = {slots}", f"busy = {slots}", *lines])
+
+
+def real(row, slots, card, lines=()):
+    """A simulator file: a reader as the reader table has it, the same card in all slots."""
+    return "\n".join(["reader bench", "from = " + row, *lines] +
+                     [f"card {i} = {card}" for i in range(slots)]) + "\n"
+
+
+SLOW = "t0 time_us=20000"
+BANKS = sim(8, 12, card=SLOW)       # 12 readers of 8 slots: 96
+TWO_BANKS = sim(8, 2, card=SLOW)    # as many as libccid opens in one process
+ONE_BANK = sim(8, card=SLOW)
+
+
+class Case:
+    """One way to run bench-load. once: a figure that does not vary, or takes too long."""
+
+    def __init__(self, name, sim_text, args, subjects=SUBJECTS, once=False, tool=None, small=None,
+                 limit=120):
+        self.name, self.sim, self.args, self.subjects = name, sim_text, args, subjects
+        self.once, self.tool, self.limit = once, tool, limit
+        self.small = small          # name of the same case with 16 slots, for libccid
+
+
+NO_FLOOR = (OURS, CLASSIC)
+QUIT = ["-x"]
+CASES = [
+    Case("96 at work", BANKS, ["-s", "8", "-r", "50", *SHORT, *QUIT], small="16 at work"),
+    Case("16 at work", TWO_BANKS, ["-s", "8", "-r", "50", *SHORT, *QUIT]),
+    Case("96 open, 1 at work", BANKS, ["-s", "8", "-a", "1", "-r", "50", *SHORT, *QUIT],
+         small="16 open, 1 at work"),
+    Case("16 open, 1 at work", TWO_BANKS, ["-s", "8", "-a", "1", "-r", "50", *SHORT, *QUIT]),
+    Case("1 x 8 at work", ONE_BANK, ["-s", "8", "-r", "50", *SHORT, *QUIT]),
+    # Covadis Auriga, SpringCard H518
+    Case("3 slots, 2 busy places", real("0982:0040", 3, SLOW), ["-s", "3", "-r", "50", *SHORT, *QUIT],
+         NO_FLOOR),
+    Case("2 slots, 5 busy places", real("1c34:6122", 2, SLOW), ["-s", "2", "-r", "50", *SHORT, *QUIT],
+         NO_FLOOR),
+    Case("single slot, 0 ms", sim(), ["-r", "2000", *SHORT, *QUIT]),
+    Case("T=1 TPDU, 8 slots, 5 ms", sim(8, card="t1 time_us=5000", lines=["level = tpdu"]),
+         ["-s", "8", "-r", "100", "-p", "1", *SHORT, *QUIT], NO_FLOOR),
+    Case("64 KiB extended APDUs", sim(card="t1", lines=["level = extended", "maxlen = 1034"]),
+         ["-r", "10", *LONG, *QUIT], NO_FLOOR),
+    Case("closing 96", BANKS, ["-s", "8", "-r", "2", *SHORT], once=True, small="closing 16"),
+    Case("closing 16", TWO_BANKS, ["-s", "8", "-r", "2", *SHORT], once=True),
+    Case("closing 96, unplugged", BANKS, ["-s", "8", "-r", "2", *SHORT, "-u", "@SIM@"], once=True,
+         small="closing 16, unplugged"),
+    Case("closing 16, unplugged", TWO_BANKS, ["-s", "8", "-r", "2", *SHORT, "-u", "@SIM@"], once=True),
+    Case("memory", ONE_BANK, ["-s", "8", "-m", *SHORT], NO_FLOOR, once=True),
+    Case("96 idle", BANKS, ["-s", "8", "-r", "2", "-i", "10", *SHORT, *QUIT], once=True, small="16 idle"),
+    Case("16 idle", TWO_BANKS, ["-s", "8", "-r", "2", "-i", "10", *SHORT, *QUIT], once=True),
+    Case("instructions", sim(), [*SHORT, *QUIT], NO_FLOOR, once=True, tool="callgrind"),
+]
+
+
+class Goal:
+    """value OP limit. against: None for the figure itself, else the subject whose share it is;
+    plus: the difference counts, not the ratio."""
+
+    def __init__(self, limit, against=None, plus=False):
+        self.limit, self.against, self.plus = limit, against, plus
+
+    def text(self):
+        if self.plus:
+            return f"<= {self.against} + {self.limit:g}"
+        return f"<= {self.limit:.3g}" + (f" x {self.against}" if self.against else "")
+
+
+class Row:
+    """A line of the table: one figure of a case. exact: every run must reach the goal."""
+
+    def __init__(self, case, figure, title, goals, unit="", digits=1, exact=False):
+        self.case, self.figure, self.title, self.goals = case, figure, title, goals
+        self.unit, self.digits, self.exact = unit, digits, exact
+
+
+CPU, SWITCHES = "cpu_us_per_apdu", "switches_per_apdu"
+LEAN = [Goal(1.25, FLOOR)]
+ROWS = [
+    Row("96 at work", CPU, "CPU per APDU", LEAN + [Goal(1 / 3, CLASSIC)], "us"),
+    Row("96 at work", SWITCHES, "context switches per APDU", LEAN, digits=2),
+    Row("96 at work", "wall_over_ideal", "wall over 50 x 20 ms", [Goal(0.01, FLOOR, plus=True)], digits=3),
+    Row("96 open, 1 at work", CPU, "CPU per APDU", LEAN, "us"),
+    Row("96 open, 1 at work", SWITCHES, "context switches per APDU", LEAN, digits=2),
+    Row("1 x 8 at work", CPU, "CPU per APDU", LEAN, "us"),
+    Row("1 x 8 at work", SWITCHES, "context switches per APDU", LEAN, digits=2),
+    # 3 x 50 x 20 ms in 2 places; 2 x 50 x 20 ms at once. The bus takes a little, too.
+    Row("3 slots, 2 busy places", "wall_s", "wall for 3 x 50 x 20 ms", [Goal(1.5 * 1.1)], "s", 2),
+    Row("3 slots, 2 busy places", "in_flight", "most in flight", [Goal(2)], digits=0, exact=True),
+    Row("2 slots, 5 busy places", "wall_s", "wall for 2 x 50 x 20 ms", [Goal(1.0 * 1.1)], "s", 2),
+    Row("single slot, 0 ms", CPU, "CPU per APDU", [Goal(0.9, CLASSIC)], "us"),
+    Row("single slot, 0 ms", SWITCHES, "context switches per APDU", [Goal(1.0, CLASSIC)], digits=2),
+    Row("96 at work", "open_ms", "opening all slots", [Goal(100)], "ms"),
+    Row("closing 96", "close_ms", "closing all slots", [Goal(50)], "ms"),
+    Row("closing 96, unplugged", "close_ms", "the same, unplugged while polling", [Goal(50)], "ms"),
+    Row("T=1 TPDU, 8 slots, 5 ms", CPU, "CPU per APDU", [Goal(1 / 2.5, CLASSIC)], "us"),
+    Row("64 KiB extended APDUs", CPU, "CPU per APDU", [Goal(0.8, CLASSIC)], "us", 0),
+    Row("instructions", "per_apdu", "in the driver, per APDU", [Goal(0.5, CLASSIC)], digits=0),
+    Row("instructions", "all_per_apdu", "with libusb and libc, per APDU", [], digits=0),
+    Row("96 idle", "idle_wakeups", "wake-ups in 10 s", [Goal(0)], digits=0, exact=True),
+    Row("memory", "bytes_per_slot", "heap of a further slot", [Goal(4096)], "B", 0),
+    Row("96 at work", "threads_per_reader", "own threads for each reader", [Goal(1)], digits=2, exact=True),
+]
+
+
+def derive(figures):
+    """Figures made of those that bench-load printed, in place."""
+    if "wall_us" in figures:
+        figures["wall_s"] = figures["wall_us"] / 1e6
+        figures["wall_over_ideal"] = figures["wall_us"] / (50 * 20000)
+    if "open_us" in figures:
+        figures["open_ms"] = figures["open_us"] / 1e3
+        figures["threads_per_reader"] = figures["threads"] / figures["devices"]
+    if "close_us" in figures:
+        figures["close_ms"] = figures["close_us"] / 1e3
+    return figures

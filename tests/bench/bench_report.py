@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""From what was measured to the table, the plot and the README."""
+
+import shutil
+import statistics
+import subprocess
+
+from bench_cases import CASES, CLASSIC, FLOOR, OURS, ROWS
+
+MARK = "*"      # taken from the case with 16 slots
+
+
+def values(results, case, subject, figure):
+    """The figure in each round; None where the run failed."""
+    return [None if r is None else r.get(figure) for r in results.get(case, {}).get(subject, [])]
+
+
+def median(numbers):
+    numbers = [n for n in numbers if n is not None]
+    return statistics.median(numbers) if numbers else None
+
+
+def compare(results, case, figure, other, combine):
+    """Median over the rounds of combine(ours, other's); None when there is none."""
+    pairs = zip(values(results, case, OURS, figure), values(results, case, other, figure))
+    return median([combine(a, b) for a, b in pairs if a is not None and b is not None])
+
+
+def ratio(a, b):
+    return a / b if b else None
+
+
+def case_for(results, row, subject):
+    """The case in which a subject is compared: libccid may only have the one with 16 slots."""
+    small = {c.name: c.small for c in CASES}[row.case]
+    if subject == CLASSIC and small and median(values(results, row.case, CLASSIC, row.figure)) is None:
+        return small
+    return row.case
+
+
+def reached(results, row, goal):
+    """True, False, or None when there is nothing to compare with."""
+    if not goal.against:
+        mine = values(results, row.case, OURS, row.figure)
+        if not mine or None in mine:
+            return False
+        # What must never happen is judged by its worst round.
+        value = max(mine) if row.exact else median(mine)
+    else:
+        combine = (lambda a, b: a - b) if goal.plus else ratio
+        value = compare(results, case_for(results, row, goal.against), row.figure, goal.against, combine)
+    return None if value is None else value <= goal.limit + 1e-9
+
+
+def table(results):
+    """A list of dictionaries, one a row, everything a number or None."""
+    out = []
+    for row in ROWS:
+        classic = case_for(results, row, CLASSIC)
+        verdicts = [reached(results, row, g) for g in row.goals]
+        out.append({
+            "case": row.case, "figure": row.title, "unit": row.unit, "digits": row.digits,
+            "ours": median(values(results, row.case, OURS, row.figure)),
+            "libccid": median(values(results, classic, CLASSIC, row.figure)),
+            "floor": median(values(results, row.case, FLOOR, row.figure)),
+            "of_libccid": compare(results, classic, row.figure, CLASSIC, ratio),
+            "of_floor": compare(results, row.case, row.figure, FLOOR, ratio),
+            "classic_has_16_slots": classic != row.case,
+            "goal": ", ".join(g.text() for g in row.goals),
+            "verdicts": verdicts,
+            # None: nothing to compare with, or no goal.
+            "reached": None if not verdicts else False if False in verdicts else None if None in verdicts else True,
+        })
+    return out
+
+
+def cells(line):
+    def number(value, digits, mark=""):
+        return "-" if value is None else f"{value:.{digits}f}{mark}"
+
+    mark = MARK if line["classic_has_16_slots"] else ""
+    verdict = {True: "yes", False: "NO", None: "?" if line["goal"] else ""}
+    many = len(set(line["verdicts"])) > 1
+    said = ", ".join(verdict[v] for v in line["verdicts"]) if many else verdict[line["reached"]]
+    digits = line["digits"]
+    return [line["case"], line["figure"] + (f" ({line['unit']})" if line["unit"] else ""),
+            number(line["ours"], digits), number(line["libccid"], digits, mark),
+            number(line["floor"], digits), number(line["of_libccid"], 2, mark),
+            number(line["of_floor"], 2), line["goal"], said]
+
+
+HEAD = ["case", "figure", "this driver", "libccid", "floor", "/ libccid", "/ floor", "goal", "reached"]
+
+
+def as_text(lines):
+    rows = [HEAD] + [cells(line) for line in lines]
+    for i in range(len(rows) - 1, 1, -1):       # the name of a case once only
+        if rows[i][0] == rows[i - 1][0]:
+            rows[i][0] = ""
+    rows.insert(1, None)
+    width = [max(len(r[i]) for r in rows if r) for i in range(len(HEAD))]
+    text = []
+    for r in rows:
+        pad = [c.rjust(w) if 2 <= i <= 6 else c.ljust(w) for i, (c, w) in enumerate(zip(r or [], width))]
+        text.append("  ".join(pad).rstrip() if r else "  ".join("-" * w for w in width))
+    return "\n".join(text)
+
+
+def as_markdown(lines):
+    rows = [HEAD, ["---"] * 2 + ["---:"] * 5 + ["---"] * 2] + [cells(line) for line in lines]
+    return "\n".join("| " + " | ".join(c.replace("*", "\\*") for c in r) + " |" for r in rows)
+
+
+def notes(about):
+    """What a reader of the table has to know."""
+    text = [f"{about['date']}, {about['machine']}. Medians of {about['rounds']} rounds."]
+    classic = about["subjects"].get(CLASSIC)
+    text.append(f"libccid: {classic}." if classic else
+                "libccid: NOT MEASURED: not installed, and its package cannot be had here.")
+    if classic and about["classic_slots"] < 96:
+        text.append(f"{MARK} libccid does not open 96 slots in one process (\"{about['classic_refusal']}\"): its "
+                    "figure is that of 2 readers x 8 slots, and the ratio is to this driver with the same 16.")
+    if about.get("failures"):
+        text.append("Failed runs: " + "; ".join(about["failures"]) + ".")
+    return text
+
+
+GNUPLOT = """set terminal svg size 900,700 background "white"
+set output "bench.svg"
+set multiplot layout 2,1
+set logscale x 2
+set xtics (1, 2, 4, 8, 16, 32, 64, 96)
+set xrange [0.9:110]
+set grid
+set key top left
+set xlabel "cards at work"
+set ylabel "wall time of an APDU (ms; the card: 20)"
+set yrange [*<20:*]
+plot for [s in "{names}"] s.".dat" using 1:2 with linespoints title s
+set ylabel "CPU per APDU (us)"
+set yrange [0:*]
+plot for [s in "{names}"] s.".dat" using 1:3 with linespoints title s
+unset multiplot
+"""
+
+
+def plot(curve, folder):
+    """curve: subject -> [(active, wall ms, CPU us)]. Writes *.dat, bench.gp and, where there is a
+    gnuplot, bench.svg; returns whether that was drawn."""
+    names = []
+    for name, points in curve.items():
+        if points:
+            names.append(name)
+            (folder / f"{name}.dat").write_text("".join(f"{n} {w:.4f} {c:.3f}\n" for n, w, c in points))
+    (folder / "bench.gp").write_text(GNUPLOT.replace("{names}", " ".join(names)))
+    if not names or not shutil.which("gnuplot"):
+        return False
+    return subprocess.run(["gnuplot", "bench.gp"], cwd=folder, check=False).returncode == 0
+
+
+def write_readme(path, lines, about):
+    """Replaces what stands behind the line "## The last table"."""
+    head = "## The last table"
+    text = path.read_text().split(head)[0]
+    path.write_text(text + head + "\n\n" + "\n".join(notes(about)) + "\n\n" + as_markdown(lines) + "\n")

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* src/ifdh/ifdh_control.c: which control code does what, and which is refused. */
+#include "ifdh/ifdh.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <reader.h>
+#include <string.h>
+
+#define BIT(q) (UINT64_C(1) << QUIRK_##q)
+#define CODE(f) SCARD_CTL_CODE(0x330000 + (f))
+
+static struct transport transport;
+static struct transport_ops ops;
+static struct reader reader;
+static struct slot slot;
+
+static struct {
+	const char *called;
+	size_t len, answer_len;
+	enum ccid_err err;
+} t;
+
+/* ---- the slot floor ---- */
+
+static enum ccid_err called(const char *what, const uint8_t *in, size_t len,
+			    uint8_t *answer, size_t cap, size_t *answer_len)
+{
+	(void)in;
+	t.called = what;
+	t.len = len;
+	assert_int_equal(pthread_mutex_trylock(&slot.lock), 0);
+	pthread_mutex_unlock(&slot.lock);
+	*answer_len = t.answer_len;	/* also with an error: nobody may believe it */
+	if (t.err)
+		return t.err;
+	if (t.answer_len > cap)
+		return CCID_ERR_SHORT_BUFFER;
+	memset(answer, 0xAB, t.answer_len);
+	return CCID_OK;
+}
+
+enum ccid_err slot_escape(struct slot *s, const uint8_t *data, size_t len,
+			  uint8_t *answer, size_t cap, size_t *answer_len)
+{
+	(void)s;
+	return called("escape", data, len, answer, cap, answer_len);
+}
+
+enum ccid_err slot_pin_verify(struct slot *s, const uint8_t *in, size_t len,
+			      uint8_t *answer, size_t cap, size_t *answer_len)
+{
+	(void)s;
+	return called("verify", in, len, answer, cap, answer_len);
+}
+
+enum ccid_err slot_pin_modify(struct slot *s, const uint8_t *in, size_t len,
+			      uint8_t *answer, size_t cap, size_t *answer_len)
+{
+	(void)s;
+	return called("modify", in, len, answer, cap, answer_len);
+}
+
+static enum ccid_err bus_path(const struct transport *tr, char *out, size_t cap)
+{
+	static const char path[] = "1-4.2:1.0";
+
+	assert_ptr_equal(tr, &transport);
+	if (cap < sizeof path)
+		return CCID_ERR_SHORT_BUFFER;
+	memcpy(out, path, sizeof path);
+	return CCID_OK;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&t, 0, sizeof t);
+	memset(&transport, 0, sizeof transport);
+	memset(&reader, 0, sizeof reader);
+	memset(&slot, 0, sizeof slot);
+	ops = (struct transport_ops){ .bus_path = bus_path };
+	transport.ops = &ops;
+	reader.transport = &transport;
+	reader.level = LEVEL_SHORT_APDU;
+	slot.reader = &reader;
+	pthread_mutex_init(&slot.lock, NULL);
+	return 0;
+}
+
+static uint8_t out[300];
+static size_t returned;
+
+static RESPONSECODE control(DWORD code, const char *in, size_t len, size_t cap)
+{
+	RESPONSECODE rc;
+
+	memset(out, 0xEE, sizeof out);
+	returned = 99;
+	t.called = NULL;
+	rc = ifdh_control(&slot, code, (const uint8_t *)in, len, out, cap, &returned);
+	assert_int_equal(out[cap], 0xEE);
+	if (rc != IFD_SUCCESS)
+		assert_int_equal(returned, 0);
+	assert_int_equal(pthread_mutex_trylock(&slot.lock), 0);
+	pthread_mutex_unlock(&slot.lock);
+	return rc;
+}
+
+static void unknown_codes(void **state)
+{
+	static const DWORD codes[] = { 0, 1, SCARD_CTL_CODE(0), SCARD_CTL_CODE(2), SCARD_CTL_CODE(3401),
+				       CODE(1), CODE(0x20), 0xFFFFFFFF };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+		assert_int_equal(control(codes[i], "x", 1, 100), IFD_ERROR_NOT_SUPPORTED);
+}
+
+static void null_buffers(void **state)
+{
+	(void)state;
+	assert_int_equal(ifdh_control(&slot, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 1, out, 10, &returned),
+			 IFD_COMMUNICATION_ERROR);
+	assert_int_equal(ifdh_control(&slot, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, NULL, 10, &returned),
+			 IFD_COMMUNICATION_ERROR);
+	assert_int_equal(ifdh_control(&slot, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, NULL, 0, &returned),
+			 IFD_ERROR_INSUFFICIENT_BUFFER);
+	assert_int_equal(returned, 0);
+}
+
+static void features(void **state)
+{
+	(void)state;
+	assert_int_equal(control(CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, 200), IFD_SUCCESS);
+	assert_int_equal(returned, 6);
+	assert_memory_equal(out, "\x12\x04\x42\x33\x00\x12", 6);
+	assert_int_equal(control(0x313520, NULL, 0, 200), IFD_SUCCESS);
+	assert_int_equal(returned, 6);
+	assert_int_equal(control(CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, 5), IFD_ERROR_INSUFFICIENT_BUFFER);
+	assert_int_equal(control(CODE(FEATURE_GET_TLV_PROPERTIES), NULL, 0, 200), IFD_SUCCESS);
+	assert_true(returned > 6);
+}
+
+static void pinpads_only(void **state)
+{
+	static const DWORD codes[] = { CODE(FEATURE_VERIFY_PIN_DIRECT), CODE(FEATURE_MODIFY_PIN_DIRECT),
+				       CODE(FEATURE_IFD_PIN_PROPERTIES) };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(control(codes[i], "x", 1, 100), IFD_ERROR_NOT_SUPPORTED);
+	assert_null(t.called);
+	reader.desc.bPINSupport = CCID_PIN_VERIFY;
+	t.answer_len = 2;
+	assert_int_equal(control(codes[0], "abc", 3, 100), IFD_SUCCESS);
+	assert_string_equal(t.called, "verify");
+	assert_int_equal(t.len, 3);
+	assert_int_equal(returned, 2);
+	assert_int_equal(control(codes[1], "abc", 3, 100), IFD_ERROR_NOT_SUPPORTED);
+	assert_int_equal(control(codes[2], NULL, 0, 100), IFD_SUCCESS);
+	assert_int_equal(returned, 4);
+	reader.desc.bPINSupport = CCID_PIN_MODIFY;
+	assert_int_equal(control(codes[1], "abc", 3, 100), IFD_SUCCESS);
+	assert_string_equal(t.called, "modify");
+	/* wrong lengths and the like */
+	t.err = CCID_ERR_NOT_SUPPORTED;
+	assert_int_equal(control(codes[1], "abc", 3, 100), IFD_NOT_SUPPORTED);
+}
+
+static void escape_needs_permission(void **state)
+{
+	static const DWORD codes[] = { SCARD_CTL_CODE(1), CODE(FEATURE_CCID_ESC_COMMAND) };
+
+	(void)state;
+	t.answer_len = 7;
+	for (size_t i = 0; i < 2; i++) {
+		reader.config.driver_options = 0;
+		reader.quirks.bits = 0;
+		assert_int_equal(control(codes[i], "\x02", 1, 100), IFD_COMMUNICATION_ERROR);
+		assert_null(t.called);
+		reader.quirks.bits = BIT(ESCAPE_FIRMWARE_VERSION);
+		assert_int_equal(control(codes[i], "\x02", 1, 100), IFD_SUCCESS);
+		assert_string_equal(t.called, "escape");
+		assert_int_equal(returned, 7);
+		assert_int_equal(control(codes[i], "\x03", 1, 100), IFD_COMMUNICATION_ERROR);
+		reader.config.driver_options = OPTION_ESCAPE_AUTHORISED;
+		assert_int_equal(control(codes[i], "\x03", 1, 100), IFD_SUCCESS);
+		assert_int_equal(control(codes[i], "\x03", 1, 6), IFD_ERROR_INSUFFICIENT_BUFFER);
+		t.err = CCID_ERR_NO_DEVICE;
+		assert_int_equal(control(codes[i], "\x03", 1, 100), IFD_NO_SUCH_DEVICE);
+		t.err = CCID_OK;
+	}
+}
+
+static void mct_is_no_way_round(void **state)
+{
+	(void)state;
+	reader.config.driver_options = OPTION_ESCAPE_AUTHORISED;
+	assert_int_equal(control(CODE(FEATURE_MCT_READER_DIRECT), "\x20", 1, 100), IFD_ERROR_NOT_SUPPORTED);
+	assert_null(t.called);
+	reader.config.driver_options = 0;
+	reader.quirks.bits = BIT(MCT_READER_DIRECT);
+	t.answer_len = 2;
+	assert_int_equal(control(CODE(FEATURE_MCT_READER_DIRECT), "\x20\x12", 2, 100), IFD_SUCCESS);
+	assert_string_equal(t.called, "escape");
+	assert_int_equal(returned, 2);
+}
+
+#define NAD(text) control(SCARD_CTL_CODE(3600), text, sizeof(text) - 1, 100)
+
+static void nad(void **state)
+{
+	(void)state;
+	assert_int_equal(NAD("\x3F\x00\x00"), IFD_NOT_SUPPORTED);	/* not at TPDU level */
+	reader.level = LEVEL_TPDU;
+	slot.negotiated = true;
+	assert_int_equal(NAD("\x3E\x00\x01\x21"), IFD_SUCCESS);		/* T=0 */
+	assert_memory_equal(out, "\x3E\x00\x01\x01", 4);
+	assert_int_equal(slot.t1.nad, 0);
+	slot.params.protocol = 1;
+	assert_int_equal(NAD("\x3E\x00\x01\x21"), IFD_SUCCESS);
+	assert_int_equal(returned, 4);
+	assert_memory_equal(out, "\x3E\x00\x01\x00\xEE", 5);
+	assert_int_equal(slot.t1.nad, 0x21);
+	assert_int_equal(NAD("\x3F\x00\x00"), IFD_SUCCESS);
+	assert_int_equal(returned, 5);
+	assert_memory_equal(out, "\x3F\x00\x02\x00\x21\xEE", 6);
+	/* no node address */
+	static const char wrong[][5] = { "\x3E\x00\x01\x11", "\x3E\x00\x01\x81", "\x3E\x00\x01\x18", "\x3E\x00\x01\xFF" };
+
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(control(SCARD_CTL_CODE(3600), wrong[i], 4, 100), IFD_SUCCESS);
+		assert_memory_equal(out, "\x3E\x00\x01\x01", 4);
+	}
+	assert_int_equal(slot.t1.nad, 0x21);
+	assert_int_equal(NAD("\x3E\x00\x01\x00"), IFD_SUCCESS);
+	assert_int_equal(slot.t1.nad, 0);
+	/* not the commands */
+	assert_int_equal(NAD(""), IFD_COMMUNICATION_ERROR);
+	assert_int_equal(NAD("\x3E\x00\x01"), IFD_COMMUNICATION_ERROR);
+	assert_int_equal(NAD("\x3E\x00\x01\x21\x00"), IFD_COMMUNICATION_ERROR);
+	assert_int_equal(NAD("\x3F\x00\x01"), IFD_COMMUNICATION_ERROR);
+	assert_int_equal(NAD("\x40\x00\x00"), IFD_COMMUNICATION_ERROR);
+	/* nothing changes when the answer does not fit */
+	assert_int_equal(control(SCARD_CTL_CODE(3600), "\x3E\x00\x01\x21", 4, 3), IFD_ERROR_INSUFFICIENT_BUFFER);
+	assert_int_equal(slot.t1.nad, 0);
+	assert_int_equal(control(SCARD_CTL_CODE(3600), "\x3F\x00\x00", 3, 4), IFD_ERROR_INSUFFICIENT_BUFFER);
+}
+
+static void usb_path(void **state)
+{
+	(void)state;
+	assert_int_equal(control(SCARD_CTL_CODE(3601), NULL, 0, 100), IFD_SUCCESS);
+	assert_int_equal(returned, 10);
+	assert_string_equal((char *)out, "1-4.2:1.0");
+	assert_int_equal(control(SCARD_CTL_CODE(3601), NULL, 0, 10), IFD_SUCCESS);
+	assert_int_equal(control(SCARD_CTL_CODE(3601), NULL, 0, 9), IFD_ERROR_INSUFFICIENT_BUFFER);
+	assert_int_equal(control(SCARD_CTL_CODE(3601), NULL, 0, 0), IFD_ERROR_INSUFFICIENT_BUFFER);
+	ops.bus_path = NULL;
+	assert_int_equal(control(SCARD_CTL_CODE(3601), NULL, 0, 100), IFD_NOT_SUPPORTED);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, setup)
+	const struct CMUnitTest tests[] = {
+		T(unknown_codes), T(null_buffers), T(features), T(pinpads_only), T(escape_needs_permission),
+		T(mct_is_no_way_round), T(nad), T(usb_path),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
