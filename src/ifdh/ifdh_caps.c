@@ -158,13 +158,10 @@ static bool card_always_present(const struct slot *s)
 	return s->reader->transport->card_always_present;
 }
 
-/* Without them pcscd must ask IFDHICCPresence again and again. A USB device (bus 1 and up) has them
- * only by its interrupt endpoint, CCID 1.10 §5.4. */
+/* Without them pcscd must ask IFDHICCPresence again and again. */
 static bool has_notifications(const struct slot *s)
 {
-	const struct transport *t = s->reader->transport;
-
-	return t->ops->wait_change && (t->bus == 0 || t->desc.interrupt_in != 0);
+	return s->reader->transport->ops->wait_change;
 }
 
 static enum ccid_err get_polling(struct slot *s, struct cap_value *v)

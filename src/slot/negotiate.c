@@ -26,15 +26,11 @@ static const uint8_t openpgp_v1_atr[] = {
 
 enum exchange_level negotiate_level(const struct ccid_desc *desc)
 {
-	bool iccd_b = desc->bInterfaceProtocol == CCID_PROTOCOL_ICCD_B;
-
-	if (desc->bInterfaceProtocol == CCID_PROTOCOL_ICCD_A)
-		return LEVEL_CHARACTER;
 	switch (desc->dwFeatures & CCID_FEATURE_LEVEL_MASK) {
 	case CCID_FEATURE_TPDU:
 		return LEVEL_TPDU;
 	case CCID_FEATURE_SHORT_APDU:
-		return iccd_b ? LEVEL_EXTENDED_APDU : LEVEL_SHORT_APDU;
+		return LEVEL_SHORT_APDU;
 	case CCID_FEATURE_EXTENDED_APDU:
 		return LEVEL_EXTENDED_APDU;
 	default:

@@ -215,18 +215,17 @@ enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r)
 		if (!s->out)
 			return CCID_ERR_NOMEM;
 	}
-	libusb_fill_bulk_transfer(s->out, u->handle, u->t.desc.bulk_out, r->msg, (int)r->len,
-				  out_done, s, 0);
-	rc = libusb_submit_transfer(s->out);
-	if (rc != 0)
-		return usb_error(rc);
-	s->out_pending = true;
+	/* The answer's place first: a message that went out could not be called back. */
 	if (!u->in_pending) {
 		u->in_have = 0;
 		rc = submit_in(u);
 		if (rc != 0)
-			libusb_cancel_transfer(s->out);
+			return usb_error(rc);
 	}
+	libusb_fill_bulk_transfer(s->out, u->handle, u->t.desc.bulk_out, r->msg, (int)r->len,
+				  out_done, s, 0);
+	rc = libusb_submit_transfer(s->out);
+	s->out_pending = rc == 0;
 	return usb_error(rc);
 }
 

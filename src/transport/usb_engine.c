@@ -94,7 +94,7 @@ void usb_lost(struct usb_transport *u)
 	if (u->lost)
 		return;
 	u->lost = true;
-	usb_publish_all(u, CCID_ERR_STALE);
+	usb_publish_all(u, u->gone ? CCID_ERR_NO_DEVICE : CCID_ERR_STALE);
 	/* Those in the gate's queue have no request in flight yet: wake them too. */
 	for (unsigned i = 0; i < u->n_slots; i++)
 		pump_wake(u->pump, &u->slots[i].command);
@@ -430,6 +430,19 @@ const struct transport_ops usb_bulk_ops = {
 	.wait_change = usb_wait_change,
 	.stop_change = usb_stop_change,
 	.mark_changed = usb_mark_changed,
+	.set_gone = usb_set_gone,
+	.set_closed = usb_set_closed,
+	.reopen = usb_reopen,
+	.bus_path = usb_bus_path,
+	.close = usb_close,
+};
+
+/* A reader without an interrupt endpoint says nothing by itself. */
+const struct transport_ops usb_bulk_quiet_ops = {
+	.start = bulk_start,
+	.wait = bulk_wait,
+	.finish = bulk_finish,
+	.abort = bulk_abort,
 	.set_gone = usb_set_gone,
 	.set_closed = usb_set_closed,
 	.reopen = usb_reopen,

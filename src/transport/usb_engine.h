@@ -78,6 +78,7 @@ void usb_detach(struct usb_transport *u);
 
 /* usb_engine.c */
 extern const struct transport_ops usb_bulk_ops;
+extern const struct transport_ops usb_bulk_quiet_ops;
 enum ccid_err usb_engine_init(struct usb_transport *u);
 /* Starts the standing interrupt transfer. */
 enum ccid_err usb_engine_go(struct usb_transport *u);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transport/usb_find.h"
 
+#include "util/buf.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -58,6 +60,19 @@ static enum ccid_err refuse(const struct log_ctx *log, unsigned interface, const
 	return CCID_ERR_NO_DEVICE;
 }
 
+#define FEATURE_USB_WAKE_UP 0x00000800u	/* ICCD 1.0: set by every USB ICC */
+
+/* Bulk or control pipe? Readers older than the standards have other numbers in bInterfaceProtocol than
+ * what they do: both bulk endpoints and nothing of ICCD in dwFeatures is CCID. */
+static uint8_t protocol_of(const struct libusb_interface_descriptor *alt, const struct ccid_desc *d)
+{
+	bool bulk = d->bulk_in && d->bulk_out;
+
+	if (bulk && (!(d->dwFeatures & FEATURE_USB_WAKE_UP) || alt->bInterfaceProtocol > CCID_PROTOCOL_ICCD_B))
+		return CCID_PROTOCOL_BULK;
+	return alt->bInterfaceProtocol;
+}
+
 static enum ccid_err judge(const struct libusb_interface_descriptor *alt, const struct log_ctx *log,
 			   struct ccid_desc *d)
 {
@@ -66,19 +81,18 @@ static enum ccid_err judge(const struct libusb_interface_descriptor *alt, const 
 	size_t len = 0;
 	const uint8_t *p = class_descriptor(alt, &len);
 
-	d->bInterfaceNumber = alt->bInterfaceNumber;
-	d->bInterfaceClass = alt->bInterfaceClass;
-	d->bInterfaceProtocol = alt->bInterfaceProtocol;
-	/* Vendor-class readers use this byte for their own numbers: they are bulk readers. */
-	if (alt->bInterfaceClass == CCID_CLASS_VENDOR)
-		d->bInterfaceProtocol = CCID_PROTOCOL_BULK;
-	if (d->bInterfaceProtocol > CCID_PROTOCOL_ICCD_B)
-		return refuse(log, number, "bInterfaceProtocol is none of 0, 1, 2");
 	if (!p)
 		return refuse(log, number, "no class descriptor");
+	d->bInterfaceNumber = alt->bInterfaceNumber;
+	d->bInterfaceClass = alt->bInterfaceClass;
+	endpoints(alt, d);
+	if (len >= CCID_CLASS_DESCRIPTOR_LENGTH)
+		d->dwFeatures = get_le32(p + 40);
+	d->bInterfaceProtocol = protocol_of(alt, d);
+	if (d->bInterfaceProtocol > CCID_PROTOCOL_ICCD_B)
+		return refuse(log, number, "bInterfaceProtocol is none of 0, 1, 2");
 	if (ccid_desc_parse(d, p, len, &why) != CCID_OK)
 		return refuse(log, number, why);
-	endpoints(alt, d);
 	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK && (!d->bulk_in || !d->bulk_out))
 		return refuse(log, number, "a bulk endpoint is missing");
 	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK && (!d->bulk_in_packet || !d->bulk_out_packet))

@@ -167,7 +167,7 @@ static enum ccid_err set_up(struct usb_transport *u, const struct libusb_device_
 	bool bulk = u->t.desc.bInterfaceProtocol == CCID_PROTOCOL_BULK;
 	enum ccid_err err;
 
-	u->t.ops = bulk ? &usb_bulk_ops : &usb_iccd_ops;
+	u->t.ops = !bulk ? &usb_iccd_ops : u->t.desc.interrupt_in ? &usb_bulk_ops : &usb_bulk_quiet_ops;
 	u->t.manufacturer = read_string(u, dd->iManufacturer);
 	u->t.serial_number = read_string(u, dd->iSerialNumber);
 	if (bulk)

@@ -53,6 +53,7 @@ static bool is_done(const struct waiter *w)
 	return __atomic_load_n(&w->done, __ATOMIC_ACQUIRE) != 0;
 }
 
+/* One found in the lists is unparked under the pump's lock: without it, it may be gone. */
 static void unpark(struct waiter *w)
 {
 	pthread_mutex_lock(&w->lock);
@@ -98,6 +99,12 @@ static void list_remove(struct pump *p, struct waiter *w)
 	w->listed = false;
 }
 
+/* Written under lock, read by the leader without. */
+static void set_yield(struct pump *p, bool yield)
+{
+	__atomic_store_n(&p->yield, yield, __ATOMIC_RELAXED);
+}
+
 static bool in_grace(const struct pump *p, uint64_t now)
 {
 	return now < p->last_command_ns + (uint64_t)PUMP_GRACE_MS * NS_PER_MS;
@@ -119,12 +126,12 @@ static bool try_lead(struct pump *p, struct waiter *w, struct deadline *until)
 			p->deputy = NULL;
 		p->leader = w;
 		p->leader_thread = pthread_self();
-		p->yield = false;
+		set_yield(p, false);
 	} else {
 		list_add(p, w);
 		if (w->kind == WAIT_COMMAND && p->leader && p->leader->kind == WAIT_IDLE &&
 		    !p->yield) {
-			p->yield = true;
+			set_yield(p, true);
 			libusb_interrupt_event_handler(p->ctx);
 		}
 		if (w->kind == WAIT_IDLE && (!p->leader || p->leader->kind == WAIT_COMMAND)) {
@@ -150,7 +157,7 @@ static void stop_leading(struct pump *p, struct waiter *w)
 
 	pthread_mutex_lock(&p->lock);
 	p->leader = NULL;
-	p->yield = false;
+	set_yield(p, false);
 	if (w->kind == WAIT_COMMAND)
 		p->last_command_ns = clock_now();
 	next = p->parked[WAIT_COMMAND];
@@ -160,9 +167,9 @@ static void stop_leading(struct pump *p, struct waiter *w)
 	/* After a command an idle waiter must be looking at the clock. */
 	if (!next && !p->deputy)
 		next = p->parked[WAIT_IDLE];
-	pthread_mutex_unlock(&p->lock);
 	if (next)
 		unpark(next);
+	pthread_mutex_unlock(&p->lock);
 }
 
 /* w leaves the parked; the part it played goes to another. */
@@ -179,9 +186,9 @@ static void leave(struct pump *p, struct waiter *w)
 		next = p->parked[WAIT_COMMAND];
 	if (!next && !p->deputy && (!p->leader || p->leader->kind == WAIT_COMMAND))
 		next = p->parked[WAIT_IDLE];
-	pthread_mutex_unlock(&p->lock);
 	if (next)
 		unpark(next);
+	pthread_mutex_unlock(&p->lock);
 }
 
 static void lead(struct pump *p, struct waiter *w, const struct deadline *d)

@@ -261,7 +261,7 @@ static bool measure(struct bench *b)
 int main(int argc, char **argv)
 {
 	static struct options o;
-	static struct bench b = { .o = &o };
+	static struct bench b;
 	bool ok;
 
 	if (!parse(argc, argv, &o)) {
@@ -274,6 +274,7 @@ int main(int argc, char **argv)
 	}
 	if (o.memory)
 		mallopt(M_ARENA_MAX, 1);
+	b.o = &o;
 	ok = measure(&b);
 	putchar('\n');
 	fflush(stdout);

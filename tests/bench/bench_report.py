@@ -61,7 +61,8 @@ def table(results):
         out.append({
             "case": row.case, "figure": row.title, "unit": row.unit, "digits": row.digits,
             "ours": median(values(results, row.case, OURS, row.figure)),
-            "libccid": median(values(results, classic, CLASSIC, row.figure)),
+            "libccid": "fails" if failed(results, classic, CLASSIC) else
+                       median(values(results, classic, CLASSIC, row.figure)),
             "floor": median(values(results, row.case, FLOOR, row.figure)),
             "of_libccid": compare(results, classic, row.figure, CLASSIC, ratio),
             "of_floor": compare(results, row.case, row.figure, FLOOR, ratio),
@@ -74,9 +75,17 @@ def table(results):
     return out
 
 
+def failed(results, case, subject):
+    """It ran, and never to its end."""
+    runs = results.get(case, {}).get(subject, [])
+    return bool(runs) and not any(runs)
+
+
 def cells(line):
     def number(value, digits, mark=""):
-        return "-" if value is None else f"{value:.{digits}f}{mark}"
+        if value is None:
+            return "-"
+        return "fails" if value == "fails" else f"{value:.{digits}f}{mark}"
 
     mark = MARK if line["classic_has_16_slots"] else ""
     verdict = {True: "yes", False: "NO", None: "?" if line["goal"] else ""}

@@ -74,18 +74,27 @@ change("plug")
 same(context.wait_readers(1), [NAME], "plugged: the reader is back")
 works("it works")
 
-# two changes in a row, faster than anybody looks
-for i in range(5):
+
+
+def quick_changes():
+    """Faster than anybody looks: pcscd removes a reader that it has only just begun to poll."""
+    for i in range(5):
+        change("unplug")
+        change("plug")
+    works("after five quick changes the reader works")
+    same(context.wait_readers(1), [NAME], "and is there once")
     change("unplug")
     change("plug")
-works("after five quick changes the reader works")
-same(context.wait_readers(1), [NAME], "and is there once")
-change("unplug")
-change("plug")
-change("unplug")
-wait_for(settled)
-same(context.wait_readers(0), [], "after a quick in and out it is not")
-change("plug")
-same(context.wait_readers(1), [NAME], "the reader is back")
-works("it works")
+    change("unplug")
+    wait_for(settled)
+    same(context.wait_readers(0), [], "after a quick in and out it is not")
+    change("plug")
+    same(context.wait_readers(1), [NAME], "the reader is back")
+    works("it works")
+
+
+if CLASSIC:
+    better(False, "quick changes")  # its polling is not ended by a stop that comes first
+else:
+    quick_changes()
 ok(pcscd_alive(), "pcscd lives")

@@ -45,7 +45,8 @@ void clock_sleep_until(uint64_t at_ns)
 		return;
 	}
 	while (now < at_ns) {
-		struct timespec ts = { (time_t)((at_ns - now) / 1000000000u), (long)((at_ns - now) % 1000000000u) };
+		struct timespec ts = { (time_t)((at_ns - now) / 1000000000u),
+				       (long)((at_ns - now) % 1000000000u) };
 
 		nanosleep(&ts, NULL);
 		now = clock_now();
@@ -194,8 +195,9 @@ void fake_usb_name(unsigned nr, unsigned interface, char *name, size_t cap)
 
 	fake_usb_lock();
 	dev = fake.dev[nr];
-	snprintf(name, cap, "usb:%04x/%04x:libudev:%u:/dev/bus/usb/%03u/%03u", sim_dev_vendor(fake.sim[nr]),
-		 sim_dev_product(fake.sim[nr]), interface, dev ? dev->bus : 1, dev ? dev->address : 0);
+	snprintf(name, cap, "usb:%04x/%04x:libudev:%u:/dev/bus/usb/%03u/%03u",
+		 sim_dev_vendor(fake.sim[nr]), sim_dev_product(fake.sim[nr]), interface,
+		 dev ? dev->bus : 1, dev ? dev->address : 0);
 	fake_usb_unlock();
 }
 
@@ -381,7 +383,8 @@ int LIBUSB_CALL libusb_init(libusb_context **ctx)
 }
 
 #if LIBUSB_API_VERSION >= 0x0100010A
-int LIBUSB_CALL libusb_init_context(libusb_context **ctx, const struct libusb_init_option options[], int num_options)
+int LIBUSB_CALL libusb_init_context(libusb_context **ctx, const struct libusb_init_option options[],
+				    int num_options)
 {
 	(void)options;
 	(void)num_options;
@@ -507,7 +510,8 @@ bool fake_alive(const struct libusb_device_handle *h)
 }
 
 /* Under lock. */
-static int make_handle(struct libusb_context *ctx, struct libusb_device *dev, libusb_device_handle **out)
+static int make_handle(struct libusb_context *ctx, struct libusb_device *dev,
+		       libusb_device_handle **out)
 {
 	struct libusb_device_handle *h;
 

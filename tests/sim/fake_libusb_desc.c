@@ -58,7 +58,8 @@ struct parse {
 
 static void on_interface(struct parse *s, const uint8_t *p)
 {
-	struct libusb_interface *ifs = (struct libusb_interface *)(uintptr_t)s->c->interface, *f = NULL;
+	struct libusb_interface *ifs = (struct libusb_interface *)(uintptr_t)s->c->interface,
+				*f = NULL;
 	struct libusb_interface_descriptor *list;
 	int i;
 
@@ -137,7 +138,8 @@ static struct libusb_config_descriptor *parse_config(const uint8_t *p, size_t le
 	return s.c;
 }
 
-int LIBUSB_CALL libusb_get_config_descriptor(libusb_device *dev, uint8_t index, struct libusb_config_descriptor **c)
+int LIBUSB_CALL libusb_get_config_descriptor(libusb_device *dev, uint8_t index,
+					     struct libusb_config_descriptor **c)
 {
 	if (index != 0)
 		return LIBUSB_ERROR_NOT_FOUND;
@@ -147,7 +149,8 @@ int LIBUSB_CALL libusb_get_config_descriptor(libusb_device *dev, uint8_t index, 
 	return 0;
 }
 
-int LIBUSB_CALL libusb_get_active_config_descriptor(libusb_device *dev, struct libusb_config_descriptor **c)
+int LIBUSB_CALL libusb_get_active_config_descriptor(libusb_device *dev,
+						    struct libusb_config_descriptor **c)
 {
 	return libusb_get_config_descriptor(dev, 0, c);
 }
@@ -171,7 +174,8 @@ void LIBUSB_CALL libusb_free_config_descriptor(struct libusb_config_descriptor *
 		return;
 	for (i = 0; i < c->bNumInterfaces; i++) {
 		for (j = 0; j < c->interface[i].num_altsetting; j++) {
-			const struct libusb_interface_descriptor *a = &c->interface[i].altsetting[j];
+			const struct libusb_interface_descriptor *a =
+				&c->interface[i].altsetting[j];
 
 			for (k = 0; k < a->bNumEndpoints; k++)
 				free_const(a->endpoint[k].extra);
@@ -199,7 +203,8 @@ int LIBUSB_CALL libusb_get_device_speed(libusb_device *dev)
 
 /* --- strings --- */
 
-int LIBUSB_CALL libusb_get_string_descriptor_ascii(libusb_device_handle *h, uint8_t index, unsigned char *data, int length)
+int LIBUSB_CALL libusb_get_string_descriptor_ascii(libusb_device_handle *h, uint8_t index,
+						   unsigned char *data, int length)
 {
 	unsigned char p[255];
 	int rc, i, n = 0;
@@ -211,7 +216,8 @@ int LIBUSB_CALL libusb_get_string_descriptor_ascii(libusb_device_handle *h, uint
 	if (rc < 4)
 		return rc < 0 ? rc : LIBUSB_ERROR_IO;
 	lang = (uint16_t)(p[2] | p[3] << 8);
-	rc = libusb_control_transfer(h, 0x80, 6, (uint16_t)(0x0300 | index), lang, p, sizeof(p), 1000);
+	rc = libusb_control_transfer(h, 0x80, 6, (uint16_t)(0x0300 | index), lang, p, sizeof(p),
+				     1000);
 	if (rc < 2)
 		return rc < 0 ? rc : LIBUSB_ERROR_IO;
 	for (i = 2; i + 1 < rc && i + 1 < p[0] && n < length - 1; i += 2)
@@ -230,15 +236,18 @@ static const struct {
 	{ LIBUSB_ERROR_IO, "LIBUSB_ERROR_IO", "Input/Output Error" },
 	{ LIBUSB_ERROR_INVALID_PARAM, "LIBUSB_ERROR_INVALID_PARAM", "Invalid parameter" },
 	{ LIBUSB_ERROR_ACCESS, "LIBUSB_ERROR_ACCESS", "Access denied (insufficient permissions)" },
-	{ LIBUSB_ERROR_NO_DEVICE, "LIBUSB_ERROR_NO_DEVICE", "No such device (it may have been disconnected)" },
+	{ LIBUSB_ERROR_NO_DEVICE, "LIBUSB_ERROR_NO_DEVICE",
+	  "No such device (it may have been disconnected)" },
 	{ LIBUSB_ERROR_NOT_FOUND, "LIBUSB_ERROR_NOT_FOUND", "Entity not found" },
 	{ LIBUSB_ERROR_BUSY, "LIBUSB_ERROR_BUSY", "Resource busy" },
 	{ LIBUSB_ERROR_TIMEOUT, "LIBUSB_ERROR_TIMEOUT", "Operation timed out" },
 	{ LIBUSB_ERROR_OVERFLOW, "LIBUSB_ERROR_OVERFLOW", "Overflow" },
 	{ LIBUSB_ERROR_PIPE, "LIBUSB_ERROR_PIPE", "Pipe error" },
-	{ LIBUSB_ERROR_INTERRUPTED, "LIBUSB_ERROR_INTERRUPTED", "System call interrupted (perhaps due to signal)" },
+	{ LIBUSB_ERROR_INTERRUPTED, "LIBUSB_ERROR_INTERRUPTED",
+	  "System call interrupted (perhaps due to signal)" },
 	{ LIBUSB_ERROR_NO_MEM, "LIBUSB_ERROR_NO_MEM", "Insufficient memory" },
-	{ LIBUSB_ERROR_NOT_SUPPORTED, "LIBUSB_ERROR_NOT_SUPPORTED", "Operation not supported or unimplemented" },
+	{ LIBUSB_ERROR_NOT_SUPPORTED, "LIBUSB_ERROR_NOT_SUPPORTED",
+	  "Operation not supported or unimplemented" },
 	{ LIBUSB_ERROR_OTHER, "LIBUSB_ERROR_OTHER", "Other error" },
 };
 

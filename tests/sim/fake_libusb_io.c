@@ -26,7 +26,9 @@ struct libusb_transfer *LIBUSB_CALL libusb_alloc_transfer(int iso_packets)
 	fake.counts.total_allocs++;
 	fail = fake.fail_alloc && --fake.fail_alloc == 0;
 	fake_usb_unlock();
-	x = fail ? NULL : calloc(1, sizeof(*x) + (size_t)iso_packets * sizeof(struct libusb_iso_packet_descriptor));
+	x = fail ? NULL :
+		   calloc(1, sizeof(*x) + (size_t)iso_packets *
+						  sizeof(struct libusb_iso_packet_descriptor));
 	if (!x)
 		return NULL;
 	fake_usb_lock();
@@ -258,13 +260,16 @@ static void handle(struct libusb_context *ctx, uint64_t end, int *completed)
 	}
 }
 
-int LIBUSB_CALL libusb_handle_events_timeout_completed(libusb_context *ctx, struct timeval *tv, int *completed)
+int LIBUSB_CALL libusb_handle_events_timeout_completed(libusb_context *ctx, struct timeval *tv,
+						       int *completed)
 {
-	uint64_t end = clock_now() + (uint64_t)tv->tv_sec * 1000000000u + (uint64_t)tv->tv_usec * 1000u;
+	uint64_t end =
+		clock_now() + (uint64_t)tv->tv_sec * 1000000000u + (uint64_t)tv->tv_usec * 1000u;
 
 	fake_usb_lock();
 	ctx = fake_context(ctx);
-	while (ctx->handling && clock_now() < end && !(completed && __atomic_load_n(completed, __ATOMIC_ACQUIRE)))
+	while (ctx->handling && clock_now() < end &&
+	       !(completed && __atomic_load_n(completed, __ATOMIC_ACQUIRE)))
 		sleep_until(end, true);
 	if (!ctx->handling) {
 		ctx->handling = true;
@@ -339,8 +344,9 @@ static int run(struct libusb_transfer *t)
 	return error_of(t->status);
 }
 
-int LIBUSB_CALL libusb_control_transfer(libusb_device_handle *h, uint8_t type, uint8_t request, uint16_t value,
-					uint16_t index, unsigned char *data, uint16_t length, unsigned timeout)
+int LIBUSB_CALL libusb_control_transfer(libusb_device_handle *h, uint8_t type, uint8_t request,
+					uint16_t value, uint16_t index, unsigned char *data,
+					uint16_t length, unsigned timeout)
 {
 	struct libusb_transfer *t = libusb_alloc_transfer(0);
 	uint8_t *buf = calloc(1, 8u + length);
@@ -363,8 +369,8 @@ int LIBUSB_CALL libusb_control_transfer(libusb_device_handle *h, uint8_t type, u
 	return rc;
 }
 
-static int bulk(libusb_device_handle *h, unsigned char type, unsigned char endpoint, unsigned char *data, int length,
-		int *actual, unsigned timeout)
+static int bulk(libusb_device_handle *h, unsigned char type, unsigned char endpoint,
+		unsigned char *data, int length, int *actual, unsigned timeout)
 {
 	struct libusb_transfer *t = libusb_alloc_transfer(0);
 	int rc;
@@ -380,14 +386,15 @@ static int bulk(libusb_device_handle *h, unsigned char type, unsigned char endpo
 	return rc;
 }
 
-int LIBUSB_CALL libusb_bulk_transfer(libusb_device_handle *h, unsigned char endpoint, unsigned char *data, int length,
-				     int *actual, unsigned timeout)
+int LIBUSB_CALL libusb_bulk_transfer(libusb_device_handle *h, unsigned char endpoint,
+				     unsigned char *data, int length, int *actual, unsigned timeout)
 {
 	return bulk(h, LIBUSB_TRANSFER_TYPE_BULK, endpoint, data, length, actual, timeout);
 }
 
-int LIBUSB_CALL libusb_interrupt_transfer(libusb_device_handle *h, unsigned char endpoint, unsigned char *data,
-					  int length, int *actual, unsigned timeout)
+int LIBUSB_CALL libusb_interrupt_transfer(libusb_device_handle *h, unsigned char endpoint,
+					  unsigned char *data, int length, int *actual,
+					  unsigned timeout)
 {
 	return bulk(h, LIBUSB_TRANSFER_TYPE_INTERRUPT, endpoint, data, length, actual, timeout);
 }
@@ -399,9 +406,11 @@ int LIBUSB_CALL libusb_clear_halt(libusb_device_handle *h, unsigned char endpoin
 	return rc < 0 ? rc : 0;
 }
 
-int LIBUSB_CALL libusb_set_interface_alt_setting(libusb_device_handle *h, int interface, int alternate)
+int LIBUSB_CALL libusb_set_interface_alt_setting(libusb_device_handle *h, int interface,
+						 int alternate)
 {
-	int rc = libusb_control_transfer(h, 0x01, 11, (uint16_t)alternate, (uint16_t)interface, NULL, 0, 1000);
+	int rc = libusb_control_transfer(h, 0x01, 11, (uint16_t)alternate, (uint16_t)interface,
+					 NULL, 0, 1000);
 
 	return rc < 0 ? rc : 0;
 }

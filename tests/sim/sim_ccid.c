@@ -58,8 +58,8 @@ void sim_emit(struct sim_iface *f, struct sim_msg *m, uint64_t at)
 	e->msg = m;
 }
 
-static struct sim_msg *new_msg(struct sim_iface *f, uint8_t type, unsigned slot, uint8_t seq, const uint8_t *data,
-			       size_t len)
+static struct sim_msg *new_msg(struct sim_iface *f, uint8_t type, unsigned slot, uint8_t seq,
+			       const uint8_t *data, size_t len)
 {
 	struct sim_msg *m = sim_alloc(sizeof(*m));
 
@@ -100,8 +100,8 @@ static void fire_extension(struct sim_dev *d, struct sim_event *e)
 	}
 }
 
-static void extend(struct sim_iface *f, const struct sim_cmd *c, uint8_t type, uint64_t every, unsigned times,
-		   uint8_t multiplier)
+static void extend(struct sim_iface *f, const struct sim_cmd *c, uint8_t type, uint64_t every,
+		   unsigned times, uint8_t multiplier)
 {
 	struct sim_event *e = sim_at(f->d, f->d->now + every, fire_extension);
 
@@ -152,7 +152,8 @@ static void empty_packet(struct sim_iface *f, unsigned slot, uint64_t at)
 }
 
 /* Sends m as the faults want it: not at all, late, twice, behind something else. */
-static void send_struck(struct sim_iface *f, const struct sim_cmd *c, struct sim_msg *m, uint64_t at)
+static void send_struck(struct sim_iface *f, const struct sim_cmd *c, struct sim_msg *m,
+			uint64_t at)
 {
 	struct sim_strike k = { 0 };
 	unsigned i;
@@ -217,7 +218,8 @@ void sim_answer(struct sim_iface *f, const struct sim_cmd *c, unsigned status, u
 
 static void fail(struct sim_iface *f, const struct sim_cmd *c, uint8_t error)
 {
-	uint8_t b9 = answer_type(c->type) == RDR_PARAMETERS ? (uint8_t)f->slot[c->slot].protocol : 0;
+	uint8_t b9 =
+		answer_type(c->type) == RDR_PARAMETERS ? (uint8_t)f->slot[c->slot].protocol : 0;
 
 	sim_answer(f, c, 1, error, b9, NULL, 0, 0);
 }
@@ -274,7 +276,8 @@ static void negotiate(struct sim_iface *f, struct sim_slot *s, const uint8_t *at
 	}
 }
 
-static const uint8_t *power_with_class(struct sim_iface *f, struct sim_slot *s, unsigned select, size_t *len)
+static const uint8_t *power_with_class(struct sim_iface *f, struct sim_slot *s, unsigned select,
+				       size_t *len)
 {
 	uint8_t classes = f->conf->bVoltageSupport ? f->conf->bVoltageSupport : 7;
 	const uint8_t *atr = NULL;
@@ -370,7 +373,8 @@ static void xfr_block(struct sim_iface *f, const struct sim_cmd *c)
 
 	if (!s->powered) {
 		if (!s->removed_untold)
-			sim_complain(f->d, "bulk: XfrBlock to slot %u, which has no power", c->slot);
+			sim_complain(f->d, "bulk: XfrBlock to slot %u, which has no power",
+				     c->slot);
 		fail(f, c, ERR_MUTE);
 		return;
 	}
@@ -379,7 +383,8 @@ static void xfr_block(struct sim_iface *f, const struct sim_cmd *c)
 		fail(f, c, 8);
 		return;
 	}
-	if (sim_exchange(f, c->slot, c->data, c->len, level, sim_max_message(f) - SIM_HEADER, &r, &error)) {
+	if (sim_exchange(f, c->slot, c->data, c->len, level, sim_max_message(f) - SIM_HEADER, &r,
+			 &error)) {
 		sim_answer(f, c, 1, error, 0, NULL, 0, r.work_ns);
 		return;
 	}
@@ -434,7 +439,8 @@ static void set_parameters(struct sim_iface *f, const struct sim_cmd *c)
 	unsigned wrong;
 
 	if (c->b7 > 1 || !(f->conf->dwProtocols >> c->b7 & 1)) {
-		sim_complain(f->d, "bulk: SetParameters for protocol %u, which the reader has not", c->b7);
+		sim_complain(f->d, "bulk: SetParameters for protocol %u, which the reader has not",
+			     c->b7);
 		fail(f, c, 7);
 		return;
 	}
@@ -538,8 +544,9 @@ static void abort_bulk(struct sim_iface *f, const struct sim_cmd *c)
 	struct sim_slot *s = &f->slot[c->slot];
 
 	if (s->abort_control && s->abort_seq != c->seq)
-		sim_complain(f->d, "bulk: Abort of slot %u with bSeq %u, on the control pipe it was %u", c->slot,
-			     c->seq, s->abort_seq);
+		sim_complain(f->d,
+			     "bulk: Abort of slot %u with bSeq %u, on the control pipe it was %u",
+			     c->slot, c->seq, s->abort_seq);
 	s->abort_seq = c->seq;
 	s->abort_bulk = true;
 	if (s->abort_control)
@@ -557,8 +564,9 @@ void sim_ccid_abort_control(struct sim_iface *f, uint8_t slot, uint8_t seq)
 	s = &f->slot[slot];
 	sim_trace_text(f->d, "out slot %u seq %u ABORT on the control pipe", slot, seq);
 	if (s->abort_bulk && s->abort_seq != seq)
-		sim_complain(f->d, "control: ABORT of slot %u with bSeq %u, on the bulk pipe it was %u", slot, seq,
-			     s->abort_seq);
+		sim_complain(f->d,
+			     "control: ABORT of slot %u with bSeq %u, on the bulk pipe it was %u",
+			     slot, seq, s->abort_seq);
 	s->abort_seq = seq;
 	s->abort_control = true;
 	if (s->abort_bulk)
@@ -599,7 +607,8 @@ static bool admit(struct sim_iface *f, const struct sim_cmd *c, const struct com
 	uint8_t rfu = (uint8_t)((c->b7 ? 1 : 0) | (c->b8 ? 2 : 0) | (c->b9 ? 4 : 0));
 
 	if (rfu & k->rfu)
-		sim_complain(f->d, "bulk: %s with RFU bytes %02x %02x %02x", k->name, c->b7, c->b8, c->b9);
+		sim_complain(f->d, "bulk: %s with RFU bytes %02x %02x %02x", k->name, c->b7, c->b8,
+			     c->b9);
 	if (k->type == PC_ABORT)
 		return true;
 	if (s->seq_known && s->last_seq == c->seq)
@@ -617,8 +626,8 @@ static bool admit(struct sim_iface *f, const struct sim_cmd *c, const struct com
 		return false;
 	}
 	if (!k->placeless && f->in_flight >= places) {
-		sim_complain(f->d, "bulk: %u commands in flight, %u allowed (slot %u)", f->in_flight + 1, places,
-			     c->slot);
+		sim_complain(f->d, "bulk: %u commands in flight, %u allowed (slot %u)",
+			     f->in_flight + 1, places, c->slot);
 		fail(f, c, ERR_BUSY);
 		return false;
 	}
@@ -658,7 +667,9 @@ void sim_ccid_message(struct sim_iface *f, const uint8_t *p, size_t len)
 		sim_complain(f->d, "bulk: message of %zu bytes", len);
 		return;
 	}
-	c = (struct sim_cmd){ p[0], p[5], p[6], p[7], p[8], p[9], p + SIM_HEADER, len - SIM_HEADER };
+	c =
+		(struct sim_cmd){ p[0], p[5], p[6],	      p[7],
+				  p[8], p[9], p + SIM_HEADER, len - SIM_HEADER };
 	k = find_command(c.type);
 	if (len > sim_max_message(f))
 		sim_complain(f->d, "bulk: message of %zu bytes, dwMaxCCIDMessageLength is %u", len,
@@ -667,7 +678,8 @@ void sim_ccid_message(struct sim_iface *f, const uint8_t *p, size_t len)
 		sim_complain(f->d, "bulk: command to slot %u, which does not exist", c.slot);
 		sim_answer(f, &c, 1, ERR_SLOT, 0, NULL, 0, 0);
 	} else if (sim_get32(p + 1) != c.len) {
-		sim_complain(f->d, "bulk: dwLength %u, but %zu bytes came", sim_get32(p + 1), c.len);
+		sim_complain(f->d, "bulk: dwLength %u, but %zu bytes came", sim_get32(p + 1),
+			     c.len);
 		fail(f, &c, ERR_LENGTH);
 	} else if (!k) {
 		sim_complain(f->d, "bulk: unknown message type %02x", c.type);

@@ -121,7 +121,8 @@ static bool to_bool(const char *text, bool *v)
 
 static bool store(struct draft *t, const struct key *k, const char *value)
 {
-	uint8_t *at = (k->device ? (uint8_t *)&t->conf : (uint8_t *)&t->conf.iface[t->iface]) + k->offset;
+	uint8_t *at =
+		(k->device ? (uint8_t *)&t->conf : (uint8_t *)&t->conf.iface[t->iface]) + k->offset;
 	unsigned long max = k->kind == U8 ? 0xFF : k->kind == U32 ? 0xFFFFFFFF : 0xFFFF, v;
 
 	if (k->kind == TEXT) {
@@ -151,7 +152,8 @@ static bool key_from(struct reading *r, const char *value)
 	sim_copy_text(id, sizeof(id), value);
 	id[strcspn(id, "#")] = '\0';
 	sim_copy_text(name, sizeof(name), r->draft->conf.name);
-	if (!sim_table_conf(&r->draft->conf, id, hash ? (unsigned)strtoul(hash + 1, NULL, 10) : 0, r->err, r->err_cap)) {
+	if (!sim_table_conf(&r->draft->conf, id, hash ? (unsigned)strtoul(hash + 1, NULL, 10) : 0,
+			    r->err, r->err_cap)) {
 		char why[160];
 
 		sim_copy_text(why, sizeof(why), r->err);
@@ -176,7 +178,8 @@ static bool key_bcd(struct reading *r, const char *value)
 {
 	unsigned major = 0, minor = 0;
 
-	if (strchr(value, '.') ? sscanf(value, "%x.%x", &major, &minor) != 2 : sscanf(value, "%x", &minor) != 1)
+	if (strchr(value, '.') ? sscanf(value, "%x.%x", &major, &minor) != 2 :
+				 sscanf(value, "%x", &minor) != 1)
 		return bad(r, "bad bcd", value);
 	r->draft->conf.bcd = (uint16_t)(major << 8 | minor);
 	return true;
@@ -239,7 +242,9 @@ static bool key_level(struct reading *r, const char *value)
 	static const struct {
 		const char *name;
 		uint32_t bits;
-	} levels[] = { { "char", 0 }, { "tpdu", 0x10000 }, { "short", 0x20000 }, { "extended", 0x40000 } };
+	} levels[] = {
+		{ "char", 0 }, { "tpdu", 0x10000 }, { "short", 0x20000 }, { "extended", 0x40000 }
+	};
 	struct sim_iface_conf *f = &r->draft->conf.iface[r->draft->iface];
 	size_t i;
 
@@ -321,7 +326,8 @@ static bool key_card(struct reading *r, const char *slot, const char *value)
 
 	if (!to_number(slot, 10, SIM_MAX_SLOTS - 1, &v) || t->n_cards == MAX_CARDS)
 		return bad(r, "bad slot for a card", slot);
-	t->card[t->n_cards++] = (struct card_line){ t->iface, (unsigned)v, sim_dup(value, strlen(value) + 1) };
+	t->card[t->n_cards++] =
+		(struct card_line){ t->iface, (unsigned)v, sim_dup(value, strlen(value) + 1) };
 	return true;
 }
 
@@ -329,9 +335,10 @@ static const struct {
 	const char *name;
 	bool (*set)(struct reading *r, const char *value);
 } special[] = {
-	{ "from", key_from }, { "copies", key_copies }, { "bcd", key_bcd }, { "usb_us", key_usb_us },
-	{ "zlp", key_zlp }, { "interface", key_interface }, { "slots", key_slots }, { "level", key_level },
-	{ "rates", key_rates }, { "clock", key_clock }, { "iccd", key_iccd }, { "endpoints", key_endpoints },
+	{ "from", key_from },	  { "copies", key_copies }, { "bcd", key_bcd },
+	{ "usb_us", key_usb_us }, { "zlp", key_zlp },	    { "interface", key_interface },
+	{ "slots", key_slots },	  { "level", key_level },   { "rates", key_rates },
+	{ "clock", key_clock },	  { "iccd", key_iccd },	    { "endpoints", key_endpoints },
 	{ "packet", key_packet }, { "fault", key_fault },
 };
 
@@ -370,7 +377,8 @@ static struct sim_dev *make_copy(struct reading *r, unsigned nr)
 	d = sim_dev_new(c);
 	free(c);
 	for (i = 0; i < t->n_cards && !why[0]; i++)
-		(void)sim_dev_insert(d, t->card[i].iface, t->card[i].slot, t->card[i].spec, 0, why, sizeof(why));
+		(void)sim_dev_insert(d, t->card[i].iface, t->card[i].slot, t->card[i].spec, 0, why,
+				     sizeof(why));
 	for (i = 0; i < t->n_faults && !why[0]; i++)
 		(void)sim_dev_fault(d, t->fault[i], why, sizeof(why));
 	if (why[0]) {

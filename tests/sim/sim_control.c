@@ -15,8 +15,8 @@ struct setup {
 
 static struct setup setup_of(const struct sim_urb *u)
 {
-	struct setup s = { u->setup[0], u->setup[1], sim_get16(u->setup + 2), sim_get16(u->setup + 4),
-			   sim_get16(u->setup + 6) };
+	struct setup s = { u->setup[0], u->setup[1], sim_get16(u->setup + 2),
+			   sim_get16(u->setup + 4), sim_get16(u->setup + 6) };
 
 	return s;
 }
@@ -107,7 +107,8 @@ static bool halted(const struct sim_dev *d, uint8_t endpoint)
 	for (i = 0; i < d->conf.n_ifaces; i++) {
 		const struct sim_iface *f = &d->iface[i];
 
-		if ((endpoint == f->ep_in && f->in.halted) || (endpoint == f->ep_out && f->out_halted) ||
+		if ((endpoint == f->ep_in && f->in.halted) ||
+		    (endpoint == f->ep_out && f->out_halted) ||
 		    (endpoint == f->ep_intr && f->intr.halted))
 			return true;
 	}
@@ -152,7 +153,8 @@ static void standard(struct sim_dev *d, struct sim_urb *u, const struct setup *s
 	}
 }
 
-static void give_list(struct sim_iface *f, struct sim_urb *u, const uint32_t *list, unsigned n, unsigned odd)
+static void give_list(struct sim_iface *f, struct sim_urb *u, const uint32_t *list, unsigned n,
+		      unsigned odd)
 {
 	uint8_t p[4 * 513];
 	unsigned i;
@@ -214,7 +216,8 @@ static void class_request(struct sim_iface *f, struct sim_urb *u, const struct s
 		data_rates(f, u);
 	} else {
 		if (s->type != 0xA1 || s->request != CCID_GET_CLOCKS)
-			sim_complain(d, "control: unknown class request %02x %02x", s->type, s->request);
+			sim_complain(d, "control: unknown class request %02x %02x", s->type,
+				     s->request);
 		done(d, u, SIM_STALL);
 	}
 }
@@ -225,7 +228,8 @@ void sim_control(struct sim_dev *d, struct sim_urb *u)
 	struct sim_iface *f;
 
 	if (s.length > u->len) {
-		sim_complain(d, "control: wLength %u but only %zu bytes of buffer", s.length, u->len);
+		sim_complain(d, "control: wLength %u but only %zu bytes of buffer", s.length,
+			     u->len);
 		done(d, u, SIM_IO);
 		return;
 	}

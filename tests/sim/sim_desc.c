@@ -54,9 +54,13 @@ static void put_class(struct sim_dev *d, struct out *o, const struct sim_iface_c
 
 	memset(p + len, 0xEE, sizeof(p) - len);
 	if (d->desc_fault & DESC_SHORT)
-		len = d->desc_fault_value >= 2 && d->desc_fault_value < CLASS_DESC ? d->desc_fault_value : 20;
+		len = d->desc_fault_value >= 2 && d->desc_fault_value < CLASS_DESC ?
+			      d->desc_fault_value :
+			      20;
 	if (d->desc_fault & DESC_LONG)
-		len = d->desc_fault_value > CLASS_DESC && d->desc_fault_value < 256 ? d->desc_fault_value : 60;
+		len = d->desc_fault_value > CLASS_DESC && d->desc_fault_value < 256 ?
+			      d->desc_fault_value :
+			      60;
 	p[0] = (uint8_t)len;
 	put(o, p, len);
 	if (d->desc_fault & DESC_DOUBLED) {
@@ -65,9 +69,11 @@ static void put_class(struct sim_dev *d, struct out *o, const struct sim_iface_c
 	}
 }
 
-static void put_endpoint(struct out *o, uint8_t address, uint8_t attributes, unsigned packet, uint8_t interval)
+static void put_endpoint(struct out *o, uint8_t address, uint8_t attributes, unsigned packet,
+			 uint8_t interval)
 {
-	uint8_t p[7] = { 7, 5, address, attributes, (uint8_t)packet, (uint8_t)(packet >> 8), interval };
+	uint8_t p[7] = { 7,	  5, address, attributes, (uint8_t)packet, (uint8_t)(packet >> 8),
+			 interval };
 
 	put(o, p, sizeof(p));
 }

@@ -25,7 +25,8 @@ void *sim_dup(const void *p, size_t n)
 
 /* --- the timeline --- */
 
-struct sim_event *sim_at(struct sim_dev *d, uint64_t at, void (*fire)(struct sim_dev *, struct sim_event *))
+struct sim_event *sim_at(struct sim_dev *d, uint64_t at,
+			 void (*fire)(struct sim_dev *, struct sim_event *))
 {
 	struct sim_event *e = sim_alloc(sizeof(*e));
 	struct sim_event **p = &d->events;
@@ -226,7 +227,8 @@ static void iface_init(struct sim_dev *d, unsigned i)
 		f->ep_out = (uint8_t)(0x01 + i);
 		f->ep_in = (uint8_t)(0x81 + 2 * i);
 	}
-	if ((c->protocol == SIM_CCID && c->endpoints >= 3) || (c->protocol != SIM_CCID && c->endpoints))
+	if ((c->protocol == SIM_CCID && c->endpoints >= 3) ||
+	    (c->protocol != SIM_CCID && c->endpoints))
 		f->ep_intr = (uint8_t)(0x82 + 2 * i);
 	sim_slots_init(f);
 }

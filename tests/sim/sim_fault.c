@@ -27,7 +27,8 @@ const char *sim_fault_doc(unsigned i)
 static bool strikes(struct sim_fault *t, const struct sim_iface *f, int slot, int msg)
 {
 	if (t->spent || (t->iface >= 0 && (unsigned)t->iface != f->index) ||
-	    (t->slot >= 0 && slot >= 0 && t->slot != slot) || (t->msg >= 0 && msg >= 0 && t->msg != msg))
+	    (t->slot >= 0 && slot >= 0 && t->slot != slot) ||
+	    (t->msg >= 0 && msg >= 0 && t->msg != msg))
 		return false;
 	if (t->nth > 1) {
 		t->nth--;
@@ -38,7 +39,8 @@ static bool strikes(struct sim_fault *t, const struct sim_iface *f, int slot, in
 	return true;
 }
 
-const struct sim_fault *sim_fault_hits(struct sim_dev *d, const char *name, struct sim_iface *f, int slot)
+const struct sim_fault *sim_fault_hits(struct sim_dev *d, const char *name, struct sim_iface *f,
+				       int slot)
 {
 	struct sim_fault *t;
 
@@ -49,7 +51,8 @@ const struct sim_fault *sim_fault_hits(struct sim_dev *d, const char *name, stru
 	return NULL;
 }
 
-void sim_fault_answer(struct sim_iface *f, const struct sim_cmd *c, struct sim_msg *m, struct sim_strike *k)
+void sim_fault_answer(struct sim_iface *f, const struct sim_cmd *c, struct sim_msg *m,
+		      struct sim_strike *k)
 {
 	struct sim_strike_at a = { f, c, m, k };
 	struct sim_fault *t;
@@ -135,7 +138,8 @@ static bool set_word(struct sim_fault *t, const char *key, const char *text)
 }
 
 /* The words behind the name. rest, if not NULL, collects those that are not where (if=, slot=). */
-static bool parse_words(struct sim_fault *t, char *words, char *rest, size_t cap, char *err, size_t err_cap)
+static bool parse_words(struct sim_fault *t, char *words, char *rest, size_t cap, char *err,
+			size_t err_cap)
 {
 	char *save = NULL, *w;
 
@@ -157,7 +161,8 @@ static bool parse_words(struct sim_fault *t, char *words, char *rest, size_t cap
 	return true;
 }
 
-static bool card_fault(struct sim_dev *d, const struct sim_fault *t, const char *spec, char *err, size_t err_cap)
+static bool card_fault(struct sim_dev *d, const struct sim_fault *t, const char *spec, char *err,
+		       size_t err_cap)
 {
 	unsigned i, j;
 	bool taken = false;

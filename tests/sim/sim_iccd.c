@@ -7,7 +7,13 @@
 
 enum { REQ_POWER_ON = 0x62, REQ_POWER_OFF = 0x63, REQ_XFR_BLOCK = 0x65, REQ_DATA_BLOCK = 0x6F,
        REQ_SLOT_STATUS = 0x81, REQ_GET_STATUS = 0xA0 };
-enum { STATUS_READY = 0x00, STATUS_DATA = 0x10, STATUS_SW = 0x20, STATUS_BUSY = 0x40, STATUS_MUTE = 0x80 };
+enum {
+	STATUS_READY = 0x00,
+	STATUS_DATA = 0x10,
+	STATUS_SW = 0x20,
+	STATUS_BUSY = 0x40,
+	STATUS_MUTE = 0x80
+};
 enum { TYPE_DATA = 0x00, TYPE_ERROR = 0x40, TYPE_POLL = 0x80 };
 
 #define MAX_TRANSFER 0x1000
@@ -54,7 +60,8 @@ static int a_byte(struct sim_iface *f, const uint8_t *in, size_t in_len)
 	uint64_t work = 0;
 	size_t len = 0;
 
-	if (sim_card_t0_chars(f->slot[0].card, in, in_len, 1, f->d->scratch, &len, &work) || len != 1)
+	if (sim_card_t0_chars(f->slot[0].card, in, in_len, 1, f->d->scratch, &len, &work) ||
+	    len != 1)
 		return -1;
 	f->iccd.ready_at += work;
 	return f->d->scratch[0];
@@ -98,7 +105,9 @@ static void a_xfr_block(struct sim_iface *f, struct sim_urb *u)
 		memcpy(s->header, u->buf, 5);
 		a_procedure(f, u->buf, 5);
 	} else {
-		sim_complain(f->d, "iccd: XfrBlock of %zu bytes when the card expects something else", len);
+		sim_complain(f->d,
+			     "iccd: XfrBlock of %zu bytes when the card expects something else",
+			     len);
 		end(f, u, SIM_STALL);
 		return;
 	}
@@ -114,7 +123,8 @@ static void a_data_block(struct sim_iface *f, struct sim_urb *u)
 	if (s->state == ICCD_SW) {
 		s->state = ICCD_IDLE;
 		give(f, u, s->pending, 2);
-	} else if (s->state == ICCD_DATA && !sim_card_t0_chars(f->slot[0].card, NULL, 0, want, f->d->scratch2, &len, &work)) {
+	} else if (s->state == ICCD_DATA && !sim_card_t0_chars(f->slot[0].card, NULL, 0, want,
+							       f->d->scratch2, &len, &work)) {
 		s->ready_at = f->d->now + work;
 		a_procedure(f, NULL, 0);
 		give(f, u, f->d->scratch2, len);
@@ -186,7 +196,8 @@ static void b_xfr_block(struct sim_iface *f, struct sim_urb *u)
 	if (!f->slot[0].powered) {
 		sim_complain(f->d, "iccd: XfrBlock to a card without power");
 		b_error(f, ERR_MUTE);
-	} else if (sim_exchange(f, 0, u->buf, sim_get16(u->setup + 6), level, MAX_TRANSFER - 1, &r, &error)) {
+	} else if (sim_exchange(f, 0, u->buf, sim_get16(u->setup + 6), level, MAX_TRANSFER - 1, &r,
+				&error)) {
 		b_error(f, error);
 	} else {
 		b_answer(f, r.chain, r.data, r.len, r.work_ns);
@@ -268,8 +279,9 @@ bool sim_iccd_request(struct sim_iface *f, struct sim_urb *u)
 	for (i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
 		if (requests[i].version == f->conf->protocol && requests[i].type == u->setup[0] &&
 		    requests[i].request == u->setup[1]) {
-			sim_trace_text(f->d, "iccd %02x %02x wValue %04x wLength %u", u->setup[0], u->setup[1],
-				       sim_get16(u->setup + 2), sim_get16(u->setup + 6));
+			sim_trace_text(f->d, "iccd %02x %02x wValue %04x wLength %u", u->setup[0],
+				       u->setup[1], sim_get16(u->setup + 2),
+				       sim_get16(u->setup + 6));
 			requests[i].run(f, u);
 			return true;
 		}

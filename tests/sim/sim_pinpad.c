@@ -92,9 +92,11 @@ static const char *pin_fault(const struct sim_iface *f, const struct pin_block *
 		wrong = "bNumberMessage";
 	else if (b->confirm & 0xFC)
 		wrong = "bConfirmPIN: RFU bits";
-	else if (b->apdu_len > 4 && b->apdu[4] && 5u + b->apdu[4] != b->apdu_len && 6u + b->apdu[4] != b->apdu_len)
+	else if (b->apdu_len > 4 && b->apdu[4] && 5u + b->apdu[4] != b->apdu_len &&
+		 6u + b->apdu[4] != b->apdu_len)
 		wrong = "abPINApdu: Lc is not what follows";
-	else if (sim_level(f) == SIM_LEVEL_TPDU && f->slot[f->pin.cmd.slot].protocol == 1 && (b->prologue[1] & 0x9F))
+	else if (sim_level(f) == SIM_LEVEL_TPDU && f->slot[f->pin.cmd.slot].protocol == 1 &&
+		 (b->prologue[1] & 0x9F))
 		wrong = "bTeoPrologue: not an I-block";
 	return wrong;
 }
@@ -112,7 +114,8 @@ static size_t format_pin(const struct pin_block *b, const uint8_t *digits, size_
 		for (i = 0; i < n; i++) {
 			unsigned shift = i & 1 ? 0 : 4;
 
-			out[i / 2] = (uint8_t)((out[i / 2] & ~(0x0Fu << shift)) | (unsigned)(digits[i] << shift));
+			out[i / 2] = (uint8_t)((out[i / 2] & ~(0x0Fu << shift)) |
+					       (unsigned)(digits[i] << shift));
 		}
 		return (n + 1) / 2;
 	}
@@ -160,8 +163,8 @@ static void put_bits(uint8_t *data, unsigned at, const uint8_t *p, size_t bits)
 }
 
 /* extra: bInsertionOffset in bytes. A block size of 0 appends the PIN and lets Lc grow. */
-static bool put_pin(struct sim_iface *f, const struct pin_block *b, unsigned which, unsigned extra, uint8_t *apdu,
-		    size_t *len)
+static bool put_pin(struct sim_iface *f, const struct pin_block *b, unsigned which, unsigned extra,
+		    uint8_t *apdu, size_t *len)
 {
 	uint8_t pin[16];
 	size_t n = f->pin.n_digits[which], bytes = format_pin(b, f->pin.digits[which], n, pin);
@@ -188,7 +191,8 @@ static bool put_pin(struct sim_iface *f, const struct pin_block *b, unsigned whi
 	return put_length(b, apdu + 5, *len - 5, n);
 }
 
-static size_t t1_wrap(const struct sim_slot *s, const struct pin_block *b, uint8_t *out, const uint8_t *apdu, size_t len)
+static size_t t1_wrap(const struct sim_slot *s, const struct pin_block *b, uint8_t *out,
+		      const uint8_t *apdu, size_t len)
 {
 	uint8_t sum = 0;
 	uint16_t crc = 0xFFFF;
@@ -216,8 +220,8 @@ static size_t t1_wrap(const struct sim_slot *s, const struct pin_block *b, uint8
 	return n;
 }
 
-static void answer_pin(struct sim_iface *f, unsigned status, uint8_t error, const uint8_t *p, size_t len,
-		       uint64_t work_ns)
+static void answer_pin(struct sim_iface *f, unsigned status, uint8_t error, const uint8_t *p,
+		       size_t len, uint64_t work_ns)
 {
 	struct sim_cmd c = f->pin.cmd;
 
@@ -279,7 +283,8 @@ static void stage_done(struct sim_iface *f, const struct pin_block *b)
 		return;
 	}
 	if (b->modify && (b->confirm & 1) &&
-	    (p->n_digits[1] != p->n_digits[2] || memcmp(p->digits[1], p->digits[2], p->n_digits[1]) != 0)) {
+	    (p->n_digits[1] != p->n_digits[2] ||
+	     memcmp(p->digits[1], p->digits[2], p->n_digits[1]) != 0)) {
 		answer_pin(f, 0, 0, differ, sizeof(differ), 0);
 		return;
 	}
@@ -336,7 +341,8 @@ static void fire_timeout(struct sim_dev *d, struct sim_event *e)
 	if (!f->pin.active || f->pin.key_serial != e->left)
 		return;
 	(void)parse(&b, f->pin.data, f->pin.cmd.len);
-	if ((b.validation & 4) && f->pin.n_digits[f->pin.stage] >= b.min && f->pin.n_digits[f->pin.stage])
+	if ((b.validation & 4) && f->pin.n_digits[f->pin.stage] >= b.min &&
+	    f->pin.n_digits[f->pin.stage])
 		stage_done(f, &b);
 	else
 		answer_pin(f, 1, ERR_PIN_TIMEOUT, NULL, 0, 0);
@@ -379,7 +385,8 @@ void sim_secure(struct sim_iface *f, const struct sim_cmd *c)
 			sim_complain(f->d, "secure: slot %u has no power", c->slot);
 		refuse(f, c, ERR_MUTE);
 	} else if (c->len < 1 || c->data[0] > 1 || !(f->conf->bPINSupport >> c->data[0] & 1)) {
-		sim_complain(f->d, "secure: bPINOperation %u is not in bPINSupport", c->len ? c->data[0] : 0xFF);
+		sim_complain(f->d, "secure: bPINOperation %u is not in bPINSupport",
+			     c->len ? c->data[0] : 0xFF);
 		refuse(f, c, SIM_HEADER);
 	} else if (c->b8 || c->b9) {
 		sim_complain(f->d, "secure: wLevelParameter %02x%02x", c->b9, c->b8);

@@ -227,7 +227,8 @@ static size_t slot_changes(struct sim_iface *f, uint8_t *out)
 	return len;
 }
 
-static void intr_deliver(struct sim_iface *f, const uint8_t *p, size_t len, int status, uint64_t delay)
+static void intr_deliver(struct sim_iface *f, const uint8_t *p, size_t len, int status,
+			 uint64_t delay)
 {
 	struct sim_urb *u = f->intr.head;
 

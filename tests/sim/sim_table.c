@@ -133,7 +133,8 @@ static unsigned long number(const struct row *head, const struct row *r, const c
 static uint16_t bcd(const char *text)
 {
 	char *end;
-	unsigned long major = strtoul(text, &end, 16), minor = *end == '.' ? strtoul(end + 1, NULL, 16) : 0;
+	unsigned long major = strtoul(text, &end, 16),
+		      minor = *end == '.' ? strtoul(end + 1, NULL, 16) : 0;
 
 	return (uint16_t)(major << 8 | minor);
 }
@@ -209,7 +210,8 @@ static bool row_wanted(struct search *s, const struct row *h, const struct row *
 	char device[80];
 	bool begins, hit;
 
-	snprintf(device, sizeof(device), "%.60s %.4s:%.4s", dump, column(h, r, "idVendor"), column(h, r, "idProduct"));
+	snprintf(device, sizeof(device), "%.60s %.4s:%.4s", dump, column(h, r, "idVendor"),
+		 column(h, r, "idProduct"));
 	begins = strcmp(device, s->before) != 0 || n <= s->number_before;
 	memcpy(s->before, device, sizeof(device));
 	s->number_before = n;
@@ -268,7 +270,8 @@ static void sort_ifaces(struct sim_dev_conf *c)
 	}
 }
 
-bool sim_table_conf(struct sim_dev_conf *c, const char *which, unsigned index, char *err, size_t err_cap)
+bool sim_table_conf(struct sim_dev_conf *c, const char *which, unsigned index, char *err,
+		    size_t err_cap)
 {
 	const char *path = getenv("CCID_SIM_TABLE");
 	struct search s = { .index = index };

@@ -79,7 +79,8 @@ const char *sim_dev_complaint(const struct sim_dev *d, unsigned i)
 	return NULL;
 }
 
-void sim_dev_trace(struct sim_dev *d, void (*line)(void *user, uint64_t now, const char *text), void *user)
+void sim_dev_trace(struct sim_dev *d, void (*line)(void *user, uint64_t now, const char *text),
+		   void *user)
 {
 	d->trace = line;
 	d->trace_user = user;
@@ -104,14 +105,25 @@ static const char *message_name(uint8_t type)
 		uint8_t type;
 		const char *name;
 	} names[] = {
-		{ PC_SET_PARAMETERS, "SetParameters" }, { PC_POWER_ON, "IccPowerOn" },
-		{ PC_POWER_OFF, "IccPowerOff" }, { PC_SLOT_STATUS, "GetSlotStatus" },
-		{ PC_SECURE, "Secure" }, { PC_T0_APDU, "T0APDU" }, { PC_ESCAPE, "Escape" },
-		{ PC_GET_PARAMETERS, "GetParameters" }, { PC_RESET_PARAMETERS, "ResetParameters" },
-		{ PC_CLOCK, "IccClock" }, { PC_XFR_BLOCK, "XfrBlock" }, { PC_MECHANICAL, "Mechanical" },
-		{ PC_ABORT, "Abort" }, { PC_SET_RATE, "SetDataRateAndClockFrequency" },
-		{ RDR_DATA, "DataBlock" }, { RDR_STATUS, "SlotStatus" }, { RDR_PARAMETERS, "Parameters" },
-		{ RDR_ESCAPE, "Escape" }, { RDR_RATE, "DataRateAndClockFrequency" },
+		{ PC_SET_PARAMETERS, "SetParameters" },
+		{ PC_POWER_ON, "IccPowerOn" },
+		{ PC_POWER_OFF, "IccPowerOff" },
+		{ PC_SLOT_STATUS, "GetSlotStatus" },
+		{ PC_SECURE, "Secure" },
+		{ PC_T0_APDU, "T0APDU" },
+		{ PC_ESCAPE, "Escape" },
+		{ PC_GET_PARAMETERS, "GetParameters" },
+		{ PC_RESET_PARAMETERS, "ResetParameters" },
+		{ PC_CLOCK, "IccClock" },
+		{ PC_XFR_BLOCK, "XfrBlock" },
+		{ PC_MECHANICAL, "Mechanical" },
+		{ PC_ABORT, "Abort" },
+		{ PC_SET_RATE, "SetDataRateAndClockFrequency" },
+		{ RDR_DATA, "DataBlock" },
+		{ RDR_STATUS, "SlotStatus" },
+		{ RDR_PARAMETERS, "Parameters" },
+		{ RDR_ESCAPE, "Escape" },
+		{ RDR_RATE, "DataRateAndClockFrequency" },
 	};
 	size_t i;
 

@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* ISO 7816-3:2006 §8.3 tables 7 and 8; 0: reserved. */
-static const uint16_t table_f[16] = { 372, 372, 558, 744, 1116, 1488, 1860, 0, 0, 512, 768, 1024, 1536, 2048, 0, 0 };
+static const uint16_t table_f[16] = { 372, 372, 558, 744,  1116, 1488, 1860, 0,
+				      0,   512, 768, 1024, 1536, 2048, 0,    0 };
 static const uint8_t table_d[16] = { 0, 1, 2, 4, 8, 16, 32, 64, 12, 20, 0, 0, 0, 0, 0, 0 };
 
 static unsigned factor_f(uint8_t fidi)
@@ -39,7 +40,8 @@ uint64_t sim_waiting_time(const struct sim_iface *f, const struct sim_slot *s, u
 		if (bwi > 1)
 			cycles *= bwi;
 	} else {
-		cycles = (uint64_t)(s->params[3] ? s->params[3] : 10) * 960 * factor_f(s->params[0]);
+		cycles =
+			(uint64_t)(s->params[3] ? s->params[3] : 10) * 960 * factor_f(s->params[0]);
 	}
 	return cycles * 1000000000u / clock_hz(f);
 }
@@ -49,7 +51,8 @@ static uint64_t byte_time(const struct sim_iface *f, const struct sim_slot *s, s
 {
 	if (!f->d->conf.card_speed)
 		return 0;
-	return (uint64_t)n * 12 * factor_f(s->params[0]) * 1000000000u / factor_d(s->params[0]) / clock_hz(f);
+	return (uint64_t)n * 12 * factor_f(s->params[0]) * 1000000000u / factor_d(s->params[0]) /
+	       clock_hz(f);
 }
 
 /* Neither a CLA nor a NAD can be FF. */
@@ -65,8 +68,8 @@ static bool speaks_alike(struct sim_iface *f, struct sim_slot *s)
 		return true;
 	if (s->protocol == sim_card_protocol(s->card) && s->params[0] == sim_card_fidi(s->card))
 		return true;
-	sim_complain(f->d, "bulk: XfrBlock with T=%u, F/D %02x, but the card is at T=%u, F/D %02x", s->protocol,
-		     s->params[0], sim_card_protocol(s->card), sim_card_fidi(s->card));
+	sim_complain(f->d, "bulk: XfrBlock with T=%u, F/D %02x, but the card is at T=%u, F/D %02x",
+		     s->protocol, s->params[0], sim_card_protocol(s->card), sim_card_fidi(s->card));
 	return false;
 }
 
@@ -82,8 +85,8 @@ static int apdu(struct sim_iface *f, struct sim_slot *s, const uint8_t *p, size_
 	return sim_card_apdu(s->card, p, len, out, &r->len, &r->work_ns);
 }
 
-static int t1_block(struct sim_iface *f, struct sim_slot *s, const uint8_t *p, size_t len, uint8_t *out,
-		    struct sim_result *r)
+static int t1_block(struct sim_iface *f, struct sim_slot *s, const uint8_t *p, size_t len,
+		    uint8_t *out, struct sim_result *r)
 {
 	if (s->held && len >= 2 && p[1] == 0xE3) {
 		/* S(WTX response) to a request that the card never made */
@@ -94,11 +97,13 @@ static int t1_block(struct sim_iface *f, struct sim_slot *s, const uint8_t *p, s
 		return 0;
 	}
 	if (len >= 4 && p[1] == 0xC1 && f->conf->dwMaxIFSD >= 32 && p[3] > f->conf->dwMaxIFSD)
-		sim_complain(f->d, "bulk: S(IFS request) of %u, dwMaxIFSD is %u", p[3], f->conf->dwMaxIFSD);
+		sim_complain(f->d, "bulk: S(IFS request) of %u, dwMaxIFSD is %u", p[3],
+			     f->conf->dwMaxIFSD);
 	return sim_card_t1_block(s->card, p, len, out, &r->len, &r->work_ns);
 }
 
-int sim_card_exchange(struct sim_iface *f, struct sim_slot *s, const uint8_t *p, size_t len, struct sim_result *r)
+int sim_card_exchange(struct sim_iface *f, struct sim_slot *s, const uint8_t *p, size_t len,
+		      struct sim_result *r)
 {
 	uint8_t *out = f->d->scratch;
 	bool pps = is_pps(s, p, len);
@@ -158,8 +163,8 @@ static void next_part(struct sim_iface *f, unsigned slot, size_t room, struct si
 	}
 }
 
-static int run_extended(struct sim_iface *f, unsigned slot, const uint8_t *p, size_t len, size_t room,
-			struct sim_result *r)
+static int run_extended(struct sim_iface *f, unsigned slot, const uint8_t *p, size_t len,
+			size_t room, struct sim_result *r)
 {
 	struct sim_slot *s = &f->slot[slot];
 	const struct sim_fault *t;
@@ -190,15 +195,17 @@ static int append_in(struct sim_slot *s, const uint8_t *p, size_t len)
 	return 0;
 }
 
-static int extended(struct sim_iface *f, unsigned slot, const uint8_t *p, size_t len, unsigned level, size_t room,
-		    struct sim_result *r, uint8_t *error)
+static int extended(struct sim_iface *f, unsigned slot, const uint8_t *p, size_t len,
+		    unsigned level, size_t room, struct sim_result *r, uint8_t *error)
 {
 	struct sim_slot *s = &f->slot[slot];
 	bool ok = level == 0x10 ? !s->chain_in && s->out_off < s->out_len && len == 0 :
 		  level == 2 || level == 3 ? s->chain_in : level <= 1 && !s->chain_in;
 
 	if (!ok) {
-		sim_complain(f->d, "bulk: wLevelParameter %04x (%zu bytes) at this point of slot %u", level, len, slot);
+		sim_complain(f->d,
+			     "bulk: wLevelParameter %04x (%zu bytes) at this point of slot %u",
+			     level, len, slot);
 		s->chain_in = false;
 		*error = 8;
 		return -1;
@@ -211,7 +218,8 @@ static int extended(struct sim_iface *f, unsigned slot, const uint8_t *p, size_t
 	if (level == 0)
 		return run_extended(f, slot, p, len, room, r);
 	if (len == 0)
-		sim_complain(f->d, "bulk: empty part of a chained APDU (wLevelParameter %04x)", level);
+		sim_complain(f->d, "bulk: empty part of a chained APDU (wLevelParameter %04x)",
+			     level);
 	if (level == 1)
 		s->in_len = 0;
 	s->chain_in = level != 2;
@@ -228,8 +236,8 @@ static int extended(struct sim_iface *f, unsigned slot, const uint8_t *p, size_t
 }
 
 /* Character level: as many bytes as wLevelParameter says; what is left waits for the next time. */
-static int character(struct sim_iface *f, unsigned slot, const uint8_t *p, size_t len, unsigned want,
-		     struct sim_result *r, uint8_t *error)
+static int character(struct sim_iface *f, unsigned slot, const uint8_t *p, size_t len,
+		     unsigned want, struct sim_result *r, uint8_t *error)
 {
 	struct sim_slot *s = &f->slot[slot];
 	uint8_t *out = f->d->scratch;
@@ -259,8 +267,8 @@ static int character(struct sim_iface *f, unsigned slot, const uint8_t *p, size_
 	return 0;
 }
 
-int sim_exchange(struct sim_iface *f, unsigned slot, const uint8_t *data, size_t len, unsigned level,
-		 size_t room, struct sim_result *r, uint8_t *error)
+int sim_exchange(struct sim_iface *f, unsigned slot, const uint8_t *data, size_t len,
+		 unsigned level, size_t room, struct sim_result *r, uint8_t *error)
 {
 	int rc;
 

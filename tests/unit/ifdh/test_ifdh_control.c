@@ -229,7 +229,8 @@ static void nad(void **state)
 	assert_int_equal(returned, 5);
 	assert_memory_equal(out, "\x3F\x00\x02\x00\x21\xEE", 6);
 	/* no node address */
-	static const char wrong[][5] = { "\x3E\x00\x01\x11", "\x3E\x00\x01\x81", "\x3E\x00\x01\x18", "\x3E\x00\x01\xFF" };
+	static const char wrong[][5] = { "\x3E\x00\x01\x11",
+					 "\x3E\x00\x01\x81", "\x3E\x00\x01\x18", "\x3E\x00\x01\xFF" };
 
 	for (size_t i = 0; i < 4; i++) {
 		assert_int_equal(control(SCARD_CTL_CODE(3600), wrong[i], 4, 100), IFD_SUCCESS);

@@ -80,12 +80,12 @@ static inline struct sim_urb *wait_any(struct bench *b, uint64_t until)
 	}
 }
 
-static inline int control(struct bench *b, uint8_t type, uint8_t request, unsigned value, unsigned index, void *data,
-		   unsigned len)
+static inline int control(struct bench *b, uint8_t type, uint8_t request, unsigned value,
+			  unsigned index, void *data, unsigned len)
 {
 	struct sim_urb u = { .type = SIM_CONTROL, .buf = data, .len = len };
-	uint8_t setup[8] = { type, request, (uint8_t)value, (uint8_t)(value >> 8), (uint8_t)index, 0,
-			     (uint8_t)len, (uint8_t)(len >> 8) };
+	uint8_t setup[8] = { type,	     request, (uint8_t)value, (uint8_t)(value >> 8),
+			     (uint8_t)index, 0,	      (uint8_t)len,   (uint8_t)(len >> 8) };
 
 	memcpy(u.setup, setup, 8);
 	sim_dev_submit(b->d, &u, b->now);
@@ -96,7 +96,9 @@ static inline int control(struct bench *b, uint8_t type, uint8_t request, unsign
 
 static inline int send_raw(struct bench *b, const uint8_t *p, size_t len)
 {
-	struct sim_urb u = { .type = SIM_BULK, .endpoint = 0x01, .buf = (uint8_t *)(uintptr_t)p, .len = len };
+	struct sim_urb u = {
+		.type = SIM_BULK, .endpoint = 0x01, .buf = (uint8_t *)(uintptr_t)p, .len = len
+	};
 
 	sim_dev_submit(b->d, &u, b->now);
 	while (wait_any(b, b->now + 1000 * MS) != &u)
@@ -104,7 +106,8 @@ static inline int send_raw(struct bench *b, const uint8_t *p, size_t len)
 	return u.status;
 }
 
-static inline size_t make(uint8_t *m, struct bench *b, uint8_t type, uint8_t slot, const uint8_t abc[3], const void *data, size_t len)
+static inline size_t make(uint8_t *m, struct bench *b, uint8_t type, uint8_t slot,
+			  const uint8_t abc[3], const void *data, size_t len)
 {
 	memset(m, 0, 10);
 	m[0] = type;
@@ -120,7 +123,8 @@ static inline size_t make(uint8_t *m, struct bench *b, uint8_t type, uint8_t slo
 	return 10 + len;
 }
 
-static inline void send(struct bench *b, uint8_t type, uint8_t slot, const uint8_t abc[3], const void *data, size_t len)
+static inline void send(struct bench *b, uint8_t type, uint8_t slot, const uint8_t abc[3],
+			const void *data, size_t len)
 {
 	uint8_t *m = malloc(10 + len);
 
@@ -153,7 +157,8 @@ static inline bool receive(struct bench *b, uint64_t ms)
 	return receive_room(b, ms, ROOM);
 }
 
-static inline void command(struct bench *b, uint8_t type, uint8_t slot, const uint8_t abc[3], const void *data, size_t len)
+static inline void command(struct bench *b, uint8_t type, uint8_t slot, const uint8_t abc[3],
+			   const void *data, size_t len)
 {
 	send(b, type, slot, abc, data, len);
 	assert_true(receive(b, 60000));

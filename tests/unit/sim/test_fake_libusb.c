@@ -67,7 +67,9 @@ static void rig_close(struct rig *r)
 	usb_node_close(r->fd);
 	libusb_exit(r->ctx);
 	c = fake_usb_counts();
-	assert_int_equal(c.contexts + c.handles + c.transfers + c.submitted + c.nodes + c.device_refs + c.claims, 0);
+	assert_int_equal(c.contexts + c.handles + c.transfers + c.submitted + c.nodes +
+				 c.device_refs + c.claims,
+			 0);
 	fake_usb_end();
 }
 
@@ -100,7 +102,8 @@ static void test_open(void **state)
 	assert_int_equal(libusb_get_device_address(dev), 2);
 	assert_int_equal(libusb_get_device_descriptor(dev, &dd), 0);
 	assert_int_equal(dd.idVendor, 0x08e6);
-	assert_int_equal(libusb_get_string_descriptor_ascii(r.h, dd.iSerialNumber, text, sizeof(text)), 2);
+	assert_int_equal(
+		libusb_get_string_descriptor_ascii(r.h, dd.iSerialNumber, text, sizeof(text)), 2);
 	assert_string_equal((char *)text, "77");
 	assert_int_equal(status_command(&r, 1, in), 10);
 	assert_int_equal(in[0], 0x81);
@@ -109,7 +112,8 @@ static void test_open(void **state)
 	libusb_free_device_list(list, 1);
 	assert_int_equal(usb_node_open("/dev/bus/usb/001/099"), -1);
 	assert_int_equal(errno, ENOENT);
-	assert_int_equal(libusb_control_transfer(r.h, 0xA1, 3, 0, 0, in, 128, 100), LIBUSB_ERROR_PIPE);
+	assert_int_equal(libusb_control_transfer(r.h, 0xA1, 3, 0, 0, in, 128, 100),
+			 LIBUSB_ERROR_PIPE);
 	assert_int_equal(libusb_clear_halt(r.h, 0x81), 0);
 	libusb_release_interface(r.h, 0);
 	rig_close(&r);
@@ -161,7 +165,8 @@ static void test_odd_descriptors(void **state)
 		if (i == 0)
 			assert_int_equal(c->interface[0].num_altsetting, 0);
 		else
-			assert_int_equal(c->interface[0].altsetting[0].endpoint[2].extra_length, 54);
+			assert_int_equal(c->interface[0].altsetting[0].endpoint[2].extra_length,
+					 54);
 		libusb_free_config_descriptor(c);
 		libusb_free_device_list(list, 1);
 		libusb_exit(ctx);

@@ -48,7 +48,8 @@ static void tsv_split(struct tsv *t, char *line)
 	}
 }
 
-static unsigned long tsv_number(const struct tsv *head, const struct tsv *t, const char *name, int base)
+static unsigned long tsv_number(const struct tsv *head, const struct tsv *t, const char *name,
+				int base)
 {
 	unsigned i;
 
@@ -148,9 +149,10 @@ static void test_descriptor_faults(void **state)
 		const char *spec;
 		unsigned classes, length;
 	} cases[] = {
-		{ "desc-short value=20", 0, 93 - 34 }, { "desc-long value=60", 0, 93 + 6 }, { "desc-doubled", 2, 93 + 54 },
-		{ "desc-at-endpoint", 1, 93 }, { "desc-none", 0, 93 - 54 }, { "no-endpoints", 1, 93 - 21 },
-		{ "endpoints-doubled", 1, 93 + 21 }, { "endpoint-type", 1, 93 },
+		{ "desc-short value=20", 0, 93 - 34 }, { "desc-long value=60", 0, 93 + 6 },
+		{ "desc-doubled", 2, 93 + 54 },	       { "desc-at-endpoint", 1, 93 },
+		{ "desc-none", 0, 93 - 54 },	       { "no-endpoints", 1, 93 - 21 },
+		{ "endpoints-doubled", 1, 93 + 21 },   { "endpoint-type", 1, 93 },
 	};
 	const uint8_t *classes[4], *p;
 	struct bench b;
@@ -232,11 +234,27 @@ static void test_control(void **state)
 static void test_config_errors(void **state)
 {
 	static const char *const cases[] = {
-		"slots = 1", "reader", "reader r\nslots = 0", "reader r\nslots = 257", "reader r\nfoo = 1", "reader r\nfoo",
-		"reader r\nlevel = high", "reader r\nfrom = ffff:ffff", "reader r\ncard 0 = bad=word", "reader r\ncard x = t0",
-		"reader r\ncard 1 = t0", "reader r\nfault = no-such", "reader r\nbusy = 256", "reader r\niccd = c",
-		"reader r\ncopies = 0", "reader r\nzlp = maybe", "reader r\npacket = 7", "reader r\nendpoints = 4",
-		"reader r\nvendor = zz", "reader r\nusb_us = -1", "reader r\nbcd = x",
+		"slots = 1",
+		"reader",
+		"reader r\nslots = 0",
+		"reader r\nslots = 257",
+		"reader r\nfoo = 1",
+		"reader r\nfoo",
+		"reader r\nlevel = high",
+		"reader r\nfrom = ffff:ffff",
+		"reader r\ncard 0 = bad=word",
+		"reader r\ncard x = t0",
+		"reader r\ncard 1 = t0",
+		"reader r\nfault = no-such",
+		"reader r\nbusy = 256",
+		"reader r\niccd = c",
+		"reader r\ncopies = 0",
+		"reader r\nzlp = maybe",
+		"reader r\npacket = 7",
+		"reader r\nendpoints = 4",
+		"reader r\nvendor = zz",
+		"reader r\nusb_us = -1",
+		"reader r\nbcd = x",
 	};
 	struct sim_dev **devs;
 	char err[200];
@@ -245,7 +263,8 @@ static void test_config_errors(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		err[0] = '\0';
-		if (sim_config_parse(cases[i], &devs, err, sizeof(err)) != -1 || strncmp(err, "line ", 5) != 0)
+		if (sim_config_parse(cases[i], &devs, err, sizeof(err)) != -1 ||
+		    strncmp(err, "line ", 5) != 0)
 			fail_msg("\"%s\": %s", cases[i], err);
 		assert_null(devs);
 	}
@@ -255,11 +274,12 @@ static void test_config_errors(void **state)
 
 static void test_config(void **state)
 {
-	static const char text[] =
-		"# a file\n"
-		"reader bank\n  slots = 8   # many\n busy=8\n copies = 2\n card 7 = t1\n fault = silent count=2\n"
-		"reader twin\n from = 08e6:3437\n serial = 12 34\n bcd = 2.00\n"
-		"reader duo\n slots = 2\n interface = 2\n level = extended\n card 0 = t0\n unplugged\n";
+	static const char text[] = "# a file\n"
+				   "reader bank\n  slots = 8   # many\n busy=8\n copies = 2\n card "
+				   "7 = t1\n fault = silent count=2\n"
+				   "reader twin\n from = 08e6:3437\n serial = 12 34\n bcd = 2.00\n"
+				   "reader duo\n slots = 2\n interface = 2\n level = extended\n "
+				   "card 0 = t0\n unplugged\n";
 	const uint8_t *classes[8];
 	struct sim_dev **devs;
 	char err[200];

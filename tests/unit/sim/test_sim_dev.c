@@ -77,7 +77,8 @@ static void test_t1_without_parameters(void **state)
 
 static void test_pps(void **state)
 {
-	static const uint8_t pps[4] = { 0xFF, 0x10, 0x96, 0x79 }, generate[5] = { 0x80, 0x14, 0, 0, 4 };
+	static const uint8_t pps[4] = { 0xFF, 0x10, 0x96, 0x79 },
+			     generate[5] = { 0x80, 0x14, 0, 0, 4 };
 	static const uint8_t params[5] = { 0x96, 0, 0, 0x0A, 0 };
 	struct bench b;
 
@@ -133,7 +134,8 @@ static void test_extended(void **state)
 	(void)state;
 	for (i = 0; i < 600; i++)
 		apdu[7 + i] = (uint8_t)(i * 7);
-	bench_open(&b, "reader r\nlevel = extended\nmaxlen = 271\ncard 0 = t1basic\nfeatures = 0x0004047E\n");
+	bench_open(&b, "reader r\nlevel = extended\nmaxlen = 271\ncard 0 = t1basic\nfeatures = "
+		       "0x0004047E\n");
 	command(&b, 0x62, 0, NULL, NULL, 0);
 	xfr_level(&b, 1, apdu, 261);
 	answered(&b, 0x80, 0, 0);
@@ -220,7 +222,8 @@ static void test_character(void **state)
 
 static void test_character_t1(void **state)
 {
-	static const uint8_t block[8] = { 0, 0, 4, 0x80, 0x10, 0, 0, 0x94 }, params[7] = { 0x11, 0x10, 0, 0x45, 0, 32, 0 };
+	static const uint8_t block[8] = { 0, 0, 4, 0x80, 0x10, 0, 0, 0x94 },
+			     params[7] = { 0x11, 0x10, 0, 0x45, 0, 32, 0 };
 	struct bench b;
 
 	(void)state;
@@ -314,7 +317,8 @@ static void test_busy_slots(void **state)
 	uint64_t start;
 
 	(void)state;
-	bench_open(&b, "reader r\nslots = 3\nbusy = 2\nlevel = short\nusb_us = 1\ncard 0 = t0basic\n"
+	bench_open(&b,
+		   "reader r\nslots = 3\nbusy = 2\nlevel = short\nusb_us = 1\ncard 0 = t0basic\n"
 		   "card 1 = t0basic\ncard 2 = t0basic\n");
 	power(&b, 0);
 	power(&b, 1);
@@ -386,7 +390,8 @@ static void test_card_speed(void **state)
 
 static void test_card_removed(void **state)
 {
-	static const uint8_t slow[6] = { 0x80, 0x18, 0x09, 0xC4, 0x01, 0x00 }, generate[5] = { 0x80, 0x14, 0, 0, 4 };
+	static const uint8_t slow[6] = { 0x80, 0x18, 0x09, 0xC4, 0x01, 0x00 },
+			     generate[5] = { 0x80, 0x14, 0, 0, 4 };
 	struct bench b;
 
 	(void)state;

@@ -52,8 +52,10 @@ static void test_answer_faults(void **state)
 		send(&b, 0x6F, 0, NULL, generate, 5);
 		memset(b.in, 0, 16);
 		receive(&b, 5000);
-		if (b.status != c->status || b.in_len != c->len || (c->len && b.in[c->at] != c->byte))
-			fail_msg("%s: status %d, %zu bytes, %02x", c->spec, b.status, b.in_len, b.in[c->at]);
+		if (b.status != c->status || b.in_len != c->len ||
+		    (c->len && b.in[c->at] != c->byte))
+			fail_msg("%s: status %d, %zu bytes, %02x", c->spec, b.status, b.in_len,
+				 b.in[c->at]);
 		no_complaints(&b);
 		bench_close(&b);
 	}
@@ -78,9 +80,13 @@ static void test_card_fault(void **state)
 static void test_atr_faults(void **state)
 {
 	static const struct answer_case cases[] = {
-		{ "atr-claims", SIM_OK, 12, 1, 33 }, { "atr-empty", SIM_OK, 10, 1, 0 }, { "atr-long", SIM_OK, 50, 1, 40 },
-		{ "atr-ts value=0x12", SIM_OK, 0, 10, 0x12 }, { "atr-truncated", SIM_OK, 13, 11, 0xFF },
-		{ "atr-tds", SIM_OK, 44, 43, 0x80 }, { "atr-empty nth=2", SIM_OK, 0, 10, 0x3B },
+		{ "atr-claims", SIM_OK, 12, 1, 33 },
+		{ "atr-empty", SIM_OK, 10, 1, 0 },
+		{ "atr-long", SIM_OK, 50, 1, 40 },
+		{ "atr-ts value=0x12", SIM_OK, 0, 10, 0x12 },
+		{ "atr-truncated", SIM_OK, 13, 11, 0xFF },
+		{ "atr-tds", SIM_OK, 44, 43, 0x80 },
+		{ "atr-empty nth=2", SIM_OK, 0, 10, 0x3B },
 	};
 	size_t i;
 
@@ -92,7 +98,8 @@ static void test_atr_faults(void **state)
 		fault(&b, cases[i].spec);
 		command(&b, 0x65, 0, NULL, NULL, 0);
 		command(&b, 0x62, 0, (const uint8_t[3]){ 1, 0, 0 }, NULL, 0);
-		if ((cases[i].len && b.in_len != cases[i].len) || b.in[cases[i].at] != cases[i].byte)
+		if ((cases[i].len && b.in_len != cases[i].len) ||
+		    b.in[cases[i].at] != cases[i].byte)
 			fail_msg("%s: %zu bytes, %02x", cases[i].spec, b.in_len, b.in[cases[i].at]);
 		bench_close(&b);
 	}
@@ -413,9 +420,13 @@ static void test_interrupt_faults(void **state)
 		size_t len;
 		uint8_t first;
 	} cases[] = {
-		{ "intr-short", SIM_OK, 1, 0x50 }, { "intr-unknown", SIM_OK, 2, 0x5F }, { "intr-long", SIM_OVERFLOW, 8, 0x50 },
-		{ "intr-long value=4", SIM_OK, 4, 0x50 }, { "intr-overflow", SIM_OVERFLOW, 0, 0 },
-		{ "hardware-error value=2", SIM_OK, 4, 0x51 }, { "intr-flood", SIM_OK, 2, 0x50 },
+		{ "intr-short", SIM_OK, 1, 0x50 },
+		{ "intr-unknown", SIM_OK, 2, 0x5F },
+		{ "intr-long", SIM_OVERFLOW, 8, 0x50 },
+		{ "intr-long value=4", SIM_OK, 4, 0x50 },
+		{ "intr-overflow", SIM_OVERFLOW, 0, 0 },
+		{ "hardware-error value=2", SIM_OK, 4, 0x51 },
+		{ "intr-flood", SIM_OK, 2, 0x50 },
 	};
 	struct bench b;
 	uint8_t p[64];

@@ -57,11 +57,15 @@ static void test_pin_formats(void **state)
 		size_t want_len;
 	} cases[] = {
 		/* format 2 block of ISO 9564: 2L PP PP FF.., length in 4 bits at bit 4, PIN at byte 1, BCD */
-		{ 0x89, 0x47, 0x04, "applet=echo", "\x00\x20\x00\x01\x08\x20\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 14,
+		{ 0x89, 0x47, 0x04, "applet=echo",
+		  "\x00\x20\x00\x01\x08\x20\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 14,
 		  "\x24\x12\x34\xFF\xFF\xFF\xFF\xFF\x90\x00", 10 },
 		/* the length in 8 bits at byte 0 */
-		{ 0x8A, 0x87, 0x10, "applet=echo", "\x00\x20\x00\x01\x08\x20\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 14,
-		  "\x04" "1234\xFF\xFF\xFF\x90\x00", 10 },
+		{ 0x8A, 0x87, 0x10, "applet=echo",
+		  "\x00\x20\x00\x01\x08\x20\xFF\xFF\xFF\xFF\xFF\xFF\xFF", 14,
+		  "\x04"
+		  "1234\xFF\xFF\xFF\x90\x00",
+		  10 },
 		/* BCD in 4 bytes, right justified */
 		{ 0x85, 0x04, 0x00, "applet=echo", "\x00\x20\x00\x01\x04\x00\x00\x00\x00", 10,
 		  "\x00\x00\x12\x34\x90\x00", 6 },
@@ -103,7 +107,8 @@ static void test_pin_formats(void **state)
 /* Old PIN, new PIN, new PIN again: 8 bytes each, at 0 and 8. */
 static size_t modify(uint8_t *m, uint8_t messages)
 {
-	static const uint8_t head[15] = { 1, 10, 0x82, 0x08, 0x00, 0, 8, 8, 4, 0x03, 0x02, 0, 0x09, 0x04, 0 };
+	static const uint8_t head[15] = { 1, 10,   0x82, 0x08, 0x00, 0,	   8, 8,
+					  4, 0x03, 0x02, 0,    0x09, 0x04, 0 };
 	size_t n = sizeof(head);
 
 	memcpy(m, head, n);
@@ -167,7 +172,8 @@ static void test_pin_t1(void **state)
 
 static void test_pin_wtx(void **state)
 {
-	static const uint8_t params[7] = { 0x11, 0x10, 0, 0x45, 0, 32, 0 }, wtx[5] = { 0, 0xE3, 1, 1, 0xE3 };
+	static const uint8_t params[7] = { 0x11, 0x10, 0, 0x45, 0, 32, 0 },
+			     wtx[5] = { 0, 0xE3, 1, 1, 0xE3 };
 	struct bench b;
 
 	(void)state;
@@ -203,9 +209,16 @@ static void test_pin_complaints(void **state)
 		uint8_t byte;
 		const char *what;
 	} cases[] = {
-		{ 0, 2, "bPINOperation" }, { 2, 0x83, "bmFormatString" }, { 4, 0x20, "bmPINLengthFormat" },
-		{ 5, 3, "minimum over maximum" }, { 5, 17, "more than 16" }, { 7, 0, "bEntryValidationCondition" },
-		{ 7, 8, "bEntryValidationCondition" }, { 8, 4, "bNumberMessage" }, { 19, 9 + 2, "Lc" }, { 19, 6, "Lc" },
+		{ 0, 2, "bPINOperation" },
+		{ 2, 0x83, "bmFormatString" },
+		{ 4, 0x20, "bmPINLengthFormat" },
+		{ 5, 3, "minimum over maximum" },
+		{ 5, 17, "more than 16" },
+		{ 7, 0, "bEntryValidationCondition" },
+		{ 7, 8, "bEntryValidationCondition" },
+		{ 8, 4, "bNumberMessage" },
+		{ 19, 9 + 2, "Lc" },
+		{ 19, 6, "Lc" },
 	};
 	struct bench b;
 	size_t i;
@@ -243,7 +256,8 @@ static void test_pin_complaints(void **state)
 
 static void test_iccd_a(void **state)
 {
-	static uint8_t generate[5] = { 0x80, 0x14, 0, 0, 4 }, sink[5] = { 0x80, 0x12, 0, 0, 3 }, data[3] = { 0, 1, 2 };
+	static uint8_t generate[5] = { 0x80, 0x14, 0, 0, 4 }, sink[5] = { 0x80, 0x12, 0, 0, 3 },
+		       data[3] = { 0, 1, 2 };
 	struct bench b;
 	uint8_t p[300];
 	int n;

@@ -204,6 +204,10 @@ static void unequal_arrays(void **state)
 	assert_int_equal(config_load(&c), CCID_ERR_CONFIG);
 	assert_logged("ifdVendorID has 2 entries, ifdProductID 1, ifdFriendlyName 3");
 	assert_int_equal(c.log_level, 5);
+	write_plist("<key>ifdVendorID</key><string>1</string><key>ifdProductID</key><string>1</string>");
+	assert_int_equal(config_load(&c), CCID_ERR_CONFIG);
+	write_plist("<key>ifdVendorID</key><string>1</string><key>ifdFriendlyName</key><string>1</string>");
+	assert_int_equal(config_load(&c), CCID_ERR_CONFIG);
 	write_plist("");
 	assert_int_equal(config_load(&c), CCID_ERR_CONFIG);
 }

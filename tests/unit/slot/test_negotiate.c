@@ -101,10 +101,10 @@ static const struct reader rd_noclock = {
 static const struct reader rd_iccda = {
 	{ .dwDefaultClock = 4000, .dwMaxDataRate = 115200, .dwFeatures = 0x100BA, .dwProtocols = 3,
 	  .dwMaxIFSD = 254, .dwMaxCCIDMessageLength = 263, .bInterfaceProtocol = 1 },
-	NULL, 0, LEVEL_CHARACTER, 253
+	NULL, 0, LEVEL_TPDU, 253
 };
 static const struct reader rd_iccdb = {
-	{ .dwDefaultClock = 3580, .dwMaxDataRate = 9600, .dwFeatures = 0x20840, .dwProtocols = 2,
+	{ .dwDefaultClock = 3580, .dwMaxDataRate = 9600, .dwFeatures = 0x40840, .dwProtocols = 2,
 	  .dwMaxIFSD = 0, .dwMaxCCIDMessageLength = 261, .bInterfaceProtocol = 2 },
 	NULL, 0, LEVEL_EXTENDED_APDU, 251
 };

@@ -277,7 +277,8 @@ static void append_mode(void **state)
 	in[15] = 4;
 	g.reader.quirks.bits = BIT(PIN_APPEND_MODE);
 	assert_int_equal(run_verify(in, sizeof in), CCID_OK);
-	assert_string_equal(traffic, "escape 80 02 00\nsecure 00 1E 82 40 01 08 04 02 01 09 04 05 11 22 33 00 20 00 81\n");
+	assert_string_equal(traffic, "escape 80 02 00\n"
+			    "secure 00 1E 82 40 01 08 04 02 01 09 04 05 11 22 33 00 20 00 81\n");
 	/* padded, or with data */
 	traffic[0] = '\0';
 	in[3] = 0x48;

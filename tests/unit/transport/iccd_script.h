@@ -54,7 +54,7 @@ static enum ccid_err control(void *ctx, uint8_t bmRequestType, uint8_t bRequest,
 	struct bench *b = ctx;
 	const struct step *s;
 
-	assert_false(deadline_passed(d));
+	(void)d;
 	assert_int_equal(wIndex, 3);
 	assert_true(len <= ICCD_TRANSFER_MAX);
 	if (++b->calls == b->refuse_at)

@@ -49,7 +49,7 @@ struct peer {
 	char path[128];
 	_Atomic bool echoes, slow_start;
 	_Atomic int mode, times;
-	_Atomic unsigned commands, naks, overlaps;
+	_Atomic unsigned commands, naks, overlaps, last_slot;
 	pthread_t thread;
 	bool running, closed;
 	uint8_t last[SERIAL_FRAME_MAX];	/* the last command's frame */
@@ -245,6 +245,7 @@ static void *play(void *arg)
 			p->last_len = n;
 			n = 0;
 			p->commands++;
+			p->last_slot = p->last[7];
 			got_command(p);
 			if (p->last[2] == 0x6B && p->last[13] == 0x10)
 				p->slow_start = false;

@@ -138,10 +138,10 @@ static void a_busy_for_ever(void **state)
 	unsigned i;
 
 	(void)state;
-	assert_int_equal(say(b, 0x6F, 0, "\x00\xB0\x00\x00\x04", 5, 50), CCID_OK);
+	assert_int_equal(say(b, 0x6F, 0, "\x00\xB0\x00\x00\x04", 5, 100), CCID_OK);
 	assert_answer(b, 0x80, 0x81, 1, 0, NULL, 0);
 	for (i = 0; i < 3; i++) {
-		assert_int_equal(go_on(b, 20), CCID_OK);
+		assert_int_equal(go_on(b, 100), CCID_OK);
 		assert_answer(b, 0x80, 0x81, 1, 0, NULL, 0);
 		memset(b->answer, 0, CAP);
 	}
@@ -152,14 +152,14 @@ static void a_busy_for_ever(void **state)
 	b->n = 4;
 	b->at = 0;
 	b->i.type = 0x6F;
-	assert_int_equal(go_on(b, 50), CCID_OK);
+	assert_int_equal(go_on(b, 1000), CCID_OK);
 	assert_answer(b, 0x80, 1, 0, 0, "abcd\x90\x00", 6);
-	assert_int_equal(go_on(b, 50), CCID_ERR_ARG);
+	assert_int_equal(go_on(b, 1000), CCID_ERR_ARG);
 	b->script = busy;
 	b->n = 4;
 	b->at = 0;
-	assert_int_equal(say(b, 0x6F, 0, "\x00\xB0\x00\x00\x04", 5, 50), CCID_OK);
-	assert_int_equal(say(b, 0x6F, 0, "\x00\xB0\x00\x00\x04", 5, 50), CCID_OK);
+	assert_int_equal(say(b, 0x6F, 0, "\x00\xB0\x00\x00\x04", 5, 100), CCID_OK);
+	assert_int_equal(say(b, 0x6F, 0, "\x00\xB0\x00\x00\x04", 5, 100), CCID_OK);
 	assert_answer(b, 0x80, 0x41, 0xE0, 0, NULL, 0);
 	free(b);
 }
@@ -290,9 +290,9 @@ static void b_polls_for_ever(void **state)
 	uint64_t start = clock_now();
 
 	(void)state;
-	assert_int_equal(say(b, 0x6F, 0, "abc", 3, 40), CCID_OK);
+	assert_int_equal(say(b, 0x6F, 0, "abc", 3, 100), CCID_OK);
 	assert_answer(b, 0x80, 0x81, 1, 0, NULL, 0);
-	assert_int_equal(go_on(b, 20), CCID_OK);
+	assert_int_equal(go_on(b, 100), CCID_OK);
 	assert_answer(b, 0x80, 0x81, 1, 0, NULL, 0);
 	/* given up: the late answer is never given to the next command */
 	b->script = late;
@@ -305,14 +305,14 @@ static void b_polls_for_ever(void **state)
 	b->script = longest;
 	b->n = 2;
 	b->at = 0;
-	assert_int_equal(say(b, 0x6F, 0, "abc", 3, 40), CCID_OK);
+	assert_int_equal(say(b, 0x6F, 0, "abc", 3, 100), CCID_OK);
 	assert_answer(b, 0x80, 0x81, 1, 0, NULL, 0);
-	assert_true(clock_now() - start < 1000000000u);
+	assert_true(clock_now() - start < 3000000000u);
 	/* power off ends it too */
 	b->script = (const struct step[]){ { 0x21, 0x63, 0, NULL, 0, 0, CCID_OK, 0 } };
 	b->n = 1;
 	b->at = 0;
-	assert_int_equal(say(b, 0x63, 0, NULL, 0, 40), CCID_OK);
+	assert_int_equal(say(b, 0x63, 0, NULL, 0, 100), CCID_OK);
 	assert_false(b->i.unfinished);
 	assert_done(b);
 }
@@ -327,12 +327,12 @@ static void power_on_polls_for_ever(void **state)
 	struct bench *b = BENCH(B, polling);
 
 	(void)state;
-	assert_int_equal(say(b, 0x62, 0, NULL, 0, 40), CCID_OK);
+	assert_int_equal(say(b, 0x62, 0, NULL, 0, 100), CCID_OK);
 	assert_answer(b, 0x80, 0x81, 1, 0, NULL, 0);
 	b->script = done;
 	b->n = 1;
 	b->at = 0;
-	assert_int_equal(go_on(b, 40), CCID_OK);
+	assert_int_equal(go_on(b, 1000), CCID_OK);
 	assert_answer(b, 0x80, 0, 0, 0, "\x3B\x00", 2);
 	assert_done(b);
 }
@@ -438,7 +438,7 @@ static void opens(void **state)
 	assert_int_equal(open_it(b, A, 1000), CCID_OK);
 	assert_done(b);
 	b = BENCH(B, open_busy);
-	assert_int_equal(open_it(b, B, 50), CCID_ERR_TIMEOUT);
+	assert_int_equal(open_it(b, B, 100), CCID_ERR_TIMEOUT);
 	free(b);
 }
 

@@ -112,6 +112,7 @@ static void mistakes_are_named_with_their_line(void **state)
 		{ "<dict></dict>", "not one <plist>", 1 },
 		{ HEAD "<dict></dict></plist><plist></plist>", "not one <plist>", 5 },
 		{ HEAD "<dict><string>x</string></dict></plist>", "without a <key>", 5 },
+		{ HEAD "<dict><key>a</key><string>x</string><string>y</string></dict></plist>", "without a <key>", 5 },
 		{ HEAD "<dict><key><key>x</key></key></dict></plist>", "inside", 5 },
 		{ HEAD "<dict>\n\n&nbsp;</dict></plist>", "entity", 7 },
 		{ HEAD "<dict>loose</dict></plist>", "text outside", 5 },

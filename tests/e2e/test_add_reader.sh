@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Readers that no list has: one command and a start of pcscd, and they work; another, and they are gone.
+. "$(dirname "$0")/lib.sh"
+e2e_enter "$e2e_dir/readers/add.sim" "$0" "$@"
+add_reader=${CCID_ADD_READER:-$e2e_build/ccid-add-reader}
+ccid_parse=${CCID_PARSE:-$e2e_build/ccid-parse}
+: > "$e2e_log"
+[ -x "$add_reader" ] || tap_skip_all "ccid-add-reader is not built"
+unset PCSCLITE_HP_DROPDIR
+
+add() { "$add_reader" --dir "$e2e_drop" "$@" > $e2e_tmp/said 2>&1; }
+refuses() { ! add "$@"; }
+list() { timeout 10 pcsc_scan -r 2> /dev/null | sed -n 's/^[0-9]*: //p'; }
+listed() { list | grep -qxF "$1"; }
+not_listed() { ! list | grep -qF "$1"; }
+# A T=1 card answers, a T=0 card too: the file system's root can be selected.
+answers() { timeout 20 opensc-tool -r "$1" -s 00A4000C023F00 2> /dev/null | grep -q 'SW1=0x90, SW2=0x00'; }
+mapped() { awk '/libccid\.so/ { print $5 }' "/proc/$pcscd_pid/maps" | sort -u; }
+# However many bundles name it, it is in memory once.
+loaded_once() { [ "$(mapped)" = "$(stat -c %i "$e2e_library")" ]; }
+drops() { ls "$e2e_drop" | tr '\n' ' '; }
+# The reader's events, its interface, and its library as pcscd says them.
+uses_local() { grep -q "ifd-ccid-local.bundle/Contents/Linux/libccid.so" "$e2e_log"; }
+
+# Without the tool: the class driver takes the reader of class 0B, but no reader of class FF.
+pcscd_start
+tap_check "before: the listed reader and the one of class 0B" wait_readers 2
+tap_check "before: no reader of class FF" not_listed "Vendor Pad"
+classic=$(list | grep -v "^Gemalto PC Twin")
+tap_check "before: the class driver's name" test "$classic" != "My own name 01 00"
+tap_check "before: pcscd ends well" pcscd_stop
+
+tap_check "add: by the strings of the reader" add f1f1:0001
+tap_check "add: with a name" add F1F1:0002 'Beep & <Blink>'
+tap_check "add: class 0B with a name of its own" add f1f1:0003 "My own name"
+tap_check "add: a second time is refused" refuses f1f1:0001
+tap_check "add: what the driver lists is refused" refuses 08e6:3437
+tap_check "add: two bundles" test "$(drops)" = "ifd-ccid-local.bundle ifd-ccid.bundle "
+
+pcscd_start
+tap_check "after: four readers" wait_readers 4
+list > $e2e_tmp/list
+sed 's/^/# /' $e2e_tmp/list
+for name in "Gemalto PC Twin Reader" "Tom & Co Vendor Pad" "My own name"; do
+	tap_check "after: $name is listed" grep -q "^$name 0[0-3] 00$" $e2e_tmp/list
+done
+tap_check "after: the name with signs is listed" grep -q "^Beep & " $e2e_tmp/list
+for i in 0 1 2 3; do
+	tap_check "after: the card in reader $i answers" answers $i
+done
+tap_check "after: pcscd used the local bundle" uses_local
+tap_check "after: the library is loaded once, and is the tested one" loaded_once
+"$CCID_SIM" unplug vendor
+tap_check "after: one is pulled out" wait_readers 3
+"$CCID_SIM" plug vendor
+tap_check "after: and comes back" wait_readers 4
+wait_until answers "Tom & Co Vendor Pad"
+tap_check "after: and answers" answers "Tom & Co Vendor Pad"
+# Another program has the interface: what needs no claim is shown, and the rest is said to be missing.
+"$ccid_parse" 08e6:3437 > $e2e_tmp/parsed 2> $e2e_tmp/said
+tap_check "after: ccid-parse beside pcscd ends with 3" test $? -eq 3
+tap_check "after: and says who is in the way" grep -q "stop pcscd" $e2e_tmp/said
+tap_check "after: and shows the strings" grep -q "iProduct: USB SmartCard Reader" $e2e_tmp/parsed
+tap_check "after: but no rates" grep -qF "GET_DATA_RATES: none (not read)" $e2e_tmp/parsed
+tap_check "after: pcscd ends well" pcscd_stop
+
+tap_check "delete: one" add -d f1f1:0001
+pcscd_start
+tap_check "deleted: three readers" wait_readers 3
+tap_check "deleted: not this one" not_listed "Vendor Pad"
+tap_check "deleted: pcscd ends well" pcscd_stop
+tap_check "delete: the others" eval 'add -d f1f1:0002 && add -d f1f1:0003'
+tap_check "delete: the bundle is gone" test "$(drops)" = "ifd-ccid.bundle "
+pcscd_start
+tap_check "deleted: as before" wait_readers 2
+tap_check "deleted: the tested library answers" right_library
+tap_check "deleted: the class driver's name again" listed "$classic"
+tap_check "deleted: pcscd ends well" pcscd_stop
+tap_plan

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* src/transport/usb_engine.c: busy places, closing, removal, reset, reopening. */
+#include "usb_bench.h"
+
+#include <unistd.h>
+
+#define THREE "reader three\nslots = 3\nbusy = 2\ncard 0 = t1\ncard 1 = t1\ncard 2 = t1\n"
+
+static struct command c[3];
+
+static int setup(void **state)
+{
+	(void)state;
+	bench_start(FAKE_VIRTUAL, THREE);
+	return 0;
+}
+
+static int setup_real(void **state)
+{
+	(void)state;
+	bench_start(FAKE_REAL, THREE);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	bench_stop();
+	return 0;
+}
+
+static enum ccid_err start(unsigned i, uint8_t type, uint8_t seq, unsigned ms)
+{
+	struct deadline d = deadline_in_ms(ms);
+
+	command_make(&c[i], type, (uint8_t)i, seq, NULL, 0);
+	return bench.t->ops->start(bench.t, &c[i].r, &d);
+}
+
+static enum ccid_err wait(unsigned i, unsigned ms)
+{
+	struct deadline d = deadline_in_ms(ms);
+
+	return bench.t->ops->wait(bench.t, &c[i].r, &d);
+}
+
+static void finish(unsigned i)
+{
+	bench.t->ops->finish(bench.t, &c[i].r);
+}
+
+static void places_bound_what_is_in_flight(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	assert_int_equal(start(0, PC_TO_RDR_ICC_POWER_ON, 1, 1000), CCID_OK);
+	assert_int_equal(start(1, PC_TO_RDR_ICC_POWER_ON, 1, 1000), CCID_OK);
+	began = rig_ms();
+	assert_int_equal(start(2, PC_TO_RDR_ICC_POWER_ON, 1, 300), CCID_ERR_TIMEOUT);
+	assert_in_range(rig_ms() - began, 300, 310);
+	/* GetSlotStatus needs no place */
+	assert_int_equal(status_of(bench.t, 2, 2), CCID_OK);
+	assert_int_equal(wait(0, 1000), CCID_OK);
+	finish(0);
+	assert_int_equal(start(2, PC_TO_RDR_ICC_POWER_ON, 3, 300), CCID_OK);
+	assert_int_equal(wait(1, 1000), CCID_OK);
+	assert_int_equal(wait(2, 1000), CCID_OK);
+	finish(1);
+	finish(2);
+	assert_int_equal(rig_max_in_flight(0), 2);
+	assert_int_equal(usb_of(bench.t)->gate->used, 0);
+}
+
+static void answers_find_their_slots(void **state)
+{
+	(void)state;
+	assert_int_equal(start(0, PC_TO_RDR_GET_SLOT_STATUS, 7, 1000), CCID_OK);
+	assert_int_equal(start(1, PC_TO_RDR_GET_SLOT_STATUS, 7, 1000), CCID_OK);
+	assert_int_equal(start(2, PC_TO_RDR_GET_SLOT_STATUS, 7, 1000), CCID_OK);
+	for (unsigned i = 3; i-- > 0;) {
+		assert_int_equal(wait(i, 1000), CCID_OK);
+		assert_int_equal(c[i].answer[5], i);
+		finish(i);
+	}
+}
+
+static void slots_that_do_not_exist(void **state)
+{
+	struct deadline d = deadline_in_ms(100);
+
+	(void)state;
+	command_make(&c[0], PC_TO_RDR_GET_SLOT_STATUS, 3, 0, NULL, 0);
+	assert_int_equal(bench.t->ops->start(bench.t, &c[0].r, &d), CCID_ERR_ARG);
+	assert_int_equal(bench.t->ops->wait_change(bench.t, 3, &d), CCID_ERR_ARG);
+	bench.t->ops->stop_change(bench.t, 3);
+	bench.t->ops->mark_changed(bench.t, 255);
+	bench.t->ops->set_closed(bench.t, 3, true);
+}
+
+static void abort_on_the_control_pipe(void **state)
+{
+	struct deadline d = deadline_in_ms(1000), past = { 0 };
+	struct ccid_msg m = { .bMessageType = PC_TO_RDR_ABORT, .bSlot = 1, .bSeq = 9 };
+
+	(void)state;
+	assert_int_equal(bench.t->ops->abort(bench.t, 1, 9, &d), CCID_OK);
+	command_make(&c[1], PC_TO_RDR_GET_SLOT_STATUS, 1, 9, NULL, 0);
+	ccid_msg_encode(&m, c[1].msg);
+	assert_int_equal(command_run(bench.t, &c[1], 1000), CCID_OK);
+	assert_int_equal(bench.t->ops->abort(bench.t, 1, 10, &past), CCID_ERR_TIMEOUT);
+	rig_fault(0, "control-stall");
+	assert_int_equal(bench.t->ops->abort(bench.t, 1, 10, &d), CCID_ERR_NOT_SUPPORTED);
+}
+
+static void a_closed_slot_refuses_and_opens_again(void **state)
+{
+	(void)state;
+	bench.t->ops->set_closed(bench.t, 1, true);
+	assert_int_equal(status_of(bench.t, 1, 1), CCID_ERR_NO_DEVICE);
+	assert_int_equal(status_of(bench.t, 0, 1), CCID_OK);
+	bench.t->ops->set_closed(bench.t, 1, false);
+	assert_int_equal(status_of(bench.t, 1, 2), CCID_OK);
+}
+
+/* A thread that sends something nobody answers. */
+struct victim {
+	pthread_t thread;
+	unsigned slot;
+	uint8_t type;
+	int started;		/* atomic */
+	enum ccid_err err;
+};
+
+static void *victim_main(void *arg)
+{
+	struct victim *v = arg;
+	struct deadline d = deadline_in_ms(20000);
+
+	command_make(&c[v->slot], v->type, (uint8_t)v->slot, 50, NULL, 0);
+	__atomic_store_n(&v->started, 1, __ATOMIC_RELEASE);
+	v->err = bench.t->ops->start(bench.t, &c[v->slot].r, &d);
+	if (v->err != CCID_OK)
+		return NULL;
+	v->err = bench.t->ops->wait(bench.t, &c[v->slot].r, &d);
+	bench.t->ops->finish(bench.t, &c[v->slot].r);
+	return NULL;
+}
+
+static void victim_begin(struct victim *v, unsigned slot, uint8_t type)
+{
+	*v = (struct victim){ .slot = slot, .type = type };
+	assert_int_equal(pthread_create(&v->thread, NULL, victim_main, v), 0);
+	while (!__atomic_load_n(&v->started, __ATOMIC_ACQUIRE))
+		usleep(1000);
+	usleep(30000);
+}
+
+/* Joins; the call must have come back within 100 ms of the event. */
+static enum ccid_err victim_end(struct victim *v, uint64_t since)
+{
+	pthread_join(v->thread, NULL);
+	assert_in_range(rig_ms() - since, 0, 100);
+	return v->err;
+}
+
+static void close_one(unsigned slot) { bench.t->ops->set_closed(bench.t, (uint8_t)slot, true); }
+static void set_gone(unsigned slot) { (void)slot; bench.t->ops->set_gone(bench.t); }
+static void unplug(unsigned slot) { (void)slot; fake_usb_unplug(0); }
+static void reset(unsigned slot) { (void)slot; fake_usb_reset(0); }
+
+static const struct {
+	const char *name;
+	void (*act)(unsigned slot);
+	enum ccid_err want;
+	bool all;		/* the other slots end too */
+} events[] = {
+	{ "close", close_one, CCID_ERR_NO_DEVICE, false },
+	{ "gone", set_gone, CCID_ERR_NO_DEVICE, true },
+	{ "unplug", unplug, CCID_ERR_NO_DEVICE, true },
+	{ "reset", reset, CCID_ERR_STALE, true },
+};
+
+/* Two in flight, one in the queue for a place: each learns at once what happened to it. */
+static void whoever_waits_is_told_at_once(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < sizeof events / sizeof events[0]; i++) {
+		struct victim v[3];
+		uint64_t since;
+
+		setup_real(NULL);
+		rig_fault(0, "silent count=0");
+		for (unsigned k = 0; k < 3; k++)
+			victim_begin(&v[k], k, PC_TO_RDR_ICC_POWER_ON);
+		since = rig_ms();
+		events[i].act(2);
+		assert_int_equal(victim_end(&v[2], since), events[i].want);
+		since = rig_ms();
+		events[i].act(0);
+		assert_int_equal(victim_end(&v[0], since), events[i].want);
+		if (!events[i].all)
+			events[i].act(1);
+		assert_int_equal(victim_end(&v[1], since), events[i].want);
+		assert_int_equal(usb_of(bench.t)->gate->used, 0);
+		rig_pardon();
+		teardown(NULL);
+	}
+}
+
+static void gone_is_for_good(void **state)
+{
+	struct deadline d = deadline_in_ms(1000);
+
+	(void)state;
+	bench.t->ops->set_gone(bench.t);
+	assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_NO_DEVICE);
+	assert_int_equal(bench.t->ops->abort(bench.t, 0, 1, &d), CCID_ERR_NO_DEVICE);
+	assert_int_equal(bench.t->ops->wait_change(bench.t, 0, &d), CCID_ERR_NO_DEVICE);
+	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_NO_DEVICE);
+}
+
+static void reset_and_reopened(void **state)
+{
+	struct deadline d = deadline_in_ms(2000);
+	unsigned generation = bench.t->generation;
+
+	(void)state;
+	for (unsigned i = 1; i <= 5; i++) {
+		fake_usb_reset(0);
+		assert_int_equal(status_of(bench.t, 0, (uint8_t)(4 * i)), CCID_ERR_STALE);
+		assert_int_equal(status_of(bench.t, 1, (uint8_t)(4 * i)), CCID_ERR_STALE);
+		d = deadline_in_ms(2000);
+		assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
+		assert_int_equal(bench.t->generation, generation + i);
+		/* somebody else who noticed it later has nothing to do */
+		assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
+		assert_int_equal(bench.t->generation, generation + i);
+		assert_int_equal(status_of(bench.t, 0, (uint8_t)(4 * i + 1)), CCID_OK);
+		assert_int_equal(status_of(bench.t, 2, (uint8_t)(4 * i + 1)), CCID_OK);
+		/* cards may have been changed meanwhile: every poll ends */
+		for (uint8_t k = 0; k < 3; k++)
+			assert_int_equal(bench.t->ops->wait_change(bench.t, k, &d), CCID_OK);
+	}
+	assert_int_equal(rig_log_count("opened again"), 5);
+	assert_int_equal(fake_usb_counts().handles, 1);
+}
+
+static void reopening_fails(void **state)
+{
+	struct deadline d = deadline_in_ms(2000);
+
+	(void)state;
+	fake_usb_reset(0);
+	assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_STALE);
+	fake_usb_claim_busy(1000);
+	assert_int_not_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
+	fake_usb_claim_busy(0);
+	assert_int_equal(status_of(bench.t, 0, 2), CCID_ERR_NO_DEVICE);
+	assert_int_equal(fake_usb_counts().handles, 0);
+	assert_int_equal(fake_usb_counts().nodes, 0);
+}
+
+/* Closing does not wait for answers. */
+static void closing_is_immediate(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	rig_fault(0, "silent count=0");
+	assert_int_equal(start(0, PC_TO_RDR_ICC_POWER_ON, 1, 1000), CCID_OK);
+	assert_int_equal(wait(0, 100), CCID_ERR_TIMEOUT);
+	finish(0);
+	began = rig_ms();
+	bench.t->ops->close(bench.t);
+	bench.t = NULL;
+	assert_in_range(rig_ms() - began, 0, 10);
+}
+
+static void interfaces_that_take_turns(void **state)
+{
+	struct transport *second;
+
+	(void)state;
+	bench_start(FAKE_VIRTUAL, "reader two\ncard 0 = t1\ninterface = 1\ncard 0 = t1\n");
+	assert_int_equal(bench_open_interface(0, 1, &second), CCID_OK);
+	usb_share_gate(bench.t, second);
+	assert_int_equal(start(0, PC_TO_RDR_ICC_POWER_ON, 1, 1000), CCID_OK);
+	command_make(&c[1], PC_TO_RDR_ICC_POWER_ON, 0, 1, NULL, 0);
+	assert_int_equal(command_run(second, &c[1], 200), CCID_ERR_TIMEOUT);
+	assert_int_equal(wait(0, 1000), CCID_OK);
+	finish(0);
+	assert_int_equal(command_run(second, &c[1], 1000), CCID_OK);
+	/* the gate outlives the one that brought it */
+	bench.t->ops->close(bench.t);
+	bench.t = second;
+	command_make(&c[1], PC_TO_RDR_ICC_POWER_ON, 0, 2, NULL, 0);
+	assert_int_equal(command_run(second, &c[1], 1000), CCID_OK);
+	bench_stop();
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(places_bound_what_is_in_flight),
+		TEST(answers_find_their_slots),
+		TEST(slots_that_do_not_exist),
+		TEST(abort_on_the_control_pipe),
+		TEST(a_closed_slot_refuses_and_opens_again),
+		cmocka_unit_test(whoever_waits_is_told_at_once),
+		TEST(gone_is_for_good),
+		TEST(reset_and_reopened),
+		TEST(reopening_fails),
+		TEST(closing_is_immediate),
+		cmocka_unit_test(interfaces_that_take_turns),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
