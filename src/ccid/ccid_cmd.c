@@ -146,10 +146,17 @@ static enum ccid_err round_trip_once(struct ccid_slot *cs, const struct command 
 	return err;
 }
 
+/* Nothing can be said to the reader any more. */
+static bool is_over(enum ccid_err err)
+{
+	return err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE;
+}
+
 /* Brings reader and driver together again after a command that ended without its answer: ABORT by
  * control and bulk with one bSeq of their own (CCID 1.10 §5.3.1, §6.1.13), so whatever
- * still comes for the old command carries another one and is dropped. */
-static void resync(struct ccid_slot *cs)
+ * still comes for the old command carries another one and is dropped. CCID_OK: needs_resync is
+ * cleared; else the transport's error, or CCID_ERR_COMM. */
+static enum ccid_err resync(struct ccid_slot *cs)
 {
 	const struct transport_ops *ops = cs->transport->ops;
 	struct command abort = { .type = PC_TO_RDR_ABORT, .expect = RDR_TO_PC_SLOT_STATUS,
@@ -166,19 +173,19 @@ static void resync(struct ccid_slot *cs)
 		ops->resync(cs->transport, cs->bSlot);
 	if (ops->abort)
 		err = ops->abort(cs->transport, cs->bSlot, cs->bSeq, &d);
-	if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
-		return;
-	if (err == CCID_OK) {
-		round_trip_once(cs, &abort, &d, &a, &lost);
-		if (!lost)
-			cs->needs_resync = false;
+	if (err == CCID_OK)
+		err = round_trip_once(cs, &abort, &d, &a, &lost);
+	if (is_over(err))
+		return err;
+	if (lost) {
+		/* Readers without ABORT: an answer to anything shows that they listen again. */
+		d = deadline_in_ms(RESYNC_MS);
+		err = round_trip_once(cs, &status, &d, &a, &lost);
 	}
-	if (!lost)
-		return;
-	/* Readers without ABORT: an answer to anything shows that they listen again. */
-	d = deadline_in_ms(RESYNC_MS);
-	err = round_trip_once(cs, &status, &d, &a, &lost);
+	if (is_over(err))
+		return err;
 	cs->needs_resync = lost || err == CCID_ERR_TIMEOUT;
+	return cs->needs_resync ? CCID_ERR_COMM : CCID_OK;
 }
 
 static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, struct answer *a)
@@ -195,11 +202,9 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, s
 		    ccid_message_name(c->type), c->len, cs->desc->dwMaxCCIDMessageLength);
 		return CCID_ERR_TOO_LONG;
 	}
-	if (cs->needs_resync) {
-		resync(cs);
-		if (cs->needs_resync)
-			return CCID_ERR_COMM;
-	}
+	err = cs->needs_resync ? resync(cs) : CCID_OK;
+	if (err != CCID_OK)
+		return err;
 	for (;;) {
 		err = round_trip_once(cs, c, &total, a, &lost);
 		if (err != CCID_ERR_BUSY || cs->bError != BERROR_SLOT_BUSY || deadline_passed(&patience))
@@ -207,7 +212,10 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, s
 		cs->bError = 0;
 		deadline_sleep_ms(&patience, BUSY_RETRY_MS);
 	}
-	if (lost && err != CCID_ERR_NO_DEVICE && err != CCID_ERR_STALE) {
+	if (lost && is_over(err)) {
+		/* Closed in mid-command perhaps: the reader still works at it when we come back. */
+		cs->needs_resync = true;
+	} else if (lost) {
 		LOG(LOG_INFO, &cs->log, "%s ended without its answer (%s): resynchronising",
 		    ccid_message_name(c->type), err_name(err));
 		resync(cs);

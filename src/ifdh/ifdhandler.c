@@ -3,6 +3,8 @@
  * gives the slot back; nothing is kept here. Calls for different slots run at once. */
 #include "ifdh/ifdh.h"
 
+#include "transport/serial.h"
+
 #include <reader.h>
 #include <string.h>
 
@@ -14,11 +16,13 @@ EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
 	return ifdh_code(DeviceName ? registry_open(Lun, DeviceName) : CCID_ERR_ARG);
 }
 
-/* Opens the first free supported reader: Channel says nothing about USB. */
+/* A reader.conf without a device name: the serial port of that number, else the first free supported
+ * reader; Channel says nothing about USB. */
 EXPORT RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
 {
-	(void)Channel;
-	return ifdh_code(registry_open(Lun, NULL));
+	char name[32];
+
+	return ifdh_code(registry_open(Lun, serial_channel_name(Channel, name, sizeof name) ? name : NULL));
 }
 
 /* Also while a command runs on the slot: that one ends with IFD_NO_SUCH_DEVICE. */

@@ -190,6 +190,14 @@ struct exchange_step exchange_begin_ifsd(struct exchange *x, const struct exchan
 	return x->machine->begin(x);
 }
 
+struct exchange_step exchange_begin_resynch(struct exchange *x, const struct exchange_config *cfg,
+					    struct t1 *t1)
+{
+	clear(x, cfg, t1);
+	x->machine = &t1_resynch_machine;
+	return x->machine->begin(x);
+}
+
 struct exchange_step exchange_feed(struct exchange *x, enum ccid_err result,
 				   const uint8_t *data, size_t len, uint8_t bChainParameter)
 {

@@ -113,6 +113,12 @@ struct exchange_step exchange_begin(struct exchange *x, const struct exchange_co
 struct exchange_step exchange_begin_ifsd(struct exchange *x, const struct exchange_config *cfg,
 					 struct t1 *t1, uint8_t ifsd);
 
+/* Starts the exchange of one S(RESYNCH request), for a command that is no exchange (PC_to_RDR_Secure)
+ * and comes after one that was left half way (t1->unsettled). On STEP_DONE both ends are at
+ * N(S) 0 again. No answer bytes. §11.6.3.2 rule 6 */
+struct exchange_step exchange_begin_resynch(struct exchange *x, const struct exchange_config *cfg,
+					    struct t1 *t1);
+
 /* PC_to_RDR_Secure at T=1 TPDU level: the reader builds the block itself from bTeoPrologue. */
 /* Writes NAD PCB LEN of the next I-block and counts it as sent. */
 void t1_secure_prologue(struct t1 *t1, uint8_t out[3], uint8_t len);
@@ -148,6 +154,7 @@ extern const struct exchange_machine t0_tpdu_machine;		/* t0.c */
 extern const struct exchange_machine t0_character_machine;	/* t0.c */
 extern const struct exchange_machine t1_machine;		/* t1.c */
 extern const struct exchange_machine t1_ifsd_machine;		/* t1.c */
+extern const struct exchange_machine t1_resynch_machine;	/* t1.c */
 
 /* STEP_DONE, or STEP_FAILED when the answer lacks SW1 SW2. */
 struct exchange_step exchange_done(struct exchange *x);

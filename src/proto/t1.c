@@ -115,6 +115,14 @@ static struct exchange_step t1_resynch(struct exchange *x)
 	return t1_send_s(x, T1_S_RESYNCH, NULL);
 }
 
+/* The end of a request that belongs to no command. */
+static struct exchange_step t1_bare_end(struct exchange *x)
+{
+	x->t1->unsettled = false;
+	x->machine = NULL;
+	return (struct exchange_step){ .verdict = STEP_DONE };
+}
+
 /* Rule 6.3: both ends begin at N(S) = 0, and the whole command anew. Whether the card went back
  * to the IFS values it began with is left open by some cards: the smaller IFSC suits both. */
 static struct exchange_step t1_restart(struct exchange *x)
@@ -129,7 +137,7 @@ static struct exchange_step t1_restart(struct exchange *x)
 	x->sent = 0;
 	x->m.t1.aborted = false;
 	x->m.t1.errors = 0;
-	return t1_send_i(x);
+	return x->apdu_len > 0 ? t1_send_i(x) : t1_bare_end(x);
 }
 
 /* Rule 7.4: the attempts at the means at hand are used up. */
@@ -282,8 +290,7 @@ static struct exchange_step t1_on_s(struct exchange *x, const struct t1_block *b
 		if (!b->response || b->type != T1_S_IFS || b->value != m->ifsd)
 			return t1_odd_block(x);
 		x->t1->ifsd = m->ifsd;
-		x->machine = NULL;
-		return (struct exchange_step){ .verdict = STEP_DONE };
+		return t1_bare_end(x);
 	default:
 		return b->response ? t1_odd_block(x) : t1_on_request(x, b);
 	}
@@ -385,8 +392,16 @@ static struct exchange_step t1_ifsd_begin(struct exchange *x)
 	return t1_send_s(x, T1_S_IFS, &x->m.t1.ifsd);
 }
 
+static struct exchange_step t1_resynch_begin(struct exchange *x)
+{
+	enum ccid_err err = t1_refuse(x);
+
+	return err != CCID_OK ? exchange_fail(x, err) : t1_resynch(x);
+}
+
 const struct exchange_machine t1_machine = { t1_begin, t1_feed };
 const struct exchange_machine t1_ifsd_machine = { t1_ifsd_begin, t1_feed };
+const struct exchange_machine t1_resynch_machine = { t1_resynch_begin, t1_feed };
 
 void t1_secure_prologue(struct t1 *t1, uint8_t out[3], uint8_t len)
 {

@@ -215,6 +215,22 @@ static enum ccid_err unwrap(struct slot *s, uint8_t *out, size_t cap, size_t *ou
 	return err;
 }
 
+/* Can the reader make a block of len bytes? It must find the card at the N(S) that we tell the reader. */
+static enum ccid_err prepare_t1(struct slot *s, size_t len)
+{
+	enum ccid_err err = CCID_OK;
+	size_t none;
+
+	if (s->t1.dead)
+		return CCID_ERR_COMM;
+	if (s->t1.unsettled)
+		err = slot_run_exchange(s, exchange_begin_resynch(&s->exchange, &s->params.exchange, &s->t1),
+					0, &none);
+	if (!err && len > s->t1.ifsc)
+		err = CCID_ERR_NOT_SUPPORTED;
+	return err;
+}
+
 /* Sends the command; answer bytes to out. */
 static enum ccid_err exchange_secure(struct slot *s, struct pin_request *r, uint8_t *out, size_t cap,
 				     size_t *out_len)
@@ -227,10 +243,12 @@ static enum ccid_err exchange_secure(struct slot *s, struct pin_request *r, uint
 	enum ccid_err err;
 	size_t len;
 
-	if (block && (s->t1.dead || r->apdu_len > s->t1.ifsc))
-		return s->t1.dead ? CCID_ERR_COMM : CCID_ERR_NOT_SUPPORTED;
-	if (block)
+	if (block) {
+		err = prepare_t1(s, r->apdu_len);
+		if (err)
+			return err;
 		t1_secure_prologue(&s->t1, r->bTeoPrologue, (uint8_t)r->apdu_len);
+	}
 	len = pinpad_build(r, message);
 	err = ccid_secure(&s->ccid, 0, 0, message, len, wait_ms, out, cap, out_len, &not_sent);
 	wipe(message, sizeof message);

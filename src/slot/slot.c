@@ -53,8 +53,10 @@ static bool was_reopened(struct slot *s)
 	bool yes = now != s->generation;
 
 	s->generation = now;
-	if (yes)
+	if (yes) {
 		forget_card(s);
+		s->owes_absence = true;
+	}
 	return yes;
 }
 
@@ -91,7 +93,9 @@ static enum ccid_err presence_locked(struct slot *s, bool *present)
 		return CCID_OK;
 	}
 	err = slot_recover(s, ccid_get_slot_status(&s->ccid, CCID_COMMAND_MS));
-	if (was_reopened(s)) {
+	was_reopened(s);
+	if (s->owes_absence) {
+		s->owes_absence = false;
 		report_absent_once(s, present);
 		return CCID_OK;
 	}
@@ -174,6 +178,7 @@ enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 	if (reader_is_gone(s->reader))
 		return CCID_ERR_NO_DEVICE;
 	was_reopened(s);
+	s->owes_absence = false;	/* who powers it on knows that it starts anew */
 	forget_card(s);
 	if (quirk_has(&s->reader->quirks, QUIRK_OFF_BEFORE_ON) ||
 	    (quirk_has(&s->reader->quirks, QUIRK_SEC1210_SYNC) && s->reader->desc.bInterfaceNumber == 1))

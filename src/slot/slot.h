@@ -31,6 +31,7 @@ struct slot {
 	bool powered;
 	bool power_failed;		/* the last power on did not bring an ATR */
 	unsigned generation;		/* of the transport, as last seen */
+	bool owes_absence;		/* the reader was opened again: the card is told as gone once */
 	uint8_t atr[ATR_MAX];
 	size_t atr_len;
 	struct negotiation params;	/* settled; valid when negotiated */

@@ -16,6 +16,8 @@
 #define FIRST_ANSWER_MS 2000
 #define SLOW_PROBE_MS 1000
 #define SPEED_SETTLE_MS 250
+/* The slot counts from 0: no bSeq is used twice in a row. */
+#define OPENING_SEQ 0xF0
 
 bool serial_channel_name(unsigned long channel, char *name, size_t cap)
 {
@@ -153,7 +155,7 @@ static enum ccid_err converse(struct opening *o, const struct serial_type *type,
 static enum ccid_err open_at(const char *path, const struct serial_type *type,
 			     const struct log_ctx *log, struct transport **out)
 {
-	struct opening o = { .end = deadline_in_ms(OPEN_MS) };
+	struct opening o = { .seq = OPENING_SEQ, .end = deadline_in_ms(OPEN_MS) };
 	enum ccid_err err;
 	int fd;
 

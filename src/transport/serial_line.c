@@ -50,7 +50,7 @@ struct serial {
 	uint64_t last_byte_ns;
 	struct serial_frame frame;
 	struct place *first, **last;
-	bool change[SLOTS_MAX], stop[SLOTS_MAX];
+	bool change[SLOTS_MAX], stop[SLOTS_MAX], closed[SLOTS_MAX];
 
 	/* the command that has the line, and what came for it */
 	struct request *owner;
@@ -85,6 +85,12 @@ static enum ccid_err leave(struct serial *s, enum ccid_err err)
 	pthread_cond_broadcast(&s->changed);
 	pthread_mutex_unlock(&s->lock);
 	return err;
+}
+
+/* May a call for that slot go on? */
+static enum ccid_err refusal(const struct serial *s, uint8_t slot)
+{
+	return s->gone || (slot < SLOTS_MAX && s->closed[slot]) ? CCID_ERR_NO_DEVICE : CCID_OK;
 }
 
 /* Ends the poll() of the reading thread. */
@@ -255,11 +261,10 @@ static enum ccid_err take_line(struct serial *s, struct request *r, const struct
 			.tv_sec = (time_t)(d->at_ns / 1000000000u),
 			.tv_nsec = (long)(d->at_ns % 1000000000u),
 		};
-		if (s->gone)
-			err = CCID_ERR_NO_DEVICE;
-		else if (deadline_passed(d))
+		err = refusal(s, r->slot);
+		if (!err && deadline_passed(d))
 			err = CCID_ERR_TIMEOUT;
-		else
+		if (!err)
 			pthread_cond_timedwait(&s->changed, &s->lock, &ts);
 	}
 	for (p = &s->first; *p != &me; p = &(*p)->next)
@@ -267,8 +272,8 @@ static enum ccid_err take_line(struct serial *s, struct request *r, const struct
 	*p = me.next;
 	if (s->last == &me.next)
 		s->last = p;
-	if (!err && s->gone)
-		err = CCID_ERR_NO_DEVICE;
+	if (!err)
+		err = refusal(s, r->slot);
 	if (!err)
 		s->owner = r;
 	return err;
@@ -388,7 +393,7 @@ static enum ccid_err serial_wait(struct transport *t, struct request *r, const s
 	while (!err) {
 		bool silent = clock_now() >= attention_ns(s, d);
 
-		if (s->gone)
+		if (refusal(s, r->slot))
 			err = CCID_ERR_NO_DEVICE;
 		else if (s->owner != r)
 			err = CCID_ERR_ARG;
@@ -448,7 +453,7 @@ static enum ccid_err serial_wait_change(struct transport *t, uint8_t slot, const
 	if (err)
 		return err;
 	for (;;) {
-		if (s->gone)
+		if (refusal(s, slot))
 			return leave(s, CCID_ERR_NO_DEVICE);
 		if (s->stop[slot]) {
 			s->stop[slot] = false;
@@ -472,6 +477,31 @@ static void serial_stop_change(struct transport *t, uint8_t slot)
 		return;
 	s->stop[slot] = true;
 	if (s->reading)
+		wake_reader(s);
+	leave(s, CCID_OK);
+}
+
+static void serial_mark_changed(struct transport *t, uint8_t slot)
+{
+	struct serial *s = serial_of(t);
+
+	if (slot >= SLOTS_MAX || enter(s))
+		return;
+	s->change[slot] = true;
+	if (s->reading)
+		wake_reader(s);
+	leave(s, CCID_OK);
+}
+
+/* The line of a command that breaks off here becomes free; its late answer nobody waits for. */
+static void serial_set_closed(struct transport *t, uint8_t slot, bool closed)
+{
+	struct serial *s = serial_of(t);
+
+	if (slot >= SLOTS_MAX || enter(s))
+		return;
+	s->closed[slot] = closed;
+	if (closed && s->reading)
 		wake_reader(s);
 	leave(s, CCID_OK);
 }
@@ -520,6 +550,8 @@ static const struct transport_ops ops_with_changes = {
 	.resync = serial_resync,
 	.wait_change = serial_wait_change,
 	.stop_change = serial_stop_change,
+	.mark_changed = serial_mark_changed,
+	.set_closed = serial_set_closed,
 	.set_gone = serial_set_gone,
 	.close = serial_close,
 };
@@ -529,6 +561,7 @@ static const struct transport_ops ops_without_changes = {
 	.wait = serial_wait,
 	.finish = serial_finish,
 	.resync = serial_resync,
+	.set_closed = serial_set_closed,
 	.set_gone = serial_set_gone,
 	.close = serial_close,
 };

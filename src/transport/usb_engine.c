@@ -13,6 +13,9 @@
 /* Looking into the IN transfer after a deadline. */
 #define PEEK_MS 200u
 
+/* How often a second caller looks whether the first one has opened the device again. */
+#define REOPEN_LOOK_MS 10u
+
 #define ABORT_REQUEST 0x01	/* CCID 1.10 §5.3.1 */
 
 enum ccid_err usb_error(int code)
@@ -119,7 +122,10 @@ enum ccid_err usb_judge_loss(struct usb_transport *u, enum ccid_err err)
 		return CCID_ERR_STALE;
 	}
 	pthread_mutex_lock(&u->lock);
-	u->gone = true;
+	if (!u->gone) {
+		u->gone = true;
+		usb_intr_wake_all(u);
+	}
 	pthread_mutex_unlock(&u->lock);
 	return CCID_ERR_NO_DEVICE;
 }
@@ -341,8 +347,13 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 	enum ccid_err err = CCID_ERR_STALE;
 
 	pthread_mutex_lock(&u->lock);
+	while (u->reopening && !deadline_passed(d)) {
+		pthread_mutex_unlock(&u->lock);
+		deadline_sleep_ms(d, REOPEN_LOOK_MS);
+		pthread_mutex_lock(&u->lock);
+	}
 	if (u->gone || !u->lost || u->reopening) {
-		/* Somebody else is at it, or has done it. */
+		/* Somebody else has done it, or still is at it. */
 		err = u->gone ? CCID_ERR_NO_DEVICE : u->lost ? CCID_ERR_STALE : CCID_OK;
 		pthread_mutex_unlock(&u->lock);
 		return err;
@@ -372,6 +383,7 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 		LOG(LOG_INFO, &u->t.log, "the reader was reset: opened again");
 	} else {
 		u->gone = true;
+		usb_intr_wake_all(u);
 	}
 	pthread_mutex_unlock(&u->lock);
 	return err;

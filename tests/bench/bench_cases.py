@@ -57,11 +57,11 @@ CASES = [
          ["-s", "8", "-r", "100", "-p", "1", *SHORT, *QUIT], NO_FLOOR),
     Case("64 KiB extended APDUs", sim(card="t1", lines=["level = extended", "maxlen = 1034"]),
          ["-r", "10", *LONG, *QUIT], NO_FLOOR),
-    Case("closing 96", BANKS, ["-s", "8", "-r", "2", *SHORT], once=True, small="closing 16"),
-    Case("closing 16", TWO_BANKS, ["-s", "8", "-r", "2", *SHORT], once=True),
-    Case("closing 96, unplugged", BANKS, ["-s", "8", "-r", "2", *SHORT, "-u", "@SIM@"], once=True,
+    Case("closing 96", BANKS, ["-s", "8", "-r", "2", *SHORT], small="closing 16"),
+    Case("closing 16", TWO_BANKS, ["-s", "8", "-r", "2", *SHORT]),
+    Case("closing 96, unplugged", BANKS, ["-s", "8", "-r", "2", *SHORT, "-u", "@SIM@"],
          small="closing 16, unplugged"),
-    Case("closing 16, unplugged", TWO_BANKS, ["-s", "8", "-r", "2", *SHORT, "-u", "@SIM@"], once=True),
+    Case("closing 16, unplugged", TWO_BANKS, ["-s", "8", "-r", "2", *SHORT, "-u", "@SIM@"]),
     Case("memory", ONE_BANK, ["-s", "8", "-m", *SHORT], NO_FLOOR, once=True),
     Case("96 idle", BANKS, ["-s", "8", "-r", "2", "-i", "10", *SHORT, *QUIT], once=True, small="16 idle"),
     Case("16 idle", TWO_BANKS, ["-s", "8", "-r", "2", "-i", "10", *SHORT, *QUIT], once=True),
@@ -79,7 +79,7 @@ class Goal:
     def text(self):
         if self.plus:
             return f"<= {self.against} + {self.limit:g}"
-        return f"<= {self.limit:.3g}" + (f" x {self.against}" if self.against else "")
+        return f"<= {self.limit:.3g} x {self.against}" if self.against else f"<= {self.limit:g}"
 
 
 class Row:

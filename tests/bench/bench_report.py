@@ -136,6 +136,7 @@ def notes(about):
 
 GNUPLOT = """set terminal svg size 900,700 background "white"
 set output "bench.svg"
+opened(s) = s eq "libccid" ? ", {classic} slots open" : ", 96 slots open"
 set multiplot layout 2,1
 set logscale x 2
 set xtics (1, 2, 4, 8, 16, 32, 64, 96)
@@ -143,17 +144,18 @@ set xrange [0.9:110]
 set grid
 set key top left
 set xlabel "cards at work"
-set ylabel "wall time of an APDU (ms; the card: 20)"
+set ylabel "wall per APDU (ms)"
 set yrange [*<20:*]
-plot for [s in "{names}"] s.".dat" using 1:2 with linespoints title s
+plot for [s in "{names}"] s.".dat" using 1:2 with linespoints title s.opened(s)
+set key top right
 set ylabel "CPU per APDU (us)"
 set yrange [0:*]
-plot for [s in "{names}"] s.".dat" using 1:3 with linespoints title s
+plot for [s in "{names}"] s.".dat" using 1:3 with linespoints title s.opened(s)
 unset multiplot
 """
 
 
-def plot(curve, folder):
+def plot(curve, folder, classic_slots):
     """curve: subject -> [(active, wall ms, CPU us)]. Writes *.dat, bench.gp and, where there is a
     gnuplot, bench.svg; returns whether that was drawn."""
     names = []
@@ -161,7 +163,8 @@ def plot(curve, folder):
         if points:
             names.append(name)
             (folder / f"{name}.dat").write_text("".join(f"{n} {w:.4f} {c:.3f}\n" for n, w, c in points))
-    (folder / "bench.gp").write_text(GNUPLOT.replace("{names}", " ".join(names)))
+    (folder / "bench.gp").write_text(GNUPLOT.replace("{names}", " ".join(names))
+                                       .replace("{classic}", str(classic_slots)))
     if not names or not shutil.which("gnuplot"):
         return False
     return subprocess.run(["gnuplot", "bench.gp"], cwd=folder, check=False).returncode == 0

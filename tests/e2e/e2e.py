@@ -100,11 +100,18 @@ class Context:
             raise RuntimeError(rv_name(rv))
 
     def readers(self):
-        rv, names = scard.SCardListReaders(self.handle, [])
-        return sorted(names) if rv == 0 else []
+        # pyscard asks twice, for the length and for the names, and fails when a reader went in between
+        while True:
+            try:
+                rv, names = scard.SCardListReaders(self.handle, [])
+                return sorted(names) if rv == 0 else []
+            except SystemError:
+                pass
 
     def wait_readers(self, n):
-        return wait_for(lambda: len(self.readers()) == n and self.readers()) or self.readers()
+        """Until there are n readers; returns those there are."""
+        wait_for(lambda: len(self.readers()) == n)
+        return self.readers()
 
     def state(self, reader):
         """Event state (without the counter) and ATR."""

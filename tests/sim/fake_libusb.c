@@ -106,10 +106,25 @@ static void init_once(void)
 	pthread_condattr_destroy(&attr);
 }
 
+/* Under lock: the device has left the bus. */
+static void detach(unsigned nr)
+{
+	struct libusb_device *dev = fake.dev[nr];
+
+	dev->attached = false;
+	fake.dev[nr] = NULL;
+	fake_device_unref(dev);
+}
+
 void fake_usb_lock(void)
 {
 	pthread_once(&once, init_once);
 	pthread_mutex_lock(&fake.lock);
+	/* faults unplug by themselves */
+	for (unsigned i = 0; i < fake.n_devs; i++) {
+		if (fake.dev[i] && !sim_dev_is_plugged(fake.sim[i]))
+			detach(i);
+	}
 }
 
 void fake_usb_unlock(void)
@@ -203,15 +218,10 @@ void fake_usb_name(unsigned nr, unsigned interface, char *name, size_t cap)
 
 void fake_usb_unplug(unsigned nr)
 {
-	struct libusb_device *dev;
-
 	fake_usb_lock();
-	dev = fake.dev[nr];
-	if (dev) {
+	if (fake.dev[nr]) {
 		sim_dev_unplug(fake.sim[nr], clock_now());
-		dev->attached = false;
-		fake.dev[nr] = NULL;
-		fake_device_unref(dev);
+		detach(nr);
 	}
 	fake_usb_unlock();
 }

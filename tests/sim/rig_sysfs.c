@@ -14,6 +14,7 @@
 
 #define HUB "/devices/platform/ccid-sim/usb1"
 #define USB_MAJOR 189u
+#define SYSFS_PATH 256	/* none made here comes near it */
 
 static const uint8_t root_hub[] = {
 	18, 1, 0x00, 0x02, 9, 0, 1, 64, 0x6b, 0x1d, 0x02, 0x00, 0x01, 0x00, 3, 2, 1, 1,
@@ -25,7 +26,7 @@ static const uint8_t root_hub[] = {
 /* Makes all folders of a path; the last part too. */
 static int make_dirs(const char *path)
 {
-	char part[RIG_PATH];
+	char part[SYSFS_PATH];
 	size_t i;
 
 	snprintf(part, sizeof(part), "%s", path);
@@ -42,7 +43,7 @@ static int make_dirs(const char *path)
 
 static int put(const char *dir, const char *name, const void *data, size_t len)
 {
-	char path[RIG_PATH];
+	char path[SYSFS_PATH];
 	ssize_t r;
 	int fd;
 
@@ -71,7 +72,7 @@ static int putf(const char *dir, const char *name, const char *fmt, ...)
 __attribute__((format(printf, 2, 3)))
 static int link_to(const char *target, const char *fmt, ...)
 {
-	char path[RIG_PATH];
+	char path[SYSFS_PATH];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -176,7 +177,7 @@ static int put_device(const char *dir, const uint8_t *d, size_t len, unsigned de
 
 static int put_power(const char *dir)
 {
-	char sub[RIG_PATH];
+	char sub[SYSFS_PATH];
 
 	snprintf(sub, sizeof(sub), "%s/power", dir);
 	return make_dirs(sub) | putf(sub, "control", "auto\n") | putf(sub, "persist", "1\n");
@@ -184,7 +185,7 @@ static int put_power(const char *dir)
 
 static int add_interface(const struct rig_port *p, const uint8_t *f)
 {
-	char path[256], dir[RIG_PATH], target[RIG_PATH], text[1024];
+	char path[160], dir[SYSFS_PATH], target[SYSFS_PATH], text[512];
 	size_t n;
 	int r;
 
@@ -225,7 +226,7 @@ static int add_node(unsigned device)
 
 static int add_links(const char *path, unsigned device)
 {
-	char target[RIG_PATH], name[64];
+	char target[SYSFS_PATH], name[64];
 	int r;
 
 	snprintf(target, sizeof(target), "../../..%s", path);
@@ -259,7 +260,7 @@ int rig_sysfs_add(const struct rig_port *p)
 {
 	size_t len, n;
 	const uint8_t *d = sim_dev_descriptors(p->dev, &len);
-	char path[256], dir[RIG_PATH], text[1024];
+	char path[160], dir[SYSFS_PATH], text[512];
 	unsigned i;
 	int r;
 
@@ -288,7 +289,7 @@ static int remove_one(const char *path, const struct stat *s, int flag, struct F
 
 void rig_sysfs_remove(const struct rig_port *p)
 {
-	char path[256], name[RIG_PATH];
+	char path[160], name[SYSFS_PATH];
 	unsigned i;
 
 	for (i = 0; i < p->n_faces; i++) {

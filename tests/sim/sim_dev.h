@@ -65,7 +65,8 @@ uint64_t sim_dev_next(const struct sim_dev *d);
 struct sim_urb *sim_dev_reap(struct sim_dev *d, uint64_t now);
 
 /* What a person does. interface, slot: which; false: no such slot (or nothing to do). */
-bool sim_dev_insert(struct sim_dev *d, unsigned interface, unsigned slot, const char *card_spec, uint64_t now, char *err, size_t err_cap);
+bool sim_dev_insert(struct sim_dev *d, unsigned interface, unsigned slot, const char *card_spec,
+		    uint64_t now, char *err, size_t err_cap);
 bool sim_dev_remove(struct sim_dev *d, unsigned interface, unsigned slot, uint64_t now);
 bool sim_dev_has_card(const struct sim_dev *d, unsigned interface, unsigned slot);
 /* PIN pad: keys "1234\n" (\n OK, \033 cancel) pressed at now, one each 50 ms. */

@@ -210,10 +210,10 @@ static size_t t1_wrap(const struct sim_slot *s, const struct pin_block *b, uint8
 			crc = crc & 1 ? (uint16_t)(crc >> 1 ^ 0x8408) : (uint16_t)(crc >> 1);
 	}
 	if (s->params[1] & 1) {
-		/* ISO/IEC 13239 CRC, inverted, high byte first */
+		/* ISO/IEC 13239 CRC, inverted, low byte first, as the card has it (card_t1_seal) */
 		crc = (uint16_t)~crc;
-		out[n++] = (uint8_t)(crc >> 8);
 		out[n++] = (uint8_t)crc;
+		out[n++] = (uint8_t)(crc >> 8);
 	} else {
 		out[n++] = sum;
 	}
@@ -285,6 +285,12 @@ static void stage_done(struct sim_iface *f, const struct pin_block *b)
 	if (b->modify && (b->confirm & 1) &&
 	    (p->n_digits[1] != p->n_digits[2] ||
 	     memcmp(p->digits[1], p->digits[2], p->n_digits[1]) != 0)) {
+		/* 6402 is no T=1 block: such a reader asks for the new PIN again */
+		if (sim_level(f) == SIM_LEVEL_TPDU && f->slot[p->cmd.slot].protocol == 1) {
+			p->stage = 1;
+			p->n_digits[1] = p->n_digits[2] = 0;
+			return;
+		}
 		answer_pin(f, 0, 0, differ, sizeof(differ), 0);
 		return;
 	}

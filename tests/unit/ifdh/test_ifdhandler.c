@@ -20,6 +20,7 @@ static struct slot slot = { .reader = &reader, .lock = PTHREAD_MUTEX_INITIALIZER
 static struct {
 	int taken;
 	const char *called, *name;
+	char copy[64];
 	unsigned protocol;
 	bool present;
 	enum ccid_err err;
@@ -32,7 +33,9 @@ enum ccid_err registry_open(unsigned long lun, const char *device_name)
 {
 	assert_int_equal(lun, LUN);
 	t.called = "open";
-	t.name = device_name;
+	t.name = NULL;
+	if (device_name)
+		t.name = strncpy(t.copy, device_name, sizeof t.copy - 1);
 	return t.err;
 }
 
@@ -154,6 +157,8 @@ static void channels(void **state)
 	assert_string_equal(t.name, name);
 	assert_int_equal(IFDHCreateChannel(LUN, 0x1234), IFD_SUCCESS);
 	assert_null(t.name);
+	assert_int_equal(IFDHCreateChannel(LUN, 0x0102F8), IFD_SUCCESS);
+	assert_string_equal(t.name, "/dev/pcsc/2");
 	t.err = CCID_ERR_NO_DEVICE;
 	assert_int_equal(IFDHCreateChannelByName(LUN, name), IFD_NO_SUCH_DEVICE);
 	assert_int_equal(IFDHCloseChannel(LUN), IFD_NO_SUCH_DEVICE);

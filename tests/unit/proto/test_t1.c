@@ -491,6 +491,32 @@ static void ifsd_is_told(void **state)
 	assert_memory_equal(s.data, "\x00\x00\x02" "ab", 5);
 }
 
+static void resynchronised_without_a_command(void **state)
+{
+	static struct link l;
+	struct exchange_step s;
+
+	(void)state;
+	link_start(&l, TPDU_LRC, 32, 32);
+	l.t1.ns = l.t1.nr = 1;
+	l.t1.unsettled = true;
+	s = exchange_begin_resynch(&l.x, &l.cfg, &l.t1);
+	check_sent(&l, &s, "> SY?");
+	s = reply(&l, "< SY=");
+	assert_int_equal(s.verdict, STEP_DONE);
+	assert_false(l.t1.unsettled);
+	assert_int_equal(l.t1.ns + l.t1.nr, 0);
+	l.t1.unsettled = true;
+	s = exchange_begin_resynch(&l.x, &l.cfg, &l.t1);
+	for (unsigned k = 0; k < 3; k++) {
+		check_sent(&l, &s, "> SY?");
+		s = exchange_feed(&l.x, CCID_ERR_MUTE, NULL, 0, 0);
+	}
+	assert_int_equal(s.verdict, STEP_FAILED);
+	assert_true(l.t1.dead && l.t1.unsettled);
+	assert_int_equal(exchange_begin_resynch(&l.x, &l.cfg, &l.t1).err, CCID_ERR_COMM);
+}
+
 static void ifsd_refused(void **state)
 {
 	static const char *const refusals[] = { "< R0.2", "< SF?254", "< SW=254", "< I00:ab",
@@ -617,6 +643,7 @@ int main(void)
 		cmocka_unit_test(character_level_parts),
 		cmocka_unit_test(ifsd_is_told),
 		cmocka_unit_test(ifsd_refused),
+		cmocka_unit_test(resynchronised_without_a_command),
 		cmocka_unit_test(secure_blocks),
 		cmocka_unit_test(secure_answers_that_are_none),
 		cmocka_unit_test(reset_state),

@@ -33,7 +33,7 @@ static struct {
 	size_t xfr_len;
 	unsigned xfr_wait_ms, xfr_took_ms;
 	unsigned recovered, forgotten;
-	enum ccid_err ensure_err;
+	enum ccid_err ensure_err, exchange_err;
 } answers;
 
 static void traffic_add(const char *what, const uint8_t *p, size_t len)
@@ -141,6 +141,18 @@ enum ccid_err slot_ensure_protocol(struct slot *s)
 {
 	(void)s;
 	return answers.ensure_err;
+}
+
+/* One step out, and nothing more is wanted. */
+enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsigned least_wait_ms, size_t *answer_len)
+{
+	assert_int_equal(step.verdict, STEP_SEND);
+	assert_int_equal(least_wait_ms, 0);
+	traffic_add("exchange:", step.data, step.len);
+	*answer_len = 0;
+	if (answers.exchange_err == CCID_OK)
+		s->t1.unsettled = false;
+	return answers.exchange_err;
 }
 
 enum ccid_err slot_escape(struct slot *s, const uint8_t *data, size_t len,

@@ -332,6 +332,7 @@ static void use_t1(void)
 	g.slot.negotiated = true;
 	g.slot.params.protocol = 1;
 	g.slot.params.exchange.level = LEVEL_TPDU;
+	g.slot.params.exchange.max_data = 261;
 	t1_reset(&g.slot.t1, false, 254);
 }
 
@@ -442,6 +443,23 @@ static void t1_more_time(void **state)
 	assert_true(answers.forgotten > 0);
 }
 
+static void t1_settled_first(void **state)
+{
+	(void)state;
+	use_t1();
+	g.slot.t1.unsettled = true;
+	SECURE_BLOCK("\x00\x00\x02\x90\x00");
+	assert_int_equal(run_verify(verify, sizeof verify), CCID_OK);
+	assert_memory_equal(traffic, "exchange: 00 C0 00 C0\nsecure ", 29);	/* S(RESYNCH request) */
+	assert_false(g.slot.t1.unsettled);
+	traffic[0] = '\0';
+	g.slot.t1.unsettled = true;
+	answers.exchange_err = CCID_ERR_MUTE;
+	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_MUTE);
+	assert_null(strstr(traffic, "secure"));
+	assert_true(g.slot.t1.unsettled);
+}
+
 static void t1_more_time_for_ever(void **state)
 {
 	(void)state;
@@ -480,7 +498,7 @@ int main(void)
 		T(without_a_card_or_a_reader), T(buffers_and_errors), T(entry_conditions), T(verify_quirks),
 		T(append_mode), T(modify_quirks), T(t1_prologue_and_answer),
 		T(t1_other_levels_keep_the_prologue), T(t1_cancelled), T(t1_refused_or_lost),
-		T(t1_short_answers_are_errors), T(t1_more_time), T(t1_more_time_for_ever),
+		T(t1_short_answers_are_errors), T(t1_more_time), T(t1_settled_first), T(t1_more_time_for_ever),
 		T(t1_what_does_not_fit_a_block),
 	};
 

@@ -35,6 +35,7 @@ fresh() {
 	rm -rf "$drop" "$work/sysfs"
 	mkdir -p "$drop/ifd-ccid.bundle/Contents/Linux"
 	echo library >"$drop/ifd-ccid.bundle/Contents/Linux/libccid.so"
+	echo second >"$drop/ifd-ccid.bundle/Contents/Linux/libccid-local.so"
 	${AWK:-awk} -v library=libccid.so -v class=CCIDCLASSDRIVER -v version=1.0 \
 		-f "$top_srcdir/readers/make_plist.awk" "$top_srcdir/readers/supported_readers.txt" \
 		"$top_srcdir/readers/Info.plist.in" >"$drop/ifd-ccid.bundle/Contents/Info.plist"
@@ -105,9 +106,9 @@ adding() {
 	check "$label: tells to restart pcscd" says "systemctl restart pcscd"
 	check "$label: named by its strings" plist_is "0xF1F1:0x0001:Maker Reader One"
 	check "$label: the library is the driver's" [ "$drop/ifd-ccid-local.bundle/Contents/Linux/libccid.so" -ef \
-		"$drop/ifd-ccid.bundle/Contents/Linux/libccid.so" ]
+		"$drop/ifd-ccid.bundle/Contents/Linux/libccid-local.so" ]
 	check "$label: by a relative link" [ "$(readlink "$drop/ifd-ccid-local.bundle/Contents/Linux/libccid.so")" = \
-		../../../ifd-ccid.bundle/Contents/Linux/libccid.so ]
+		../../../ifd-ccid.bundle/Contents/Linux/libccid-local.so ]
 	check "$label: everybody may read it" [ "$(stat -c %a "$local_plist")" = 644 ]
 	run F1F1:0002
 	check "$label: capitals; the maker's name is not said twice" plist_is "0xF1F1:0x0001:Maker Reader One" \
@@ -127,7 +128,7 @@ adding() {
 	run f1f1:0009 "Longest $(printf 'x%.0s' $(seq 92))"
 	check "$label: 100 bytes are a name" ended 0
 	check "$label: a lost link is made again" [ "$drop/ifd-ccid-local.bundle/Contents/Linux/libccid.so" -ef \
-		"$drop/ifd-ccid.bundle/Contents/Linux/libccid.so" ]
+		"$drop/ifd-ccid.bundle/Contents/Linux/libccid-local.so" ]
 }
 
 removing() {
@@ -188,7 +189,7 @@ circumstances() {
 	refused 1 "is damaged" -d f1f1:0001
 	refused 1 "is damaged" -l
 	fresh
-	rm "$drop/ifd-ccid.bundle/Contents/Linux/libccid.so"
+	rm "$drop/ifd-ccid.bundle/Contents/Linux/libccid-local.so"
 	refused 1 "the driver is not in" f1f1:0001
 	fresh
 	: >"$drop/ifd-ccid-local.bundle"

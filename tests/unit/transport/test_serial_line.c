@@ -421,6 +421,61 @@ static void ends_all(void **state, int how)
 	t->ops->close(t);
 }
 
+/* Closing a slot ends what runs on it, wherever it waits; the others do not notice. */
+static void closed_slot(void **state)
+{
+	struct peer *p = *state;
+	struct transport *t = open_as(p, "GemCorePOSPro");
+	struct caller first = { .t = t, .slot = 1 }, queued = first, poll = first, other = { .t = t, .slot = 2 };
+	struct exchange_io x;
+	uint64_t start;
+
+	p->mode = SILENT;
+	pthread_create(&first.thread, NULL, call, &first);
+	ms_sleep(30);
+	pthread_create(&queued.thread, NULL, call, &queued);
+	pthread_create(&poll.thread, NULL, call_poll, &poll);
+	ms_sleep(30);
+	pthread_create(&other.thread, NULL, call, &other);
+	ms_sleep(30);
+	p->mode = HONEST;
+	start = clock_now();
+	t->ops->set_closed(t, 1, true);
+	pthread_join(first.thread, NULL);
+	pthread_join(queued.thread, NULL);
+	pthread_join(poll.thread, NULL);
+	assert_int_equal(first.err, CCID_ERR_NO_DEVICE);
+	assert_int_equal(queued.err, CCID_ERR_NO_DEVICE);
+	assert_int_equal(poll.err, CCID_ERR_NO_DEVICE);
+	assert_true(ms_since(start) < AT_ONCE_MS);
+	pthread_join(other.thread, NULL);
+	assert_int_equal(other.err, CCID_OK);
+	prepare(&x, 1, 9, 8);
+	assert_int_equal(go(t, &x, 1000), CCID_ERR_NO_DEVICE);
+	t->ops->set_closed(t, 1, false);
+	assert_int_equal(go(t, &x, 1000), CCID_OK);
+	assert_echoed(&x);
+	t->ops->set_closed(t, 200, true);	/* no such slot */
+	t->ops->close(t);
+}
+
+static void marked_change(void **state)
+{
+	struct peer *p = *state;
+	struct transport *t = open_as(p, "GemCorePOSPro");
+	struct deadline d = deadline_in_ms(10000);
+
+	/* what the opening left behind */
+	while (t->ops->wait_change(t, 3, &d) == CCID_OK)
+		;
+	t->ops->mark_changed(t, 3);
+	t->ops->mark_changed(t, 200);
+	assert_int_equal(t->ops->wait_change(t, 2, &d), CCID_ERR_TIMEOUT);
+	assert_int_equal(t->ops->wait_change(t, 3, &d), CCID_OK);
+	assert_int_equal(t->ops->wait_change(t, 3, &d), CCID_ERR_TIMEOUT);
+	t->ops->close(t);
+}
+
 static void gone_ends_all(void **state)
 {
 	ends_all(state, 0);
@@ -456,6 +511,7 @@ int main(void)
 		TEST(late_pieces), TEST(first_come_first_served),
 		TEST(time_extensions), TEST(movements), TEST(stop_ends_a_poll),
 		TEST(slots_take_turns), TEST(no_place), TEST(gone_ends_all), TEST(close_ends_all),
+		TEST(closed_slot), TEST(marked_change),
 		TEST(hang_up_ends_all), TEST(hang_up_in_a_command),
 	};
 

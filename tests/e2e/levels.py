@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every case of APDU at every exchange level, each reader for itself. Names of readers may be given as arguments."""
+
+from e2e import *
+
+OK = b"\x90\x00"
+# Name, protocol, whether the application does GET RESPONSE itself (no Le in case 4), whether extended APDUs go
+# through, longest data of those.
+READERS = (
+    ("tpdu-t0", T0, True, False),
+    ("tpdu-t0-bytewise", T0, True, False),
+    ("tpdu-t1-lrc", T1, False, True),
+    ("tpdu-t1-crc", T1, False, True),
+    ("tpdu-t1-small-blocks", T1, False, True),
+    ("short-t0", T0, False, False),
+    ("short-t1", T1, False, False),
+    ("extended-t0", T0, False, True),
+    ("extended-t1", T1, False, True),
+    ("extended-64-t0", T0, False, True),
+    ("extended-64-t1", T1, False, True),
+    ("extended-11-t1", T1, False, True),
+    ("char-t0", T0, True, False),
+    ("char-t0-bytewise", T0, True, False),
+    ("char-t1-lrc", T1, False, True),
+    ("char-t1-crc", T1, False, True),
+    ("char-oz776-t0", T0, True, False),
+    ("char-oz776-t1", T1, False, True),
+    ("iccd-a-egate", T0, True, False),
+    ("iccd-a-ibank2key", T0, True, False),
+    ("iccd-b-magistra", T1, False, True),
+    ("iccd-b-cosmocard", T1, False, True),
+    ("iccd-b-extended", T1, False, True),
+    ("iccd-b-extended-64", T1, False, True),
+)
+
+
+def noise(n, seed):
+    return bytes((i * i + 7 * i + seed) & 0xff for i in range(n))
+
+
+def apdu(card, command, t0):
+    """At T=0 as the application has to do it; else one command, one answer."""
+    if t0:
+        return card.apdu(command)
+    rv, answer = card.raw(command)
+    return answer if rv == 0 else rv_name(rv)
+
+
+def short_cases(card, where, t0):
+    same(apdu(card, short(0x10), t0), OK, where + " case 1")
+    for n in (1, 2, 53, 54, 55, 127, 128, 246, 247, 254, 255, 256):
+        same(apdu(card, short(0x14, le=n), t0), pattern(n) + OK, "%s case 2, %d bytes" % (where, n))
+    for n in (1, 2, 48, 49, 50, 127, 128, 200, 253, 254, 255):
+        same(apdu(card, short(0x12, 1, data=pattern(n)), t0), OK, "%s case 3, %d bytes" % (where, n))
+    for n in (1, 2, 31, 32, 33, 47, 48, 49, 128, 246, 247, 254, 255):
+        data = noise(n, n)
+        same(apdu(card, short(0x16, data=data, le=None if t0 else 256), t0), data + OK,
+             "%s case 4, %d bytes" % (where, n))
+    same(apdu(card, short(0x1A, 0x6A, 0x82), t0), b"\x6a\x82", where + " status bytes 6A82")
+    same(apdu(card, short(0x12, 1, data=b"\x01\x00"), t0), b"\x6a\x80", where + " refused data 6A80")
+    same(apdu(card, short(0xA4, 2, 0x0C, b"\x2f\x00", cla=0), t0), OK, where + " SELECT 2F00")
+    same(apdu(card, short(0xB0, 0, 3, le=16, cla=0), t0), bytes(range(3, 19)) + OK, where + " READ BINARY")
+
+
+def extended_cases(card, where):
+    for n in (1, 255, 256, 257, 1000, 4096, 32767, 65535, 65536):
+        same(apdu(card, extended(0x14, le=n), False), pattern(n) + OK, "%s case 2E, %d bytes" % (where, n))
+    for n in (1, 255, 256, 257, 1000, 4096, 65535):
+        same(apdu(card, extended(0x12, 1, data=pattern(n)), False), OK, "%s case 3E, %d bytes" % (where, n))
+    for n in (1, 255, 256, 300, 5000, 65535):
+        data = noise(n, 3)
+        same(apdu(card, extended(0x16, data=data, le=65536), False), data + OK, "%s case 4E, %d bytes" % (where, n))
+
+
+def refused(card, where):
+    """An extended APDU that cannot go through is refused; the card does not see half of it."""
+    for command, case in ((extended(0x14, le=300), "2E"), (extended(0x12, 1, data=pattern(300)), "3E")):
+        rv, answer = card.raw(command)
+        ok(rv != 0 or answer[0] >> 4 == 6, "%s case %s is refused" % (where, case), (rv_name(rv), answer))
+
+
+def visit(name, protocol, t0, extends):
+    sim("plug", name)
+    readers = context.wait_readers(1)
+    if not ok(len(readers) == 1, name + ": plugged, it is a reader", readers):
+        sim("unplug", name)
+        return
+    reader = readers[0]
+    context.wait_card(reader)
+    for when in ("", " after a reset"):
+        rv, card = context.connect(reader)
+        if not ok(rv == 0, "%s: connect%s" % (name, when), rv_name(rv)):
+            break
+        same(card.protocol, protocol, name + ": the protocol is T=%d" % (protocol == T1))
+        short_cases(card, name + when + ":", t0)
+        if when == "":
+            (extended_cases if extends else refused)(card, name + ":") if not t0 else None
+            same(apdu(card, short(0x10), t0), OK, name + ": a short one afterwards")
+        same(card.disconnect(scard.SCARD_UNPOWER_CARD), 0, name + ": disconnect")
+    sim("unplug", name)
+    ok(wait_for(lambda: not context.readers()), name + ": unplugged, it is none", context.readers())
+
+
+context = Context()
+for row in READERS:
+    if len(sys.argv) < 2 or row[0] in sys.argv[1:]:
+        before = time.monotonic()
+        visit(*row)
+        print("# %s: %.1f s" % (row[0], time.monotonic() - before))
+ok(pcscd_alive(), "pcscd lives")

@@ -1,0 +1,528 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Serial readers: every kind, several at once, cards that come and go, keys, lines that lie. Names of parts may be
+given as arguments."""
+
+import shutil
+import signal
+import struct
+import threading
+
+from e2e import *
+
+OK = b"\x90\x00"
+ATR = {
+    "t0": "3b17966966642d73696d",
+    "t1": "3b97968131fe456966642d73696d3b",
+}
+TMP = os.environ["e2e_tmp"]
+CONF = TMP + "/reader.conf.d/serial"
+# A copy: what is mapped is what was built.
+TWIN = TMP + "/libccidtwin.so"
+VERIFY_PIN_DIRECT, TLV_PROPERTIES = 6, 18
+# one command ends within the waiting time of the card, its repeats included
+BOUND = 40
+
+
+class Port:
+    """A simulated reader behind a pseudo terminal."""
+
+    number = 0
+
+    def __init__(self, kind, *cards):
+        Port.number += 1
+        self.kind = kind
+        self.path = "%s/tty%d" % (TMP, Port.number)
+        self.process = subprocess.Popen([os.environ["SIM_PTY"], kind, *cards, self.path], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        if self.process.stdout.readline() != "ready\n":
+            raise RuntimeError("no sim-pty " + kind)
+
+    def tell(self, *words):
+        """A command; returns the lines in front of its "ok"."""
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        lines = []
+        while True:
+            line = self.process.stdout.readline().rstrip("\n")
+            if line == "ok":
+                return lines
+            if not line or line.startswith("error"):
+                raise RuntimeError("sim-pty: %s: %s" % (words, line))
+            lines.append(line)
+
+    def end(self, name=None):
+        """The line is pulled. With a name: a case that the reader had nothing to complain about."""
+        complaints = []
+        if self.process.poll() is None:
+            complaints = self.tell("complaints")
+            self.tell("quit")
+        self.process.stdin.close()
+        self.process.stdout.read()
+        self.process.wait()
+        if name:
+            same(complaints, [], name + ": the reader has nothing to complain about")
+
+
+class Pcscd:
+    """pcscd with these lines of reader.conf: (friendly name, device name)."""
+
+    def __init__(self, *lines, library=TWIN):
+        with open(CONF, "w") as f:
+            for name, device in lines:
+                f.write('FRIENDLYNAME "%s"\nDEVICENAME %s\nLIBPATH %s\n\n' % (name, device, library))
+        self.begin = os.path.getsize(os.environ["e2e_log"])
+        self.started = time.monotonic()
+        with open(os.environ["e2e_log"], "a") as log_file:
+            self.process = subprocess.Popen(
+                ["pcscd", "--foreground", "--debug", "--apdu", "--config", os.path.dirname(CONF)],
+                stdout=log_file, stderr=log_file, env=environment())
+        os.environ["pcscd_pid"] = str(self.process.pid)
+        wait_for(lambda: scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)[0] == 0, 20)
+        self.start_time = time.monotonic() - self.started
+
+    def log(self):
+        with open(os.environ["e2e_log"], errors="replace") as f:
+            f.seek(self.begin)
+            return f.read()
+
+    def alive(self):
+        return self.process.poll() is None and pcscd_alive()
+
+    def stop(self, how=signal.SIGTERM):
+        """Seconds it took and the status it ended with; None: it was dead."""
+        if self.process.poll() is not None:
+            return None
+        before = time.monotonic()
+        self.process.send_signal(how)
+        self.process.wait()
+        return time.monotonic() - before, self.process.returncode
+
+    def stop_well(self, name):
+        took = self.stop()
+        ok(took and took[1] == 0 and took[0] < 5, name + ": pcscd ends well", took)
+
+
+def environment():
+    """A driver with the address sanitizer in it wants that library loaded first."""
+    env = dict(os.environ)
+    needs = subprocess.run(["ldd", TWIN], capture_output=True, text=True).stdout
+    asan = re.search(r"=> (\S*libasan\S*)", needs)
+    if asan:
+        env["LD_PRELOAD"] = asan.group(1) + ":" + env.get("LD_PRELOAD", "")
+        # pcscd itself is not instrumented and leaves memory behind
+        env["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1"
+    return env
+
+
+def timed(what, *args):
+    before = time.monotonic()
+    return what(*args), time.monotonic() - before
+
+
+def wait_state(context, reader, present):
+    """Waits by SCardGetStatusChange, in a thread, from the state that is known now; returns a function that gives
+    whether that state came and how long it took."""
+    state = context.state(reader)[0]
+    answer = []
+
+    def wait():
+        own = Context()
+        known, end = state, time.monotonic() + 10
+        wanted = scard.SCARD_STATE_PRESENT if present else scard.SCARD_STATE_EMPTY
+        while not known & wanted and time.monotonic() < end:
+            rv, states = scard.SCardGetStatusChange(own.handle, 5000, [(reader, known)])
+            known = states[0][1]
+        answer.append(bool(known & wanted))
+
+    before = time.monotonic()
+    thread = threading.Thread(target=wait)
+    thread.start()
+
+    def result():
+        thread.join()
+        return answer[0], time.monotonic() - before
+    return result
+
+
+def exchanges(card, where, top=255):
+    """Bytes there and back, all of them compared."""
+    same(card.apdu(short(0x10)), OK, where + " case 1")
+    for n in (1, 2, 127, 128, 246, 247, 255, 256):
+        same(card.apdu(short(0x14, le=n)), pattern(n) + OK, "%s case 2, %d bytes" % (where, n))
+    for n in (1, 2, 127, 200, 253, 254, 255):
+        same(card.apdu(short(0x12, 1, data=pattern(n))), OK, "%s case 3, %d bytes" % (where, n))
+    for n in (1, 31, 32, 33, 200, 246, 247, 255):
+        ok(card.echo(bytes((13 * i + n) & 0xff for i in range(n))), "%s case 4, %d bytes" % (where, n))
+    if card.protocol == T1:
+        data = bytes((7 * i) & 0xff for i in range(1500))
+        same(card.apdu(extended(0x16, data=data, le=65536)), data + OK, where + " case 4E, 1500 bytes")
+        same(card.apdu(extended(0x14, le=2000)), pattern(2000) + OK, where + " case 2E, 2000 bytes")
+
+
+def kinds():
+    """Each kind of reader, with a card of either protocol in each of its slots."""
+    for kind, slots in (("GemPCTwin", 1), ("GemPCPinPad", 1), ("GemCorePOSPro", 5), ("GemCoreSIMPro", 2),
+                        ("GemCoreSIMPro2", 2), ("SEC1210", 2), ("SEC1210UR2", 2), ("SEC1210URT", 1)):
+        for first in ("t0", "t1"):
+            specs = [first] if slots == 1 else (["t0", "t1"] if first == "t0" else ["t1", "t0"]) * 3
+            specs = specs[:slots]
+            port = Port(kind, *specs)
+            pcscd = Pcscd((kind, port.path + ":" + kind))
+            context = Context()
+            names = context.wait_readers(slots)
+            same(names, ["%s 00 %02X" % (kind, i) for i in range(slots)], kind + ": its slots")
+            for name, spec in zip(names, specs):
+                where = "%s, slot %s, %s:" % (kind, name[-1], spec)
+                context.wait_card(name)
+                wait_for(lambda: context.state(name)[1])
+                same(context.state(name)[1].hex(), ATR[spec], where + " the ATR")
+                rv, card = context.connect(name)
+                if not ok(rv == 0, where + " connect", rv_name(rv)):
+                    continue
+                same(card.protocol, T0 if spec == "t0" else T1, where + " the protocol")
+                if name == names[0]:
+                    exchanges(card, where)
+                else:
+                    same(card.apdu(short(0x14, le=200)), pattern(200) + OK, where + " 200 bytes")
+                    ok(card.echo(b"slot %d" % int(name[-1])), where + " echo")
+                same(card.disconnect(scard.SCARD_UNPOWER_CARD), 0, where + " disconnect")
+            ok(TWIN in open("/proc/%d/maps" % pcscd.process.pid).read() and TWIN in pcscd.log(),
+               kind + ": the tested library answered")
+            pcscd.stop_well(kind)
+            port.end(kind)
+
+
+def default_kind():
+    """No kind, another case, a path with a colon in it."""
+    port = Port("GemPCTwin", "t1")
+    colon = port.path + ":with:colons"
+    os.symlink(os.readlink(port.path), colon)
+    for device in (port.path, port.path + ":GEMPCTWIN", colon + ":gempctwin"):
+        pcscd = Pcscd(("Twin", device))
+        context = Context()
+        names = context.wait_readers(1)
+        ok(names and context.wait_card(names[0]), device + ": a reader with a card", pcscd.log()[-2000:])
+        rv, card = context.connect("Twin 00 00")
+        ok(card and card.echo(b"hello"), device + ": an APDU", rv_name(rv))
+        pcscd.stop_well(device)
+    os.unlink(colon)
+    port.end("default kind")
+
+
+def five_slots():
+    """All slots of one line at once; cards come and go in some of them meanwhile."""
+    port = Port("GemCorePOSPro", "t1 hist=30", "t0 hist=31", "t1 hist=32", "t0 hist=33", "")
+    pcscd = Pcscd(("POS", port.path + ":GemCorePOSPro"))
+    context = Context()
+    names = context.wait_readers(5)
+    for i, name in enumerate(names[:4]):
+        wait_for(lambda: context.state(name)[1])
+        ok(bytes([0x30 + i]) in context.state(name)[1][2:], "the ATR of slot %d is that slot's" % i)
+    ok(not context.has_card(names[4]), "slot 4 is empty")
+    results = {}
+
+    def work(i):
+        own = Context()
+        rv, card = own.connect(names[i])
+        results[i] = rv == 0 and all(card.echo(bytes([i, n]) * 30) for n in range(10))
+        if card:
+            card.disconnect()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for t in threads:
+        t.start()
+    result = wait_state(context, names[4], True)
+    port.tell("insert", 4, "t1")
+    came, took = result()
+    ok(came and took < 5, "a card comes into slot 4 while the others work", took)
+    for t in threads:
+        t.join()
+    for i in range(4):
+        ok(results.get(i), "slot %d: ten APDUs beside the others'" % i)
+    rv, card = context.connect(names[4])
+    ok(card and card.echo(b"new"), "slot 4 works", rv_name(rv))
+    same(card.disconnect(scard.SCARD_UNPOWER_CARD), 0, "disconnect")
+    port.tell("remove", 2)
+    ok(context.wait_card(names[2], False), "the card of slot 2 is gone")
+    same([context.has_card(n) for n in names], [True, True, False, True, True], "all others are there")
+    pcscd.stop_well("five slots")
+    port.end("five slots")
+
+
+def movements():
+    for kind in ("GemPCTwin", "GemCorePOSPro", "SEC1210URT"):
+        port = Port(kind, "")
+        pcscd = Pcscd((kind, port.path + ":" + kind))
+        context = Context()
+        name = context.wait_readers(1 if kind != "GemCorePOSPro" else 5)[0]
+        ok(context.wait_card(name, False), kind + ": no card at first")
+        for spec in ("t1", "t0"):
+            result = wait_state(context, name, True)
+            port.tell("insert", 0, spec)
+            came, took = result()
+            ok(came and took < 2, "%s: SCardGetStatusChange tells of the insertion" % kind, took)
+            wait_for(lambda: context.state(name)[1])
+            same(context.state(name)[1].hex(), ATR[spec], "%s: ATR of %s" % (kind, spec))
+            rv, card = context.connect(name)
+            ok(card and card.echo(b"here"), "%s: it works" % kind, rv_name(rv))
+            result = wait_state(context, name, False)
+            port.tell("remove", 0)
+            came, took = result()
+            ok(came and took < 2, "%s: and of the removal" % kind, took)
+            rv, _ = card.raw(short(0x10))
+            ok(rv in (scard.SCARD_W_REMOVED_CARD, scard.SCARD_E_NO_SMARTCARD), kind + ": APDU to no card", rv_name(rv))
+            card.disconnect()
+        # pulled and put back between two looks: still another card
+        port.tell("insert", 0, "t1")
+        context.wait_card(name)
+        rv, card = context.connect(name)
+        port.tell("remove", 0)
+        port.tell("insert", 0, "t0")
+        rv, _ = card.raw(short(0x10))
+        ok(rv != 0, kind + ": another card in its place is not taken for the first", rv_name(rv))
+        card.disconnect()
+        ok(wait_for(lambda: context.state(name)[1].hex() == ATR["t0"]), kind + ": its ATR is seen")
+        pcscd.stop_well(kind)
+        port.end(kind + " movements")
+
+
+def two_at_once():
+    ports = [Port("GemPCTwin", "t1"), Port("GemCoreSIMPro", "t0", "t1")]
+    pcscd = Pcscd(("One", ports[0].path + ":GemPCTwin"), ("Two", ports[1].path + ":GemCoreSIMPro"))
+    context = Context()
+    names = context.wait_readers(3)
+    same(names, ["One 00 00", "Two 01 00", "Two 01 01"], "two lines, three slots")
+    for name in names:
+        context.wait_card(name)
+    other = Context()  # commands of one context wait for each other
+    rv, slow = other.connect(names[0])
+    rv, card = context.connect(names[1])
+    answer = []
+    thread = threading.Thread(target=lambda: answer.append(slow.apdu(short(0x18, 0x0B, 0xB8, b"slow", 256))))
+    before = time.monotonic()
+    thread.start()
+    time.sleep(0.1)
+    ok(all(card.echo(b"fast %d" % i) for i in range(5)), "the second line works")
+    ok(time.monotonic() - before < 2.5, "while the first one is busy", time.monotonic() - before)
+    thread.join()
+    same(answer[0], b"slow" + OK, "and the first one ends its command")
+    ports[0].end()
+    ok(card.echo(b"alone"), "the first line is pulled: the second works on")
+    pcscd.stop_well("two lines")
+    ports[1].end("two lines")
+
+
+def pin_structure(pin_apdu, minimum=4, maximum=8):
+    return struct.pack("<BBBBBHBBHB3sI", 30, 0, 0x82, 0x08, 0x00, minimum << 8 | maximum, 0x02, 0x01, 0x0409, 0,
+                       b"\0\0\0", len(pin_apdu)) + pin_apdu
+
+
+def features(card):
+    rv, answer = scard.SCardControl(card.handle, scard.SCARD_CTL_CODE(3400), [])
+    answer = bytes(answer)
+    return {answer[i]: int.from_bytes(answer[i + 2:i + 6], "big") for i in range(0, len(answer), 6)}
+
+
+def keypad():
+    for spec in ("proto=1 pin=1234 tries=3", "proto=0 pin=1234 tries=3"):
+        port = Port("GemPCPinPad", spec)
+        pcscd = Pcscd(("Pad", port.path + ":GemPCPinPad"))
+        context = Context()
+        name = context.wait_readers(1)[0]
+        context.wait_card(name)
+        rv, card = context.connect(name)
+        where = "T=%d:" % (card.protocol == T1)
+        known = features(card)
+        ok(VERIFY_PIN_DIRECT in known and TLV_PROPERTIES in known, where + " the features of a keypad", known)
+        verify = pin_structure(bytes.fromhex("0020000008ffffffffffffffff"))
+
+        def enter(keys):
+            timer = threading.Timer(0.5, lambda: port.tell("keys", keys))
+            timer.start()
+            rv, answer = scard.SCardControl(card.handle, known[VERIFY_PIN_DIRECT], list(verify))
+            timer.join()
+            return bytes(answer) if rv == 0 else rv_name(rv)
+
+        same(enter("1234\\n"), OK, where + " the right PIN")
+        same(enter("4321\\n"), b"\x63\xc2", where + " a wrong PIN")
+        same(enter("12\\e"), b"\x64\x01", where + " cancelled")
+        ok(card.echo(b"after"), where + " an APDU after it")
+        same(enter("1234\\n"), OK, where + " the right PIN again")
+        ok("31323334" not in pcscd.log().replace(" ", ""), where + " the PIN is not in the log")
+        pcscd.stop_well("keypad " + where)
+        port.end("keypad " + where)
+
+
+def again():
+    """pcscd ends and comes back, well or badly; the reader stays on."""
+    port = Port("GemCorePOSPro", "t1", "t0")
+    for how in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
+        pcscd = Pcscd(("POS", port.path + ":GemCorePOSPro"))
+        context = Context()
+        names = context.wait_readers(5)
+        same(len(names), 5, "five slots")
+        for name in names[:2]:
+            context.wait_card(name)
+            rv, card = context.connect(name)
+            ok(card and card.echo(b"again"), name + " works", rv_name(rv))
+        if how == signal.SIGKILL:	# in the middle of a command
+            thread = threading.Thread(target=lambda: card.raw(short(0x18, 0x0B, 0xB8, b"slow")))
+            thread.start()
+            time.sleep(0.3)
+        took = pcscd.stop(how)
+        ok(took and took[1] in (0, -9) and took[0] < 5, "pcscd ends by signal %d" % how, took)
+        if how == signal.SIGKILL:
+            thread.join()
+    port.end()
+
+
+def strangers():
+    """What is no reader is told so, clearly and soon."""
+    port = Port("GemPCTwin", "t1")
+    good = ("Good", port.path + ":GemPCTwin")
+    master, slave = os.openpty()
+    plain = TMP + "/plain"
+    open(plain, "w").close()
+    for what, device, wanted in (
+            ("unknown kind", port.path + ":GemPCQuad",
+             "GemPCTwin, GemPCPinPad, GemCorePOSPro, GemCoreSIMPro, GemCoreSIMPro2, SEC1210, SEC1210UR2, SEC1210URT"),
+            ("no such port", TMP + "/none:GemPCTwin", "No such file or directory"),
+            ("a file", plain + ":GemPCTwin", "no serial line"),
+            ("/dev/null", "/dev/null:GemPCTwin", "no serial line"),
+            ("a silent line", os.ttyname(slave) + ":GemPCTwin", "no GemPCTwin answers"),
+            ("a silent line", os.ttyname(slave) + ":GemCoreSIMPro2", "no GemCoreSIMPro2 answers"),
+            ("a USB name", "usb:08e6/3437:libusb-1.0:1:2:0", "")):
+        pcscd = Pcscd(("Odd", device), good)
+        ok(wanted in pcscd.log(), what + ": the log says why", pcscd.log()[-1500:])
+        ok(pcscd.start_time < 4, what + ": within 3 s", pcscd.start_time)
+        context = Context()
+        same(len(context.wait_readers(1)), 1, what + ": it is no reader, the other one is")
+        rv, card = context.connect(context.readers()[0])
+        ok(card and card.echo(b"good"), what + ": which works", rv_name(rv))
+        pcscd.stop_well(what)
+    chatter(master, slave, good)
+    port.end("strangers")
+
+
+def chatter(master, slave, good):
+    """Lines that say something else all the time: a modem that repeats everything, and noise."""
+    for what in ("echo", "noise"):
+        stop = threading.Event()
+
+        def talk():
+            os.set_blocking(master, False)
+            n = 0
+            while not stop.wait(0.002):
+                try:
+                    heard = os.read(master, 256)
+                    os.write(master, heard if what == "echo" else b"")
+                except BlockingIOError:
+                    pass
+                if what == "noise":
+                    n += 1
+                    try:
+                        os.write(master, bytes((n * 7 + i * i) & 0xff for i in range(16)))
+                    except BlockingIOError:
+                        pass
+
+        thread = threading.Thread(target=talk)
+        thread.start()
+        pcscd = Pcscd(("Odd", os.ttyname(slave) + ":GemPCTwin"), good)
+        ok("no GemPCTwin answers" in pcscd.log(), what + ": the log says why", pcscd.log()[-1500:])
+        ok(pcscd.start_time < 4, what + ": within 3 s", pcscd.start_time)
+        ok(len(Context().wait_readers(1)) == 1, what + ": it is no reader")
+        pcscd.stop_well(what)
+        stop.set()
+        thread.join()
+
+
+def faults():
+    """A damaged frame is never used: an exchange gives the right bytes, or an error."""
+    for spec in ("t0", "t1"):
+        port = Port("GemPCTwin", spec)
+        pcscd = Pcscd(("Twin", port.path + ":GemPCTwin"))
+        context = Context()
+        name = context.wait_readers(1)[0]
+        context.wait_card(name)
+        ok(wait_for(lambda: context.state(name)[1]), spec + ": there")
+        for fault, repaired in (("bad-lrc count=1", True), ("bad-lrc count=2", True), ("nak count=1", True),
+                                ("nak count=3", True), ("garbage count=1", True), ("garbage", True),
+                                ("too-long count=1", True), ("half count=1", True),
+                                ("bad-lrc", False), ("nak", False), ("too-long", False), ("half", False),
+                                ("silence", False)):
+            where = "%s, %s:" % (spec, fault)
+            rv, card = context.connect(name)
+            if not ok(rv == 0, where + " connect", rv_name(rv)):
+                continue
+            right = bytes((i * 3 + len(fault)) & 0xff for i in range(200))
+            ok(card.echo(right), where + " before")
+            port.tell("fault", fault)
+            if repaired:
+                ok(card.echo(right), where + " the right bytes all the same")
+            else:
+                (rv, answer), took = timed(card.raw, short(0x14, le=200))
+                ok(rv != 0 and answer == b"", where + " an error, and no byte", (rv_name(rv), answer))
+                ok(took < BOUND, where + " in bounded time", took)
+                print("# %s %.1f s" % (where, took))
+            port.tell("fault", "clear")
+            card.disconnect(scard.SCARD_UNPOWER_CARD)
+            ok(wait_for(lambda: works(context, name, right), BOUND), where + " works again when it has ended")
+        ok(pcscd.alive(), spec + ": pcscd lives")
+        pcscd.stop_well(spec + ", faults")
+        port.end()
+
+
+def works(context, name, data):
+    rv, card = context.connect(name)
+    good = rv == 0 and card.echo(data)
+    if card:
+        card.disconnect(scard.SCARD_UNPOWER_CARD)
+    return good
+
+
+def hang_up():
+    for when in ("idle", "in a command", "silent, then pulled"):
+        port = Port("GemCorePOSPro", "t1", "t0")
+        pcscd = Pcscd(("POS", port.path + ":GemCorePOSPro"))
+        context = Context()
+        names = context.wait_readers(5)
+        context.wait_card(names[0])
+        rv, card = context.connect(names[0])
+        ok(card and card.echo(b"line"), when + ": works", rv_name(rv))
+        answer = []
+        thread = threading.Thread(target=lambda: answer.append(timed(card.raw, short(0x18, 0x27, 0x10, b"x", 256))))
+        if when != "idle":
+            thread.start()
+            time.sleep(0.3)
+        if when == "silent, then pulled":
+            port.tell("fault", "silence")
+            time.sleep(0.3)
+        # pcscd lets 1 s go by when a reader is gone
+        pulled = time.monotonic()
+        port.end()
+        if when != "idle":
+            thread.join()
+            (rv, _), _ = answer[0]
+            ok(rv != 0 and time.monotonic() - pulled < 2, when + ": the command ends at once",
+               (rv_name(rv), time.monotonic() - pulled))
+        (rv, _), took = timed(card.raw, short(0x10))
+        ok(rv != 0 and took < 2, when + ": the next one too", (rv_name(rv), took))
+        ok(wait_for(lambda: not context.has_card(names[1])), when + ": no card is shown any more")
+        before = time.process_time(), cpu(pcscd)
+        time.sleep(0.5)
+        ok(cpu(pcscd) - before[1] < 0.1, when + ": pcscd does not spin", cpu(pcscd) - before[1])
+        ok(pcscd.alive(), when + ": pcscd lives")
+        pcscd.stop_well(when)
+
+
+def cpu(pcscd):
+    """Seconds of processor time."""
+    fields = open("/proc/%d/stat" % pcscd.process.pid).read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+PARTS = (kinds, default_kind, five_slots, movements, two_at_once, keypad, again, strangers, faults, hang_up)
+shutil.copy(os.environ["CCID_TWIN"], TWIN)
+for part in PARTS:
+    if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
+        part()

@@ -1,0 +1,20 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Serial readers behind pseudo terminals, in reader.conf of a real pcscd. serial.py starts and stops pcscd.
+# CCID_TWIN	the driver to test (default: what the build made)
+# SIM_PTY	the simulated line (the same)
+. "$(dirname "$0")/lib.sh"
+CCID_TWIN=${CCID_TWIN:-$e2e_build/.libs/libccidtwin.so}
+SIM_PTY=${SIM_PTY:-$e2e_build/sim-pty}
+[ -f "$CCID_TWIN" ] || tap_skip_all "libccidtwin.so is not built (--enable-twinserial)"
+[ -x "$SIM_PTY" ] || tap_skip_all "sim-pty is not built"
+export CCID_TWIN SIM_PTY
+e2e_enter /dev/null "$0" "$@"
+# The private /dev needs terminals of its own: the kernel finds them from the place of ptmx.
+{
+	mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts /dev/pts && umount /dev/ptmx && rm /dev/ptmx &&
+		ln -s pts/ptmx /dev/ptmx
+} || tap_skip_all "no pseudo terminals here"
+: > "$e2e_log"
+tap_include "$e2e_python" "$e2e_dir/serial.py" "$@"
+tap_plan

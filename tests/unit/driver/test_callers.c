@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ten functions with all that a caller may pass, on real simulated readers: never a byte beyond a buffer,
+ * never a crash, and the reader works afterwards. Virtual time. */
+#include "driver_rig.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CANARY 0xC5
+#define UNKNOWN 0x70000
+#define ROOM 70000
+
+static uint8_t *buf;		/* exactly as large as said: the sanitizer sees the next byte */
+
+static int setup(void **state)
+{
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader one\nlevel = extended\nfeatures = 0x000404FA\nmaxlen = 65554\nproduct = 0e5c\n"
+		  "pinpad = 3\ncard 0 = t1\n");
+	rig_ready(0, 0, 1);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	RIG_IS_FINE(rig_power(0));
+	RIG_IS_FINE(rig_echo(0, 1, 100));
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	rig_pardon();
+	rig_stop();
+	return 0;
+}
+
+static void room(size_t n)
+{
+	free(buf);
+	buf = malloc(n + 16);
+	assert_non_null(buf);
+	memset(buf, CANARY, n + 16);
+}
+
+static void expect_canary(size_t n)
+{
+	for (size_t i = 0; i < 16; i++)
+		assert_int_equal(buf[n + i], CANARY);
+}
+
+static void transmit_lengths(void **state)
+{
+	uint8_t apdu[] = { 0x80, 0x14, 0x00, 0x08, 0x08 };
+	SCARD_IO_HEADER pci = { 0, 0 };
+
+	(void)state;
+	for (DWORD tx = 0; tx <= sizeof apdu; tx++) {
+		for (DWORD rx = 0; rx <= 12; rx++) {
+			DWORD n = rx;
+			RESPONSECODE rc;
+
+			room(rx);
+			rc = IFDHTransmitToICC(0, pci, apdu, tx, buf, &n, NULL);
+			expect_canary(rx);
+			if (rc != IFD_SUCCESS)
+				assert_int_equal(n, 0);
+			if (tx < 4)
+				assert_int_not_equal(rc, IFD_SUCCESS);
+			if (tx == 5) {
+				RIG_IS_FINE(rc);
+				assert_int_equal(n, 10);
+			}
+		}
+	}
+}
+
+static void transmit_nulls(void **state)
+{
+	uint8_t apdu[] = { 0x80, 0x10, 0x00, 0x00 }, out[10];
+	SCARD_IO_HEADER pci = { 0, 0 };
+	DWORD n = sizeof out;
+
+	(void)state;
+	assert_int_not_equal(IFDHTransmitToICC(0, pci, NULL, 4, out, &n, NULL), IFD_SUCCESS);
+	assert_int_equal(n, 0);
+	n = sizeof out;
+	assert_int_not_equal(IFDHTransmitToICC(0, pci, apdu, 4, NULL, &n, NULL), IFD_SUCCESS);
+	assert_int_equal(n, 0);
+	assert_int_not_equal(IFDHTransmitToICC(0, pci, apdu, 4, out, NULL, NULL), IFD_SUCCESS);
+	/* room for nothing, nowhere: the length tells */
+	n = 0;
+	RIG_IS_FINE(IFDHTransmitToICC(0, pci, apdu, 4, NULL, &n, NULL));
+	assert_int_equal(n, 2);
+}
+
+/* The longest command and the longest answer there are. */
+static void the_largest_apdu(void **state)
+{
+	uint8_t *apdu = calloc(1, 65544), *out = malloc(65538 + 16);
+	size_t n;
+
+	(void)state;
+	assert_true(apdu && out);
+	memcpy(apdu, (uint8_t[]){ 0x80, 0x16, 0x00, 0x00, 0x00, 0xFF, 0xFF }, 7);
+	for (size_t i = 0; i < 65535; i++)
+		apdu[7 + i] = (uint8_t)(i * 3);
+	memset(out, CANARY, 65538 + 16);
+	RIG_IS_FINE(rig_apdu(0, apdu, 65544, out, 65538, &n));
+	assert_int_equal(n, 65537);
+	assert_memory_equal(out, apdu + 7, 65535);
+	assert_memory_equal(out + 65535, "\x90\x00", 2);
+	assert_int_equal(out[65538], CANARY);
+	/* a byte short */
+	memset(out, CANARY, 65538);
+	RIG_IS_FINE(rig_apdu(0, apdu, 65544, out, 65536, &n));
+	assert_int_equal(n, 65537);
+	assert_int_equal(out[65536], CANARY);
+	free(apdu);
+	free(out);
+}
+
+/* Longer than any APDU. */
+static void beyond_the_largest_apdu(void **state)
+{
+	static const size_t lengths[] = { 65545, 65546, 65547, 66000, ROOM, 200000 };
+	uint8_t *apdu = calloc(1, 200000), out[300];
+
+	(void)state;
+	memcpy(apdu, (uint8_t[]){ 0x80, 0x16, 0x00, 0x00, 0x00, 0xFF, 0xFF }, 7);
+	for (unsigned i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+		size_t n;
+		RESPONSECODE rc = rig_apdu(0, apdu, lengths[i], out, sizeof out, &n);
+
+		if (rc == IFD_SUCCESS)
+			assert_in_range(n, 2, 65538);
+		else
+			assert_int_equal(n, 0);
+	}
+	free(apdu);
+	rig_pardon();
+}
+
+static void a_lun_that_is_not_open(void **state)
+{
+	UCHAR b[300] = { 1 };
+	DWORD n = sizeof b;
+	SCARD_IO_HEADER pci = { 0, 0 };
+
+	(void)state;
+	assert_int_equal(IFDHTransmitToICC(UNKNOWN, pci, b, 5, b, &n, NULL), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(n, 0);
+	n = sizeof b;
+	assert_int_equal(IFDHPowerICC(UNKNOWN, IFD_POWER_UP, b, &n), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(n, 0);
+	n = sizeof b;
+	assert_int_equal(IFDHGetCapabilities(UNKNOWN, TAG_IFD_ATR, &n, b), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(IFDHSetCapabilities(UNKNOWN, TAG_IFD_DEVICE_REMOVED, 1, b), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(IFDHSetProtocolParameters(UNKNOWN, SCARD_PROTOCOL_T1, 0, 0, 0, 0), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(IFDHControl(UNKNOWN, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, b, sizeof b, &n), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(n, 0);
+	assert_int_equal(IFDHICCPresence(UNKNOWN), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(IFDHCloseChannel(UNKNOWN), IFD_NO_SUCH_DEVICE);
+}
+
+static void closed_twice(void **state)
+{
+	(void)state;
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	assert_int_equal(IFDHCloseChannel(0), IFD_NO_SUCH_DEVICE);
+	rig_pardon();
+	rig_ready(0, 0, 1);
+}
+
+static void powering(void **state)
+{
+	static const DWORD actions[] = { IFD_POWER_UP, IFD_RESET, IFD_POWER_DOWN, 0, 499, 503, 0xFFFFFFFF };
+	DWORD n;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+		room(MAX_ATR_SIZE);
+		n = 0xFFFFFFFF;	/* pcscd does not always set it */
+		if (i >= 3)
+			assert_int_not_equal(IFDHPowerICC(0, actions[i], buf, &n), IFD_SUCCESS);
+		else
+			RIG_IS_FINE(IFDHPowerICC(0, actions[i], buf, &n));
+		assert_int_equal(n > 0, i < 2);
+		assert_true(n <= MAX_ATR_SIZE);
+		for (size_t k = n; k < MAX_ATR_SIZE + 16; k++)
+			assert_int_equal(buf[k], CANARY);
+	}
+	assert_int_not_equal(IFDHPowerICC(0, IFD_POWER_UP, NULL, &n), IFD_SUCCESS);
+	assert_int_not_equal(IFDHPowerICC(0, IFD_POWER_UP, buf, NULL), IFD_SUCCESS);
+}
+
+/* Every tag there is and many there are not, with every length: what is written fits. */
+static void all_tags_with_all_lengths(void **state)
+{
+	static const DWORD bases[] = { 0x0000, 0x0100, 0x0200, 0x0FA0, 0x0FB0, 0x10000, 0x7FFF0000, 0xFFFFFF00,
+				       0x30000, 0x30300, 0x90300, 0x20100, 0x80100, 0x1A000 };
+
+	(void)state;
+	for (unsigned b = 0; b < sizeof bases / sizeof bases[0]; b++) {
+		for (DWORD tag = bases[b]; tag < bases[b] + 0x100; tag++) {
+			DWORD known = 0;
+
+			if (IFDHGetCapabilities(0, tag, &known, NULL) != IFD_SUCCESS) {
+				DWORD n = 300;
+
+				room(300);
+				assert_int_not_equal(IFDHGetCapabilities(0, tag, &n, buf), IFD_SUCCESS);
+				for (size_t k = 0; k < 316; k++)
+					assert_int_equal(buf[k], CANARY);
+				continue;
+			}
+			for (DWORD len = 0; len <= 300; len++) {
+				DWORD n = len;
+				RESPONSECODE rc;
+
+				room(len);
+				rc = IFDHGetCapabilities(0, tag, &n, buf);
+				expect_canary(len);
+				assert_int_equal(rc, len < known ? IFD_ERROR_INSUFFICIENT_BUFFER : IFD_SUCCESS);
+				assert_int_equal(n, known);
+			}
+		}
+	}
+	assert_int_not_equal(IFDHGetCapabilities(0, TAG_IFD_ATR, NULL, NULL), IFD_SUCCESS);
+}
+
+static void setting_tags(void **state)
+{
+	UCHAR value[300] = { 0 };
+
+	(void)state;
+	for (DWORD tag = 0x0F00; tag < 0x1000; tag++)
+		for (DWORD len = 0; len <= 300; len += 50)
+			assert_int_not_equal(IFDHSetCapabilities(0, tag, len, value), IFD_SUCCESS);
+	assert_int_not_equal(IFDHSetCapabilities(0, TAG_IFD_DEVICE_REMOVED, 1, NULL), IFD_SUCCESS);
+	assert_int_not_equal(IFDHSetCapabilities(0, TAG_IFD_DEVICE_REMOVED, 0, value), IFD_SUCCESS);
+	RIG_IS_FINE(rig_echo(0, 3, 10));
+}
+
+/* Every control code of the driver with every length in and out. */
+static void all_controls_with_all_lengths(void **state)
+{
+	static const DWORD codes[] = { CM_IOCTL_GET_FEATURE_REQUEST, 0x313520, SCARD_CTL_CODE(1), SCARD_CTL_CODE(3600),
+				       SCARD_CTL_CODE(3601), SCARD_CTL_CODE(0x330006), SCARD_CTL_CODE(0x330007),
+				       SCARD_CTL_CODE(0x330008), SCARD_CTL_CODE(0x33000A), SCARD_CTL_CODE(0x330012),
+				       SCARD_CTL_CODE(0x330013), 0, 0xFFFFFFFF, SCARD_CTL_CODE(2) };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+		for (DWORD len = 0; len <= 300; len++) {
+			uint8_t *in = malloc(len ? len : 1);
+			DWORD n = 0xFFFFFFFF;
+
+			/* out of a size that varies with the one in */
+			DWORD cap = (len * 7) % 301;
+
+			memset(in, (int)(len & 1 ? 0xFF : 0x00), len);
+			room(cap);
+			(void)IFDHControl(0, codes[i], in, len, buf, cap, &n);
+			assert_true(n <= cap);
+			expect_canary(cap);
+			n = 0xFFFFFFFF;
+			(void)IFDHControl(0, codes[i], len ? in : NULL, len, cap ? buf : NULL, cap, &n);
+			assert_true(n <= cap);
+			free(in);
+		}
+		assert_int_not_equal(IFDHControl(0, codes[i], NULL, 5, buf, 10, &(DWORD){ 0 }), IFD_SUCCESS);
+		assert_int_not_equal(IFDHControl(0, codes[i], buf, 5, NULL, 10, &(DWORD){ 0 }), IFD_SUCCESS);
+		assert_int_not_equal(IFDHControl(0, codes[i], buf, 5, buf, 10, NULL), IFD_SUCCESS);
+	}
+	free(buf);
+	buf = NULL;
+}
+
+static void protocols(void **state)
+{
+	static const DWORD wrong[] = { 0, 4, 8, 0x10000, 3, 0xFFFFFFFF };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		assert_int_equal(IFDHSetProtocolParameters(0, wrong[i], 0, 0, 0, 0), IFD_PROTOCOL_NOT_SUPPORTED);
+	for (unsigned flags = 1; flags < 256; flags++)
+		assert_int_not_equal(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, (UCHAR)flags, 1, 2, 3), IFD_SUCCESS);
+	RIG_IS_FINE(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0xFF, 0xFF, 0xFF));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(transmit_lengths),
+		TEST(transmit_nulls),
+		TEST(the_largest_apdu),
+		TEST(beyond_the_largest_apdu),
+		TEST(a_lun_that_is_not_open),
+		TEST(closed_twice),
+		TEST(powering),
+		TEST(all_tags_with_all_lengths),
+		TEST(setting_tags),
+		TEST(all_controls_with_all_lengths),
+		TEST(protocols),
+	};
+	int rc = cmocka_run_group_tests(tests, NULL, NULL);
+
+	free(buf);
+	return rc;
+}

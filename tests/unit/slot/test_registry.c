@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* src/slot/registry.c: Luns and readers that come, go, and go in the middle of everything. */
+#include "../driver/driver_rig.h"
+
+#include "slot/registry.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FOUR "slots = 4\nbusy = 2\ncard 0 = t1\ncard 1 = t1\ncard 2 = t0\ncard 3 = t1\n"
+#define AT_ONCE_MS 100
+
+/* --- opening and closing --- */
+
+static void nothing_alive(void)
+{
+	struct fake_counts c = fake_usb_counts();
+
+	assert_int_equal(c.contexts + c.handles + c.transfers + c.submitted + c.nodes + c.device_refs + c.claims, 0);
+}
+
+static void in_any_order_a_thousand_times(void **state)
+{
+	DWORD luns[8] = { 0, 1, 2, 3, 0x10000, 0x10001, 0x10002, 0x10003 };
+	bool open[8] = { false };
+	unsigned random = 7, n_open = 0, empty = 0;
+	size_t used = 0;
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader a\n" FOUR "reader b\n" FOUR);
+	for (unsigned i = 0; i < 4000 || n_open > 0; i++) {
+		unsigned k;
+
+		random = random * 1103515245u + 12345u;
+		k = (random >> 16) % 8;
+		if (i >= 4000 && !open[k])
+			continue;
+		if (open[k]) {
+			RIG_IS_FINE(IFDHCloseChannel(luns[k]));
+			assert_int_equal(IFDHCloseChannel(luns[k]), IFD_NO_SUCH_DEVICE);
+		} else {
+			RIG_IS_FINE(rig_open(luns[k], k / 4, 0));
+			if (i % 5 == 0)
+				RIG_IS_FINE(rig_power(luns[k]));
+		}
+		open[k] = !open[k];
+		n_open += open[k] ? 1 : -1u;
+		if (n_open > 0)
+			continue;
+		nothing_alive();
+		/* libraries keep something at first; after that nothing may grow */
+		if (++empty == 5)
+			used = mallinfo2().uordblks;
+	}
+	assert_true(empty > 5);
+	assert_true(mallinfo2().uordblks <= used + 4096);
+	/* opened anew, a reader gets bSeq 0 once more */
+	rig_pardon();
+	rig_stop();
+}
+
+static void further_slots(void **state)
+{
+	UCHAR n[1];
+	DWORD len = 1;
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader a\n" FOUR);
+	for (DWORD k = 0; k < 4; k++)
+		RIG_IS_FINE(rig_open(0x20000 | k, 0, 0));
+	assert_int_equal(rig_open(0x20004, 0, 0), IFD_NO_SUCH_DEVICE);
+	for (DWORD k = 0; k < 4; k++) {
+		struct slot *s = registry_get(0x20000 | k);
+
+		assert_int_equal(s->number, k);
+		registry_put(s);
+	}
+	RIG_IS_FINE(IFDHGetCapabilities(0x20001, TAG_IFD_SLOTS_NUMBER, &len, n));
+	assert_int_equal(n[0], 4);
+	assert_int_equal(fake_usb_counts().handles, 1);
+	RIG_IS_FINE(IFDHCloseChannel(0x20000));
+	RIG_IS_FINE(rig_power(0x20003));
+	RIG_IS_FINE(rig_echo(0x20003, 1, 10));
+	for (DWORD k = 1; k < 4; k++)
+		RIG_IS_FINE(IFDHCloseChannel(0x20000 | k));
+	rig_stop();
+}
+
+static void luns_and_names(void **state)
+{
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader a\nreader b\n");
+	RIG_IS_FINE(rig_open(0, 0, 0));
+	assert_int_not_equal(rig_open(0, 1, 0), IFD_SUCCESS);
+	assert_int_equal(rig_log_count("is open already"), 1);
+	assert_int_equal(rig_open(1, 1, 5), IFD_NO_SUCH_DEVICE);
+	assert_int_not_equal(IFDHCreateChannelByName(1, (char[]){ "usb:nonsense" }), IFD_SUCCESS);
+	assert_int_equal(IFDHCreateChannelByName(1, (char[]){ "usb:1234/5678:libudev:0:/dev/bus/usb/001/099" }),
+			 IFD_NO_SUCH_DEVICE);
+	/* by nothing at all: the first that is free */
+	RIG_IS_FINE(IFDHCreateChannel(0x10000, 0));
+	assert_int_equal(IFDHCreateChannel(0x20000, 0), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(fake_usb_counts().handles, 2);
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	RIG_IS_FINE(IFDHCloseChannel(0x10000));
+	rig_stop();
+}
+
+static void many_readers(void **state)
+{
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader a\ncopies = 100\ncard 0 = t1\n");
+	for (DWORD i = 0; i < 100; i++)
+		rig_ready(i << 16, (unsigned)i, 1);
+	for (DWORD i = 0; i < 100; i++)
+		RIG_IS_FINE(rig_echo((99 - i) << 16, (unsigned)i, 20));
+	assert_int_equal(fake_usb_counts().contexts, 1);
+	for (DWORD i = 0; i < 100; i++)
+		RIG_IS_FINE(IFDHCloseChannel((i * 37 % 100) << 16));
+	rig_stop();
+}
+
+/* --- row 22: unplugged at any step --- */
+
+/* Runs a call and demands that it came back at once. */
+#define AT_ONCE(call) do {                                                                   \
+		uint64_t before = rig_ms();                                                  \
+		(void)(call);                                                                \
+		if (rig_ms() - before > AT_ONCE_MS)                                          \
+			fail_msg(#call ": %u ms (fault %s)", (unsigned)(rig_ms() - before), fault); \
+	} while (0)
+
+/* Everything pcscd does; true when all of it succeeded. */
+static bool session(const char *fault)
+{
+	UCHAR atr[MAX_ATR_SIZE];
+	DWORD len = sizeof atr;
+	bool fine = true;
+	RESPONSECODE rc = IFD_SUCCESS;
+
+	AT_ONCE(rc = rig_open(0, 0, 0));
+	if (rc != IFD_SUCCESS)
+		return false;
+	AT_ONCE(fine &= IFDHICCPresence(0) == IFD_ICC_PRESENT);
+	AT_ONCE(fine &= IFDHPowerICC(0, IFD_POWER_UP, atr, &len) == IFD_SUCCESS);
+	AT_ONCE(fine &= IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0, 0, 0) == IFD_SUCCESS);
+	AT_ONCE(fine &= rig_echo(0, 1, 250) == IFD_SUCCESS);
+	AT_ONCE(fine &= IFDHICCPresence(0) == IFD_ICC_PRESENT);
+	AT_ONCE(fine &= IFDHPowerICC(0, IFD_POWER_DOWN, atr, &len) == IFD_SUCCESS);
+	AT_ONCE(fine &= IFDHPowerICC(0, IFD_POWER_UP, atr, &len) == IFD_SUCCESS);
+	if (!fine)
+		assert_int_equal(IFDHICCPresence(0), IFD_NO_SUCH_DEVICE);
+	AT_ONCE(IFDHCloseChannel(0));
+	return fine;
+}
+
+static void row_22_unplugged_at_each_step(void **state)
+{
+	static const char *const faults[] = { "unplug", "unplug-control" };
+
+	(void)state;
+	for (unsigned kind = 0; kind < 2; kind++) {
+		unsigned clean = 0;
+
+		for (unsigned nth = 1; clean < 2; nth++) {
+			char fault[40];
+
+			assert_true(nth < 100);
+			snprintf(fault, sizeof fault, "%s nth=%u", faults[kind], nth);
+			rig_start(FAKE_VIRTUAL, "reader r\nrates = 9600,344086\nserial = 1\ncard 0 = t1\n");
+			rig_fault(0, "%s", fault);
+			clean = session(fault) ? clean + 1 : 0;
+			nothing_alive();
+			rig_fault(0, "clear");
+			fake_usb_plug(0);
+			rig_pardon();
+			if (!session("none"))
+				fail_msg("%s: does not work when plugged in again", fault);
+			rig_pardon();
+			rig_stop();
+		}
+	}
+}
+
+/* --- with threads --- */
+
+struct caller {
+	pthread_t thread;
+	DWORD lun;
+	unsigned ms;		/* the card works so long */
+	RESPONSECODE rc;
+	size_t len;
+};
+
+static void *slow_main(void *arg)
+{
+	struct caller *c = arg;
+	const uint8_t apdu[] = { 0x80, 0x18, (uint8_t)(c->ms >> 8), (uint8_t)c->ms };
+	uint8_t out[10];
+
+	c->rc = rig_apdu(c->lun, apdu, sizeof apdu, out, sizeof out, &c->len);
+	return NULL;
+}
+
+static void *poll_main(void *arg)
+{
+	struct caller *c = arg;
+	RESPONSECODE (*poll)(DWORD, int);
+	DWORD len = sizeof poll;
+
+	c->rc = IFDHGetCapabilities(c->lun, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &len, (PUCHAR)&poll);
+	while (c->rc == IFD_SUCCESS)
+		c->rc = poll(c->lun, (int)c->ms);
+	return NULL;
+}
+
+static void begin(struct caller *c, void *(*f)(void *), DWORD lun, unsigned ms)
+{
+	*c = (struct caller){ .lun = lun, .ms = ms };
+	assert_int_equal(pthread_create(&c->thread, NULL, f, c), 0);
+	usleep(50000);
+}
+
+static void end_with(struct caller *c, RESPONSECODE rc, uint64_t since)
+{
+	pthread_join(c->thread, NULL);
+	assert_in_range(rig_ms() - since, 0, AT_ONCE_MS);
+	assert_int_equal(c->rc, rc);
+	assert_int_equal(c->len, 0);
+}
+
+static void row_22_unplugged_in_the_middle(void **state)
+{
+	struct caller busy, polling;
+	uint64_t since;
+	const char *fault = "unplugged";
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		rig_start(FAKE_REAL, RIG_TWO);
+		rig_ready(0, 0, 1);
+		rig_ready(1, 0, 1);
+		begin(&busy, slow_main, 0, 20000);
+		begin(&polling, poll_main, 1, 10000);
+		since = rig_ms();
+		fake_usb_unplug(0);
+		end_with(&busy, IFD_NO_SUCH_DEVICE, since);
+		/* another thread of pcscd learns it from its next call */
+		AT_ONCE(IFDHICCPresence(1));
+		end_with(&polling, IFD_NO_SUCH_DEVICE, since);
+		AT_ONCE(rig_power(1));
+		AT_ONCE(IFDHCloseChannel(1));
+		AT_ONCE(IFDHCloseChannel(0));
+		fake_usb_plug(0);
+		rig_ready(0, 0, 1);
+		RIG_IS_FINE(rig_echo(0, 1, 20));
+		RIG_IS_FINE(IFDHCloseChannel(0));
+		rig_stop();
+	}
+}
+
+/* pcscd says so before the calls find out. */
+static void device_removed(void **state)
+{
+	struct caller busy, polling;
+	uint64_t since;
+	UCHAR one = 1;
+	const char *fault = "removed";
+
+	(void)state;
+	rig_start(FAKE_REAL, RIG_TWO);
+	rig_ready(0, 0, 1);
+	rig_ready(1, 0, 1);
+	begin(&busy, slow_main, 0, 20000);
+	begin(&polling, poll_main, 1, 10000);
+	rig_log_clear();
+	since = rig_ms();
+	RIG_IS_FINE(IFDHSetCapabilities(1, TAG_IFD_DEVICE_REMOVED, 1, &one));
+	end_with(&busy, IFD_NO_SUCH_DEVICE, since);
+	end_with(&polling, IFD_NO_SUCH_DEVICE, since);
+	AT_ONCE(IFDHICCPresence(0));
+	AT_ONCE(IFDHCloseChannel(0));
+	AT_ONCE(IFDHCloseChannel(1));
+	assert_int_equal(rig_log_critical(), 0);
+	rig_stop();
+}
+
+/* Row 26: pcscd gives up waiting for its lock and closes the channel in mid-command. */
+static void row_26_closed_during_a_transmit(void **state)
+{
+	struct caller busy, other;
+	uint64_t since;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		rig_start(FAKE_REAL, RIG_TWO);
+		rig_ready(0, 0, 1);
+		rig_ready(1, 0, 1);
+		begin(&other, slow_main, 1, 400);
+		begin(&busy, slow_main, 0, 20000);
+		since = rig_ms();
+		RIG_IS_FINE(IFDHCloseChannel(0));
+		end_with(&busy, IFD_NO_SUCH_DEVICE, since);
+		assert_int_equal(IFDHICCPresence(0), IFD_NO_SUCH_DEVICE);
+		pthread_join(other.thread, NULL);
+		RIG_IS_FINE(other.rc);
+		rig_ready(0, 0, 1);
+		RIG_IS_FINE(rig_echo(0, i, 20));
+		RIG_IS_FINE(rig_echo(1, i, 20));
+		RIG_IS_FINE(IFDHCloseChannel(0));
+		RIG_IS_FINE(IFDHCloseChannel(1));
+		rig_stop();
+	}
+}
+
+#define TEST(f) cmocka_unit_test_teardown(f, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(in_any_order_a_thousand_times),
+		TEST(further_slots),
+		TEST(luns_and_names),
+		TEST(many_readers),
+		TEST(row_22_unplugged_at_each_step),
+		TEST(row_22_unplugged_in_the_middle),
+		TEST(device_removed),
+		TEST(row_26_closed_during_a_transmit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

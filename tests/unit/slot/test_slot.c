@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* src/slot/slot.c: power, presence, transmit of one card. Virtual time. */
+#include "../driver/driver_rig.h"
+
+#include "slot/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static struct slot *slot;
+static uint8_t atr[ATR_MAX + 1], out[300];
+static size_t len;
+static unsigned power_ons;
+
+static void count_power_ons(void *user, uint64_t now, const char *text)
+{
+	(void)user;
+	(void)now;
+	power_ons += strstr(text, "out ") == text && strstr(text, "IccPowerOn") != NULL;
+}
+
+static void begin(const char *text)
+{
+	rig_start(FAKE_VIRTUAL, text);
+	fake_usb_lock();
+	sim_dev_trace(fake_usb_dev(0), count_power_ons, NULL);
+	fake_usb_unlock();
+	RIG_IS_FINE(rig_open(0, 0, 0));
+	slot = registry_get(0);
+	assert_non_null(slot);
+	power_ons = 0;
+	memset(atr, 0xEE, sizeof atr);
+	memset(out, 0xEE, sizeof out);
+}
+
+static void end(void)
+{
+	registry_put(slot);
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	rig_stop();
+}
+
+static const uint8_t challenge[] = { 0x80, 0x14, 0x00, 0x05, 0x05 };
+
+static enum ccid_err transmit(size_t cap)
+{
+	return slot_transmit(slot, challenge, sizeof challenge, out, cap, &len);
+}
+
+/* --- power --- */
+
+static void voltages_in_their_order(void **state)
+{
+	static const struct {
+		const char *reader, *classes;
+		unsigned options, tries;
+		enum ccid_err want;
+	} rows[] = {
+		{ "voltages = 7", "A", 0x00, 1, CCID_OK }, { "voltages = 7", "B", 0x00, 2, CCID_OK },
+		{ "voltages = 7", "C", 0x00, 3, CCID_OK }, { "voltages = 5", "C", 0x00, 2, CCID_OK },
+		{ "voltages = 3", "C", 0x00, 2, CCID_ERR_MUTE }, { "voltages = 1", "A", 0x20, 1, CCID_OK },
+		{ "voltages = 7", "B", 0x10, 1, CCID_OK }, { "voltages = 7", "C", 0x10, 2, CCID_OK },
+		{ "voltages = 7", "A", 0x10, 3, CCID_OK }, { "voltages = 7", "C", 0x20, 1, CCID_OK },
+		{ "voltages = 7", "A", 0x20, 2, CCID_OK }, { "voltages = 7", "B", 0x20, 3, CCID_OK },
+		{ "features = 0x00010038", "C", 0x00, 1, CCID_OK }, { "features = 0x00010034", "B", 0x20, 1, CCID_OK },
+		{ "features = 0x00010038", "A", 0x30, 1, CCID_OK },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char text[200];
+
+		snprintf(text, sizeof text, "reader r\n%s\ncard 0 = t1 classes=%s\n", rows[i].reader, rows[i].classes);
+		begin(text);
+		slot->reader->config.driver_options = rows[i].options;
+		assert_int_equal(slot_power_on(slot, atr, &len), rows[i].want);
+		if (power_ons != rows[i].tries)
+			fail_msg("row %u: %u power ons", i, power_ons);
+		assert_int_equal(len > 0, rows[i].want == CCID_OK);
+		end();
+	}
+}
+
+static void warm_and_cold(void **state)
+{
+	(void)state;
+	begin(RIG_ONE);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+		assert_int_equal(slot->atr_len, len);
+		assert_memory_equal(slot->atr, atr, len);
+		assert_int_equal(transmit(sizeof out), CCID_OK);
+	}
+	assert_int_equal(slot_power_off(slot), CCID_OK);
+	assert_int_equal(slot->atr_len, 0);
+	assert_int_equal(transmit(sizeof out), CCID_ERR_COMM);
+	assert_int_equal(len, 0);
+	assert_int_equal(slot_power_off(slot), CCID_OK);
+	end();
+}
+
+static void an_empty_slot(void **state)
+{
+	bool present = true;
+
+	(void)state;
+	begin("reader r\n");
+	assert_int_equal(slot_presence(slot, &present), CCID_OK);
+	assert_false(present);
+	assert_int_not_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	assert_int_equal(len, 0);
+	assert_int_equal(slot_power_off(slot), CCID_OK);
+	assert_int_equal(slot_presence(slot, &present), CCID_OK);
+	assert_int_equal(transmit(sizeof out), CCID_ERR_NO_CARD);
+	end();
+}
+
+/* Row 9: the ATR is cut or refused, and nothing in it is invented. */
+static void row_09_answers_to_reset(void **state)
+{
+	static const struct {
+		const char *fault;
+		bool ok;
+		size_t len;
+	} rows[] = {
+		{ "atr-claims value=33", false, 0 }, { "atr-claims value=0xFFFFFFFF", false, 0 },
+		{ "atr-empty", false, 0 }, { "atr-long value=40", true, 33 }, { "atr-long value=34", true, 33 },
+		{ "atr-ts value=0", true, 0 }, { "atr-truncated", true, 3 }, { "atr-tds value=32", true, 33 },
+		{ "atr-tds value=5", true, 7 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		enum ccid_err err;
+
+		begin("reader r\nfeatures = 0x000100B8\ncard 0 = t1\n");
+		rig_fault(0, "%s", rows[i].fault);
+		err = slot_power_on(slot, atr, &len);
+		if ((err == CCID_OK) != rows[i].ok)
+			fail_msg("%s: %s", rows[i].fault, err_name(err));
+		assert_int_equal(atr[ATR_MAX], 0xEE);
+		if (!rows[i].ok || rows[i].len)
+			assert_int_equal(len, rows[i].len);
+		for (size_t k = len; k < sizeof atr; k++)
+			assert_int_equal(atr[k], 0xEE);
+		/* what is done with such a card may fail, but must end */
+		(void)slot_set_protocol(slot, 1);
+		(void)transmit(sizeof out);
+		rig_pardon();
+		assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+		assert_int_equal(slot_set_protocol(slot, 1), CCID_OK);
+		assert_int_equal(transmit(sizeof out), CCID_OK);
+		end();
+	}
+}
+
+/* --- presence --- */
+
+static bool present_now(void)
+{
+	bool present = false;
+
+	assert_int_equal(slot_presence(slot, &present), CCID_OK);
+	return present;
+}
+
+static void cards_come_and_go(void **state)
+{
+	(void)state;
+	begin("reader r\n");
+	for (unsigned i = 0; i < 3; i++) {
+		assert_false(present_now());
+		rig_insert(0, 0, "t1");
+		assert_true(present_now());
+		assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+		assert_true(present_now());
+		assert_int_equal(transmit(sizeof out), CCID_OK);
+		rig_remove(0, 0);
+		assert_false(present_now());
+		assert_int_equal(transmit(sizeof out), CCID_ERR_NO_CARD);
+	}
+	end();
+}
+
+/* Taken out and another one put in between two looks: the change is told. */
+static void a_swapped_card(void **state)
+{
+	struct deadline d;
+
+	(void)state;
+	begin(RIG_ONE);
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	rig_remove(0, 0);
+	rig_insert(0, 0, "t0");
+	assert_false(present_now());
+	/* and its return is not waited for */
+	d = deadline_in_ms(5000);
+	assert_int_equal(slot->reader->transport->ops->wait_change(slot->reader->transport, 0, &d), CCID_OK);
+	assert_true(present_now());
+	assert_int_equal(slot->atr_len, 0);
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	assert_int_equal(slot_set_protocol(slot, 0), CCID_OK);
+	assert_int_equal(transmit(sizeof out), CCID_OK);
+	assert_true(present_now());
+	end();
+}
+
+static void a_card_swapped_before_a_command(void **state)
+{
+	(void)state;
+	begin(RIG_ONE);
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	assert_int_equal(transmit(sizeof out), CCID_OK);
+	rig_remove(0, 0);
+	rig_insert(0, 0, "t1");
+	assert_int_not_equal(transmit(sizeof out), CCID_OK);
+	assert_int_equal(len, 0);
+	rig_pardon();
+	assert_false(present_now());
+	assert_true(present_now());
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	assert_int_equal(transmit(sizeof out), CCID_OK);
+	end();
+}
+
+/* --- row 23 --- */
+
+static void row_23_reset_seen_by_presence(void **state)
+{
+	(void)state;
+	begin(RIG_ONE);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+		assert_int_equal(transmit(sizeof out), CCID_OK);
+		fake_usb_reset(0);
+		assert_false(present_now());
+		assert_true(present_now());
+	}
+	assert_int_equal(rig_log_count("opened again"), 3);
+	end();
+}
+
+static void row_23_reset_seen_by_a_command(void **state)
+{
+	(void)state;
+	begin(RIG_ONE);
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	assert_int_equal(transmit(sizeof out), CCID_OK);
+	fake_usb_reset(0);
+	assert_int_equal(transmit(sizeof out), CCID_ERR_COMM);
+	assert_int_equal(len, 0);
+	assert_int_equal(transmit(sizeof out), CCID_ERR_COMM);
+	assert_false(present_now());
+	assert_true(present_now());
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	assert_int_equal(transmit(sizeof out), CCID_OK);
+	/* seen by power on, power off, and by setting the protocol */
+	fake_usb_reset(0);
+	assert_int_not_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	assert_int_equal(len, 0);
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	fake_usb_reset(0);
+	(void)slot_power_off(slot);
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	fake_usb_reset(0);
+	assert_int_not_equal(slot_set_protocol(slot, 1), CCID_OK);
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	assert_int_equal(slot_set_protocol(slot, 1), CCID_OK);
+	assert_int_equal(transmit(sizeof out), CCID_OK);
+	end();
+}
+
+/* --- transmit --- */
+
+static void answers_and_buffers(void **state)
+{
+	(void)state;
+	begin(RIG_ONE);
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	for (size_t cap = 0; cap <= 8; cap++) {
+		memset(out, 0xEE, sizeof out);
+		assert_int_equal(transmit(cap), CCID_OK);
+		assert_int_equal(len, 7);
+		assert_int_equal(out[cap < 7 ? cap : 7], 0xEE);
+		if (cap > 0)
+			assert_int_equal(out[0], 0x00);
+	}
+	assert_int_equal(slot_transmit(slot, challenge, 0, out, sizeof out, &len), CCID_ERR_ARG);
+	end();
+}
+
+static void what_a_removed_reader_answers(void **state)
+{
+	bool present = true;
+
+	(void)state;
+	begin(RIG_ONE);
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	rig_log_clear();
+	reader_set_gone(slot->reader);
+	assert_int_equal(transmit(sizeof out), CCID_ERR_NO_DEVICE);
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_ERR_NO_DEVICE);
+	assert_int_equal(slot_power_off(slot), CCID_ERR_NO_DEVICE);
+	assert_int_equal(slot_set_protocol(slot, 1), CCID_ERR_NO_DEVICE);
+	assert_int_equal(slot_presence(slot, &present), CCID_ERR_NO_DEVICE);
+	assert_false(present);
+	assert_int_equal(slot_escape(slot, challenge, 1, out, sizeof out, &len), CCID_ERR_NO_DEVICE);
+	assert_int_equal(rig_log_critical(), 0);
+	end();
+}
+
+/* T=1 repairs what it can; what it cannot ends in an error, and a reset of the card heals it. */
+static void a_mute_card(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	begin(RIG_ONE);
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	assert_int_equal(transmit(sizeof out), CCID_OK);
+	rig_fault(0, "t1-mute count=0");
+	began = rig_ms();
+	assert_int_not_equal(transmit(sizeof out), CCID_OK);
+	assert_int_equal(len, 0);
+	assert_true(rig_ms() - began < 120000);
+	rig_fault(0, "clear");
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	assert_int_equal(transmit(sizeof out), CCID_OK);
+	end();
+}
+
+#define TEST(f) cmocka_unit_test_teardown(f, teardown)
+
+static int teardown(void **state)
+{
+	if (slot && registry_get(0)) {
+		registry_put(slot);
+		if (slot->users)
+			registry_put(slot);
+	}
+	return rig_teardown(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(voltages_in_their_order),
+		TEST(warm_and_cold),
+		TEST(an_empty_slot),
+		TEST(row_09_answers_to_reset),
+		TEST(cards_come_and_go),
+		TEST(a_swapped_card),
+		TEST(a_card_swapped_before_a_command),
+		TEST(row_23_reset_seen_by_presence),
+		TEST(row_23_reset_seen_by_a_command),
+		TEST(answers_and_buffers),
+		TEST(what_a_removed_reader_answers),
+		TEST(a_mute_card),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

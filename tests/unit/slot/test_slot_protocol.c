@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* src/slot/slot_protocol.c: PPS, SetParameters and IFSD as they really go out. Virtual time. */
+#include "../driver/driver_rig.h"
+
+#include "slot/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static unsigned pps, set_parameters, power_ons;
+
+static void count(void *user, uint64_t now, const char *text)
+{
+	(void)user;
+	(void)now;
+	if (strncmp(text, "out ", 4) != 0)
+		return;
+	pps += strstr(text, "XfrBlock") && strstr(text, ": FF");
+	set_parameters += strstr(text, "SetParameters") != NULL;
+	power_ons += strstr(text, "IccPowerOn") != NULL;
+}
+
+static void begin(const char *text)
+{
+	rig_start(FAKE_VIRTUAL, text);
+	fake_usb_lock();
+	sim_dev_trace(fake_usb_dev(0), count, NULL);
+	fake_usb_unlock();
+	RIG_IS_FINE(rig_open(0, 0, 0));
+	RIG_IS_FINE(rig_power(0));
+	pps = set_parameters = power_ons = 0;
+}
+
+static void end(void)
+{
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	rig_stop();
+}
+
+static RESPONSECODE set(unsigned protocol)
+{
+	return IFDHSetProtocolParameters(0, protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0);
+}
+
+static void what_goes_out(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned protocol, pps, parameters;
+	} rows[] = {
+		{ "reader r\ncard 0 = t0\n", 0, 1, 1 },			/* 96 */
+		{ "reader r\ncard 0 = t0basic\n", 0, 0, 1 },
+		{ "reader r\ncard 0 = t1basic\n", 1, 0, 1 },
+		{ "reader r\ncard 0 = t0t1\n", 1, 1, 1 },
+		{ "reader r\ncard 0 = t0specific\n", 0, 0, 1 },
+		{ "reader r\ncard 0 = t1specific\n", 1, 0, 1 },
+		{ "reader r\nfeatures = 0x000100B0\ncard 0 = t0t1\n", 1, 0, 1 },	/* automatic PPS */
+		{ "reader r\nfeatures = 0x00020040\ncard 0 = t1\n", 1, 0, 0 },	/* automatic parameters */
+		{ "reader r\nmaxrate = 9600\ncard 0 = t0\n", 0, 0, 1 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		begin(rows[i].text);
+		/* not automatic: bPowerSelect is */
+		rig_pardon();
+		RIG_IS_FINE(set(rows[i].protocol));
+		if (pps != rows[i].pps || set_parameters != rows[i].parameters)
+			fail_msg("row %u: %u PPS, %u SetParameters", i, pps, set_parameters);
+		RIG_IS_FINE(rig_echo(0, i, 20));
+		/* once settled it costs nothing */
+		RIG_IS_FINE(set(rows[i].protocol));
+		assert_int_equal(set_parameters, rows[i].parameters);
+		end();
+	}
+}
+
+static void protocols_that_are_not_there(void **state)
+{
+	(void)state;
+	begin("reader r\ncard 0 = t0\n");
+	assert_int_equal(set(1), IFD_PROTOCOL_NOT_SUPPORTED);
+	RIG_IS_FINE(set(0));
+	assert_int_equal(set(1), IFD_PROTOCOL_NOT_SUPPORTED);
+	RIG_IS_FINE(rig_echo(0, 1, 5));
+	end();
+	begin("reader r\nprotocols = 2\ncard 0 = t0t1\n");
+	assert_int_equal(set(0), IFD_PROTOCOL_NOT_SUPPORTED);
+	RIG_IS_FINE(set(1));
+	end();
+	/* settled: the other one needs a reset of the card */
+	begin("reader r\ncard 0 = t0t1\n");
+	RIG_IS_FINE(set(0));
+	assert_int_equal(set(1), IFD_PROTOCOL_NOT_SUPPORTED);
+	RIG_IS_FINE(rig_power(0));
+	RIG_IS_FINE(set(1));
+	RIG_IS_FINE(rig_echo(0, 1, 5));
+	end();
+}
+
+/* Row 18 */
+static void row_18_answers_to_pps(void **state)
+{
+	static const struct {
+		const char *fault;
+		RESPONSECODE want;
+	} rows[] = {
+		{ "pps-empty", IFD_ERROR_PTS_FAILURE }, { "pps-short", IFD_ERROR_PTS_FAILURE },
+		{ "pps-bad-pck", IFD_ERROR_PTS_FAILURE }, { "pps-other-protocol", IFD_ERROR_PTS_FAILURE },
+		{ "pps-changed", IFD_ERROR_PTS_FAILURE }, { "pps-bad-ppss", IFD_ERROR_PTS_FAILURE },
+		{ "pps-silent", IFD_ERROR_PTS_FAILURE }, { "pps-no-pps1", IFD_SUCCESS },
+	};
+
+	(void)state;
+	for (unsigned protocol = 0; protocol < 2; protocol++) {
+		for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+			RESPONSECODE rc;
+
+			begin("reader r\ncard 0 = t0t1\n");
+			rig_fault(0, "%s", rows[i].fault);
+			rc = set(protocol);
+			if (rc != rows[i].want)
+				fail_msg("%s: %ld", rows[i].fault, (long)rc);
+			rig_pardon();
+			if (rc == IFD_SUCCESS)
+				RIG_IS_FINE(rig_echo(0, i, 20));
+			RIG_IS_FINE(rig_power(0));
+			RIG_IS_FINE(set(protocol));
+			RIG_IS_FINE(rig_echo(0, i, 20));
+			end();
+		}
+	}
+}
+
+/* The reader refuses a parameter: done all the same; refuses them as a whole: not supported. */
+static void refused_parameters(void **state)
+{
+	static const struct {
+		const char *fault;
+		RESPONSECODE want;
+	} rows[] = {
+		{ "error value=10 msg=61", IFD_SUCCESS }, { "error value=0 msg=61", IFD_NOT_SUPPORTED },
+		{ "error-status value=0 msg=61", IFD_NOT_SUPPORTED }, { "error value=0xFB msg=61", IFD_COMMUNICATION_ERROR },
+		{ "silent msg=61", IFD_RESPONSE_TIMEOUT },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		begin(RIG_ONE);
+		rig_fault(0, "%s", rows[i].fault);
+		assert_int_equal(set(1), rows[i].want);
+		rig_pardon();
+		RIG_IS_FINE(rig_power(0));
+		RIG_IS_FINE(set(1));
+		RIG_IS_FINE(rig_echo(0, i, 20));
+		end();
+	}
+}
+
+/* By quirk SetParameters may fail: two resets, and the card is used with what the reader made of it. */
+static void params_may_fail(void **state)
+{
+	(void)state;
+	begin("reader r\nproduct = 0aa5\ncard 0 = t0basic\n");
+	rig_fault(0, "error value=0xFB msg=61");
+	RIG_IS_FINE(set(0));
+	assert_int_equal(power_ons, 2);
+	RIG_IS_FINE(rig_echo(0, 7, 20));
+	assert_int_equal(rig_log_count("the card is reset and used without"), 1);
+	end();
+	/* a quirk is no reason to go on when the reader is gone */
+	begin("reader r\nproduct = 0aa5\ncard 0 = t0basic\n");
+	rig_fault(0, "unplug msg=61");
+	assert_int_equal(set(0), IFD_NO_SUCH_DEVICE);
+	end();
+}
+
+/* A card that refuses S(IFS request) keeps the default and works. */
+static void a_card_without_ifs(void **state)
+{
+	(void)state;
+	begin(RIG_ONE);
+	rig_fault(0, "t1-bad-edc count=0");
+	RIG_IS_FINE(set(1));
+	assert_int_equal(rig_log_count("IFSD stays 32"), 1);
+	rig_fault(0, "clear");
+	rig_pardon();
+	RIG_IS_FINE(rig_power(0));
+	RIG_IS_FINE(set(1));
+	RIG_IS_FINE(rig_echo(0, 1, 200));
+	end();
+}
+
+/* Nobody set a protocol: the ATR's first one is taken at the first command. */
+static void without_being_asked(void **state)
+{
+	(void)state;
+	begin("reader r\ncard 0 = t0t1\n");
+	RIG_IS_FINE(rig_echo(0, 1, 20));
+	assert_int_equal(set(1), IFD_PROTOCOL_NOT_SUPPORTED);
+	end();
+	begin(RIG_ONE);
+	RIG_IS_FINE(rig_echo(0, 1, 20));
+	RIG_IS_FINE(set(1));
+	end();
+}
+
+static void without_power(void **state)
+{
+	(void)state;
+	begin(RIG_ONE);
+	RIG_IS_FINE(IFDHPowerICC(0, IFD_POWER_DOWN, (UCHAR[MAX_ATR_SIZE]){ 0 }, &(DWORD){ 0 }));
+	assert_int_equal(set(1), IFD_COMMUNICATION_ERROR);
+	rig_remove(0, 0);
+	assert_int_equal(IFDHICCPresence(0), IFD_ICC_NOT_PRESENT);
+	assert_int_equal(set(1), IFD_ICC_NOT_PRESENT);
+	assert_int_equal(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_RAW, 0, 0, 0, 0), IFD_PROTOCOL_NOT_SUPPORTED);
+	end();
+}
+
+#define TEST(f) cmocka_unit_test_teardown(f, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_goes_out),
+		TEST(protocols_that_are_not_there),
+		TEST(row_18_answers_to_pps),
+		TEST(refused_parameters),
+		TEST(params_may_fail),
+		TEST(a_card_without_ifs),
+		TEST(without_being_asked),
+		TEST(without_power),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* src/transport/usb_find.c: the interface in a device's descriptors, the device on the buses. */
+#include "usb_bench.h"
+
+#include "transport/usb_find.h"
+
+static struct ccid_desc desc;
+static struct usb_name name;
+static unsigned n_interfaces;
+
+static int setup(void **state)
+{
+	(void)state;
+	bench.log = (struct log_ctx){ .reader = "bench" };
+	return 0;
+}
+
+/* Looks at device dev of the bus. */
+static enum ccid_err find(unsigned dev, int interface)
+{
+	struct libusb_device_descriptor dd;
+	libusb_device **list;
+	libusb_context *ctx;
+	enum ccid_err err;
+
+	name = (struct usb_name){ .interface = interface };
+	libusb_init(&ctx);
+	assert_true(libusb_get_device_list(ctx, &list) > (ssize_t)dev);
+	libusb_get_device_descriptor(list[dev], &dd);
+	err = usb_find_interface(list[dev], &dd, &name, &bench.log, &desc, &n_interfaces);
+	libusb_free_device_list(list, 1);
+	libusb_exit(ctx);
+	return err;
+}
+
+static void what_a_plain_reader_has(void **state)
+{
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader r\nvendor = 1234\nproduct = 5678\nbcd = 2.10\nslots = 3\nbusy = 2\nmaxlen = 300\n");
+	assert_int_equal(find(0, 0), CCID_OK);
+	assert_int_equal(desc.idVendor, 0x1234);
+	assert_int_equal(desc.idProduct, 0x5678);
+	assert_int_equal(desc.bcdDevice, 0x0210);
+	assert_int_equal(desc.bMaxSlotIndex, 2);
+	assert_int_equal(desc.bMaxCCIDBusySlots, 2);
+	assert_int_equal(desc.dwMaxCCIDMessageLength, 300);
+	assert_int_equal(desc.bulk_out, 0x01);
+	assert_int_equal(desc.bulk_in, 0x81);
+	assert_int_equal(desc.interrupt_in, 0x82);
+	assert_int_equal(desc.bulk_in_packet, 64);
+	assert_int_equal(n_interfaces, 1);
+	assert_int_equal(find(0, -1), CCID_OK);
+	assert_int_equal(name.interface, 0);
+	assert_int_equal(find(0, 1), CCID_ERR_NO_DEVICE);
+	assert_int_equal(rig_log_critical(), 0);
+	rig_stop();
+}
+
+static void several_interfaces(void **state)
+{
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader r\nslots = 1\ninterface = 2\nslots = 4\ninterface = 3\nclass = 3\n");
+	assert_int_equal(find(0, 2), CCID_OK);
+	assert_int_equal(desc.bInterfaceNumber, 2);
+	assert_int_equal(desc.bMaxSlotIndex, 3);
+	assert_int_equal(n_interfaces, 2);
+	assert_int_equal(find(0, 0), CCID_OK);
+	assert_int_equal(desc.bMaxSlotIndex, 0);
+	/* a filler of another class, and one with a foreign class that is announced */
+	assert_int_equal(find(0, 1), CCID_ERR_NO_DEVICE);
+	assert_int_equal(find(0, 3), CCID_ERR_NO_DEVICE);
+	assert_int_equal(rig_log_critical(), 0);
+	rig_stop();
+}
+
+static void class_ff(void **state)
+{
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader r\nclass = 0xFF\n");
+	assert_int_equal(find(0, 0), CCID_OK);
+	assert_int_equal(desc.bInterfaceProtocol, CCID_PROTOCOL_BULK);
+	rig_fault(0, "desc-short value=20");
+	fake_usb_unplug(0);
+	fake_usb_plug(0);
+	assert_int_equal(find(0, 0), CCID_ERR_NO_DEVICE);
+	/* not one of ours: not a word */
+	assert_int_equal(rig_log_critical(), 0);
+	rig_stop();
+}
+
+/* Row 13 of what a device may do, and what has to come of it. */
+static const struct {
+	const char *fault;
+	enum ccid_err want;
+	const char *line;	/* in the one critical line */
+} rows[] = {
+	{ "desc-short value=20", CCID_ERR_NO_DEVICE, "cannot be used" },
+	{ "desc-short value=53", CCID_ERR_NO_DEVICE, "cannot be used" },
+	{ "desc-short value=2", CCID_ERR_NO_DEVICE, "cannot be used" },
+	{ "desc-long value=60", CCID_OK, NULL },
+	{ "desc-doubled", CCID_OK, NULL },
+	{ "desc-at-endpoint", CCID_OK, NULL },
+	{ "desc-none", CCID_ERR_NO_DEVICE, "no class descriptor" },
+	{ "no-altsetting", CCID_ERR_NO_DEVICE, NULL },
+	{ "no-endpoints", CCID_ERR_NO_DEVICE, "a bulk endpoint is missing" },
+	{ "endpoints-doubled", CCID_OK, NULL },
+	{ "endpoint-type", CCID_ERR_NO_DEVICE, "a bulk endpoint is missing" },
+	{ "max-message value=0", CCID_ERR_NO_DEVICE, "dwMaxCCIDMessageLength" },
+	{ "max-message value=9", CCID_ERR_NO_DEVICE, "dwMaxCCIDMessageLength" },
+	{ "max-message value=10", CCID_ERR_NO_DEVICE, "dwMaxCCIDMessageLength" },
+	{ "max-message value=11", CCID_OK, NULL },
+	{ "max-message value=64", CCID_OK, NULL },
+	{ "max-message value=4294967295", CCID_OK, NULL },
+	{ "max-slot-index value=255", CCID_OK, NULL },
+	{ "max-slot-index value=40", CCID_OK, NULL },
+	{ "busy-slots value=0", CCID_OK, NULL },
+	{ "busy-slots value=255", CCID_OK, NULL },
+};
+
+static void strange_descriptors(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		enum ccid_err err;
+
+		rig_start(FAKE_VIRTUAL, "reader r\nunplugged\n");
+		rig_fault(0, "%s", rows[i].fault);
+		fake_usb_plug(0);
+		err = find(0, 0);
+		if (err != rows[i].want)
+			fail_msg("%s: %s", rows[i].fault, err_name(err));
+		assert_int_equal(rig_log_critical(), rows[i].line ? 1 : 0);
+		if (rows[i].line && rig_log_count(rows[i].line) != 1) {
+			rig_log_print();
+			fail_msg("%s: no line with %s", rows[i].fault, rows[i].line);
+		}
+		if (err == CCID_OK) {
+			assert_int_equal(desc.bulk_in, 0x81);
+			assert_in_range(ccid_desc_slots(&desc), 1, 255);
+			assert_in_range(ccid_desc_busy_places(&desc), 1, ccid_desc_slots(&desc));
+		}
+		rig_stop();
+	}
+}
+
+/* The descriptor that lies is the second one. */
+static void the_first_whole_descriptor_counts(void **state)
+{
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader r\nslots = 2\nunplugged\n");
+	rig_fault(0, "desc-doubled");
+	fake_usb_plug(0);
+	assert_int_equal(find(0, 0), CCID_OK);
+	assert_int_equal(desc.bMaxSlotIndex, 1);
+	rig_stop();
+}
+
+/* --- the first free reader --- */
+
+static bool all_taken(void *user, unsigned bus, unsigned address, int interface)
+{
+	unsigned *calls = user;
+
+	assert_int_equal(bus, 1);
+	assert_true(address >= 2 && interface >= 0);
+	++*calls;
+	return true;
+}
+
+static bool address_2_taken(void *user, unsigned bus, unsigned address, int interface)
+{
+	(void)user;
+	(void)bus;
+	(void)interface;
+	return address == 2;
+}
+
+static void the_first_that_fits(void **state)
+{
+	struct usb_name wanted = { .interface = -1 }, found = wanted;
+	unsigned calls = 0;
+	struct usb_open_request rq = { .name = &wanted, .log = &bench.log };
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader mouse\nclass = 3\nreader a\nvendor = 1111\nproduct = 0001\n"
+		  "reader b\nvendor = 2222\nproduct = 0002\n");
+	assert_int_equal(usb_find_first(&rq, &found), CCID_OK);
+	assert_int_equal(found.address, 3);
+	assert_string_equal(found.node, "/dev/bus/usb/001/003");
+	assert_int_equal(found.interface, 0);
+	wanted.idVendor = 0x2222;
+	wanted.idProduct = 2;
+	assert_int_equal(usb_find_first(&rq, &found), CCID_OK);
+	assert_int_equal(found.address, 4);
+	wanted.idProduct = 3;
+	assert_int_equal(usb_find_first(&rq, &found), CCID_ERR_NO_DEVICE);
+	wanted = (struct usb_name){ .interface = -1 };
+	rq.taken = all_taken;
+	rq.user = &calls;
+	assert_int_equal(usb_find_first(&rq, &found), CCID_ERR_NO_DEVICE);
+	assert_int_equal(calls, 2);
+	rq.taken = address_2_taken;
+	fake_usb_unplug(1);
+	assert_int_equal(usb_find_first(&rq, &found), CCID_OK);
+	assert_int_equal(found.address, 4);
+	rig_stop();
+}
+
+static void path_on_the_bus(void **state)
+{
+	char path[32];
+
+	(void)state;
+	bench_start(FAKE_VIRTUAL, "reader a\nreader b\n");
+	assert_int_equal(usb_bus_path(bench.t, path, sizeof path), CCID_OK);
+	assert_string_equal(path, "1-1:1.0");
+	for (size_t cap = 1; cap < 8; cap++) {
+		memset(path, 0x7E, sizeof path);
+		assert_int_equal(usb_bus_path(bench.t, path, cap), CCID_ERR_SHORT_BUFFER);
+		assert_int_equal(path[cap], 0x7E);
+	}
+	fake_usb_unplug(0);
+	assert_int_not_equal(usb_bus_path(bench.t, path, sizeof path), CCID_OK);
+	bench_stop();
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, bench_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_a_plain_reader_has),
+		TEST(several_interfaces),
+		TEST(class_ff),
+		TEST(strange_descriptors),
+		TEST(the_first_whole_descriptor_counts),
+		TEST(the_first_that_fits),
+		TEST(path_on_the_bus),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

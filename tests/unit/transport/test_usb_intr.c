@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* src/transport/usb_intr.c: slot changes, told to whom they concern, and none lost. */
+#include "usb_bench.h"
+
+#include <unistd.h>
+
+#define FIVE "reader five\nslots = 5\ncard 0 = t1\ncard 4 = t1\n"
+
+static int setup(void **state)
+{
+	(void)state;
+	bench_start(FAKE_VIRTUAL, FIVE);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	bench_stop();
+	return 0;
+}
+
+static enum ccid_err poll_slot(unsigned slot, unsigned ms)
+{
+	struct deadline d = deadline_in_ms(ms);
+
+	return bench.t->ops->wait_change(bench.t, (uint8_t)slot, &d);
+}
+
+/* Takes what the reader tells at its start. */
+static void drain(void)
+{
+	for (unsigned i = 0; i < 5; i++)
+		while (poll_slot(i, 10) == CCID_OK)
+			;
+}
+
+static void cards_at_the_start(void **state)
+{
+	(void)state;
+	assert_int_equal(poll_slot(0, 100), CCID_OK);
+	assert_int_equal(poll_slot(4, 100), CCID_OK);
+	assert_int_equal(poll_slot(1, 100), CCID_ERR_TIMEOUT);
+	assert_int_equal(poll_slot(0, 100), CCID_ERR_TIMEOUT);
+}
+
+static void only_the_slot_that_changed(void **state)
+{
+	(void)state;
+	drain();
+	for (unsigned round = 0; round < 4; round++) {
+		uint64_t began;
+
+		if (round & 1)
+			rig_remove(0, 3);
+		else
+			rig_insert(0, 3, "t0");
+		began = rig_ms();
+		assert_int_equal(poll_slot(3, 5000), CCID_OK);
+		assert_in_range(rig_ms() - began, 0, 20);
+		for (unsigned i = 0; i < 5; i++)
+			assert_int_equal(poll_slot(i, 10), CCID_ERR_TIMEOUT);
+	}
+}
+
+/* While nobody polls: seen by the next poll, once. */
+static void an_event_waits_for_its_poll(void **state)
+{
+	(void)state;
+	drain();
+	rig_insert(0, 1, "t1");
+	rig_insert(0, 2, "t1");
+	assert_int_equal(status_of(bench.t, 0, 1), CCID_OK);
+	fake_clock_advance(5000000000u);
+	assert_int_equal(status_of(bench.t, 0, 2), CCID_OK);
+	assert_int_equal(poll_slot(2, 0), CCID_OK);
+	assert_int_equal(poll_slot(1, 0), CCID_OK);
+	assert_int_equal(poll_slot(1, 10), CCID_ERR_TIMEOUT);
+	assert_int_equal(poll_slot(2, 10), CCID_ERR_TIMEOUT);
+}
+
+static void time_out_of_a_poll(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	drain();
+	began = rig_ms();
+	assert_int_equal(poll_slot(0, 600000), CCID_ERR_TIMEOUT);
+	assert_in_range(rig_ms() - began, 600000, 600010);
+}
+
+static void a_stop_before_the_poll(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	drain();
+	bench.t->ops->stop_change(bench.t, 2);
+	bench.t->ops->stop_change(bench.t, 2);
+	began = rig_ms();
+	assert_int_equal(poll_slot(2, 5000), CCID_ERR_TIMEOUT);
+	assert_int_equal(rig_ms(), began);
+	/* the one after is not disturbed */
+	assert_int_equal(poll_slot(2, 500), CCID_ERR_TIMEOUT);
+	assert_in_range(rig_ms() - began, 500, 510);
+}
+
+/* A stop does not swallow an event. */
+static void a_stop_and_an_event(void **state)
+{
+	(void)state;
+	drain();
+	bench.t->ops->mark_changed(bench.t, 2);
+	bench.t->ops->stop_change(bench.t, 2);
+	assert_int_equal(poll_slot(2, 5000), CCID_ERR_TIMEOUT);
+	assert_int_equal(poll_slot(2, 5000), CCID_OK);
+	assert_int_equal(poll_slot(2, 100), CCID_ERR_TIMEOUT);
+}
+
+static void strange_notifications(void **state)
+{
+	static const char *const faults[] = { "intr-short", "intr-unknown", "intr-long value=64", "intr-overflow",
+					      "intr-stall", "hardware-error value=3" };
+
+	(void)state;
+	drain();
+	for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+		rig_fault(0, "%s", faults[i]);
+		(void)poll_slot(0, 100);
+		(void)poll_slot(0, 2000);
+		drain();
+		rig_insert(0, 1, "t1");
+		assert_int_equal(poll_slot(1, 1000), CCID_OK);
+		rig_remove(0, 1);
+		assert_int_equal(poll_slot(1, 1000), CCID_OK);
+	}
+	assert_int_equal(rig_log_count("hardware error: bSlot 0"), 1);
+	assert_int_equal(rig_log_count("unknown notification 0x5F"), 1);
+}
+
+/* 10 000 notifications a second: the driver takes no more than some hundred of them, and cards still count. */
+static void a_flood(void **state)
+{
+	unsigned before;
+	uint64_t began;
+
+	(void)state;
+	drain();
+	rig_fault(0, "intr-flood");
+	before = fake_usb_counts().total_events;
+	began = rig_ms();
+	while (rig_ms() - began < 2000)
+		(void)poll_slot(3, 500);
+	assert_in_range(fake_usb_counts().total_events - before, 1, 1400);
+	rig_insert(0, 1, "t1");
+	assert_int_equal(poll_slot(1, 1000), CCID_OK);
+	assert_int_equal(status_of(bench.t, 1, 1), CCID_OK);
+	rig_fault(0, "clear");
+	drain();
+	rig_remove(0, 1);
+	assert_int_equal(poll_slot(1, 1000), CCID_OK);
+}
+
+static void a_pipe_that_only_fails(void **state)
+{
+	unsigned before;
+	uint64_t began;
+
+	(void)state;
+	drain();
+	before = fake_usb_counts().total_events;
+	began = rig_ms();
+	while (rig_ms() - began < 10000) {
+		rig_fault(0, "intr-overflow");
+		(void)poll_slot(0, 1000);
+	}
+	assert_true(fake_usb_counts().total_events - before < 2000);
+	drain();
+	rig_insert(0, 1, "t1");
+	assert_int_equal(poll_slot(1, 3000), CCID_OK);
+}
+
+/* The notification of a reader that has no submission left is tried again. */
+static void a_submission_that_fails(void **state)
+{
+	(void)state;
+	drain();
+	rig_insert(0, 1, "t1");
+	fake_usb_fail_submit(1, LIBUSB_ERROR_NO_MEM);
+	assert_int_equal(poll_slot(1, 1000), CCID_OK);
+	fake_usb_fail_submit(0, 0);
+	rig_remove(0, 1);
+	assert_int_equal(poll_slot(1, 1000), CCID_OK);
+}
+
+/* --- with threads --- */
+
+struct poller {
+	pthread_t thread;
+	unsigned slot, ms;
+	enum ccid_err err;
+};
+
+static void *poller_main(void *arg)
+{
+	struct poller *p = arg;
+
+	p->err = poll_slot(p->slot, p->ms);
+	return NULL;
+}
+
+static void poller_begin(struct poller *p, unsigned slot)
+{
+	*p = (struct poller){ .slot = slot, .ms = 20000 };
+	assert_int_equal(pthread_create(&p->thread, NULL, poller_main, p), 0);
+	usleep(30000);
+}
+
+static enum ccid_err poller_end(struct poller *p, uint64_t since)
+{
+	pthread_join(p->thread, NULL);
+	assert_in_range(rig_ms() - since, 0, 150);
+	return p->err;
+}
+
+static void running_polls(void **state)
+{
+	struct poller p[5];
+	uint64_t since;
+
+	(void)state;
+	bench_start(FAKE_REAL, FIVE);
+	drain();
+	for (unsigned i = 0; i < 5; i++)
+		poller_begin(&p[i], i);
+	assert_int_equal(poll_slot(2, 10), CCID_ERR_BUSY);
+	since = rig_ms();
+	rig_insert(0, 1, "t1");
+	assert_int_equal(poller_end(&p[1], since), CCID_OK);
+	since = rig_ms();
+	bench.t->ops->stop_change(bench.t, 2);
+	assert_int_equal(poller_end(&p[2], since), CCID_ERR_TIMEOUT);
+	/* commands go on beside the polls */
+	for (uint8_t i = 0; i < 100; i++)
+		assert_int_equal(status_of(bench.t, 0, i), CCID_OK);
+	since = rig_ms();
+	bench.t->ops->set_closed(bench.t, 3, true);
+	assert_int_equal(poller_end(&p[3], since), CCID_ERR_NO_DEVICE);
+	since = rig_ms();
+	rig_remove(0, 4);
+	assert_int_equal(poller_end(&p[4], since), CCID_OK);
+	since = rig_ms();
+	bench.t->ops->set_gone(bench.t);
+	assert_int_equal(poller_end(&p[0], since), CCID_ERR_NO_DEVICE);
+	bench_stop();
+}
+
+/* Unplugged: the poll ends, so that pcscd looks; what it finds then is no device. */
+static void unplugged_in_a_poll(void **state)
+{
+	struct poller p;
+	uint64_t since;
+
+	(void)state;
+	bench_start(FAKE_REAL, FIVE);
+	drain();
+	poller_begin(&p, 1);
+	since = rig_ms();
+	fake_usb_unplug(0);
+	assert_int_equal(poller_end(&p, since), CCID_OK);
+	assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_NO_DEVICE);
+	assert_int_equal(poll_slot(1, 5000), CCID_ERR_NO_DEVICE);
+	bench_stop();
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(cards_at_the_start),
+		TEST(only_the_slot_that_changed),
+		TEST(an_event_waits_for_its_poll),
+		TEST(time_out_of_a_poll),
+		TEST(a_stop_before_the_poll),
+		TEST(a_stop_and_an_event),
+		TEST(strange_notifications),
+		TEST(a_flood),
+		TEST(a_pipe_that_only_fails),
+		TEST(a_submission_that_fails),
+		cmocka_unit_test_teardown(running_polls, bench_teardown),
+		cmocka_unit_test_teardown(unplugged_in_a_poll, bench_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

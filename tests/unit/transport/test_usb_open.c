@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* src/transport/usb_open.c: node, claim, strings, data rates; and nothing left behind. */
+#include "usb_bench.h"
+
+#include <errno.h>
+
+static uint8_t seq;
+
+static enum ccid_err open_it(void)
+{
+	return bench_open_interface(0, 0, &bench.t);
+}
+
+/* After an error nothing but the host is alive. */
+static void nothing_left(void)
+{
+	struct fake_counts c = fake_usb_counts();
+
+	assert_null(bench.t);
+	assert_int_equal(c.handles + c.transfers + c.submitted + c.nodes + c.device_refs + c.claims, 0);
+	assert_int_equal(c.contexts, 1);
+}
+
+static void strings_and_numbers(void **state)
+{
+	(void)state;
+	bench_start(FAKE_VIRTUAL, "reader r\nmanufacturer = Good Readers Inc.\nserial = 0815\x01\xE4x\n");
+	assert_string_equal(bench.t->manufacturer, "Good Readers Inc.");
+	assert_int_equal(strlen(bench.t->serial_number), 7);
+	for (const char *p = bench.t->serial_number; *p; p++)
+		assert_in_range(*p, 0x20, 0x7E);
+	assert_memory_equal(bench.t->serial_number, "0815", 4);
+	assert_int_equal(bench.t->bus, 1);
+	assert_int_equal(bench.t->address, 2);
+	assert_false(bench.t->card_always_present);
+	bench_stop();
+}
+
+static void no_strings(void **state)
+{
+	(void)state;
+	bench_start(FAKE_VIRTUAL, "reader r\nmanufacturer =\n");
+	assert_null(bench.t->manufacturer);
+	assert_null(bench.t->serial_number);
+	bench_stop();
+}
+
+/* Row 14: GET_DATA_RATES */
+static void data_rates(void **state)
+{
+	static const struct {
+		const char *text, *fault;
+		size_t want;
+	} rows[] = {
+		{ "reader r\nrates = 9600,19200,38400\n", NULL, 3 },
+		{ "reader r\n", NULL, 0 },
+		{ "reader r\nrates = 9600,19200\n", "rates-stall", 0 },
+		{ "reader r\nrates = 9600,19200\n", "rates-odd value=1", 2 },
+		{ "reader r\n", "rates-odd value=1", 0 },
+		{ "reader r\n", "rates-odd value=3", 0 },
+		{ "reader r\n", "rates-count value=256", 256 },
+		{ "reader r\n", "rates-count value=1", 1 },
+		{ "reader r\nrates = 9600,19200\n", "rates-count value=256", 2 },
+		{ "reader r\nrates = 9600,19200\n", "rates-count value=1", 0 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		bench_host(FAKE_VIRTUAL, rows[i].text);
+		if (rows[i].fault)
+			rig_fault(0, "%s", rows[i].fault);
+		assert_int_equal(open_it(), CCID_OK);
+		if (bench.t->n_data_rates != rows[i].want)
+			fail_msg("row %u: %zu rates", i, bench.t->n_data_rates);
+		assert_int_equal(bench.t->data_rates != NULL, rows[i].want > 0);
+		if (i == 0)
+			assert_int_equal(bench.t->data_rates[2], 38400);
+		assert_int_equal(status_of(bench.t, 0, seq++), CCID_OK);
+		bench_stop();
+	}
+}
+
+/* Row 24: another program has the interface, for a moment or for good. */
+static void claimed_by_another_program(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	bench_host(FAKE_VIRTUAL, RIG_ONE);
+	fake_usb_claim_busy(5);
+	began = rig_ms();
+	assert_int_equal(open_it(), CCID_OK);
+	assert_in_range(rig_ms() - began, 100, 1000);
+	assert_int_equal(rig_log_critical(), 0);
+	bench.t->ops->close(bench.t);
+	bench.t = NULL;
+	fake_usb_claim_busy(1000);
+	began = rig_ms();
+	assert_int_equal(open_it(), CCID_ERR_BUSY);
+	assert_in_range(rig_ms() - began, 1000, 3000);
+	assert_int_equal(rig_log_critical(), 1);
+	assert_int_equal(rig_log_count("scdaemon"), 1);
+	assert_int_equal(rig_log_count("disable-ccid"), 1);
+	nothing_left();
+	fake_usb_claim_busy(0);
+	assert_int_equal(open_it(), CCID_OK);
+	bench_stop();
+}
+
+static void nodes_that_cannot_be_opened(void **state)
+{
+	static const struct {
+		int err;
+		enum ccid_err want;
+		unsigned lines;
+	} rows[] = { { EACCES, CCID_ERR_BUSY, 1 }, { EPERM, CCID_ERR_BUSY, 1 }, { ENOENT, CCID_ERR_NO_DEVICE, 0 },
+		     { ENODEV, CCID_ERR_NO_DEVICE, 0 }, { ENXIO, CCID_ERR_NO_DEVICE, 0 }, { EMFILE, CCID_ERR_COMM, 1 } };
+
+	(void)state;
+	bench_host(FAKE_VIRTUAL, RIG_ONE);
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		rig_log_clear();
+		fake_usb_fail_node(1, rows[i].err);
+		assert_int_equal(open_it(), rows[i].want);
+		assert_int_equal(rig_log_critical(), rows[i].lines);
+		nothing_left();
+	}
+	assert_int_equal(open_it(), CCID_OK);
+	bench_stop();
+}
+
+static void handles_that_cannot_be_made(void **state)
+{
+	static const struct {
+		int code;
+		enum ccid_err want;
+	} rows[] = { { LIBUSB_ERROR_NO_DEVICE, CCID_ERR_NO_DEVICE }, { LIBUSB_ERROR_NO_MEM, CCID_ERR_NOMEM },
+		     { LIBUSB_ERROR_IO, CCID_ERR_NO_DEVICE }, { LIBUSB_ERROR_OTHER, CCID_ERR_COMM } };
+
+	(void)state;
+	bench_host(FAKE_VIRTUAL, RIG_ONE);
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		fake_usb_fail_open(1, rows[i].code);
+		assert_int_equal(open_it(), rows[i].want);
+		nothing_left();
+	}
+	bench_stop();
+}
+
+/* Each allocation and each submission of an opening fails once. */
+static void every_step_of_an_opening_fails(void **state)
+{
+	unsigned opened = 0;
+
+	(void)state;
+	bench_host(FAKE_VIRTUAL, "reader r\nserial = 1\nrates = 9600\ncard 0 = t1\n");
+	for (unsigned nth = 1; opened < 2; nth++) {
+		enum ccid_err err;
+
+		assert_true(nth < 50);
+		fake_usb_fail_alloc(nth);
+		err = open_it();
+		opened = fake_usb_counts().total_allocs && err == CCID_OK ? opened + 1 : 0;
+		fake_usb_fail_alloc(0);
+		if (err != CCID_OK) {
+			assert_int_equal(err, CCID_ERR_NOMEM);
+			nothing_left();
+			continue;
+		}
+		assert_int_equal(status_of(bench.t, 0, seq++), CCID_OK);
+		bench.t->ops->close(bench.t);
+		bench.t = NULL;
+		nothing_left();
+	}
+	for (unsigned nth = 1; nth < 20; nth++) {
+		fake_usb_fail_submit(nth, LIBUSB_ERROR_NO_MEM);
+		assert_int_equal(open_it(), CCID_OK);
+		fake_usb_fail_submit(0, 0);
+		assert_int_equal(status_of(bench.t, 0, seq++), CCID_OK);
+		bench.t->ops->close(bench.t);
+		bench.t = NULL;
+		nothing_left();
+	}
+	bench_stop();
+}
+
+static void unplugged_while_opening(void **state)
+{
+	(void)state;
+	bench_host(FAKE_VIRTUAL, "reader r\nrates = 9600\n");
+	rig_fault(0, "unplug-control");
+	/* the strings were read, the rates were not; the next command finds out */
+	if (open_it() == CCID_OK) {
+		assert_int_equal(status_of(bench.t, 0, seq++), CCID_ERR_NO_DEVICE);
+		bench.t->ops->close(bench.t);
+		bench.t = NULL;
+	}
+	nothing_left();
+	bench_stop();
+}
+
+static void a_thousand_times(void **state)
+{
+	(void)state;
+	bench_host(FAKE_VIRTUAL, RIG_TWO);
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_int_equal(open_it(), CCID_OK);
+		if (i % 3 == 0)
+			assert_int_equal(status_of(bench.t, 1, seq++), CCID_OK);
+		bench.t->ops->close(bench.t);
+		bench.t = NULL;
+		nothing_left();
+	}
+	bench_stop();
+}
+
+#define TEST(f) cmocka_unit_test_teardown(f, bench_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(strings_and_numbers),
+		TEST(no_strings),
+		TEST(data_rates),
+		TEST(claimed_by_another_program),
+		TEST(nodes_that_cannot_be_opened),
+		TEST(handles_that_cannot_be_made),
+		TEST(every_step_of_an_opening_fails),
+		TEST(unplugged_while_opening),
+		TEST(a_thousand_times),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
