@@ -12,7 +12,7 @@
 /* A card that needs minutes sends NULL about once a second; a fast one perhaps ten times. */
 #define T0_NULLS_MAX 5000
 
-enum t0_phase { T0_PROCEDURE, T0_DATA, T0_SW2 };
+enum t0_phase { T0_PROCEDURE, T0_SEND, T0_DATA, T0_SW2 };
 
 /* What a T=0 TPDU cannot be. */
 static enum ccid_err t0_refuse(const struct exchange *x, const struct apdu *a)
@@ -80,7 +80,7 @@ static struct exchange_step t0_character_begin(struct exchange *x)
 	/* Nothing tells which way the data of a malformed command would go. */
 	if (err == CCID_OK && a.shape == APDU_MALFORMED)
 		err = CCID_ERR_ARG;
-	if (err == CCID_OK && (x->cfg->max_data < T0_HEADER || a.Nc > x->cfg->max_data))
+	if (err == CCID_OK && x->cfg->max_data < T0_HEADER)
 		err = CCID_ERR_TOO_LONG;
 	if (err != CCID_OK)
 		return exchange_fail(x, err);
@@ -94,22 +94,30 @@ static struct exchange_step t0_character_begin(struct exchange *x)
 	return t0_ask(x, x->scratch, x->scratch_len, 1);
 }
 
+/* The rest of the burst, in as many messages as it takes: the card answers behind the last. */
+static struct exchange_step t0_send(struct exchange *x)
+{
+	struct t0_state *m = &x->m.t0;
+	const uint8_t *data = x->apdu + x->sent;
+	size_t len = m->burst < x->cfg->max_data ? m->burst : x->cfg->max_data;
+
+	m->burst -= len;
+	m->left -= len;
+	x->sent += len;
+	m->phase = m->burst ? T0_SEND : T0_PROCEDURE;
+	return t0_ask(x, data, len, m->burst ? 0 : 1);
+}
+
 /* The card asked for `burst` data bytes, all or one. */
 static struct exchange_step t0_move(struct exchange *x, size_t burst)
 {
 	struct t0_state *m = &x->m.t0;
-	const uint8_t *data = x->apdu + x->sent;
 
 	/* It wants more than P3 says. */
 	if (burst == 0 || m->left == 0)
 		return exchange_fail(x, CCID_ERR_PROTOCOL);
-	if (m->receiving) {
-		m->burst = burst;
-		return t0_read(x, T0_DATA, burst);
-	}
-	m->left -= burst;
-	x->sent += burst;
-	return t0_ask(x, data, burst, 1);
+	m->burst = burst;
+	return m->receiving ? t0_read(x, T0_DATA, burst) : t0_send(x);
 }
 
 /* ISO 7816-3:2006 table 11. INS is never 6X or 9X. */
@@ -153,10 +161,12 @@ static struct exchange_step t0_character_feed(struct exchange *x, enum ccid_err 
 	(void)chain;
 	if (result != CCID_OK)
 		return exchange_fail(x, result);
-	if (len == 0)
+	if (len == 0 && x->m.t0.asked > 0)
 		return exchange_fail(x, CCID_ERR_COMM);
 	if (len > x->m.t0.asked)
 		return exchange_fail(x, CCID_ERR_PROTOCOL);
+	if (x->m.t0.phase == T0_SEND)
+		return t0_send(x);
 	if (x->m.t0.phase == T0_PROCEDURE)
 		return t0_procedure(x, data[0]);
 	if (x->m.t0.phase == T0_DATA)

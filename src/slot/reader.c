@@ -13,10 +13,19 @@
 #define MESSAGE_MAX (CCID_HEADER_LENGTH + 65546u)
 /* ATR, GetParameters and the like also come from readers that announce less. */
 #define ANSWER_MIN (CCID_HEADER_LENGTH + 261u)
+#define ICCD_ANSWER_MAX (CCID_HEADER_LENGTH + 0x1000u)
 
 static size_t message_size(const struct ccid_desc *d)
 {
 	return d->dwMaxCCIDMessageLength < MESSAGE_MAX ? d->dwMaxCCIDMessageLength : MESSAGE_MAX;
+}
+
+/* Version B of ICCD answers in parts of a transfer's length, whatever dwMaxCCIDMessageLength says. */
+static size_t answer_size(const struct ccid_desc *d)
+{
+	size_t least = d->bInterfaceProtocol == CCID_PROTOCOL_ICCD_B ? ICCD_ANSWER_MAX : ANSWER_MIN;
+
+	return message_size(d) > least ? message_size(d) : least;
 }
 
 static void slot_destroy(struct slot *s)
@@ -54,7 +63,7 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 	c->bSlot = (uint8_t)number;
 	c->icc_state = ICC_PRESENT_INACTIVE;
 	c->message_cap = message_size(&r->desc);
-	c->answer_cap = c->message_cap > ANSWER_MIN ? c->message_cap : ANSWER_MIN;
+	c->answer_cap = answer_size(&r->desc);
 	c->message = malloc(c->message_cap);
 	c->answer = malloc(c->answer_cap);
 	if (!c->message || !c->answer) {

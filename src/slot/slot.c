@@ -129,9 +129,11 @@ enum ccid_err slot_presence(struct slot *s, bool *present)
 	return err;
 }
 
-/* bPowerSelect values to try, at most 3; 0 lets the reader decide. */
+/* bPowerSelect values to try, at most 3; 0 lets the reader decide. A reader that names no voltage
+ * (bVoltageSupport 0) is asked for all of them. */
 static unsigned voltages(const struct reader *r, uint8_t out[3])
 {
+	unsigned supported = r->desc.bVoltageSupport & 7 ? r->desc.bVoltageSupport : 7;
 	static const unsigned option[] = { 1, 2, 3, 0 };	/* ifdDriverOptions 0x30 */
 	unsigned first = option[(r->config.driver_options & OPTION_VOLTAGE_MASK) >> 4];
 	unsigned n = 0;
@@ -144,11 +146,9 @@ static unsigned voltages(const struct reader *r, uint8_t out[3])
 	for (unsigned i = 0; i < 3; i++) {
 		unsigned v = (first - 1 + i) % 3 + 1;
 
-		if (r->desc.bVoltageSupport & 1u << (v - 1))
+		if (supported & 1u << (v - 1))
 			out[n++] = (uint8_t)v;
 	}
-	if (n == 0)
-		out[n++] = 0;
 	return n;
 }
 

@@ -538,7 +538,8 @@ void iccd_fix_desc(struct ccid_desc *d)
 		d->dwProtocols = 1;	/* T=0: header, data and SW go apart */
 		if (d->dwMaxCCIDMessageLength < ICCD_A_MESSAGE)
 			d->dwMaxCCIDMessageLength = ICCD_A_MESSAGE;
-	} else if (level == CCID_FEATURE_SHORT_APDU) {
+	} else if (level != CCID_FEATURE_TPDU) {
+		/* version B has no characters: whole APDUs, chained when they are long */
 		level = CCID_FEATURE_EXTENDED_APDU;
 	}
 	d->dwFeatures = (d->dwFeatures & ~CCID_FEATURE_LEVEL_MASK) | level;

@@ -7,7 +7,12 @@
 
 enum sim_level sim_level(const struct sim_iface *f)
 {
-	switch (f->conf->dwFeatures & 0x70000u) {
+	uint32_t level = f->conf->dwFeatures & 0x70000u;
+
+	/* ICCD version B has no characters: whole APDUs, chained when they are long. */
+	if (f->conf->chains || (f->conf->protocol == SIM_ICCD_B && level != 0x10000))
+		return SIM_LEVEL_EXTENDED;
+	switch (level) {
 	case 0x10000:
 		return SIM_LEVEL_TPDU;
 	case 0x20000:
@@ -438,7 +443,8 @@ static void set_parameters(struct sim_iface *f, const struct sim_cmd *c)
 	size_t want = c->b7 == 1 ? 7 : 5;
 	unsigned wrong;
 
-	if (c->b7 > 1 || !(f->conf->dwProtocols >> c->b7 & 1)) {
+	/* one that names none of the two speaks both */
+	if (c->b7 > 1 || (f->conf->dwProtocols & 3 && !(f->conf->dwProtocols >> c->b7 & 1))) {
 		sim_complain(f->d, "bulk: SetParameters for protocol %u, which the reader has not",
 			     c->b7);
 		fail(f, c, 7);

@@ -28,6 +28,7 @@
  *	clock = kHz		class = 0x0B|0xFF	iccd = a|b
  *	pinpad = 3		bPINSupport		lcd = 0x0210	wLcdLayout
  *	endpoints = 0..3	packet = 64|512		wMaxPacketSize
+ *	chains = 1		takes extended APDUs in parts although dwFeatures says short APDU
  *	card 0 = SPEC		a card in slot 0 of this interface (words as in sim_card.c)
  *	fault = SPEC		as in sim_fault.c
  */
@@ -103,6 +104,7 @@ static const struct key keys[] = {
 	{ "pinpad", U8, false, IFC(bPINSupport) },
 	{ "lcd", U16, false, IFC(wLcdLayout) },
 	{ "mechanical", U32, false, IFC(dwMechanical) },
+	{ "chains", U8, false, IFC(chains) },
 };
 
 static bool to_number(const char *text, int base, unsigned long max, unsigned long *v)
@@ -284,7 +286,7 @@ static bool key_iccd(struct reading *r, const char *value)
 
 	if (!a && strcmp(value, "b") != 0)
 		return bad(r, "iccd is a or b", value);
-	f->protocol = a ? SIM_ICCD_A : SIM_ICCD_B;
+	f->protocol = f->told_protocol = a ? SIM_ICCD_A : SIM_ICCD_B;
 	f->endpoints = 0;
 	/* version A knows the character level only (ICCD 1.0) */
 	f->dwFeatures = a ? f->dwFeatures & ~0x70000u : (f->dwFeatures & ~0x70000u) | 0x40000;

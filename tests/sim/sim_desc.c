@@ -108,7 +108,7 @@ static uint8_t add_string(struct sim_dev *d, const char *text)
 static void put_interface(struct sim_dev *d, struct out *o, const struct sim_iface *f)
 {
 	const struct sim_iface_conf *c = f->conf;
-	uint8_t p[9] = { 9, 4, c->number, 0, 0, c->class, 0, c->protocol, add_string(d, c->name) };
+	uint8_t p[9] = { 9, 4, c->number, 0, 0, c->class, 0, c->told_protocol, add_string(d, c->name) };
 	size_t at = o->len;
 	unsigned n = 0;
 

@@ -43,7 +43,9 @@ enum {
 
 /* What an interface's descriptors say: a row of the table, or lines of text. */
 struct sim_iface_conf {
-	uint8_t number, class, protocol;
+	uint8_t number, class;
+	uint8_t protocol;		/* what it does: SIM_CCID, SIM_ICCD_A or SIM_ICCD_B */
+	uint8_t told_protocol;		/* what bInterfaceProtocol says */
 	uint8_t endpoints;
 	uint16_t packet;		/* wMaxPacketSize of the bulk endpoints */
 	char name[64];			/* iInterface; empty: none */
@@ -59,6 +61,7 @@ struct sim_iface_conf {
 	uint8_t bPINSupport, bMaxCCIDBusySlots;
 	uint32_t *rates, *clocks;	/* owned; NULL: the request is refused */
 	unsigned n_rates, n_clocks;
+	uint8_t chains;			/* takes extended APDUs in parts, whatever dwFeatures says */
 };
 
 struct sim_dev_conf {
@@ -169,6 +172,7 @@ struct sim_iface {
 	struct sim_msg *queue, **queue_tail;
 	unsigned in_flight, max_in_flight;
 	struct sim_pin pin;
+	bool append_mode;		/* SPR 532: Escape 80 02 00 came before the PIN entry */
 	struct sim_iccd iccd;
 	uint8_t intr_raw[80];		/* made up by a fault */
 	size_t intr_raw_len;

@@ -15,12 +15,16 @@ struct escape {
 	uint8_t answer_len;
 };
 
-/* Gemalto's firmware features: 24 bytes; see the driver's own description of them. */
-#define FEATURES "\x02\x10\x00\x02\xE2\x00\x0F\x00\x00\x00\x00\x00" "GCP1" "\x04\x08\x00\x00\x00\x00\x00\x00"
+/* Gemalto's firmware features: 24 bytes. Two lines of 16, entry ends with the validation key, VerifyPinDirect
+ * and ModifyPinDirect, bits of byte 8, version 1, PINs of 4 to 8 digits, no firewall. */
+#define FEATURES(bits) "\x02\x10\x00\x02\x60\x00\x00\x00" bits "\x00\x00\x00\x01\x04\x08\x00" \
+	"\x00\x00\x00\x00\x00\x00\x00\x00"
+#define NUMBER_MESSAGE_FIX "\x04"
 #define LONGER 0xFF	/* the answer repeats what came in */
 
 static const struct escape table[] = {
-	{ 0x08e6, ANY, { 0x6A }, 1, 1, FEATURES, 24 },
+	{ 0x08e6, 0x34c0, { 0x6A }, 1, 1, FEATURES(NUMBER_MESSAGE_FIX), 24 },
+	{ 0x08e6, ANY, { 0x6A }, 1, 1, FEATURES("\x00"), 24 },
 	{ 0x08e6, ANY, { 0x02 }, 1, 1, "GemTwRC2-V2.00-GT0", 18 },
 	{ 0x08e6, ANY, { 0x1F, 0x02 }, 2, 2, "", 0 },
 	{ 0x08e6, ANY, { 0x1F, 0x01 }, 2, 2, "", 0 },
@@ -54,6 +58,8 @@ bool sim_escape(struct sim_iface *f, const uint8_t *in, size_t len, uint8_t *out
 
 		if (!fits(e, &f->d->conf, in, len))
 			continue;
+		if (e->vendor == 0x04e6)
+			f->append_mode = true;
 		*out_len = e->answer_len == LONGER ? len : e->answer_len;
 		memcpy(out, e->answer_len == LONGER ? in : (const uint8_t *)e->answer, *out_len);
 		return true;

@@ -7,13 +7,58 @@
 
 #define KEY_TIME (50 * SIM_MS)
 
+/* What readers are known to expect that CCID 1.10 does not say. */
+enum pin_habit {
+	ALL_INDEXES = 1,	/* modify: three bMsgIndex, whatever bNumberMessage says */
+	INDEXES_ZERO = 2,	/* modify: these, bNumberMessage too, are 0 */
+	VERIFY_1 = 4,		/* verify: bNumberMessage is 1 */
+	VERIFY_0 = 8,		/* verify: 0 */
+	MODIFY_3 = 0x10,	/* modify: 3 */
+	MODIFY_NOT_0 = 0x20,	/* modify: anything but 0 */
+	CONDITION_2 = 0x40,	/* bEntryValidationCondition is 02 */
+	DIGITS_SWAPPED = 0x80,	/* verify: wPINMaxExtraDigit is big-endian */
+	APPEND_MODE = 0x100,	/* verify: appends a PIN to a case 1 APDU after Escape 80 02 00 only */
+};
+
+#define ANY_PRODUCT 0x10000u
+
+/* The first row that fits. */
+static const struct {
+	uint32_t vendor, product;
+	unsigned habits;
+} habits[] = {
+	{ 0x04e6, 0xe003, ALL_INDEXES | INDEXES_ZERO | APPEND_MODE },
+	{ 0x046a, 0x003e, ALL_INDEXES | INDEXES_ZERO },
+	{ 0x046a, 0x0010, MODIFY_3 },
+	{ 0x046a, 0x00a1, MODIFY_NOT_0 },
+	{ 0x08e6, 0x3478, ALL_INDEXES | VERIFY_1 | CONDITION_2 },
+	{ 0x0982, 0x0008, ALL_INDEXES | VERIFY_1 | CONDITION_2 },
+	{ 0x08e6, 0x34c0, CONDITION_2 },	/* its features have bNumberMessageFix */
+	{ 0x08e6, ANY_PRODUCT, ALL_INDEXES | CONDITION_2 },
+	{ 0x413c, 0x2101, VERIFY_0 },
+	{ 0x413c, 0x2100, VERIFY_0 | DIGITS_SWAPPED },
+};
+
+static unsigned habits_of(const struct sim_iface *f)
+{
+	const struct sim_dev_conf *c = &f->d->conf;
+	size_t i;
+
+	for (i = 0; i < sizeof(habits) / sizeof(habits[0]); i++)
+		if (habits[i].vendor == c->vendor &&
+		    (habits[i].product == c->product || habits[i].product == ANY_PRODUCT))
+			return habits[i].habits;
+	return 0;
+}
+
 /* The data of a Secure message, taken apart. */
 struct pin_block {
 	bool modify;
+	unsigned habits;
 	uint8_t timeout, format, block, length_format, old_at, new_at;
 	unsigned max, min;
 	uint8_t confirm, validation, messages;
-	const uint8_t *prologue, *apdu;
+	const uint8_t *indexes, *prologue, *apdu;
 	size_t apdu_len;
 };
 
@@ -36,8 +81,8 @@ static bool parse_verify(struct pin_block *b, const uint8_t *p, size_t len)
 	b->format = p[2];
 	b->block = p[3];
 	b->length_format = p[4];
-	b->max = p[5];
-	b->min = p[6];
+	b->max = p[b->habits & DIGITS_SWAPPED ? 6 : 5];
+	b->min = p[b->habits & DIGITS_SWAPPED ? 5 : 6];
 	b->validation = p[7];
 	b->messages = p[8];
 	b->prologue = p + 12;
@@ -65,12 +110,38 @@ static bool parse_modify(struct pin_block *b, const uint8_t *p, size_t len)
 	b->messages = p[11];
 	/* bMsgIndex1 always; bMsgIndex2 unless bNumberMessage is 0; bMsgIndex3 only when it is 3 */
 	at = 15u + (b->messages != 0) + (b->messages == 3);
+	if (b->habits & ALL_INDEXES)
+		at = 17;
 	if (len < at + 3 + 4)
 		return false;
+	b->indexes = p + 14;
 	b->prologue = p + at;
 	b->apdu = p + at + 3;
 	b->apdu_len = len - at - 3;
 	return true;
+}
+
+/* Which of the reader's own expectations is not met; NULL: none. */
+static const char *habit_fault(const struct sim_iface *f, const struct pin_block *b)
+{
+	unsigned h = b->habits;
+
+	if ((h & CONDITION_2) && b->validation != 2)
+		return "this reader takes bEntryValidationCondition 02 only";
+	if (!b->modify && (h & VERIFY_1) && b->messages != 1)
+		return "this reader verifies with bNumberMessage 1 only";
+	if (!b->modify && (h & VERIFY_0) && b->messages != 0)
+		return "this reader verifies with bNumberMessage 0 only";
+	if (!b->modify && (h & APPEND_MODE) && (b->block & 15) == 0 && b->apdu_len == 4 && !f->append_mode)
+		return "this reader appends a PIN after Escape 80 02 00 only";
+	if (b->modify && (h & MODIFY_3) && b->messages != 3)
+		return "this reader modifies with bNumberMessage 3 only";
+	if (b->modify && (h & MODIFY_NOT_0) && b->messages == 0)
+		return "this reader refuses to modify with bNumberMessage 0";
+	if (b->modify && (h & INDEXES_ZERO) &&
+	    (b->messages != 0 || b->indexes[0] || b->indexes[1] || b->indexes[2]))
+		return "this reader wants bNumberMessage and all bMsgIndex to be 0";
+	return NULL;
 }
 
 /* Which field is wrong; NULL: none. */
@@ -98,7 +169,7 @@ static const char *pin_fault(const struct sim_iface *f, const struct pin_block *
 	else if (sim_level(f) == SIM_LEVEL_TPDU && f->slot[f->pin.cmd.slot].protocol == 1 &&
 		 (b->prologue[1] & 0x9F))
 		wrong = "bTeoPrologue: not an I-block";
-	return wrong;
+	return wrong ? wrong : habit_fault(f, b);
 }
 
 /* --- putting the digits in --- */
@@ -229,9 +300,10 @@ static void answer_pin(struct sim_iface *f, unsigned status, uint8_t error, cons
 	sim_answer(f, &c, status, error, 0, p, len, work_ns);
 }
 
-static bool parse(struct pin_block *b, const uint8_t *p, size_t len)
+static bool parse(const struct sim_iface *f, struct pin_block *b, const uint8_t *p, size_t len)
 {
 	memset(b, 0, sizeof(*b));
+	b->habits = habits_of(f);
 	b->modify = p[0] == 1;
 	return b->modify ? parse_modify(b, p, len) : parse_verify(b, p, len);
 }
@@ -246,7 +318,7 @@ static void present(struct sim_iface *f)
 	size_t len;
 	bool ok = true;
 
-	(void)parse(&b, f->pin.data, f->pin.cmd.len);
+	(void)parse(f, &b, f->pin.data, f->pin.cmd.len);
 	len = b.apdu_len < 261 ? b.apdu_len : 261;
 	memcpy(apdu, b.apdu, len);
 	if (!b.modify) {
@@ -306,7 +378,7 @@ static void fire_key(struct sim_dev *d, struct sim_event *e)
 	(void)d;
 	if (!p->active)
 		return;
-	(void)parse(&b, p->data, p->cmd.len);
+	(void)parse(f, &b, p->data, p->cmd.len);
 	if (e->value == '\033') {
 		answer_pin(f, 1, ERR_CANCELLED, NULL, 0, 0);
 	} else if (e->value == '\n') {
@@ -346,7 +418,7 @@ static void fire_timeout(struct sim_dev *d, struct sim_event *e)
 	(void)d;
 	if (!f->pin.active || f->pin.key_serial != e->left)
 		return;
-	(void)parse(&b, f->pin.data, f->pin.cmd.len);
+	(void)parse(f, &b, f->pin.data, f->pin.cmd.len);
 	if ((b.validation & 4) && f->pin.n_digits[f->pin.stage] >= b.min &&
 	    f->pin.n_digits[f->pin.stage])
 		stage_done(f, &b);
@@ -397,13 +469,14 @@ void sim_secure(struct sim_iface *f, const struct sim_cmd *c)
 	} else if (c->b8 || c->b9) {
 		sim_complain(f->d, "secure: wLevelParameter %02x%02x", c->b9, c->b8);
 		refuse(f, c, 8);
-	} else if (!parse(&b, c->data, c->len)) {
+	} else if (!parse(f, &b, c->data, c->len)) {
 		sim_complain(f->d, "secure: %zu bytes are too few", c->len);
 		refuse(f, c, ERR_LENGTH);
 	} else if ((wrong = pin_fault(f, &b)) != NULL) {
 		sim_complain(f->d, "secure: %s", wrong);
 		refuse(f, c, SIM_HEADER + 1);
 	} else {
+		f->append_mode = false;
 		begin(f, c, &b);
 	}
 }

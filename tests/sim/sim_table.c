@@ -11,6 +11,7 @@
 #define CCID_SIM_TABLE "readers/reader_descriptors.tsv"
 #endif
 #define MAX_COLUMNS 48
+#define ICCD_WAKE_UP 0x800u	/* dwFeatures of every USB ICC */
 #define MAX_LINE 16384
 
 void sim_copy_text(char *to, size_t cap, const char *from)
@@ -165,7 +166,7 @@ static void iface_from_row(struct sim_iface_conf *f, const struct row *h, const 
 {
 	sim_iface_defaults(f, (unsigned)number(h, r, "bInterfaceNumber"));
 	f->class = (uint8_t)number(h, r, "bInterfaceClass");
-	f->protocol = (uint8_t)number(h, r, "bInterfaceProtocol");
+	f->told_protocol = (uint8_t)number(h, r, "bInterfaceProtocol");
 	f->endpoints = (uint8_t)number(h, r, "bNumEndpoints");
 	interface_name(f->name, sizeof(f->name), column(h, r, "iInterface"));
 	f->bcdCCID = bcd(column(h, r, "bcdCCID"));
@@ -188,6 +189,8 @@ static void iface_from_row(struct sim_iface_conf *f, const struct row *h, const 
 	f->wLcdLayout = (uint16_t)number(h, r, "wLcdLayout");
 	f->bPINSupport = (uint8_t)number(h, r, "bPINSupport");
 	f->bMaxCCIDBusySlots = (uint8_t)number(h, r, "bMaxCCIDBusySlots");
+	/* Bulk endpoints and nothing of ICCD in dwFeatures: a CCID reader with a byte of its own. */
+	f->protocol = f->endpoints >= 2 && !(f->dwFeatures & ICCD_WAKE_UP) ? SIM_CCID : f->told_protocol;
 	f->n_clocks = sim_parse_list(column(h, r, "clocks_kHz"), &f->clocks);
 	f->n_rates = sim_parse_list(column(h, r, "data_rates_bps"), &f->rates);
 }

@@ -250,12 +250,8 @@ RESPONSECODE rig_apdu(DWORD lun, const uint8_t *apdu, size_t len, uint8_t *out, 
 {
 	SCARD_IO_HEADER pci = { 0, 0 };
 	DWORD n = cap;
-	uint8_t *copy = malloc(len ? len : 1);
-	RESPONSECODE rc;
+	RESPONSECODE rc = IFDHTransmitToICC(lun, pci, (PUCHAR)(uintptr_t)apdu, len, out, &n, NULL);
 
-	memcpy(copy, apdu, len);
-	rc = IFDHTransmitToICC(lun, pci, copy, len, out, &n, NULL);
-	free(copy);
 	*out_len = n;
 	return rc;
 }

@@ -52,11 +52,11 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-static void start_workers(unsigned n, unsigned slots, unsigned rounds)
+static void start_workers(unsigned n, unsigned slots, unsigned rounds, bool power)
 {
 	stop = 0;
 	for (unsigned i = 0; i < n; i++) {
-		workers[i] = (struct worker){ .lun = i / slots << 16 | i % slots, .rounds = rounds, .power = i % 3 == 0 };
+		workers[i] = (struct worker){ .lun = i / slots << 16 | i % slots, .rounds = rounds, .power = power && i % 3 == 0 };
 		assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
 	}
 }
@@ -93,7 +93,7 @@ static void run_reader(unsigned slots, unsigned busy, unsigned rounds)
 	rig_start(FAKE_REAL, cards(text, slots));
 	for (unsigned i = 0; i < slots; i++)
 		rig_ready(i, 0, i & 1);
-	start_workers(slots, slots, rounds);
+	start_workers(slots, slots, rounds, true);
 	join_workers(slots, rounds);
 	assert_in_range(rig_max_in_flight(0), 1, most);
 	if (most > 1)
@@ -128,7 +128,7 @@ static void eight_readers_of_eight_slots(void **state)
 	rig_start(FAKE_REAL, cards(text, 8));
 	for (unsigned i = 0; i < 64; i++)
 		rig_ready(i / 8 << 16 | i % 8, i / 8, i & 1);
-	start_workers(64, 8, 25);
+	start_workers(64, 8, 25, true);
 	join_workers(64, 25);
 	for (unsigned i = 0; i < 8; i++)
 		assert_in_range(rig_max_in_flight(i), 1, 3);
@@ -148,9 +148,7 @@ static void everybody_gets_a_turn(void **state)
 	rig_start(FAKE_REAL, text);
 	for (unsigned i = 0; i < 4; i++)
 		rig_ready(i, 0, 1);
-	start_workers(4, 4, 1000000);
-	for (unsigned i = 0; i < 4; i++)
-		workers[i].power = false;
+	start_workers(4, 4, 1000000, false);
 	usleep(700000);
 	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < 4; i++) {
@@ -177,7 +175,7 @@ static void polls_beside_commands(void **state)
 		RIG_IS_FINE(rig_open(i, 0, 0));
 	RIG_IS_FINE(rig_power(0));
 	RIG_IS_FINE(rig_power(1));
-	start_workers(2, 4, 200);
+	start_workers(2, 4, 200, true);
 	for (unsigned i = 0; i < 4; i++) {
 		watchers[i] = (struct worker){ .lun = i };
 		assert_int_equal(pthread_create(&watchers[i].thread, NULL, watch, &watchers[i]), 0);
@@ -247,7 +245,7 @@ static void a_reset_beside_commands(void **state)
 	rig_ready(0, 0, 1);
 	rig_ready(1, 0, 1);
 	for (unsigned round = 0; round < 5; round++) {
-		start_workers(2, 2, 1000000);
+		start_workers(2, 2, 1000000, true);
 		usleep(30000);
 		fake_usb_reset(0);
 		for (unsigned i = 0; i < 2; i++) {
