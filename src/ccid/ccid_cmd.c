@@ -69,7 +69,7 @@ static enum ccid_err judge_type(struct ccid_slot *cs, const struct command *c, c
 	if (cs->bError != BERROR_SLOT_BUSY)
 		LOG(LOG_INFO, &cs->log, "%s failed: bError 0x%02X (%s)", ccid_message_name(c->type),
 		    cs->bError, ccid_error_text(cs->bError));
-	return ccid_error_map(cs->bError);
+	return cs->icc_state == ICC_ABSENT ? CCID_ERR_NO_CARD : ccid_error_map(cs->bError);
 }
 
 /* How long the reader may be silent after it asked for more time. */
@@ -282,6 +282,9 @@ enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t l
 	enum ccid_err err = round_trip(cs, &c, &a);
 
 	*out = (struct ccid_block){ .data = a.data };
+	/* Mute because it has no power: nothing that another block could mend. */
+	if (err == CCID_ERR_MUTE && cs->icc_state == ICC_PRESENT_INACTIVE)
+		return CCID_ERR_POWER;
 	if (err != CCID_OK)
 		return err;
 	out->len = a.len;

@@ -104,11 +104,12 @@ static enum ccid_err presence_locked(struct slot *s, bool *present)
 	*present = s->ccid.icc_state != ICC_ABSENT;
 	if (!*present) {
 		forget_card(s);
-	} else if (s->ccid.icc_state == ICC_PRESENT_INACTIVE && s->powered) {
+	} else if (s->ccid.icc_state == ICC_PRESENT_INACTIVE && (s->powered || s->lost_power)) {
 		/* We did not power it off: another card, or a reader that lost its state. */
 		forget_card(s);
 		report_absent_once(s, present);
 	}
+	s->lost_power = false;
 	return CCID_OK;
 }
 
@@ -264,6 +265,19 @@ static bool is_pseudo_apdu(const uint8_t *apdu, size_t len)
 	return len >= 3 && apdu[0] == 0xFF && apdu[1] == 0xC2 && apdu[2] == 0x01;
 }
 
+/* A command found the card gone or without power: pcscd is to look at once. */
+static void note_loss(struct slot *s, enum ccid_err err)
+{
+	struct transport *t = s->reader->transport;
+
+	if (err != CCID_ERR_NO_CARD && err != CCID_ERR_POWER)
+		return;
+	forget_card(s);
+	s->lost_power = true;
+	if (t->ops->mark_changed)
+		t->ops->mark_changed(t, (uint8_t)s->number);
+}
+
 static enum ccid_err transmit_locked(struct slot *s, const uint8_t *apdu, size_t len,
 				     uint8_t *answer, size_t cap, size_t *answer_len)
 {
@@ -293,6 +307,7 @@ enum ccid_err slot_transmit(struct slot *s, const uint8_t *apdu, size_t len,
 	if (!reader_is_gone(s->reader))
 		err = slot_recover(s, transmit_locked(s, apdu, len, answer, cap, answer_len));
 	if (err != CCID_OK) {
+		note_loss(s, err);
 		LOG(LOG_INFO, &s->ccid.log, "transmit of %zu bytes failed: %s", len, err_name(err));
 		*answer_len = 0;
 	}

@@ -29,6 +29,7 @@ struct slot {
 	/* all below under lock */
 	struct ccid_slot ccid;
 	bool powered;
+	bool lost_power;		/* behind our back: to be reported as absent once */
 	bool power_failed;		/* the last power on did not bring an ATR */
 	unsigned generation;		/* of the transport, as last seen */
 	bool owes_absence;		/* the reader was opened again: the card is told as gone once */

@@ -108,6 +108,13 @@ static bool frame_is_whole(const struct usb_transport *u)
 	       u->in_have - CCID_HEADER_LENGTH >= get_le32(u->in_buf + 1);
 }
 
+/* The frame was handed over or is of no use: it may be the answer to a secret command. */
+static void forget_frame(struct usb_transport *u)
+{
+	wipe(u->in_buf, u->in_have);
+	u->in_have = 0;
+}
+
 static void take(struct usb_transport *u, size_t got)
 {
 	size_t packet = u->t.desc.bulk_in_packet;
@@ -120,8 +127,7 @@ static void take(struct usb_transport *u, size_t got)
 	    u->in_have < u->in_cap)
 		return;
 	deliver(u, u->in_have);
-	wipe(u->in_buf, u->in_have);
-	u->in_have = 0;
+	forget_frame(u);
 }
 
 /* The transfer was taken back to look at what it holds: a frame that fills its packets
@@ -133,7 +139,7 @@ static void take_peeked(struct usb_transport *u, size_t got)
 		LOG(LOG_INFO, &u->t.log, "the reader sends no zero-length packet after %zu bytes", u->in_have);
 		u->split_reads = true;
 		deliver(u, u->in_have);
-		u->in_have = 0;
+		forget_frame(u);
 	}
 	for (unsigned i = 0; i < u->n_slots; i++) {
 		if (u->slots[i].peeking && !u->slots[i].answered)
@@ -145,7 +151,9 @@ static void in_failed(struct usb_transport *u, enum libusb_transfer_status statu
 {
 	struct usb_slot *victim = only_one_in_flight(u);
 
-	u->in_have = 0;
+	/* Part of the frame may be there, behind what is known to have come. */
+	u->in_have = u->in_cap;
+	forget_frame(u);
 	LOG(LOG_INFO, &u->t.log, "bulk IN transfer failed (%s)",
 	    status == LIBUSB_TRANSFER_STALL ? "stall" :
 	    status == LIBUSB_TRANSFER_OVERFLOW ? "overflow" : "bus error");
@@ -217,7 +225,7 @@ enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r)
 	}
 	/* The answer's place first: a message that went out could not be called back. */
 	if (!u->in_pending) {
-		u->in_have = 0;
+		forget_frame(u);
 		rc = submit_in(u);
 		if (rc != 0)
 			return usb_error(rc);

@@ -408,14 +408,14 @@ void usb_close(struct transport *t)
 	usb_bulk_free(u);
 	usb_intr_free(u);
 	for (unsigned i = 0; i < u->n_slots; i++) {
-		waiter_destroy(&u->slots[i].command);
-		waiter_destroy(&u->slots[i].poller);
+		waiter_destroy(u->pump, &u->slots[i].command);
+		waiter_destroy(u->pump, &u->slots[i].poller);
 	}
 	free(u->slots);
 	if (u->iccd)
 		wipe(u->iccd, sizeof *u->iccd);
 	free(u->iccd);
-	waiter_destroy(&u->reaper);
+	waiter_destroy(u->pump, &u->reaper);
 	if (u->gate)
 		usb_gate_unref(u->gate);
 	free(u->t.data_rates);

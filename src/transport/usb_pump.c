@@ -42,8 +42,16 @@ void waiter_init(struct waiter *w, enum wait_kind kind)
 	pthread_condattr_destroy(&attr);
 }
 
-void waiter_destroy(struct waiter *w)
+void waiter_destroy(struct pump *p, struct waiter *w)
 {
+	struct waiter **i;
+
+	pthread_mutex_lock(&p->lock);
+	for (i = &p->to_wake; *i && *i != w; i = &(*i)->wake_next)
+		;
+	if (*i)
+		*i = w->wake_next;
+	pthread_mutex_unlock(&p->lock);
 	pthread_cond_destroy(&w->cond);
 	pthread_mutex_destroy(&w->lock);
 }
@@ -83,7 +91,7 @@ static void list_add(struct pump *p, struct waiter *w)
 	if (*head)
 		(*head)->prev = w;
 	*head = w;
-	w->listed = true;
+	__atomic_store_n(&w->listed, true, __ATOMIC_RELAXED);
 }
 
 static void list_remove(struct pump *p, struct waiter *w)
@@ -96,13 +104,18 @@ static void list_remove(struct pump *p, struct waiter *w)
 		p->parked[w->kind] = w->next;
 	if (w->next)
 		w->next->prev = w->prev;
-	w->listed = false;
+	__atomic_store_n(&w->listed, false, __ATOMIC_RELAXED);
 }
 
 /* Written under lock, read by the leader without. */
 static void set_yield(struct pump *p, bool yield)
 {
 	__atomic_store_n(&p->yield, yield, __ATOMIC_RELAXED);
+}
+
+static void set_leader(struct pump *p, struct waiter *w)
+{
+	__atomic_store_n(&p->leader, w, __ATOMIC_RELAXED);
 }
 
 static bool in_grace(const struct pump *p, uint64_t now)
@@ -124,7 +137,7 @@ static bool try_lead(struct pump *p, struct waiter *w, struct deadline *until)
 		list_remove(p, w);
 		if (p->deputy == w)
 			p->deputy = NULL;
-		p->leader = w;
+		set_leader(p, w);
 		p->leader_thread = pthread_self();
 		set_yield(p, false);
 	} else {
@@ -150,13 +163,26 @@ static bool asked_to_yield(struct pump *p)
 	return __atomic_load_n(&p->yield, __ATOMIC_RELAXED);
 }
 
+/* Under lock: wakes those whose results the callbacks brought. */
+static void wake_all(struct pump *p)
+{
+	while (p->to_wake) {
+		struct waiter *w = p->to_wake;
+
+		p->to_wake = w->wake_next;
+		w->to_wake = false;
+		unpark(w);
+	}
+}
+
 /* w stops leading, for good (gone) or to let a command lead. */
 static void stop_leading(struct pump *p, struct waiter *w)
 {
 	struct waiter *next;
 
 	pthread_mutex_lock(&p->lock);
-	p->leader = NULL;
+	wake_all(p);
+	set_leader(p, NULL);
 	set_yield(p, false);
 	if (w->kind == WAIT_COMMAND)
 		p->last_command_ns = clock_now();
@@ -203,6 +229,12 @@ static void lead(struct pump *p, struct waiter *w, const struct deadline *d)
 		if (left == 0)
 			return;
 		libusb_handle_events_timeout_completed(p->ctx, &tv, &w->done);
+		/* Only our own callbacks put somebody there. */
+		if (p->to_wake && !is_done(w)) {
+			pthread_mutex_lock(&p->lock);
+			wake_all(p);
+			pthread_mutex_unlock(&p->lock);
+		}
 	}
 }
 
@@ -226,7 +258,9 @@ enum ccid_err pump_wait(struct pump *p, struct waiter *w, const struct deadline 
 		}
 		passed = deadline_passed(d);
 	}
-	if (parked)
+	/* Whoever woke us took us off the list; but if we were to lead, another must. */
+	if (parked && (w->kind == WAIT_IDLE || __atomic_load_n(&w->listed, __ATOMIC_RELAXED) ||
+		       !__atomic_load_n(&p->leader, __ATOMIC_RELAXED)))
 		leave(p, w);
 	return is_done(w) ? CCID_OK : CCID_ERR_TIMEOUT;
 }
@@ -240,16 +274,23 @@ enum ccid_err pump_park(struct waiter *w, const struct deadline *d)
 
 void pump_wake(struct pump *p, struct waiter *w)
 {
-	bool leads, own;
+	bool in_callback;
 
 	__atomic_store_n(&w->done, 1, __ATOMIC_RELEASE);
 	pthread_mutex_lock(&p->lock);
-	leads = p->leader == w;
-	own = leads && pthread_equal(p->leader_thread, pthread_self());
-	/* From its own callback the leader will look at done by itself. */
-	if (leads && !own)
-		libusb_interrupt_event_handler(p->ctx);
-	pthread_mutex_unlock(&p->lock);
-	if (!leads)
+	in_callback = p->leader && pthread_equal(p->leader_thread, pthread_self());
+	if (p->leader == w) {
+		/* From its own callback the leader will look at done by itself. */
+		if (!in_callback)
+			libusb_interrupt_event_handler(p->ctx);
+	} else if (!in_callback) {
+		list_remove(p, w);
 		unpark(w);
+	} else if (!w->to_wake) {
+		list_remove(p, w);
+		w->to_wake = true;
+		w->wake_next = p->to_wake;
+		p->to_wake = w;
+	}
+	pthread_mutex_unlock(&p->lock);
 }

@@ -29,8 +29,10 @@ enum wait_kind { WAIT_COMMAND, WAIT_IDLE };
 struct waiter {
 	enum wait_kind kind;
 	int done;			/* atomic: set by pump_wake(), what libusb looks at while leading */
-	bool listed;			/* under the pump's lock: among the parked */
-	struct waiter *next, *prev;	/* the same; newest first */
+	bool listed;			/* atomic, written under the pump's lock: among the parked */
+	struct waiter *next, *prev;	/* under the pump's lock; newest first */
+	bool to_wake;			/* the same: the leader will wake it */
+	struct waiter *wake_next;
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
 	bool token;			/* under lock: look again */
@@ -39,11 +41,12 @@ struct waiter {
 struct pump {
 	libusb_context *ctx;
 	pthread_mutex_t lock;
-	struct waiter *leader;		/* NULL: nobody is in libusb */
+	struct waiter *leader;		/* atomic, written under lock; NULL: nobody is in libusb */
 	pthread_t leader_thread;
 	bool yield;			/* the leader is asked to let a command lead */
 	struct waiter *deputy;		/* the idle waiter that looks whether to lead again */
 	struct waiter *parked[2];	/* by kind */
+	struct waiter *to_wake;		/* by callbacks; woken when they all have run */
 	uint64_t last_command_ns;	/* when a command last led */
 };
 
@@ -52,14 +55,17 @@ enum ccid_err pump_init(struct pump *p);
 void pump_destroy(struct pump *p);
 
 void waiter_init(struct waiter *w, enum wait_kind kind);
-void waiter_destroy(struct waiter *w);
+/* Nobody waits with it; a wake-up on its way is called off. */
+void waiter_destroy(struct pump *p, struct waiter *w);
 
 /* Sleeps until pump_wake(w) (CCID_OK) or the deadline (CCID_ERR_TIMEOUT). No lock is held. The
  * caller cleared w->done before whatever may wake it was started. */
 enum ccid_err pump_wait(struct pump *p, struct waiter *w, const struct deadline *d);
 /* The same for something that is not a USB event (a busy place): never leads. */
 enum ccid_err pump_park(struct waiter *w, const struct deadline *d);
-/* Lets w's thread go on. Callable from completion callbacks and with a transport's lock held. */
+/* Lets w's thread go on. Callable from completion callbacks and with a transport's lock held. From a
+ * callback the thread is woken only when the leader has run all callbacks at hand: it would else
+ * run into the lock that the callback holds. */
 void pump_wake(struct pump *p, struct waiter *w);
 
 #endif

@@ -16,6 +16,9 @@ static int usage(FILE *to)
 	fputs("ccid-sim run [-t] FILE -- COMMAND [ARGUMENT...]\n"
 	      "\truns COMMAND on a machine with the readers of FILE (- is standard input);\n"
 	      "\t-t shows each message on standard error\n"
+	      "ccid-sim usbip [-t] [-l ADDRESS] [-p PORT] [-c SOCKET] FILE\n"
+	      "\toffers the readers of FILE to \"usbip attach\" (127.0.0.1, port 3240);\n"
+	      "\tSOCKET takes commands: set " WIRE_SOCKET_ENV " to it\n"
 	      "ccid-sim COMMAND [ARGUMENT...]\n"
 	      "\tinside of it: list, plug, unplug, insert, remove, keys, reset, fault, complaints,\n"
 	      "\tin-flight, trace, time; \"ccid-sim help\" explains them\n", to);
@@ -40,6 +43,35 @@ static int run(int argc, char **argv)
 	if (!strcmp(argv[optind], "--"))
 		optind++;
 	return argv[optind] ? rig_run(file, trace, argv + optind) : usage(stderr);
+}
+
+static int usbip(int argc, char **argv)
+{
+	struct rig_usbip_options o = { .address = "127.0.0.1", .port = "3240" };
+	int c;
+
+	while ((c = getopt(argc, argv, "tl:p:c:")) != -1) {
+		switch (c) {
+		case 't':
+			o.trace = true;
+			break;
+		case 'l':
+			o.address = optarg;
+			break;
+		case 'p':
+			o.port = optarg;
+			break;
+		case 'c':
+			o.control = optarg;
+			break;
+		default:
+			return usage(stderr);
+		}
+	}
+	if (argc - optind != 1)
+		return usage(stderr);
+	o.file = argv[optind];
+	return rig_usbip(&o);
 }
 
 static int connect_daemon(void)
@@ -102,5 +134,7 @@ int main(int argc, char **argv)
 		return usage(stdout);
 	if (!strcmp(argv[1], "run"))
 		return run(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "usbip") || !strcmp(argv[1], "--usbip"))
+		return usbip(argc - 1, argv + 1);
 	return command(argv + 1);
 }

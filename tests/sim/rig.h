@@ -2,8 +2,8 @@
 #ifndef RIG_H
 #define RIG_H
 
-/* The inside of ccid-sim, the host that simulated readers are plugged into: namespaces, sysfs tree, uevents,
- * and the daemon that answers the preloaded library. One process, one thread. */
+/* The inside of ccid-sim. One front is the host that simulated readers are plugged into: namespaces, sysfs tree,
+ * uevents, and the daemon that answers the preloaded library. The other serves USB/IP. One process, one thread. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +27,17 @@ struct rig_port {
 	unsigned n_faces;
 };
 
+struct rig;
+
+/* What plugging means. plug: 0, or -1 and errno. reset: as if the host had reset the device. */
+struct rig_front {
+	int (*plug)(struct rig *r, struct rig_port *p);
+	void (*unplug)(struct rig *r, struct rig_port *p);
+	void (*reset)(struct rig *r, struct rig_port *p);
+};
+
 struct rig {
+	const struct rig_front *front;
 	struct rig_port *ports;
 	unsigned n_ports;
 	unsigned next_device;
@@ -54,8 +64,6 @@ int rig_sysfs_root(void);
 void rig_sysfs_path(const struct rig_port *p, int i, char *buf, size_t cap);
 /* Fills in faces and n_faces from the device's descriptors (altsetting 0 each). */
 void rig_interfaces(struct rig_port *p);
-/* USB speed as the kernel numbers it: 2 full, 3 high. */
-unsigned rig_speed(const struct sim_dev *d);
 /* The properties of a device or interface as in its uevent file: "KEY=value\n" each, without those that only
  * messages carry. Returns the length. */
 size_t rig_properties(const struct rig_port *p, const uint8_t *interface, char *buf, size_t cap);
@@ -70,6 +78,11 @@ void rig_unplug(struct rig *r, struct rig_port *p);
 struct rig_port *rig_port_by_device(struct rig *r, unsigned device);
 /* The port by its number in the list (0 ...) or by its reader's name; NULL: none, or more than one. */
 struct rig_port *rig_port_by_name(struct rig *r, const char *name);
+void rig_reset(struct rig *r, struct rig_port *p);
+extern const struct rig_front rig_host_front;
+/* Makes the ports from a file of readers (- is standard input); none is plugged. 0, or -1 with a message. */
+int rig_load(struct rig *r, const char *file);
+void rig_unload(struct rig *r);
 unsigned rig_complaints(const struct rig *r, FILE *to);
 
 /* rig_usbfs.c: connections of the preloaded library. */
@@ -95,6 +108,14 @@ bool rig_command(struct rig *r, char *line, FILE *out);
  * when drivers were complained about, 2 on an error of its own (message on stderr). */
 int rig_daemon(const char *config, bool trace, int listen_fd, int ready_fd);
 int rig_listen(void);
+
+/* rig_usbip.c: serves USB/IP until SIGTERM or SIGINT. Returns as rig_daemon(). */
+struct rig_usbip_options {
+	const char *file, *address, *port;
+	const char *control;	/* path of a socket for commands; NULL: none */
+	bool trace;
+};
+int rig_usbip(const struct rig_usbip_options *o);
 
 /* rig_run.c */
 int rig_run(const char *file, bool trace, char **command);

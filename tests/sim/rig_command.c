@@ -105,7 +105,7 @@ static bool do_plug(struct rig *r, char *rest, FILE *out)
 
 	if (!p)
 		return false;
-	if (!rig_plug(r, p))
+	if (!r->front->plug(r, p))
 		return true;
 	fprintf(out, "%s\n", errno == EEXIST ? "already plugged" : strerror(errno));
 	return false;
@@ -122,7 +122,7 @@ static bool do_unplug(struct rig *r, char *rest, FILE *out)
 		fprintf(out, "not plugged\n");
 		return false;
 	}
-	rig_unplug(r, p);
+	r->front->unplug(r, p);
 	return true;
 }
 
@@ -178,7 +178,7 @@ static bool do_reset(struct rig *r, char *rest, FILE *out)
 
 	if (!p)
 		return false;
-	rig_usbfs_reset(r->usbfs, p);
+	r->front->reset(r, p);
 	return true;
 }
 

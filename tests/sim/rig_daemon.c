@@ -37,48 +37,6 @@ int rig_listen(void)
 	return -1;
 }
 
-static char *read_all(const char *path)
-{
-	FILE *f = strcmp(path, "-") ? fopen(path, "re") : stdin;
-	size_t len = 0, cap = 0;
-	char *text = NULL;
-
-	/* Up to the zero that no text file has. */
-	if (!f || getdelim(&text, &cap, 0, f) < 0) {
-		if (f && feof(f) && !ferror(f) && (text = realloc(text, 1)))
-			text[len] = 0;
-		else
-			fprintf(stderr, "ccid-sim: %s: %s\n", path, strerror(errno));
-	}
-	if (f && f != stdin)
-		fclose(f);
-	return text;
-}
-
-static int build(struct rig *r, const char *config)
-{
-	char err[256] = "", *text = read_all(config);
-	struct sim_dev **devs = NULL;
-	int i, n;
-
-	if (!text)
-		return -1;
-	n = sim_config_parse(text, &devs, err, sizeof(err));
-	free(text);
-	if (n < 0) {
-		fprintf(stderr, "ccid-sim: %s: %s\n", config, err);
-		return -1;
-	}
-	r->ports = calloc((size_t)n + 1, sizeof(*r->ports));
-	for (i = 0; r->ports && i < n; i++) {
-		r->ports[i].dev = devs[i];
-		r->ports[i].number = (unsigned)i + 1;
-	}
-	r->n_ports = r->ports ? (unsigned)n : 0;
-	free(devs);
-	return r->ports ? 0 : -1;
-}
-
 static int start(struct rig *r, const char *config, bool trace)
 {
 	char line[] = "trace on";
@@ -86,7 +44,8 @@ static int start(struct rig *r, const char *config, bool trace)
 
 	r->started = rig_now();
 	r->next_device = 1;
-	if (build(r, config))
+	r->front = &rig_host_front;
+	if (rig_load(r, config))
 		return -1;
 	r->usbfs = rig_usbfs_new(r);
 	r->uevent_fd = rig_uevent_open();
@@ -192,15 +151,9 @@ static bool turn(struct rig *r, struct loop *l)
 
 static void finish(struct rig *r)
 {
-	unsigned i;
-
 	if (r->usbfs)
 		rig_usbfs_free(r->usbfs);
-	for (i = 0; i < r->n_ports; i++)
-		sim_dev_free(r->ports[i].dev);
-	free(r->ports);
-	if (r->trace && r->trace != stderr)
-		fclose(r->trace);
+	rig_unload(r);
 }
 
 int rig_daemon(const char *config, bool trace, int listen_fd, int ready_fd)

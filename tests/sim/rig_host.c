@@ -113,3 +113,65 @@ unsigned rig_complaints(const struct rig *r, FILE *to)
 	}
 	return total;
 }
+
+void rig_reset(struct rig *r, struct rig_port *p)
+{
+	rig_usbfs_reset(r->usbfs, p);
+}
+
+const struct rig_front rig_host_front = { rig_plug, rig_unplug, rig_reset };
+
+/* --- the readers --- */
+
+static char *read_all(const char *path)
+{
+	FILE *f = strcmp(path, "-") ? fopen(path, "re") : stdin;
+	size_t len = 0, cap = 0;
+	char *text = NULL;
+
+	/* Up to the zero that no text file has. */
+	if (!f || getdelim(&text, &cap, 0, f) < 0) {
+		if (f && feof(f) && !ferror(f) && (text = realloc(text, 1)))
+			text[len] = 0;
+		else
+			fprintf(stderr, "ccid-sim: %s: %s\n", path, strerror(errno));
+	}
+	if (f && f != stdin)
+		fclose(f);
+	return text;
+}
+
+int rig_load(struct rig *r, const char *config)
+{
+	char err[256] = "", *text = read_all(config);
+	struct sim_dev **devs = NULL;
+	int i, n;
+
+	if (!text)
+		return -1;
+	n = sim_config_parse(text, &devs, err, sizeof(err));
+	free(text);
+	if (n < 0) {
+		fprintf(stderr, "ccid-sim: %s: %s\n", config, err);
+		return -1;
+	}
+	r->ports = calloc((size_t)n + 1, sizeof(*r->ports));
+	for (i = 0; r->ports && i < n; i++) {
+		r->ports[i].dev = devs[i];
+		r->ports[i].number = (unsigned)i + 1;
+	}
+	r->n_ports = r->ports ? (unsigned)n : 0;
+	free(devs);
+	return r->ports ? 0 : -1;
+}
+
+void rig_unload(struct rig *r)
+{
+	unsigned i;
+
+	for (i = 0; i < r->n_ports; i++)
+		sim_dev_free(r->ports[i].dev);
+	free(r->ports);
+	if (r->trace && r->trace != stderr)
+		fclose(r->trace);
+}

@@ -93,17 +93,6 @@ void rig_interfaces(struct rig_port *port)
 	port->n_faces = n;
 }
 
-unsigned rig_speed(const struct sim_dev *d)
-{
-	size_t len, i;
-	const uint8_t *p = sim_dev_descriptors(d, &len);
-
-	for (i = 18; i + 2 <= len && p[i] >= 2 && i + p[i] <= len; i += p[i])
-		if (p[i + 1] == 5 && p[i] >= 7 && (p[i + 3] & 3) == 2 && (p[i + 4] | p[i + 5] << 8) > 64)
-			return 3;
-	return 2;
-}
-
 void rig_sysfs_path(const struct rig_port *p, int i, char *buf, size_t cap)
 {
 	if (i < 0)
@@ -266,7 +255,7 @@ int rig_sysfs_add(const struct rig_port *p)
 
 	rig_sysfs_path(p, -1, path, sizeof(path));
 	snprintf(dir, sizeof(dir), "/sys%s", path);
-	r = make_dirs(dir) | put_device(dir, d, len, p->device, rig_speed(p->dev)) | put_power(dir);
+	r = make_dirs(dir) | put_device(dir, d, len, p->device, sim_dev_speed(p->dev)) | put_power(dir);
 	r |= putf(dir, "devpath", "%u\n", p->number) | putf(dir, "maxchild", "0\n");
 	put_string(dir, "manufacturer", d[14] ? sim_dev_string(p->dev, d[14]) : NULL);
 	put_string(dir, "product", d[15] ? sim_dev_string(p->dev, d[15]) : NULL);

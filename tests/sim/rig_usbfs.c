@@ -296,7 +296,7 @@ static void join_node(struct rig_usbfs *u, struct conn *c, struct wire_msg *m)
 	c->handle = h;
 	d = sim_dev_descriptors(h->port->dev, &len);
 	m->status = 0;
-	m->arg = rig_speed(h->port->dev);
+	m->arg = sim_dev_speed(h->port->dev);
 	m->length = (uint32_t)len;
 	reply(u, c, m, d, len);
 }

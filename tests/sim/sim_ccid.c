@@ -377,7 +377,7 @@ static void xfr_block(struct sim_iface *f, const struct sim_cmd *c)
 	uint8_t error;
 
 	if (!s->powered) {
-		if (!s->removed_untold)
+		if (!s->loss_untold)
 			sim_complain(f->d, "bulk: XfrBlock to slot %u, which has no power",
 				     c->slot);
 		fail(f, c, ERR_MUTE);

@@ -188,6 +188,17 @@ const uint8_t *sim_dev_descriptors(const struct sim_dev *d, size_t *len)
 	return d->descriptors;
 }
 
+unsigned sim_dev_speed(const struct sim_dev *d)
+{
+	const uint8_t *p = d->descriptors;
+	size_t i;
+
+	for (i = 18; i + 2 <= d->descriptors_len && p[i] >= 2 && i + p[i] <= d->descriptors_len; i += p[i])
+		if (p[i + 1] == 5 && p[i] >= 7 && (p[i + 3] & 3) == 2 && (p[i + 4] | p[i + 5] << 8) > 64)
+			return 3;
+	return 2;
+}
+
 const char *sim_dev_string(const struct sim_dev *d, unsigned index)
 {
 	return index >= 1 && index <= d->n_strings ? d->strings[index - 1] : NULL;

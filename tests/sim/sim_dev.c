@@ -356,6 +356,9 @@ void sim_dev_reset(struct sim_dev *d, uint64_t now)
 		return;
 	forget(d, SIM_GONE);
 	d->gone_told = 0;
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++)
+		for (unsigned k = 0; k < d->iface[i].n_slots; k++)
+			d->iface[i].slot[k].loss_untold = true;
 	sim_trace_text(d, "reset");
 }
 
@@ -401,7 +404,7 @@ void sim_card_drop(struct sim_iface *f, struct sim_slot *s)
 	s->card = NULL;
 	sim_slot_off(f, s);
 	s->changed = true;
-	s->removed_untold = true;
+	s->loss_untold = true;
 }
 
 bool sim_dev_remove(struct sim_dev *d, unsigned interface, unsigned slot, uint64_t now)

@@ -52,6 +52,8 @@ unsigned sim_dev_interface_number(const struct sim_dev *d, unsigned interface);
 unsigned sim_dev_slots(const struct sim_dev *d, unsigned interface);
 /* Device descriptor followed by the configuration descriptor, as usbfs gives them to read(). */
 const uint8_t *sim_dev_descriptors(const struct sim_dev *d, size_t *len);
+/* USB speed as the kernel numbers it: 2 full, 3 high. */
+unsigned sim_dev_speed(const struct sim_dev *d);
 /* String descriptor i as ASCII, NULL when there is none. */
 const char *sim_dev_string(const struct sim_dev *d, unsigned index);
 

@@ -111,7 +111,7 @@ struct sim_slot {
 	struct sim_card *card;
 	bool powered, clock_stopped;
 	bool changed;			/* to be told by NotifySlotChange */
-	bool removed_untold;		/* the host cannot know yet that the card is gone */
+	bool loss_untold;		/* the host cannot know yet that the card is gone or without power */
 	unsigned protocol;
 	uint8_t params[7];		/* abProtocolDataStructure */
 	bool busy;

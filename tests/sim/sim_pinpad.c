@@ -459,7 +459,7 @@ void sim_secure(struct sim_iface *f, const struct sim_cmd *c)
 	f->pin.data = sim_dup(c->data, c->len);
 	f->pin.cmd.data = f->pin.data;
 	if (!s->powered) {
-		if (!s->removed_untold)
+		if (!s->loss_untold)
 			sim_complain(f->d, "secure: slot %u has no power", c->slot);
 		refuse(f, c, ERR_MUTE);
 	} else if (c->len < 1 || c->data[0] > 1 || !(f->conf->bPINSupport >> c->data[0] & 1)) {

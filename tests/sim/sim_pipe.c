@@ -127,8 +127,8 @@ static void msg_gone_out(struct sim_iface *f)
 		if (f->in_flight)
 			f->in_flight--;
 	}
-	if (s && !s->card && m->len >= SIM_HEADER)
-		s->removed_untold = false;
+	if (s && !s->powered && m->len >= SIM_HEADER)
+		s->loss_untold = false;
 	sim_msg_free(m);
 }
 

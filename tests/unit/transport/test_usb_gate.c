@@ -59,7 +59,7 @@ static void begin(struct guest *g, unsigned wait_ms)
 static void end(struct guest *g)
 {
 	pthread_join(g->thread, NULL);
-	waiter_destroy(&g->w);
+	waiter_destroy(&pump, &g->w);
 }
 
 /* The tickets in the queue. */
@@ -106,7 +106,7 @@ static void places_are_counted(void **state)
 	usb_gate_leave(gate);
 	usb_gate_leave(gate);
 	assert_int_equal(gate->used, 0);
-	waiter_destroy(&w);
+	waiter_destroy(&pump, &w);
 }
 
 static void first_come_first_served(void **state)
@@ -134,7 +134,7 @@ static void first_come_first_served(void **state)
 	assert_int_equal(enter_now(&w, 10), CCID_ERR_TIMEOUT);
 	usb_gate_leave(gate);
 	assert_int_equal(gate->used, 0);
-	waiter_destroy(&w);
+	waiter_destroy(&pump, &w);
 }
 
 /* Those that give up, at either end and in the middle, leave the queue whole. */
@@ -168,7 +168,7 @@ static void who_gives_up_is_passed_over(void **state)
 	assert_int_equal(gate->used, 0);
 	assert_null(gate->first);
 	assert_null(gate->last);
-	waiter_destroy(&w);
+	waiter_destroy(&pump, &w);
 }
 
 static void a_wake_without_a_place_is_no_place(void **state)
@@ -191,7 +191,7 @@ static void a_wake_without_a_place_is_no_place(void **state)
 	assert_int_equal(queued(), 0);
 	usb_gate_leave(gate);
 	assert_int_equal(gate->used, 0);
-	waiter_destroy(&w);
+	waiter_destroy(&pump, &w);
 }
 
 static void references(void **state)
@@ -227,7 +227,7 @@ static void *worker(void *arg)
 		__atomic_sub_fetch(&inside_now, 1, __ATOMIC_SEQ_CST);
 		usb_gate_leave(gate);
 	}
-	waiter_destroy(&w);
+	waiter_destroy(&pump, &w);
 	return NULL;
 }
 

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Kobil mIDentity sticks come up as storage and HID only; a request to the HID interface makes them
+ * show their card reader too. Run by the udev rules when one is plugged in. */
+#include <errno.h>
+#include <libusb.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CCID_CLASS = 0x0B, DATA_CAP = 64, TIMEOUT_MS = 1000, RECIPIENT = 0x1F, TO_INTERFACE = 1,
+       FROM_DEVICE = 0x80 };
+
+/* A request on the control pipe, USB 2.0 9.3. */
+struct request {
+	uint8_t bmRequestType, bRequest;
+	uint16_t wValue, wIndex;
+	uint16_t len;
+	uint8_t data[DATA_CAP];
+};
+
+struct stick {
+	uint16_t idVendor, idProduct;
+	struct request request;
+};
+
+/* SET_REPORT (HID 1.11 7.2.2): output report 0, start mode 4 "with card reader". Not confirmed
+ * by Kobil: -r sends another one. */
+static const struct stick sticks[] = {
+	{ 0x0d46, 0x4081, { 0x21, 0x09, 0x0200, 0x0001, 1, { 0x04 } } },
+};
+
+struct options {
+	bool dry_run, force, own_request;
+	struct request request;
+};
+
+static const struct stick *stick_of(const struct libusb_device_descriptor *d)
+{
+	for (size_t i = 0; i < sizeof sticks / sizeof sticks[0]; i++)
+		if (sticks[i].idVendor == d->idVendor && sticks[i].idProduct == d->idProduct)
+			return &sticks[i];
+	return NULL;
+}
+
+static bool has_reader(libusb_device *dev)
+{
+	struct libusb_config_descriptor *config;
+	bool found = false;
+
+	if (libusb_get_active_config_descriptor(dev, &config))
+		return false;
+	for (unsigned i = 0; i < config->bNumInterfaces; i++)
+		if (config->interface[i].num_altsetting > 0 &&
+		    config->interface[i].altsetting[0].bInterfaceClass == CCID_CLASS)
+			found = true;
+	libusb_free_config_descriptor(config);
+	return found;
+}
+
+static void show(const struct request *r)
+{
+	printf("%02X:%02X:%04X:%04X:", r->bmRequestType, r->bRequest, r->wValue, r->wIndex);
+	for (unsigned i = 0; i < r->len; i++)
+		printf("%02X", r->data[i]);
+}
+
+/* The kernel wants the interface that a request is for to be ours; its HID driver has it. */
+static int send(libusb_device_handle *handle, const struct request *r)
+{
+	bool claim = (r->bmRequestType & RECIPIENT) == TO_INTERFACE;
+	uint8_t data[DATA_CAP];
+	int rc;
+
+	memcpy(data, r->data, sizeof data);
+	if (claim) {
+		libusb_set_auto_detach_kernel_driver(handle, 1);
+		rc = libusb_claim_interface(handle, r->wIndex & 0xFF);
+		if (rc)
+			return rc;
+	}
+	rc = libusb_control_transfer(handle, r->bmRequestType, r->bRequest, r->wValue, r->wIndex, data,
+				     r->len, TIMEOUT_MS);
+	if (claim)
+		libusb_release_interface(handle, r->wIndex & 0xFF);
+	return rc < 0 ? rc : 0;
+}
+
+/* Returns 0 when the stick has its reader, or was told to show it. */
+static int switch_one(libusb_device *dev, const struct stick *stick, const struct options *o)
+{
+	const struct request *r = o->own_request ? &o->request : &stick->request;
+	libusb_device_handle *handle;
+	int rc;
+
+	printf("%04x:%04x on bus %03u, device %03u: ", stick->idVendor, stick->idProduct,
+	       libusb_get_bus_number(dev), libusb_get_device_address(dev));
+	if (!o->force && has_reader(dev)) {
+		puts("shows its reader already");
+		return 0;
+	}
+	if (o->dry_run) {
+		fputs("would be sent ", stdout);
+		show(r);
+		putchar('\n');
+		return 0;
+	}
+	rc = libusb_open(dev, &handle);
+	if (rc == 0) {
+		rc = send(handle, r);
+		libusb_close(handle);
+	}
+	/* A stick that starts anew at once may not live to confirm. */
+	if (rc == 0 || rc == LIBUSB_ERROR_NO_DEVICE) {
+		puts("switched");
+		return 0;
+	}
+	printf("not switched: %s\n", libusb_error_name(rc));
+	return 1;
+}
+
+/* Returns the exit status: 0 all well, 1 a stick was not switched, 2 there is none. */
+static int switch_all(const struct options *o)
+{
+	struct libusb_device_descriptor d;
+	libusb_context *ctx;
+	libusb_device **list;
+	const struct stick *stick;
+	int status = 2;
+	ssize_t n;
+
+	if (libusb_init(&ctx)) {
+		fputs("Kobil_mIDentity_switch: no access to USB\n", stderr);
+		return 1;
+	}
+	n = libusb_get_device_list(ctx, &list);
+	for (ssize_t i = 0; i < n; i++) {
+		if (libusb_get_device_descriptor(list[i], &d) || !(stick = stick_of(&d)))
+			continue;
+		if (status == 2)
+			status = 0;
+		if (switch_one(list[i], stick, o))
+			status = 1;
+	}
+	if (n >= 0)
+		libusb_free_device_list(list, 1);
+	libusb_exit(ctx);
+	if (status == 2)
+		fputs("Kobil_mIDentity_switch: no Kobil mIDentity found\n", stderr);
+	return status;
+}
+
+/* One hexadecimal field that ends at a colon or the end; false when it is none or above max. */
+static bool take_hex(const char **text, unsigned long max, unsigned long *out)
+{
+	char *end;
+
+	if (!strchr("0123456789abcdefABCDEF", **text) || !**text)
+		return false;
+	errno = 0;
+	*out = strtoul(*text, &end, 16);
+	if (errno || *out > max || (*end && *end != ':'))
+		return false;
+	*text = *end ? end + 1 : end;
+	return true;
+}
+
+static bool take_data(const char *text, struct request *r)
+{
+	size_t len = strlen(text);
+
+	if (len % 2 || len / 2 > DATA_CAP || strspn(text, "0123456789abcdefABCDEF") != len)
+		return false;
+	r->len = (uint16_t)(len / 2);
+	for (size_t i = 0; i < r->len; i++) {
+		char two[3] = { text[2 * i], text[2 * i + 1], '\0' };
+
+		r->data[i] = (uint8_t)strtoul(two, NULL, 16);
+	}
+	return true;
+}
+
+/* TYPE:REQUEST:VALUE:INDEX[:DATA], all hexadecimal; only requests towards the device. */
+static bool parse_request(const char *text, struct request *r)
+{
+	unsigned long type, request, value, index;
+
+	if (!take_hex(&text, 0xFF, &type) || !take_hex(&text, 0xFF, &request) ||
+	    !take_hex(&text, 0xFFFF, &value) || !take_hex(&text, 0xFFFF, &index))
+		return false;
+	r->bmRequestType = (uint8_t)type;
+	r->bRequest = (uint8_t)request;
+	r->wValue = (uint16_t)value;
+	r->wIndex = (uint16_t)index;
+	return !(type & FROM_DEVICE) && take_data(text, r);
+}
+
+static int usage(void)
+{
+	fputs("Kobil_mIDentity_switch [-n] [-f] [-r TYPE:REQUEST:VALUE:INDEX[:DATA]]\n"
+	      "\t-n only says what would be sent; -f also to sticks that show their reader;\n"
+	      "\t-r sends this request, fields in hexadecimal\n", stderr);
+	return 64;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .dry_run = false };
+	int c;
+
+	while ((c = getopt(argc, argv, "nfr:")) != -1) {
+		switch (c) {
+		case 'n':
+			o.dry_run = true;
+			break;
+		case 'f':
+			o.force = true;
+			break;
+		case 'r':
+			o.own_request = parse_request(optarg, &o.request);
+			if (!o.own_request)
+				return usage();
+			break;
+		default:
+			return usage();
+		}
+	}
+	return optind < argc ? usage() : switch_all(&o);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* T=1. Input: level, sizes, up to four commands, then what the card answers, step by step. A kind byte says how much
+ * of a block is made right for it: raw bytes, or PCB and information with prologue and epilogue that fit. What is
+ * behind the last answer is that answer for ever. */
+#include "fuzz/fuzz_exchange.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCKS_MAX 4096
+#define COMMANDS 4
+
+const char fuzz_name[] = "t1";
+
+/* I-blocks that were in order. */
+struct said {
+	uint8_t seq, more, len;
+	uint8_t inf[254];
+};
+
+struct t1_card {
+	struct fuzz_card c;
+	bool character;
+	uint8_t block[T1_BLOCK_MAX + 64];
+	size_t len, off;	/* character level: how much was given */
+	enum ccid_err result;
+	struct said *said;
+	unsigned n_said;
+};
+
+/* ISO 7816-3:2006 §11.3.4, on its own: CRC of ISO/IEC 13239, or exclusive or. */
+static size_t epilogue(uint8_t *block, size_t n, bool crc)
+{
+	unsigned sum = crc ? 0xFFFF : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		sum ^= block[i];
+		for (unsigned k = 0; crc && k < 8; k++)
+			sum = sum & 1 ? sum >> 1 ^ 0x8408 : sum >> 1;
+	}
+	if (crc)
+		sum ^= 0xFFFF;
+	/* the highest powers, which the register has below, go first */
+	block[n] = (uint8_t)sum;
+	if (crc)
+		block[n + 1] = (uint8_t)(sum >> 8);
+	return n + (crc ? 2 : 1);
+}
+
+static void make_block(struct t1_card *t)
+{
+	struct fuzz_in *in = &t->c.in;
+	uint8_t kind = fuzz_u8(in);
+	size_t n = kind & 0x10 ? fuzz_u8(in) : kind & 3;
+	const uint8_t *p;
+
+	t->result = (kind & 0xE0) == 0xE0 ? fuzz_exchange_error(kind & 0x0F) : CCID_OK;
+	t->off = 0;
+	if (kind & 0x08) {
+		p = fuzz_bytes(in, &n);
+		memcpy(t->block, p, n);
+		t->len = n;
+		return;
+	}
+	t->block[0] = (uint8_t)((t->c.nad & 7) << 4 | (t->c.nad & 0x70) >> 4);
+	t->block[1] = fuzz_u8(in);
+	if (n > 254)
+		n = 254;
+	p = fuzz_bytes(in, &n);
+	t->block[2] = (uint8_t)n;
+	memcpy(t->block + 3, p, n);
+	t->len = epilogue(t->block, n + 3, t->c.crc);
+	if (kind & 0x04)
+		t->block[t->len - 1] ^= fuzz_u8(in);
+}
+
+/* Does the block count as an I-block? */
+static void remember(struct t1_card *t, const uint8_t *b, size_t n)
+{
+	uint8_t again[sizeof t->block];
+	struct said *s = &t->said[t->n_said];
+
+	if (n < 4 || b[2] > 254 || b[1] & 0x80 || n != epilogue(memcpy(again, b, n), b[2] + 3u, t->c.crc) ||
+	    memcmp(again, b, n) != 0 || t->n_said == BLOCKS_MAX - 1)
+		return;
+	s->seq = (b[1] & 0x40) != 0;
+	s->more = (b[1] & 0x20) != 0;
+	s->len = b[2];
+	memcpy(s->inf, b + 3, s->len);
+	t->n_said++;
+}
+
+static struct fuzz_answer answer(struct fuzz_card *c, const struct exchange_step *s)
+{
+	struct t1_card *t = (struct t1_card *)c;
+	struct fuzz_answer a = { CCID_OK, t->block, 0, 0 };
+
+	/* A part of the block under way, at character level, when nothing was sent. */
+	if (t->character && s->len == 0 && t->off < t->len) {
+		a.data = t->block + t->off;
+		a.len = t->len - t->off < s->wLevelParameter ? t->len - t->off : s->wLevelParameter;
+	} else {
+		if (c->in.left > 0)
+			make_block(t);
+		t->off = 0;
+		a.result = t->result;
+		a.len = t->result ? 0 : t->len;
+		if (a.len > s->wLevelParameter && t->character)
+			a.len = s->wLevelParameter;
+	}
+	t->off += a.len;
+	if (t->off == t->len && a.len > 0)
+		remember(t, t->block, t->len);
+	return a;
+}
+
+/* The answer is the information fields of I-blocks that followed each other, the last of which ended the
+ * chain. Looked at from the end, as blocks of before a resynchronisation do not count. */
+static void judge(struct fuzz_card *c, const struct exchange *x, const uint8_t *out)
+{
+	struct t1_card *t = (struct t1_card *)c;
+	size_t left = x->answer_len;
+	unsigned i = t->n_said, seq;
+
+	if (x->answer_len > x->answer_cap || t->n_said >= BLOCKS_MAX - 1)
+		return;
+	FUZZ_CHECK(i > 0 && !t->said[i - 1].more);
+	seq = t->said[i - 1].seq;
+	for (bool more = false; i-- > 0 && left > 0;) {
+		const struct said *s = &t->said[i];
+
+		if (s->seq != seq || s->more != more || s->len > left ||
+		    memcmp(out + left - s->len, s->inf, s->len) != 0)
+			continue;
+		left -= s->len;
+		seq ^= 1;
+		more = true;
+	}
+	FUZZ_CHECK(left == 0);
+}
+
+static void check_t1(const struct t1 *t1)
+{
+	FUZZ_CHECK(t1->ns <= 1 && t1->nr <= 1);
+	FUZZ_CHECK(t1->ifsc >= 1 && t1->ifsc <= 254 && t1->ifsd >= 1 && t1->ifsd <= 254);
+}
+
+/* The block that comes back from the PIN pad. */
+static void secure(struct t1_card *t, struct t1 *t1)
+{
+	uint8_t prologue[3], reply[6], wtx, *block;
+	const uint8_t *inf;
+	size_t inf_len, reply_len;
+	enum ccid_err err;
+
+	t1_secure_prologue(t1, prologue, 5);
+	make_block(t);
+	block = fuzz_copy(t->block, t->len);
+	err = t1_secure_answer(t1, block, t->len, &inf, &inf_len, &wtx, reply, &reply_len);
+	FUZZ_CHECK(reply_len <= sizeof reply && (wtx == 0) == (reply_len == 0));
+	if (err == CCID_OK && !wtx)
+		FUZZ_CHECK(inf_len == 0 || (inf >= block && inf + inf_len <= block + t->len));
+	free(block);
+	t->off = t->len;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct fuzz_in in = fuzz_input(data, len);
+	uint8_t what = fuzz_u8(&in);
+	enum exchange_level level = what & 1 ? LEVEL_CHARACTER : LEVEL_TPDU;
+	struct exchange_config cfg = fuzz_exchange_config(&in, 1, level);
+	struct t1_card t = { .c = { .answer = answer, .judge = judge, .crc = what & 2 },
+			     .character = level == LEVEL_CHARACTER };
+	struct fuzz_in command = fuzz_part(&in);
+	struct exchange x;
+	struct t1 t1;
+
+	t.said = malloc(BLOCKS_MAX * sizeof *t.said);
+	t.c.in = in;
+	t.c.nad = what & 4 ? 0x21 : 0;
+	t1_reset(&t1, t.c.crc, what & 8 ? fuzz_u8(&command) : 254);
+	t1.nad = t.c.nad;
+	if (what & 16)
+		fuzz_exchange_loop(&t.c, &x, &cfg, exchange_begin_ifsd(&x, &cfg, &t1, fuzz_u8(&command)));
+	for (unsigned i = 0; i < COMMANDS && (i == 0 || command.left); i++) {
+		fuzz_exchange_run(&t.c, &cfg, &t1, &command);
+		check_t1(&t1);
+		if (what & 32)
+			secure(&t, &t1);
+		if (what & 64)
+			fuzz_exchange_loop(&t.c, &x, &cfg, exchange_begin_resynch(&x, &cfg, &t1));
+		check_t1(&t1);
+	}
+	free(t.said);
+	return 0;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Devices with several CCID interfaces: a reader each, or slots of one (--enable-composite-as-multislot).
+ * The whole driver on simulated devices: what pcscd sees is what counts. */
+#include "slot/composite.h"
+
+#include "unit/driver/driver_rig.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#ifdef ENABLE_COMPOSITE_AS_MULTISLOT
+#define MULTISLOT 1
+#else
+#define MULTISLOT 0
+#endif
+#define INTERFACES_MAX 4
+
+static const struct device {
+	const char *from;
+	const char *more;		/* further lines of the simulator's text */
+	unsigned first, interfaces;	/* that are CCID; numbers go up from first */
+	unsigned slots;			/* as one reader */
+} devices[] = {
+	{ "HID_OMNIKEY_5422", "", 0, 2, 2 },
+	{ "Alcor_Link_AK9567", "", 0, 2, 2 },
+	{ "Alcor_Link_AK9572", "", 0, 2, 2 },
+	{ "ACS_WalletMate_Dual_Reader", "", 0, 2, 2 },
+	{ "ACS_ACR1251_Dual_Reader", "", 0, 2, 2 },
+	{ "ACS_ACR1252_Dual_Reader", "", 0, 2, 2 },
+	{ "ACS_ACR1252IMP_Reader", "", 0, 2, 2 },
+	{ "ACS_ACR1552U", "", 0, 2, 2 },
+	{ "GemProxDU", "", 1, 2, 2 },
+	{ "GemProxSU", "", 1, 2, 2 },
+	{ "ACS_ACR1581", "", 0, 3, 3 },
+	{ "Feitian_R502", "", 0, 4, 4 },
+	{ "KAPELSE_KAP-LINK", "", 0, 2, 2 },
+	{ "KAPELSE_KAP-LINK2", "", 0, 3, 3 },
+	{ "Kapelse_KAP-Move", "", 0, 3, 3 },
+	{ "KAPELSE_KAP-eCV", "interface = 1\n", 0, 2, 1 },
+	/* an interface more than the row knows of, and some less */
+	{ "HID_OMNIKEY_5422", "interface = 2\n", 0, 3, 2 },
+	{ "GemPCTwin", "vendor = 096e\nproduct = 060d\nbcd = 1.00\n", 0, 1, 1 },
+	{ "GemPCTwin", "vendor = 2947\nproduct = 0f0f\nbcd = 1.00\n", 0, 1, 1 },
+	/* not a composite reader */
+	{ "GemPCTwin", "interface = 1\n", 0, 2, 0 },
+};
+
+/* A card that tells its interface in each. */
+static void start(const struct device *d)
+{
+	char text[600];
+	int n = snprintf(text, sizeof text, "reader r\nfrom = %s\n%s", d->from, d->more);
+
+	for (unsigned i = 0; i < d->interfaces; i++)
+		n += snprintf(text + n, sizeof text - (size_t)n, "interface = %u\ncard 0 = t0t1 hist=3%u\n",
+			      d->first + i, i);
+	rig_start(FAKE_VIRTUAL, text);
+}
+
+static unsigned value(DWORD lun, DWORD tag)
+{
+	UCHAR v[4] = { 0 };
+	DWORD len = sizeof v;
+
+	RIG_IS_FINE(IFDHGetCapabilities(lun, tag, &len, v));
+	assert_int_equal(len, 1);
+	return v[0];
+}
+
+/* The number in the ATR's historical byte, which stands before TCK. */
+static unsigned interface_of(DWORD lun)
+{
+	UCHAR atr[MAX_ATR_SIZE];
+	DWORD len = sizeof atr;
+
+	RIG_IS_FINE(IFDHPowerICC(lun, IFD_POWER_UP, atr, &len));
+	assert_in_range(len, 4, sizeof atr);
+	return atr[len - 2] - 0x30u;
+}
+
+static void readers_apart(const struct device *d)
+{
+	for (unsigned i = 0; i < d->interfaces; i++) {
+		DWORD lun = (DWORD)i << 16;
+
+		RIG_IS_FINE(rig_open(lun, 0, d->first + i));
+		assert_int_equal(value(lun, TAG_IFD_SLOTS_NUMBER), 1);
+		assert_int_equal(value(lun, TAG_IFD_SLOT_THREAD_SAFE), 0);
+		assert_int_equal(interface_of(lun), i);
+	}
+	for (unsigned i = d->interfaces; i-- > 0;)
+		RIG_IS_FINE(IFDHCloseChannel((DWORD)i << 16));
+}
+
+/* pcscd offers every interface, then opens the slots it was told of by the first one's name. */
+static void slots_of_one(const struct device *d)
+{
+	RIG_IS_FINE(rig_open(0, 0, d->first));
+	assert_int_equal(value(0, TAG_IFD_SLOTS_NUMBER), d->slots);
+	assert_int_equal(value(0, TAG_IFD_SLOT_THREAD_SAFE), d->slots > 1);
+	for (unsigned i = 1; i < d->slots; i++)
+		RIG_IS_FINE(rig_open(i, 0, d->first));
+	assert_int_equal(rig_open(d->slots, 0, d->first), IFD_NO_SUCH_DEVICE);
+	for (unsigned i = 1; i < d->interfaces; i++)
+		assert_int_equal(rig_open(0x10000, 0, d->first + i), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(rig_log_critical(), 0);
+	for (unsigned i = 0; i < d->slots; i++) {
+		assert_int_equal(value(i, TAG_IFD_SLOTS_NUMBER), d->slots);
+		assert_int_equal(interface_of(i), i);
+	}
+	/* in any order, and again after it */
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	RIG_IS_FINE(rig_open(0, 0, d->first));
+	assert_int_equal(interface_of(0), 0);
+	for (unsigned i = 0; i < d->slots; i++)
+		RIG_IS_FINE(IFDHCloseChannel(i));
+}
+
+static void every_device(void **state)
+{
+	const struct device *d = *state;
+
+	start(d);
+	if (MULTISLOT && d->slots > 0)
+		slots_of_one(d);
+	else
+		readers_apart(d);
+	rig_stop();
+}
+
+/* Each interface does its own command, removal and poll. */
+static void independent(void **state)
+{
+	static const struct device d = { "Feitian_R502", "", 0, 4, 4 };
+	DWORD lun[INTERFACES_MAX];
+
+	(void)state;
+	start(&d);
+	for (unsigned i = 0; i < d.interfaces; i++) {
+		lun[i] = MULTISLOT ? i : (DWORD)i << 16;
+		RIG_IS_FINE(rig_open(lun[i], 0, MULTISLOT ? d.first : d.first + i));
+		RIG_IS_FINE(rig_power(lun[i]));
+		RIG_IS_FINE(IFDHSetProtocolParameters(lun[i], SCARD_PROTOCOL_T1, 0, 0, 0, 0));
+	}
+	for (unsigned i = 0; i < 40; i++)
+		RIG_IS_FINE(rig_echo(lun[i % d.interfaces], i, 1 + i * 5));
+	rig_remove(0, 0);
+	assert_int_equal(IFDHICCPresence(lun[0]), IFD_ICC_NOT_PRESENT);
+	for (unsigned i = 1; i < d.interfaces; i++) {
+		assert_int_equal(IFDHICCPresence(lun[i]), IFD_ICC_PRESENT);
+		RIG_IS_FINE(rig_echo(lun[i], i, 100));
+	}
+	RIG_IS_FINE(IFDHCloseChannel(lun[2]));
+	RIG_IS_FINE(rig_echo(lun[1], 1, 100));
+	fake_usb_unplug(0);
+	for (unsigned i = 0; i < d.interfaces; i++) {
+		if (i != 2)
+			assert_int_equal(IFDHICCPresence(lun[i]), IFD_NO_SUCH_DEVICE);
+	}
+	for (unsigned i = 0; i < d.interfaces; i++) {
+		if (i != 2)
+			RIG_IS_FINE(IFDHCloseChannel(lun[i]));
+	}
+	rig_stop();
+}
+
+/* Names without an interface, and numbers no composite reader has, stay as they are. */
+static void untouched(void **state)
+{
+	struct usb_name name = { .idVendor = 0x096E, .idProduct = 0x060D, .interface = -1 };
+	unsigned number = 9;
+
+	(void)state;
+	assert_int_equal(composite_resolve(&name, &number), CCID_OK);
+	assert_int_equal(name.interface, -1);
+	assert_int_equal(number, 9);
+	name = (struct usb_name){ .idVendor = 0x08E6, .idProduct = 0x3437, .interface = 3 };
+	assert_int_equal(composite_resolve(&name, &number), CCID_OK);
+	assert_int_equal(name.interface, 3);
+	assert_int_equal(number, 9);
+}
+
+#define DEVICES (sizeof devices / sizeof devices[0])
+
+int main(void)
+{
+	static char names[DEVICES][80];
+	struct CMUnitTest tests[DEVICES + 2];
+
+	for (size_t i = 0; i < DEVICES; i++) {
+		snprintf(names[i], sizeof names[i], "%zu %s%s", i, devices[i].from, *devices[i].more ? " changed" : "");
+		tests[i] = (struct CMUnitTest){ .name = names[i], .test_func = every_device,
+			.teardown_func = rig_teardown, .initial_state = (void *)(uintptr_t)&devices[i] };
+	}
+	tests[DEVICES] = (struct CMUnitTest)cmocka_unit_test_teardown(independent, rig_teardown);
+	tests[DEVICES + 1] = (struct CMUnitTest)cmocka_unit_test(untouched);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
