@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <winscard.h>
 
-enum { APDU_CAP = 261, ANSWER_CAP = 258, READERS_CAP = 8192 };
+enum { APDU_CAP = 261, ANSWER_CAP = 258 };
 
 struct bytes {
 	size_t len;
@@ -132,27 +132,37 @@ static int ask(SCARDHANDLE card, DWORD protocol, const struct options *o)
 	return 1;
 }
 
-static int with_reader(SCARDCONTEXT context, const struct options *o)
+static int with_reader(SCARDCONTEXT context, const char *name, const struct options *o)
 {
-	static const char none[] = "";
-	char names[READERS_CAP] = "";
-	DWORD size = sizeof names, protocol;
-	const char *name;
 	SCARDHANDLE card;
-	LONG rv = SCardListReaders(context, NULL, names, &size);
+	DWORD protocol;
+	LONG rv = SCardConnect(context, name, SCARD_SHARE_SHARED,
+			       SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1, &card, &protocol);
 	int status;
 
-	name = find_reader(rv == SCARD_S_SUCCESS ? names : none, o->reader);
-	if (!name) {
-		fprintf(stderr, "RSA_SecurID_getpasswd: no reader has \"%s\" in its name\n", o->reader);
-		return 2;
-	}
-	rv = SCardConnect(context, name, SCARD_SHARE_SHARED, SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1,
-			  &card, &protocol);
 	if (rv != SCARD_S_SUCCESS)
 		return complain(name, rv);
 	status = ask(card, protocol, o);
 	SCardDisconnect(card, SCARD_LEAVE_CARD);
+	return status;
+}
+
+static int with_context(SCARDCONTEXT context, const struct options *o)
+{
+	DWORD size = SCARD_AUTOALLOCATE;
+	const char *name = NULL;
+	char *names = NULL;
+	int status = 2;
+
+	/* pcsc-lite writes the pointer when the size is SCARD_AUTOALLOCATE. */
+	if (SCardListReaders(context, NULL, (LPSTR)&names, &size) == SCARD_S_SUCCESS)
+		name = find_reader(names, o->reader);
+	if (name)
+		status = with_reader(context, name, o);
+	else
+		fprintf(stderr, "RSA_SecurID_getpasswd: no reader has \"%s\" in its name\n", o->reader);
+	if (names)
+		SCardFreeMemory(context, names);
 	return status;
 }
 
@@ -187,7 +197,7 @@ int main(int argc, char **argv)
 	rv = SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context);
 	if (rv != SCARD_S_SUCCESS)
 		return complain("pcscd", rv);
-	status = with_reader(context, &o);
+	status = with_context(context, &o);
 	SCardReleaseContext(context);
 	return status;
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VERSION 0x0111u
+#define PROTOCOL_VERSION 0x0111u
 #define OP_REQ_DEVLIST 0x8005u
 #define OP_REP_DEVLIST 0x0005u
 #define OP_REQ_IMPORT 0x8003u
@@ -166,7 +166,7 @@ static void put_op(struct usbip_link *l, unsigned code, unsigned status)
 {
 	uint8_t *p = extend(&l->out, OP_SIZE);
 
-	put16(p, VERSION);
+	put16(p, PROTOCOL_VERSION);
 	put16(p + 2, code);
 	put32(p + 4, status);
 }
@@ -383,7 +383,7 @@ static long take_op(struct usbip_link *l, const uint8_t *p, size_t len, uint64_t
 {
 	if (len < OP_SIZE)
 		return 0;
-	if (get16(p) != VERSION)
+	if (get16(p) != PROTOCOL_VERSION)
 		return -1;
 	switch (get16(p + 2)) {
 	case OP_REQ_DEVLIST:

@@ -154,7 +154,8 @@ static void a_lun_that_is_not_open(void **state)
 	assert_int_equal(IFDHGetCapabilities(UNKNOWN, TAG_IFD_ATR, &n, b), IFD_NO_SUCH_DEVICE);
 	assert_int_equal(IFDHSetCapabilities(UNKNOWN, TAG_IFD_DEVICE_REMOVED, 1, b), IFD_NO_SUCH_DEVICE);
 	assert_int_equal(IFDHSetProtocolParameters(UNKNOWN, SCARD_PROTOCOL_T1, 0, 0, 0, 0), IFD_NO_SUCH_DEVICE);
-	assert_int_equal(IFDHControl(UNKNOWN, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, b, sizeof b, &n), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(IFDHControl(UNKNOWN, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, b, sizeof b, &n),
+			 IFD_NO_SUCH_DEVICE);
 	assert_int_equal(n, 0);
 	assert_int_equal(IFDHICCPresence(UNKNOWN), IFD_NO_SUCH_DEVICE);
 	assert_int_equal(IFDHCloseChannel(UNKNOWN), IFD_NO_SUCH_DEVICE);
@@ -282,7 +283,8 @@ static void protocols(void **state)
 	for (unsigned i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
 		assert_int_equal(IFDHSetProtocolParameters(0, wrong[i], 0, 0, 0, 0), IFD_PROTOCOL_NOT_SUPPORTED);
 	for (unsigned flags = 1; flags < 256; flags++)
-		assert_int_not_equal(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, (UCHAR)flags, 1, 2, 3), IFD_SUCCESS);
+		assert_int_not_equal(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, (UCHAR)flags, 1, 2, 3),
+				     IFD_SUCCESS);
 	RIG_IS_FINE(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0xFF, 0xFF, 0xFF));
 }
 

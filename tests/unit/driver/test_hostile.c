@@ -165,8 +165,8 @@ static void row_13_descriptors(void **state)
 
 static void row_14_data_rates(void **state)
 {
-	static const char *const faults[] = { "rates-stall", "rates-odd value=1", "rates-odd value=3", "rates-count value=256",
-					      "rates-count value=1" };
+	static const char *const faults[] = { "rates-stall", "rates-odd value=1", "rates-odd value=3",
+					      "rates-count value=256", "rates-count value=1" };
 
 	(void)state;
 	for (unsigned i = 0; i < 2 * sizeof faults / sizeof faults[0]; i++) {
@@ -270,8 +270,8 @@ static void row_17_t1_blocks_by_characters(void **state)
 /* A single damage heals by itself, also in the middle of chains both ways; the whole command comes through. */
 static void row_17_one_damage_heals(void **state)
 {
-	static const char *const faults[] = { "t1-bad-edc", "t1-bad-ns", "t1-cut", "t1-empty", "t1-r-block", "t1-len-beyond",
-					      "t1-wtx-255", "t1-ifs", "t1-mute" };
+	static const char *const faults[] = { "t1-bad-edc", "t1-bad-ns", "t1-cut", "t1-empty", "t1-r-block",
+					      "t1-len-beyond", "t1-wtx-255", "t1-ifs", "t1-mute" };
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
@@ -299,7 +299,8 @@ static void row_19_chained_answers(void **state)
 		const char *fault;
 		bool fine;
 	} rows[] = { { "chain-begins count=0", false }, { "chain-middle", false }, { "chain-middle count=0", false },
-		     { "chain-tiny count=0", true }, { "chain-tiny value=7 count=0", true }, { "chain-endless", false } };
+		     { "chain-tiny count=0", true }, { "chain-tiny value=7 count=0", true },
+		     { "chain-endless", false } };
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -335,10 +336,11 @@ static void row_20_iccd(void **state)
 {
 	static const char *const readers[] = { "reader a\niccd = a\ncard 0 = t0\n",
 					       "reader b\niccd = b\nfeatures = 0x000404F2\ncard 0 = t1\n" };
-	static const char *const faults[] = { "iccd-empty", "iccd-empty count=0", "iccd-short value=1", "iccd-short value=2",
-					      "iccd-type count=0", "iccd-poll count=0", "iccd-poll value=65535 count=0",
-					      "iccd-status value=0x40 count=0", "iccd-status value=0x80", "control-stall",
-					      "control-stall count=0" };
+	static const char *const faults[] = {
+		"iccd-empty", "iccd-empty count=0", "iccd-short value=1", "iccd-short value=2", "iccd-type count=0",
+		"iccd-poll count=0", "iccd-poll value=65535 count=0", "iccd-status value=0x40 count=0",
+		"iccd-status value=0x80", "control-stall", "control-stall count=0",
+	};
 
 	(void)state;
 	for (unsigned i = 0; i < 2 * sizeof faults / sizeof faults[0]; i++) {
@@ -429,11 +431,11 @@ static void row_21_pin_entry(void **state)
 static void rows_1_to_8_beside_another_slot(void **state)
 {
 	static const char *const faults[] = {
-		"wrong-slot value=1", "wrong-slot value=255", "wrong-seq", "stale value=300", "duplicate", "wrong-type",
-		"zero-length", "short-answer", "length-more", "length-less", "padded", "longer", "exact value=4", "overflow",
-		"in-stall", "in-error", "no-zlp", "silent", "late-answer ms=6000", "slow-answer ms=2000", "time-extension",
-		"endless-extension", "error", "error value=0xFD", "error-status", "status-byte", "out-stall", "out-error",
-		"out-nak",
+		"wrong-slot value=1", "wrong-slot value=255", "wrong-seq", "stale value=300", "duplicate",
+		"wrong-type", "zero-length", "short-answer", "length-more", "length-less", "padded", "longer",
+		"exact value=4", "overflow", "in-stall", "in-error", "no-zlp", "silent", "late-answer ms=6000",
+		"slow-answer ms=2000", "time-extension", "endless-extension", "error", "error value=0xFD",
+		"error-status", "status-byte", "out-stall", "out-error", "out-nak",
 	};
 
 	(void)state;

@@ -56,7 +56,8 @@ static void start_workers(unsigned n, unsigned slots, unsigned rounds, bool powe
 {
 	stop = 0;
 	for (unsigned i = 0; i < n; i++) {
-		workers[i] = (struct worker){ .lun = i / slots << 16 | i % slots, .rounds = rounds, .power = power && i % 3 == 0 };
+		workers[i] = (struct worker){ .lun = i / slots << 16 | i % slots, .rounds = rounds,
+					      .power = power && i % 3 == 0 };
 		assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
 	}
 }

@@ -461,10 +461,12 @@ static void apdus_in_the_log(void **state)
 					fail_msg("INS %02X is not shown though asked for", secret_ins[i / 2]);
 			}
 		}
-		/* an ordinary command is shown, also right after a secret one */
+		/* an ordinary command is shown, if not right after a secret one: at T=0 character level
+		 * bytes that the card never asked for may still be expected */
 		memset(&said, 0, sizeof said);
 		log_setup(LOG_COMM, false);
-		transmit(secret_apdu(0x80, 0x16, 16, way->echo));
+		for (unsigned i = 0; i < 4; i++)
+			transmit(secret_apdu(0x80, 0x16, 8, way->echo));
 		assert_true(said.shown);
 		log_setup(LOG_CRITICAL, false);
 		close_reader();

@@ -140,8 +140,8 @@ static void refused_parameters(void **state)
 		RESPONSECODE want;
 	} rows[] = {
 		{ "error value=10 msg=61", IFD_SUCCESS }, { "error value=0 msg=61", IFD_NOT_SUPPORTED },
-		{ "error-status value=0 msg=61", IFD_NOT_SUPPORTED }, { "error value=0xFB msg=61", IFD_COMMUNICATION_ERROR },
-		{ "silent msg=61", IFD_RESPONSE_TIMEOUT },
+		{ "error-status value=0 msg=61", IFD_NOT_SUPPORTED },
+		{ "error value=0xFB msg=61", IFD_COMMUNICATION_ERROR }, { "silent msg=61", IFD_RESPONSE_TIMEOUT },
 	};
 
 	(void)state;

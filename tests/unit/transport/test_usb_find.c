@@ -36,7 +36,8 @@ static enum ccid_err find(unsigned dev, int interface)
 static void what_a_plain_reader_has(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\nvendor = 1234\nproduct = 5678\nbcd = 2.10\nslots = 3\nbusy = 2\nmaxlen = 300\n");
+	rig_start(FAKE_VIRTUAL, "reader r\nvendor = 1234\nproduct = 5678\nbcd = 2.10\n"
+		  "slots = 3\nbusy = 2\nmaxlen = 300\n");
 	assert_int_equal(find(0, 0), CCID_OK);
 	assert_int_equal(desc.idVendor, 0x1234);
 	assert_int_equal(desc.idProduct, 0x5678);

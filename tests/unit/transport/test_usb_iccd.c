@@ -73,7 +73,8 @@ static void strange_answers(void **state)
 		unsigned version;
 		const char *fault;
 	} rows[] = {
-		{ 0, "iccd-empty" }, { 0, "iccd-short" }, { 0, "iccd-status value=0x55" }, { 0, "iccd-status value=0x80" },
+		{ 0, "iccd-empty" }, { 0, "iccd-short" }, { 0, "iccd-status value=0x55" },
+		{ 0, "iccd-status value=0x80" },
 		{ 0, "iccd-status value=0x40 count=0" }, { 0, "control-stall" },
 		{ 1, "iccd-empty" }, { 1, "iccd-short value=1" }, { 1, "iccd-type" },
 		{ 1, "iccd-type value=0xFF" }, { 1, "iccd-poll count=0" }, { 1, "iccd-poll value=65535 count=0" },

@@ -16,7 +16,8 @@ static void names_that_mean_something(void **state)
 		struct usb_name want;
 	} rows[] = {
 		{ "usb:08e6/3437:libudev:0:/dev/bus/usb/001/002", { 0x08E6, 0x3437, 0, 1, 2, "/dev/bus/usb/001/002" } },
-		{ "usb:08E6/3437:libudev:12:/dev/bus/usb/255/127", { 0x08E6, 0x3437, 12, 255, 127, "/dev/bus/usb/255/127" } },
+		{ "usb:08E6/3437:libudev:12:/dev/bus/usb/255/127",
+		  { 0x08E6, 0x3437, 12, 255, 127, "/dev/bus/usb/255/127" } },
 		{ "usb:ffff/0001:libusb-1.0:3:7:1", { 0xFFFF, 0x0001, 1, 3, 7, "/dev/bus/usb/003/007" } },
 		{ "usb:076b/3021", { 0x076B, 0x3021, -1, 0, 0, "" } },
 	};
@@ -47,9 +48,11 @@ static void names_that_mean_nothing(void **state)
 		"usb:08e6/3437:libudev:0:/dev/bus/usb/001/002/", "usb:08e6/3437:libudev:0:/dev/bus/usb/001/002x",
 		"usb:08e6/3437:libudev:0:/etc/passwd", "usb:08e6/3437:libudev:0:/dev/bus/usb/../../sda",
 		"usb:08e6/3437:libusb-1.0:", "usb:08e6/3437:libusb-1.0:1:2", "usb:08e6/3437:libusb-1.0:1:2:",
-		"usb:08e6/3437:libusb-1.0:1:2:-3", "usb:08e6/3437:libusb-1.0:1:2:3x", "usb:08e6/3437:libusb-1.0:1:2:3:4",
+		"usb:08e6/3437:libusb-1.0:1:2:-3", "usb:08e6/3437:libusb-1.0:1:2:3x",
+		"usb:08e6/3437:libusb-1.0:1:2:3:4",
 		"usb:08e6/3437:libhal:0:x",
-		"usb:08e6/3437:libudev:0:/dev/bus/usb/0000000000000000000000000000000000000000000000000000000000000001/1",
+		"usb:08e6/3437:libudev:0:/dev/bus/usb/"
+		"0000000000000000000000000000000000000000000000000000000000000001/1",
 	};
 
 	(void)state;

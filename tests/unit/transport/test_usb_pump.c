@@ -64,7 +64,7 @@ static void begin(struct sleeper *s, enum wait_kind kind, unsigned wait_ms)
 static void end(struct sleeper *s, enum ccid_err err)
 {
 	pthread_join(s->thread, NULL);
-	waiter_destroy(&s->w);
+	waiter_destroy(&pump, &s->w);
 	assert_int_equal(s->err, err);
 }
 
@@ -107,7 +107,7 @@ static void a_result_that_is_there_needs_no_wait(void **state)
 	assert_int_equal(pump_wait(&pump, &w, &d), CCID_OK);
 	assert_int_equal(pump_park(&w, &d), CCID_OK);
 	assert_true(rig_ms() - began < 1000);
-	waiter_destroy(&w);
+	waiter_destroy(&pump, &w);
 }
 
 static void the_deadline_ends_every_wait(void **state)
@@ -298,7 +298,7 @@ static void nobody_is_forgotten(void **state)
 
 		pthread_join(crowd[i].thread, &failed);
 		assert_null(failed);
-		waiter_destroy(&crowd[i].w);
+		waiter_destroy(&pump, &crowd[i].w);
 	}
 }
 

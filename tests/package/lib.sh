@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# Read by the scripts beside it: TAP, and the package that all of them begin with.
+#
+# TARBALL=FILE	tries this package instead of one made from the source tree
+# KEEP=1	leaves the folder of work, and says where it is
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/ifd-ccid-package.XXXXXX") || exit 99
+count=0 failed=0
+
+finish() {
+	local status=$?
+
+	if [ -n "$KEEP" ]; then
+		echo "# work: $work"
+	else
+		rm -rf --one-file-system "$work"
+	fi
+	exit $status
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+# check NAME COMMAND...: one case; what the command said is shown when it fails.
+check() {
+	local name=$1
+	shift
+
+	count=$((count + 1))
+	if "$@" >"$work/said" 2>&1; then
+		echo "ok $count - $name"
+	else
+		failed=$((failed + 1))
+		echo "not ok $count - $name"
+		tail -n "${SHOWN:-40}" "$work/said" | sed 's/^/# /'
+	fi
+}
+
+# need NAME COMMAND...: a case without which there is no point in going on.
+need() {
+	local before=$failed
+
+	check "$@"
+	[ "$failed" = "$before" ] || plan
+}
+
+# take_in FILE: cases that another program printed as TAP are counted with ours.
+take_in() {
+	local line
+
+	while IFS= read -r line; do
+		case $line in
+		"ok "*) count=$((count + 1)); echo "ok $count - ${line#*- }" ;;
+		"not ok "*)
+			count=$((count + 1)) failed=$((failed + 1))
+			echo "not ok $count - ${line#*- }"
+			;;
+		*) echo "# $line" ;;
+		esac
+	done <"$1"
+}
+
+plan() {
+	echo "1..$count"
+	[ "$failed" = 0 ] && [ "$count" -gt 0 ]
+	exit
+}
+
+skip_all() {
+	echo "1..0 # SKIP $1"
+	exit 0
+}
+
+version() {
+	sed -n 's/^AC_INIT(\[ifd-ccid\], \[\([^]]*\)\].*/\1/p' "$top/configure.ac"
+}
+
+jobs_here() {
+	nproc 2>/dev/null || echo 2
+}
+
+# Copies the package to $work/ifd-ccid-VERSION.tar.xz: TARBALL, or a new one.
+make_package() {
+	package=ifd-ccid-$(version)
+	if [ -n "$TARBALL" ]; then
+		cp "$TARBALL" "$work/$package.tar.xz"
+		return
+	fi
+	(
+		cd "$top" || exit 1
+		if [ ! -x configure ] || [ configure.ac -nt configure ] || [ Makefile.am -nt Makefile.in ]; then
+			./autogen.sh || exit 1
+		fi
+		mkdir "$work/dist" && cd "$work/dist" && "$top/configure" && make -s dist &&
+			mv "$package.tar.xz" "$work/"
+	)
+}
+
+unpack() {
+	mkdir -p "$1" && tar xJf "$work/$package.tar.xz" -C "$1"
+}
