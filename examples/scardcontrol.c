@@ -112,8 +112,16 @@ static void show_features(const struct session *s)
 
 static void show_conditions(unsigned v)
 {
-	printf("%s%s%s%s\n", v ? "" : " not known", v & 1 ? " the last digit," : "",
-	       v & 2 ? " the OK key," : "", v & 4 ? " a time-out" : "");
+	static const char *const names[] = { "the last digit", "the OK key", "a time-out" };
+	const char *before = " ";
+
+	for (unsigned i = 0; i < COUNT(names); i++) {
+		if (v >> i & 1) {
+			printf("%s%s", before, names[i]);
+			before = ", ";
+		}
+	}
+	printf("\n");
 }
 
 static void show_pin_properties(struct session *s)
@@ -233,7 +241,7 @@ static int pin_result(const struct session *s)
 	sw = (unsigned)s->answer[s->answer_len - 2] << 8 | s->answer[s->answer_len - 1];
 	printf("%04X: ", sw);
 	if (sw == 0x9000)
-		printf("the PIN is right\n");
+		printf("the card accepted it\n");
 	else if (sw == 0x6400)
 		printf("nobody typed a PIN in time\n");
 	else if (sw == 0x6401)

@@ -61,6 +61,8 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 	c->quirks = &r->quirks;
 	c->log = (struct log_ctx){ .reader = r->device_name, .lun = lun, .gone = &r->gone };
 	c->bSlot = (uint8_t)number;
+	c->bSeq = r->former[number].bSeq;
+	c->needs_resync = r->former[number].needs_resync;
 	c->icc_state = ICC_PRESENT_INACTIVE;
 	c->message_cap = message_size(&r->desc);
 	c->answer_cap = answer_size(&r->desc);
@@ -78,11 +80,14 @@ void reader_free_slot(struct slot *s)
 {
 	struct transport *t = s->reader->transport;
 
-	if (s->powered && !reader_is_gone(s->reader)) {
+	/* A slot that does not listen is not waited for. */
+	if (s->powered && !s->ccid.needs_resync && !reader_is_gone(s->reader)) {
 		t->ops->set_closed(t, (uint8_t)s->number, false);
 		ccid_power_off(&s->ccid);
 		t->ops->set_closed(t, (uint8_t)s->number, true);
 	}
+	s->reader->former[s->number].bSeq = s->ccid.bSeq;
+	s->reader->former[s->number].needs_resync = s->ccid.needs_resync;
 	slot_destroy(s);
 }
 
@@ -138,7 +143,8 @@ static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
 		registry_share_gate(r);
 	r->n_slots = ccid_desc_slots(&r->desc);
 	r->slots = calloc(r->n_slots, sizeof *r->slots);
-	return r->slots ? CCID_OK : CCID_ERR_NOMEM;
+	r->former = calloc(r->n_slots, sizeof *r->former);
+	return r->slots && r->former ? CCID_OK : CCID_ERR_NOMEM;
 }
 
 /* Some readers need long for their first answer; others lost a message before we came. */
@@ -174,6 +180,8 @@ void reader_close(struct reader *r)
 	r->data_rates = NULL;
 	free(r->slots);
 	r->slots = NULL;
+	free(r->former);
+	r->former = NULL;
 }
 
 void reader_free(struct reader *r)

@@ -104,12 +104,11 @@ static enum ccid_err presence_locked(struct slot *s, bool *present)
 	*present = s->ccid.icc_state != ICC_ABSENT;
 	if (!*present) {
 		forget_card(s);
-	} else if (s->ccid.icc_state == ICC_PRESENT_INACTIVE && (s->powered || s->lost_power)) {
+	} else if (s->ccid.icc_state == ICC_PRESENT_INACTIVE && s->powered) {
 		/* We did not power it off: another card, or a reader that lost its state. */
 		forget_card(s);
 		report_absent_once(s, present);
 	}
-	s->lost_power = false;
 	return CCID_OK;
 }
 
@@ -273,7 +272,7 @@ static void note_loss(struct slot *s, enum ccid_err err)
 	if (err != CCID_ERR_NO_CARD && err != CCID_ERR_POWER)
 		return;
 	forget_card(s);
-	s->lost_power = true;
+	s->owes_absence = err == CCID_ERR_POWER;
 	if (t->ops->mark_changed)
 		t->ops->mark_changed(t, (uint8_t)s->number);
 }

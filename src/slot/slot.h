@@ -29,7 +29,6 @@ struct slot {
 	/* all below under lock */
 	struct ccid_slot ccid;
 	bool powered;
-	bool lost_power;		/* behind our back: to be reported as absent once */
 	bool power_failed;		/* the last power on did not bring an ATR */
 	unsigned generation;		/* of the transport, as last seen */
 	bool owes_absence;		/* the reader was opened again: the card is told as gone once */
@@ -59,6 +58,10 @@ struct reader {
 
 	/* the registry's, under its lock */
 	struct slot **slots;		/* NULL where not open */
+	struct former_slot {		/* what a closed slot leaves to the next one of its number */
+		uint8_t bSeq;
+		bool needs_resync;
+	} *former;
 	unsigned n_open;
 	bool busy;			/* is being opened or closed */
 	int interface;			/* that the device name stands for; -1: not said */

@@ -256,10 +256,12 @@ bool usb_bulk_idle(const struct usb_transport *u)
 	return !u->in_pending;
 }
 
-void usb_bulk_clear_halt(struct usb_transport *u)
+void usb_bulk_clear_halt(struct usb_transport *u, unsigned slot)
 {
 	bool in, out;
 
+	if (usb_enter(u, slot) != CCID_OK)
+		return;
 	pthread_mutex_lock(&u->lock);
 	in = u->in_halted;
 	out = u->out_halted;
@@ -269,6 +271,7 @@ void usb_bulk_clear_halt(struct usb_transport *u)
 		libusb_clear_halt(u->handle, u->t.desc.bulk_in);
 	if (out)
 		libusb_clear_halt(u->handle, u->t.desc.bulk_out);
+	usb_leave(u);
 }
 
 void usb_bulk_free(struct usb_transport *u)

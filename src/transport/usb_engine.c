@@ -171,7 +171,7 @@ static enum ccid_err bulk_start(struct transport *t, struct request *r, const st
 	__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&u->lock);
 	if (err == CCID_OK && halted)
-		usb_bulk_clear_halt(u);
+		usb_bulk_clear_halt(u, r->slot);
 	if (err == CCID_OK && !r->passes_gate)
 		err = usb_gate_enter(u->gate, &s->command, d);
 	if (err == CCID_OK) {
@@ -266,6 +266,26 @@ static void bulk_finish(struct transport *t, struct request *r)
 		usb_gate_leave(u->gate);
 }
 
+enum ccid_err usb_enter(struct usb_transport *u, unsigned slot)
+{
+	enum ccid_err err;
+
+	pthread_mutex_lock(&u->lock);
+	err = usb_refusal(u, slot);
+	if (err == CCID_OK)
+		u->inside++;
+	pthread_mutex_unlock(&u->lock);
+	return err;
+}
+
+void usb_leave(struct usb_transport *u)
+{
+	pthread_mutex_lock(&u->lock);
+	u->inside--;
+	usb_reaped(u);
+	pthread_mutex_unlock(&u->lock);
+}
+
 static enum ccid_err bulk_abort(struct transport *t, uint8_t slot, uint8_t seq, const struct deadline *d)
 {
 	struct usb_transport *u = usb_of(t);
@@ -273,13 +293,14 @@ static enum ccid_err bulk_abort(struct transport *t, uint8_t slot, uint8_t seq, 
 	enum ccid_err err;
 	int rc;
 
-	pthread_mutex_lock(&u->lock);
-	err = usb_refusal(u, slot);
-	pthread_mutex_unlock(&u->lock);
-	if (err != CCID_OK || left == 0)
-		return err != CCID_OK ? err : CCID_ERR_TIMEOUT;
+	if (left == 0)
+		return CCID_ERR_TIMEOUT;
+	err = usb_enter(u, slot);
+	if (err != CCID_OK)
+		return err;
 	rc = libusb_control_transfer(u->handle, 0x21, ABORT_REQUEST, (uint16_t)(seq << 8 | slot),
 				     u->t.desc.bInterfaceNumber, NULL, 0, (unsigned)left);
+	usb_leave(u);
 	return usb_judge_loss(u, rc < 0 ? usb_error(rc) : CCID_OK);
 }
 
@@ -317,7 +338,7 @@ void usb_set_closed(struct transport *t, uint8_t slot, bool closed)
 	pthread_mutex_unlock(&u->lock);
 }
 
-/* Cancels all transfers and pumps until the kernel gave them back. */
+/* Cancels all transfers and pumps until the kernel gave them back, and nobody uses the handle. */
 static bool reap(struct usb_transport *u)
 {
 	struct deadline d = deadline_in_ms(REAP_MS);
@@ -328,7 +349,7 @@ static bool reap(struct usb_transport *u)
 	usb_intr_cancel(u);
 	u->reaping = true;
 	for (;;) {
-		idle = usb_bulk_idle(u) && !u->intr_pending;
+		idle = usb_bulk_idle(u) && !u->intr_pending && u->inside == 0;
 		if (idle || deadline_passed(&d))
 			break;
 		__atomic_store_n(&u->reaper.done, 0, __ATOMIC_RELEASE);

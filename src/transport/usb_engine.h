@@ -43,7 +43,8 @@ struct usb_transport {
 	bool gone;			/* for good: unplugged or closed */
 	bool lost;			/* transfers say "no device": gone or stale */
 	bool reopening;
-	bool reaping;			/* somebody waits until no transfer is pending */
+	unsigned inside;		/* threads that use the handle without the lock */
+	bool reaping;			/* somebody waits until no transfer is pending, nobody inside */
 	struct waiter reaper;
 	unsigned in_flight;
 	unsigned n_slots;
@@ -89,6 +90,10 @@ void usb_publish(struct usb_transport *u, unsigned slot, enum ccid_err result);
 void usb_publish_all(struct usb_transport *u, enum ccid_err result);
 /* The device does not answer any more: everybody is told. Under lock. */
 void usb_lost(struct usb_transport *u);
+/* Between the two the handle stays: for calls that must not hold the lock. CCID_OK: usb_leave() is due;
+ * else why the call fails (usb_refusal). Not under lock. */
+enum ccid_err usb_enter(struct usb_transport *u, unsigned slot);
+void usb_leave(struct usb_transport *u);
 /* A transfer came back: tells who waits for all of them. Under lock. */
 void usb_reaped(struct usb_transport *u);
 /* A dead handle (CCID_ERR_STALE) while the node can still be opened is a reset or a suspend; otherwise
@@ -108,7 +113,7 @@ void usb_bulk_cancel(struct usb_transport *u);
 bool usb_bulk_idle(const struct usb_transport *u);
 void usb_bulk_free(struct usb_transport *u);
 /* Not under lock: ends a stall of the bulk endpoints. */
-void usb_bulk_clear_halt(struct usb_transport *u);
+void usb_bulk_clear_halt(struct usb_transport *u, unsigned slot);
 
 /* usb_iccd.c: ops for the control pipe, and what opening and reopening need. */
 extern const struct transport_ops usb_iccd_ops;

@@ -21,14 +21,18 @@ static enum ccid_err control(void *ctx, uint8_t type, uint8_t request, uint16_t 
 {
 	struct usb_transport *u = ctx;
 	uint64_t left = deadline_left_ms(d);
-	enum ccid_err err = refusal(u);
+	enum ccid_err err;
 	int rc;
 
 	*actual = 0;
-	if (err != CCID_OK || left == 0)
-		return err != CCID_OK ? err : CCID_ERR_TIMEOUT;
+	if (left == 0)
+		return CCID_ERR_TIMEOUT;
+	err = usb_enter(u, 0);
+	if (err != CCID_OK)
+		return err;
 	rc = libusb_control_transfer(u->handle, type, request, value, index, data, (uint16_t)len,
 				     (unsigned)left);
+	usb_leave(u);
 	if (rc < 0)
 		return rc == LIBUSB_ERROR_PIPE ? CCID_ERR_COMM : usb_error(rc);
 	*actual = (size_t)rc;

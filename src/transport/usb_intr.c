@@ -135,7 +135,8 @@ void usb_intr_free(struct usb_transport *u)
 	free(u->intr_buf);
 }
 
-/* The transfer stopped (flood, stall, errors): begin again. Returns when to look again. */
+/* The transfer stopped (flood, stall, errors): begin again. Returns when to look again. Lets
+ * the lock go for a moment. */
 static struct deadline revive(struct usb_transport *u, struct deadline d)
 {
 	if (!u->intr || u->intr_pending || u->lost || u->gone || u->reopening)
@@ -144,7 +145,12 @@ static struct deadline revive(struct usb_transport *u, struct deadline d)
 		return deadline_earlier(d, deadline_in_ms(FLOOD_WINDOW_NS / 1000000u));
 	if (u->intr_halted) {
 		u->intr_halted = false;
+		u->inside++;
+		pthread_mutex_unlock(&u->lock);
 		libusb_clear_halt(u->handle, u->t.desc.interrupt_in);
+		pthread_mutex_lock(&u->lock);
+		u->inside--;
+		usb_reaped(u);
 	}
 	if (u->intr_errors >= INTR_ERRORS_MAX) {
 		/* A pipe that only fails is tried again now and then. */

@@ -110,7 +110,7 @@ def environment():
     if asan:
         env["LD_PRELOAD"] = asan.group(1) + ":" + env.get("LD_PRELOAD", "")
         # pcscd itself is not instrumented and leaves memory behind
-        env["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1"
+        env["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1:verify_asan_link_order=0"
     return env
 
 

@@ -9,6 +9,8 @@ SIM_PTY=${SIM_PTY:-$e2e_build/sim-pty}
 [ -f "$CCID_TWIN" ] || tap_skip_all "libccidtwin.so is not built (--enable-twinserial)"
 [ -x "$SIM_PTY" ] || tap_skip_all "sim-pty is not built"
 export CCID_TWIN SIM_PTY
+# A build with the address sanitizer: its programs have the simulator's library loaded in front.
+export ASAN_OPTIONS="${ASAN_OPTIONS:-verify_asan_link_order=0:detect_leaks=0}"
 e2e_enter /dev/null "$0" "$@"
 # The private /dev needs terminals of its own: the kernel finds them from the place of ptmx.
 {

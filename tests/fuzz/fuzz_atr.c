@@ -11,7 +11,7 @@ const char fuzz_name[] = "atr";
 static void check_atr(const struct atr *a, const uint8_t *p, size_t n)
 {
 	FUZZ_CHECK(a->len == (n < ATR_MAX ? n : ATR_MAX) && memcmp(a->raw, p, a->len) == 0);
-	FUZZ_CHECK(a->n_levels >= 1 && a->n_levels <= ATR_MAX_LEVELS);
+	FUZZ_CHECK(a->n_levels <= ATR_MAX_LEVELS);
 	if (a->historical_len > 0)
 		FUZZ_CHECK(a->historical >= a->raw && a->historical + a->historical_len <= a->raw + a->len);
 	FUZZ_CHECK(a->historical_len <= 15);

@@ -356,6 +356,11 @@ void fuzz_dev_honest(struct sim_dev *d)
 	d->stuck = NULL;
 }
 
+void fuzz_dev_interrupt(struct sim_dev *d, const uint8_t *p, size_t n)
+{
+	dev_send(d, &d->intr, p, n, SIM_OK);
+}
+
 void sim_dev_free(struct sim_dev *d)
 {
 	if (!d)

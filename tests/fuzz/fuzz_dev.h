@@ -33,6 +33,8 @@ struct fuzz_dev_conf {
 struct sim_dev *fuzz_dev_new(const struct fuzz_dev_conf *conf);
 /* The scripts are forgotten, and what was not sent yet. */
 void fuzz_dev_honest(struct sim_dev *d);
+/* One packet on the interrupt endpoint. */
+void fuzz_dev_interrupt(struct sim_dev *d, const uint8_t *p, size_t n);
 /* All bytes the device sent since the last call of fuzz_dev_unsaid(). */
 const uint8_t *fuzz_dev_said(const struct sim_dev *d, size_t *n);
 void fuzz_dev_unsaid(struct sim_dev *d);

@@ -42,7 +42,8 @@ static void send(struct sim_dev *d, const struct dev_command *c, uint8_t status,
 	uint8_t m[10 + 1024] = { answer_type(c->type), (uint8_t)len, (uint8_t)(len >> 8), 0, 0, c->slot, c->seq,
 				 (uint8_t)(status | (d->powered[c->slot] ? 0 : 1)), error, b9 };
 
-	memcpy(m + 10, data, len);
+	if (len > 0)
+		memcpy(m + 10, data, len);
 	dev_send(d, &d->in, m, 10 + len, SIM_OK);
 }
 
@@ -105,7 +106,8 @@ static size_t honest_data(struct sim_dev *d, const struct dev_command *c, uint8_
 		return d->conf.t1 ? 7 : 5;
 	case 0x61:
 		n = c->len < 7 ? c->len : 7;
-		memcpy(out, c->data, n);
+		if (n > 0)
+			memcpy(out, c->data, n);
 		return n;
 	case 0x6F:
 		if (d->conf.t1 && tpdu)

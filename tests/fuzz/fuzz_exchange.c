@@ -66,7 +66,7 @@ void fuzz_exchange_loop(struct fuzz_card *c, struct exchange *x, const struct ex
 void fuzz_exchange_run(struct fuzz_card *c, const struct exchange_config *cfg, struct t1 *t1, struct fuzz_in *in)
 {
 	uint8_t bits = fuzz_u8(in);
-	size_t n = bits & 1 ? fuzz_u8(in) : fuzz_u16(in), cap = bits & 2 ? 70000 : fuzz_u16(in) % 600;
+	size_t n = bits & 1 ? fuzz_u8(in) : fuzz_u16(in), cap = (bits & 6) == 6 ? 70000 : fuzz_u16(in) % 600;
 	struct fuzz_in text = fuzz_part(in);
 	struct fuzz_room room = fuzz_room(cap);
 	struct exchange x;

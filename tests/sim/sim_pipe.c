@@ -127,7 +127,7 @@ static void msg_gone_out(struct sim_iface *f)
 		if (f->in_flight)
 			f->in_flight--;
 	}
-	if (s && !s->powered && m->len >= SIM_HEADER)
+	if (s && !s->powered && m->len >= SIM_HEADER && m->data[7] & 3)
 		s->loss_untold = false;
 	sim_msg_free(m);
 }

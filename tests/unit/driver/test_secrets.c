@@ -36,17 +36,44 @@ static uint8_t masked[LONGEST];
 static size_t masked_len;
 static const uint8_t typed[] = { '8' ^ MASK, '6' ^ MASK, '4' ^ MASK, '2' ^ MASK };
 
+/* The same as the log writes it: "A5 80 EF ", masked. */
+static uint8_t masked_text[3 * 16];
+
+static void mask_text(void)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < sizeof masked_text / 3; i++) {
+		uint8_t b = i < masked_len ? masked[i] ^ MASK : 0;
+
+		masked_text[3 * i] = (uint8_t)digits[b >> 4] ^ MASK;
+		masked_text[3 * i + 1] = (uint8_t)digits[b & 0x0F] ^ MASK;
+		masked_text[3 * i + 2] = ' ' ^ MASK;
+	}
+}
+
 static void secret_is(size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		masked[i] = secret_byte(i) ^ MASK;
 	masked_len = len;
+	mask_text();
 }
 
 static void secret_is_typed(void)
 {
 	memcpy(masked, typed, sizeof typed);
 	masked_len = sizeof typed;
+	mask_text();
+}
+
+__attribute__((no_sanitize("address")))
+static bool is_text(const uint8_t *p)
+{
+	for (size_t i = 0; i < 3 * WINDOW; i++)
+		if ((p[i] ^ MASK) != masked_text[i])
+			return false;
+	return true;
 }
 
 /* Is the window at this offset of the secret at p? */
@@ -62,6 +89,8 @@ __attribute__((no_sanitize("address")))
 static const uint8_t *find_secret(const uint8_t *p, size_t len)
 {
 	for (size_t i = 0; i + WINDOW <= len; i++) {
+		if (i + 3 * WINDOW <= len && (p[i] ^ MASK) == masked_text[0] && is_text(p + i))
+			return p + i;
 		/* enough to look at every fourth place of the secret: a longer run has one of them */
 		for (size_t at = 0; at + WINDOW <= masked_len && at < 64; at += WINDOW)
 			if ((p[i] ^ MASK) == masked[at] && is_window(p + i, at))

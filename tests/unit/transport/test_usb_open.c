@@ -113,8 +113,9 @@ static void nodes_that_cannot_be_opened(void **state)
 		int err;
 		enum ccid_err want;
 		unsigned lines;
-	} rows[] = { { EACCES, CCID_ERR_BUSY, 1 }, { EPERM, CCID_ERR_BUSY, 1 }, { ENOENT, CCID_ERR_NO_DEVICE, 0 },
-		     { ENODEV, CCID_ERR_NO_DEVICE, 0 }, { ENXIO, CCID_ERR_NO_DEVICE, 0 }, { EMFILE, CCID_ERR_COMM, 1 } };
+	} rows[] = { { EACCES, CCID_ERR_BUSY, 1 }, { EPERM, CCID_ERR_BUSY, 1 }, { EMFILE, CCID_ERR_COMM, 1 },
+		     { ENOENT, CCID_ERR_NO_DEVICE, 0 }, { ENODEV, CCID_ERR_NO_DEVICE, 0 },
+		     { ENXIO, CCID_ERR_NO_DEVICE, 0 } };
 
 	(void)state;
 	bench_host(FAKE_VIRTUAL, RIG_ONE);

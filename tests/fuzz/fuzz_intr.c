@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Interrupts. Input: what kind of reader, the calls, then what comes on the interrupt endpoint and when. The reader is
+ * honest on bulk. */
+#include "fuzz/fuzz_dev.h"
+#include "fuzz/fuzz_rig.h"
+
+#define CALLS 60
+#define POLL_MS 3000
+
+const char fuzz_name[] = "intr";
+
+/* An event that comes while nobody waits ends the next poll before its time. */
+static void no_event_is_lost(struct sim_dev *d, bool just_waits)
+{
+	RESPONSECODE (*poll)(DWORD, int);
+	DWORD n = sizeof poll;
+	uint64_t begin;
+
+	if (IFDHGetCapabilities(fuzz_lun(0), TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &n, (PUCHAR)&poll) != IFD_SUCCESS)
+		return;
+	fake_usb_lock();
+	fuzz_dev_honest(d);
+	fake_usb_unlock();
+	/* what came before, and pipes that take their time to work again */
+	for (unsigned i = 0; i < 4; i++)
+		(void)poll(fuzz_lun(0), POLL_MS);
+	fake_usb_lock();
+	fuzz_dev_interrupt(d, (const uint8_t[2]){ 0x50, 0x03 }, 2);
+	fake_usb_unlock();
+	begin = clock_now();
+	(void)poll(fuzz_lun(0), POLL_MS);
+	FUZZ_CHECK(just_waits || clock_now() - begin < POLL_MS * 1000000ull);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct fuzz_in in = fuzz_input(data, len), calls;
+	uint8_t kind = fuzz_u8(&in);
+	struct fuzz_dev_conf conf = { .vendor = 0xF1F1, .product = kind & 1 ? 0x0E5C : 1, .bcd = 0x0100, .packet = 64,
+				      .has_interrupt = true, .features = 0x404BA, .max_message = 271,
+				      .busy = 1, .then = MOOD_HONEST, .t1 = true };
+	struct sim_dev *d;
+
+	conf.max_slot_index = (uint8_t)(kind & 0x80 ? fuzz_u8(&in) : (kind >> 1) & 3);
+	conf.protocol = kind & 0x10 ? 2 : 0;
+	calls = fuzz_part(&in);
+	conf.interrupt = in;
+	fuzz_rig_begin();
+	d = fuzz_dev_new(&conf);
+	fake_usb_add(d);
+	if (fuzz_rig_open(0) == IFD_SUCCESS) {
+		fuzz_rig_open(1);
+		for (unsigned i = 0; i < CALLS && calls.left; i++)
+			fuzz_rig_call(&calls);
+		no_event_is_lost(d, conf.protocol != 0);
+	}
+	fuzz_rig_end();
+	return 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef FUZZ_RIG_H
+#define FUZZ_RIG_H
+
+/* The whole driver at its ten functions, on devices behind the stand-in for libusb, on virtual time. */
+#include "fuzz/fuzz.h"
+#include "sim/fake_libusb.h"
+#include "util/deadline.h"
+
+#include <ifdhandler.h>
+#include <reader.h>
+
+#define FUZZ_LUNS 4
+#define FUZZ_ATR_ROOM MAX_ATR_SIZE
+
+/* Begins anew, without devices. */
+void fuzz_rig_begin(void);
+/* Opens Lun k (0..FUZZ_LUNS - 1): slot k % 2 of interface k / 2 of device 0. */
+RESPONSECODE fuzz_rig_open(unsigned k);
+DWORD fuzz_lun(unsigned k);
+/* Closes all; nothing of libusb is alive then. Frees the devices. */
+void fuzz_rig_end(void);
+
+/* One call of the driver, out of the input: which, for which Lun, and its arguments. Checked: nothing is written
+ * outside the buffers nor beyond what is said to be there; the answer is empty after an error; the call
+ * ends within its time. */
+void fuzz_rig_call(struct fuzz_in *in);
+/* Answers of the card must be among what the device said since unsaid(), when said is set. */
+struct fuzz_witness {
+	const uint8_t *(*said)(size_t *n);	/* NULL: it lost count */
+	void (*unsaid)(void);
+};
+void fuzz_rig_witness(const struct fuzz_witness *w);
+
+/* Power on; the ATR is not longer than it may be. */
+RESPONSECODE fuzz_power(unsigned k, DWORD action, uint8_t *atr, DWORD *len);
+RESPONSECODE fuzz_apdu(unsigned k, const uint8_t *apdu, size_t len, struct fuzz_room *room, size_t *n);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A whole session: a reader of the table (or one made up), cards, then faults of reader and card, calls, cards and
+ * devices that come and go, allocations and transfers that fail, in any order. An echo that succeeds while no
+ * armed fault touches the data is the echo; and when all faults have ended, the reader works. */
+#include "fuzz/fuzz_session.h"
+
+#include <libusb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STEPS 60
+
+const char fuzz_name[] = "session";
+
+struct session {
+	bool data_faults;	/* an armed fault may change data, not only what is around them */
+	bool card_faults;
+	bool replugged;
+	unsigned protocol;
+	const char *card;
+	unsigned echoes;
+};
+
+/* Faults that leave the data of an answer alone, or lose it whole. */
+static bool is_around_data(const char *name)
+{
+	static const char *const names[] = {
+		"wrong-slot", "wrong-seq", "wrong-type", "stale", "duplicate", "zero-length", "short-answer", "length-more",
+		"overflow", "in-stall", "in-error", "no-zlp", "silent", "late-answer", "slow-answer", "time-extension",
+		"endless-extension", "error", "error-status", "unplug", "out-stall", "out-error", "out-nak",
+		"control-stall", "unplug-control", "intr-short", "intr-long", "intr-unknown", "intr-overflow",
+		"intr-stall", "intr-flood", "hardware-error", "iccd-poll", "iccd-empty",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void arm(struct session *s, struct fuzz_in *in)
+{
+	const char *name = NULL;
+	char spec[100], err[200];
+	uint8_t which = fuzz_u8(in), nth = fuzz_u8(in), count = fuzz_u8(in), value = fuzz_u8(in);
+	unsigned n = 0;
+
+	while (sim_fault_name(n))
+		n++;
+	if (which < 0xA0) {
+		name = sim_fault_name(which % n);
+		s->data_faults |= !is_around_data(name);
+		snprintf(spec, sizeof spec, count & 0x80 ? "%s nth=%u count=%u value=%u ms=%u" : "%s nth=%u count=%u",
+			 name, 1u + nth % 8, count & 7u, value, value * 20u);
+	} else {
+		for (n = 0; sim_card_fault_name(n, NULL); n++)
+			;
+		s->card_faults = true;
+		snprintf(spec, sizeof spec, count & 0x80 ? "%s nth=%u count=%u value=%u" : "%s nth=%u count=%u",
+			 sim_card_fault_name(which % n, NULL), 1u + nth % 8, count & 7u, value);
+	}
+	fake_usb_lock();
+	sim_dev_fault(fake_usb_dev(0), spec, err, sizeof err);
+	fake_usb_unlock();
+}
+
+static void move_card(const struct session *s, bool in)
+{
+	char err[200];
+
+	fake_usb_lock();
+	if (in)
+		sim_dev_insert(fake_usb_dev(0), 0, 0, s->card, clock_now(), err, sizeof err);
+	else
+		sim_dev_remove(fake_usb_dev(0), 0, 0, clock_now());
+	fake_usb_unlock();
+}
+
+static void replug(struct session *s)
+{
+	fake_usb_unplug(0);
+	fake_usb_plug(0);
+	s->replugged = true;
+}
+
+/* There and back through the card's ECHO; each time other bytes. False: an error. */
+static bool echo(struct session *s, bool must_be_right)
+{
+	uint8_t apdu[5 + 20 + 1] = { 0x80, 0x16, 0x00, 0x00, 20 }, get[5] = { 0x00, 0xC0, 0x00, 0x00, 0x00 };
+	struct fuzz_room room = fuzz_room(64);
+	RESPONSECODE rc;
+	size_t n;
+
+	s->echoes++;
+	for (unsigned i = 0; i < 20; i++)
+		apdu[5 + i] = (uint8_t)(s->echoes * 37 + i * 11);
+	rc = fuzz_apdu(0, apdu, sizeof apdu, &room, &n);
+	if (rc == IFD_SUCCESS && n == 2 && room.p[0] == 0x61) {
+		get[4] = room.p[1];
+		rc = fuzz_apdu(0, get, sizeof get, &room, &n);
+	}
+	if (rc == IFD_SUCCESS && n == 22 && must_be_right)
+		FUZZ_CHECK(memcmp(room.p, apdu + 5, 20) == 0 && room.p[20] == 0x90 && room.p[21] == 0);
+	fuzz_room_end(&room);
+	return rc == IFD_SUCCESS && n == 22;
+}
+
+static void step(struct session *s, struct fuzz_in *in)
+{
+	uint8_t op = fuzz_u8(in), atr[FUZZ_ATR_ROOM], nth;
+	DWORD n;
+
+	switch (op & 15) {
+	case 0:
+	case 1:
+		arm(s, in);
+		break;
+	case 2:
+		move_card(s, op & 0x10);
+		break;
+	case 3:
+		if (op == 0xF3)
+			replug(s);
+		else if (op == 0xE3)
+			fake_usb_reset(0);
+		break;
+	case 4:
+		nth = fuzz_u8(in);
+		fuzz_fail_alloc(nth, op & 0x10);
+		break;
+	case 5:
+		nth = fuzz_u8(in);
+		fake_usb_fail_submit(nth & 0x3F, op & 0x10 ? LIBUSB_ERROR_NO_MEM : LIBUSB_ERROR_IO);
+		if (op & 0x20)
+			fake_usb_fail_alloc(nth >> 5);
+		if (op & 0x40)
+			fake_usb_fail_open(nth >> 6, LIBUSB_ERROR_ACCESS);
+		break;
+	case 6:
+	case 7:
+	case 8:
+		echo(s, !s->data_faults && !s->card_faults);
+		break;
+	case 9:
+		fuzz_power(0, IFD_POWER_UP, atr, &n);
+		break;
+	default:
+		fuzz_rig_call(in);
+		break;
+	}
+}
+
+/* All faults end, a fresh card is put in; a device that was away is opened again. */
+static void works_again(struct session *s)
+{
+	uint8_t atr[FUZZ_ATR_ROOM];
+	char err[200];
+	DWORD n = 0;
+
+	fuzz_fail_alloc(0, false);
+	fake_usb_fail_submit(0, 0);
+	fake_usb_fail_alloc(0);
+	fake_usb_fail_open(0, 0);
+	fake_usb_lock();
+	sim_dev_fault(fake_usb_dev(0), "clear", err, sizeof err);
+	fake_usb_unlock();
+	fake_usb_plug(0);
+	move_card(s, false);
+	move_card(s, true);
+	if (IFDHICCPresence(fuzz_lun(0)) == IFD_NO_SUCH_DEVICE || s->replugged || s->data_faults) {
+		for (unsigned k = 0; k < FUZZ_LUNS; k++)
+			IFDHCloseChannel(fuzz_lun(k));
+		FUZZ_CHECK(fuzz_rig_open(0) == IFD_SUCCESS);
+	}
+	for (unsigned i = 0; i < 3 && n == 0; i++)
+		fuzz_power(0, IFD_POWER_UP, atr, &n);
+	FUZZ_CHECK(n > 0);
+	FUZZ_CHECK(IFDHSetProtocolParameters(fuzz_lun(0), s->protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0) ==
+		   IFD_SUCCESS);
+	FUZZ_CHECK(echo(s, true));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct fuzz_in in = fuzz_input(data, len);
+	struct session s = { .card = NULL };
+	struct sim_dev *d = fuzz_reader(&in, &s.protocol, &s.card);
+	uint8_t first = fuzz_u8(&in);
+	bool works;
+
+	fuzz_rig_begin();
+	fake_usb_add(d);
+	/* A reader that does not work without faults has nothing to be tested here. */
+	works = fuzz_rig_open(0) == IFD_SUCCESS;
+	if (works && first & 1) {
+		IFDHCloseChannel(fuzz_lun(0));
+		fuzz_fail_alloc(first >> 1, false);
+		fuzz_rig_open(0);
+		fuzz_fail_alloc(0, false);
+	}
+	for (unsigned i = 0; works && i < STEPS && in.left; i++)
+		step(&s, &in);
+	if (works)
+		works_again(&s);
+	fuzz_rig_end();
+	return 0;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef FUZZ_SESSION_H
+#define FUZZ_SESSION_H
+
+#include "fuzz/fuzz_rig.h"
+#include "sim/sim_card.h"
+#include "sim/sim_dev.h"
+
+/* The reader that the input names: a row of the reader table, with a card that fits it in each slot. */
+struct sim_dev *fuzz_reader(struct fuzz_in *in, unsigned *protocol, const char **card);
+
+#endif

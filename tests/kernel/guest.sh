@@ -1,0 +1,124 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Inside the virtual machine, as its process 1: udevd, pcscd with the tested bundle, readers over USB/IP. The scripts
+# of tests/e2e run as they are; what plugs, unplugs and resets readers for them is "sim".
+# Results go to the second serial line, one "ok" or "not ok" a case.
+
+. "$1"
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+HOME=/root
+LC_ALL=C.UTF-8
+PYTHONDONTWRITEBYTECODE=1
+export PATH HOME LC_ALL PYTHONDONTWRITEBYTECODE top build
+here=$top/tests/kernel
+run=/run/kernel
+results=/dev/ttyS1
+
+start_system()
+{
+	mount -t proc proc /proc
+	mount -t sysfs sys /sys
+	mkdir -p /dev/pts /dev/shm
+	mount -t devpts devpts /dev/pts
+	mount -t tmpfs run /run
+	mkdir -p $run /run/udev/rules.d /run/ccid-sim
+	stty -F $results raw -echo 115200
+	exec > $results 2>&1
+	ip link set lo up
+	hostname kernel
+	# The host's root has no modules for this kernel; overlay and links make it so.
+	mkdir -p /lib/modules
+	[ -d "/lib/modules/$release" ] || ln -s "$modules" "/lib/modules/$release"
+	# Only the rules that are tested: the host may have older ones of the same kind.
+	rm -f /usr/lib/udev/rules.d/*ccid*.rules /etc/udev/rules.d/*ccid*.rules
+	cp "$build/readers/92_pcscd_ccid.rules" /run/udev/rules.d/
+	# Rules that look at disks and consoles only cost time here.
+	mkdir -p /etc/udev/rules.d
+	for rule in 60-persistent-storage 73-special-net-names 75-net-description 80-net-setup-link 60-sensor; do
+		ln -sf /dev/null /etc/udev/rules.d/$rule.rules
+	done
+	/lib/systemd/systemd-udevd --daemon || echo "not ok - udevd starts"
+	modprobe vhci-hcd || echo "not ok - vhci-hcd loads"
+	udevadm settle
+}
+
+uptime_of() { cut -d' ' -f1 /proc/uptime; }
+
+# with_readers FILE: a simulator that serves FILE, its plugged readers attached.
+with_readers()
+{
+	"$build/ccid-sim" usbip -c $run/socket "$1" > $run/sim.log 2>&1 &
+	sim_pid=$!
+	until grep -q USB/IP $run/sim.log; do
+		kill -0 $sim_pid 2> /dev/null || { cat $run/sim.log; return 1; }
+		sleep 0.05
+	done
+	"$CCID_SIM" attach-all
+}
+
+without_readers()
+{
+	kill $sim_pid
+	wait $sim_pid
+	udevadm settle
+}
+
+# e2e SCRIPT FILE: one script of tests/e2e on the readers of FILE. Its plan is checked: a script that broke off fails.
+e2e()
+{
+	echo "# == $1 at $(uptime_of) s"
+	with_readers "$top/tests/e2e/readers/$2" || { echo "not ok - $1: its readers"; return; }
+	E2E_INSIDE=1 E2E_REQUIRED=1 E2E_LOG_LINES=60 abs_top_srcdir=$top abs_top_builddir=$build \
+		sh "$top/tests/e2e/$1" > $run/out 2>&1
+	sed "s,^\(not ok\|ok\) [0-9]* - ,\1 - $1: ," $run/out
+	planned=$(sed -n 's/^1\.\.//p' $run/out)
+	[ "$(grep -c '^\(not \)\?ok ' $run/out)" = "$planned" ] || echo "not ok - $1: came to its end"
+	without_readers
+	umount "$drop" 2> /dev/null
+	rm -rf /run/ccid-sim/e2e /run/pcscd
+}
+
+test_readers() { e2e test_readers.sh levels.sim; }
+test_apdu() { e2e test_apdu.sh levels.sim; }
+test_levels() { e2e test_levels.sh every-level.sim; }
+test_card() { e2e test_card.sh single.sim; }
+test_slots() { e2e test_slots.sh slots.sim; }
+test_hotplug() { e2e test_hotplug.sh single.sim; }
+test_reset() { e2e test_reset.sh single.sim; }
+test_pin() { e2e test_pin.sh pin.sim; }
+
+# What only a kernel can show.
+test_kernel()
+{
+	echo "# == kernel.py at $(uptime_of) s"
+	with_readers "$here/kernel.sim" || { echo "not ok - kernel.py: its readers"; return; }
+	mkdir -p $run/drop
+	rm -rf $run/drop/*
+	cp -RL "$build/ifd-ccid.bundle" $run/drop/
+	mount --bind $run/drop "$drop"
+	python3 "$here/kernel.py" > $run/out 2>&1
+	status=$?
+	sed 's,^\(not ok\|ok\) [0-9]* - ,\1 - kernel.py: ,' $run/out
+	[ $status -eq 0 ] || echo "not ok - kernel.py ended with status $status"
+	umount "$drop"
+	without_readers
+}
+
+start_system
+CCID_SIM=$here/sim
+CCID_SIM_TABLE=$top/readers/reader_descriptors.tsv
+CCID_SIM_SOCKET=$run/socket
+CCID_BUNDLE_DIR=$build/ifd-ccid.bundle
+drop=$(pkg-config libpcsclite --variable=usbdropdir 2> /dev/null || echo /usr/lib/pcsc/drivers)
+export CCID_SIM CCID_SIM_TABLE CCID_SIM_SOCKET CCID_BUNDLE_DIR PYTHONPATH="$top/tests/e2e" run drop
+[ -e "$CCID_SIM_SOCKET" ] && rm "$CCID_SIM_SOCKET"
+echo "# Linux $(uname -r), up since $(uptime_of) s"
+for each in ${tests:-kernel readers card slots hotplug reset pin levels}; do
+	"test_$each"
+done
+echo "# at $(uptime_of) s"
+echo KERNEL-DONE
+sync
+sleep 0.2
+echo o > /proc/sysrq-trigger
+sleep 60

@@ -1,0 +1,28 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The first program of the virtual machine: the host's root, read-only, under a layer that takes what is written.
+
+bb=/bin/busybox
+stop()
+{
+	echo "init: $*" > /dev/console
+	$bb sync
+	$bb poweroff -f
+}
+
+$bb mount -t proc proc /proc
+$bb mount -t devtmpfs dev /dev
+for module in /modules/*; do
+	$bb insmod "$module" || stop "cannot load $module"
+done
+$bb mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=524288,cache=loose host /lower || stop "no host"
+$bb mount -t tmpfs rw /rw
+$bb mkdir /rw/upper /rw/work
+$bb mount -t overlay -o lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work root /root || stop "no overlay"
+for conf in $($bb cat /proc/cmdline); do
+	case $conf in conf=*) conf=${conf#conf=} && break ;; esac
+done
+. "/root$conf"
+$bb mount --move /dev /root/dev
+$bb umount /proc
+exec $bb switch_root /root /bin/sh "$top/tests/kernel/guest.sh" "$conf" < /dev/console > /dev/console 2>&1

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What only a kernel can show: its own USB/IP client, usbfs, udev's rules, power management, other programs on the
+same device; and a reader that is QEMU's."""
+
+import errno
+import fcntl
+import glob
+import grp
+import os
+import re
+import signal
+import stat
+import struct
+import subprocess
+import threading
+
+os.environ["e2e_log"] = os.environ["run"] + "/pcscd.log"
+from e2e import *
+
+OK = b"\x90\x00"
+SIM = os.environ["build"] + "/ccid-sim"
+SINGLE = "Gemalto PC Twin Reader 00 00"
+DISCONNECT, CLAIM, RELEASE, IOCTL = 0x5516, 0x8004550f, 0x80045510, 0xc0105512
+pcscd = None
+context = None
+
+
+def run(*words):
+    r = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if r.returncode:
+        print("# %s: %d: %s" % (" ".join(words), r.returncode, r.stdout.replace("\n", "\n# ")))
+    return r.stdout
+
+
+def contents(path):
+    with open(path) as f:
+        return f.read().strip()
+
+
+def put(path, text):
+    with open(path, "w") as f:
+        f.write(text)
+
+
+def start(readers):
+    """Starts pcscd; returns the names once there are so many."""
+    global pcscd, context
+    for path in glob.glob("/run/pcscd/*"):
+        os.unlink(path)
+    with open(os.environ["e2e_log"], "w") as out:
+        pcscd = subprocess.Popen(["pcscd", "--foreground", "--debug", "--apdu"], stdout=out, stderr=out)
+    os.environ["pcscd_pid"] = str(pcscd.pid)
+    wait_for(lambda: scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)[0] == 0, 20)
+    context = Context()
+    return context.wait_readers(readers)
+
+
+def stop(sig=signal.SIGTERM):
+    pcscd.send_signal(sig)
+    return pcscd.wait(20)
+
+
+def device(i):
+    """The folder of reader i in sysfs."""
+    return "/sys/bus/usb/devices/" + wait_for(lambda: sim("busid", i))
+
+
+def node(i):
+    return "/dev/bus/usb/%03d/%03d" % tuple(int(contents(device(i) + "/" + n)) for n in ("busnum", "devnum"))
+
+
+def works(reader, name, seconds=20):
+    """The reader exchanges APDUs, at the latest after some seconds."""
+    last = [None]
+
+    def echo():
+        rv, card = context.connect(reader)
+        last[0] = rv_name(rv)
+        if rv:
+            return False
+        last[0] = card.apdu(short(0x14, le=200))
+        card.disconnect(scard.SCARD_UNPOWER_CARD)
+        return last[0] == pattern(200) + OK
+    ok(wait_for(echo, seconds), name, last[0])
+
+
+def find(word):
+    names = [n for n in context.readers() if word in n]
+    return names[0] if names else word
+
+
+def list_test():
+    run(SIM, "plug", "spare")
+    text = run("usbip", "list", "-r", "127.0.0.1")
+    ok(re.search(r"1-5: .*\(072f:90cc\)", text), "usbip list shows a reader", text)
+    ok("1-1:" not in text, "and none that is attached", text)
+    run(SIM, "unplug", "spare")
+    ok("1-5:" not in run("usbip", "list", "-r", "127.0.0.1"), "an unplugged one is not listed")
+
+
+def speed_test():
+    same([contents(device(i) + "/speed") for i in range(4)], ["12", "480", "12", "12"], "speeds")
+    found = [line for line in run("dmesg").split("\n")
+             if re.search(r"usb \d-.*(config \d|descriptor|endpoint|interface|string)", line)]
+    ok(not found, "the kernel finds nothing wrong with the descriptors", "\n".join(found))
+    real = contents_of(device(0) + "/descriptors")
+    same(real[:2], b"\x12\x01", "sysfs has the descriptors")
+
+
+def contents_of(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def rules_test():
+    for i in range(4):
+        s = os.stat(node(i))
+        same((grp.getgrgid(s.st_gid).gr_name, stat.S_IMODE(s.st_mode)), ("pcscd", 0o660), "rights of node %d" % i)
+        same(contents(device(i) + "/power/control"), "auto", "reader %d may sleep" % i)
+        same(contents(device(i) + "/power/persist"), "0", "reader %d does not persist" % i)
+
+
+def exchanges():
+    for reader in context.readers():
+        if context.has_card(reader):
+            ok(context.state(reader)[1][:1] == b"\x3b", "ATR: " + reader)
+            works(reader, "APDU: " + reader)
+    # whole packets of 512: the answer is 10 bytes of header, data, 2 of status
+    rv, card = context.connect(find("AU9540"))
+    same(rv, 0, "connect at high speed")
+    for n in (499, 500, 501, 1012, 16372, 65524, 65536):
+        same(card.apdu(extended(0x14, le=n)), pattern(n) + OK, "high speed: %d bytes come" % n)
+    for n in (494, 495, 496, 1007, 16367, 65519, 65535):
+        same(card.apdu(extended(0x12, 1, data=pattern(n))), OK, "high speed: %d bytes go" % n)
+    for n in (1, 255, 5000, 65535):
+        same(card.apdu(extended(0x16, data=pattern(n), le=65536)), pattern(n) + OK, "high speed: %d there and back" % n)
+    card.disconnect()
+
+
+def slow(reader, results):
+    own = Context()
+    rv, card = own.connect(reader, T1)
+    results.append(card.raw(short(0x18, 0x13, 0x88, b"\x01", 256))[0] if rv == 0 else rv)
+
+
+def in_mid_command(name, what):
+    results = []
+    thread = threading.Thread(target=slow, args=(SINGLE, results))
+    thread.start()
+    before = log().count("APDU: ")
+    ok(wait_for(lambda: log().count("APDU: ") > before), name + ": a command is under way")
+    what()
+    thread.join()
+    ok(results and results[0] != 0, name + ": the program is told", results)
+
+
+def restarts():
+    for sig in (signal.SIGKILL, signal.SIGTERM):
+        name = "pcscd ended by %s in mid-command" % sig.name
+        in_mid_command(name, lambda: stop(sig))
+        same(len(start(11)), 11, name + ": all readers are back")
+        works(SINGLE, name + ": it works")
+
+
+class Node:
+    """A device node that another program has open."""
+
+    def __init__(self, path):
+        self.fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def ioctl(self, request, argument):
+        try:
+            fcntl.ioctl(self.fd, request, argument)
+        except OSError as e:
+            return e.errno
+        return 0
+
+    def claim(self):
+        return self.ioctl(CLAIM, struct.pack("I", 0))
+
+    def release(self):
+        return self.ioctl(RELEASE, struct.pack("I", 0))
+
+    def disconnect(self):
+        """Takes the interface away from whatever driver has it."""
+        return self.ioctl(IOCTL, struct.pack("iiP", 0, DISCONNECT, 0))
+
+    def close(self):
+        os.close(self.fd)
+
+
+def second_program():
+    other = Node(node(0))
+    same(other.claim(), errno.EBUSY, "another program: the interface is pcscd's")
+    works(SINGLE, "another program: pcscd works on")
+    same(stop(), 0, "pcscd ends")
+    same(other.claim(), 0, "another program: the interface is to be had")
+    names = start(10)
+    same(len(names), 10, "another program has a reader: the others are there")
+    ok("claimed by another program" in log(), "another program: the log tells why")
+    other.close()
+    sim("unplug", 0)
+    sim("plug", 0)
+    same(len(context.wait_readers(11)), 11, "another program has let go: the reader is back")
+    reader = [n for n in context.readers() if n not in names][0]
+    works(reader, "another program has let go: it works")
+    return reader
+
+
+def thief(reader):
+    other = Node(node(0))
+    same(other.disconnect(), 0, "a thief takes the interface")
+    same(other.claim(), 0, "a thief has the interface")
+    rv, card = context.connect(reader)
+    rv = rv or card.raw(short(0x10))[0]
+    ok(rv != 0, "a thief has the interface: an error", rv_name(rv))
+    ok(pcscd_alive(), "a thief has the interface: pcscd lives")
+    other.close()
+    works(reader, "a thief has gone: it works")
+
+
+def unplug_at_work():
+    in_mid_command("unplugged at work", lambda: sim("unplug", 0))
+    same(len(context.wait_readers(10)), 10, "unplugged at work: the reader goes")
+    sim("plug", 0)
+    same(len(context.wait_readers(11)), 11, "plugged: it is back")
+    works(SINGLE, "plugged: it works")
+
+
+def reattach():
+    text = contents("/sys/devices/platform/vhci_hcd.0/status")
+    port = [line.split()[1] for line in text.split("\n") if line.split()[4:5] == ["00010003"]][0]
+    run("usbip", "detach", "-p", str(int(port)))
+    same(len(context.wait_readers(10)), 10, "detached: the reader goes")
+    ok(wait_for(lambda: "1-2:" in run("usbip", "list", "-r", "127.0.0.1")), "detached: it is listed again")
+    run("usbip", "attach", "-r", "127.0.0.1", "-b", "1-2")
+    same(len(context.wait_readers(11)), 11, "attached: it is back")
+    works(find("AU9540"), "attached: it works")
+
+
+def sleep_test():
+    """By itself the kernel lets a device sleep that nobody has open."""
+    for i in range(4):
+        put(device(i) + "/power/autosuspend_delay_ms", "0")
+        same(contents(device(i) + "/power/runtime_status"), "active", "reader %d: open, thus awake" % i)
+    same(stop(), 0, "pcscd ends")
+    for i in range(4):
+        status = device(i) + "/power/runtime_status"
+        ok(wait_for(lambda: contents(status) == "suspended"), "reader %d: sleeps" % i, contents(status))
+    same(len(start(11)), 11, "pcscd wakes the readers")
+    for word in ("00 00", "AU9540", "Rutoken"):
+        works(find(word), "awake, it works: " + word)
+
+
+def qemu_test():
+    for i in range(4):
+        sim("unplug", i)
+    same(context.wait_readers(0), [], "all are unplugged")
+    run("modprobe", "xhci-pci")
+    names = context.wait_readers(1)
+    ok(len(names) == 1 and "QEMU" in names[0], "QEMU's reader", names)
+    context.wait_card(names[0])
+    qemu_card(names[0], "QEMU's card")
+    # The whole machine goes to sleep: devices suspend, and five seconds later they resume.
+    put("/sys/power/pm_test", "devices")
+    put("/sys/power/state", "freeze")
+    names = context.wait_readers(1)
+    same(len(names), 1, "after the machine's sleep: QEMU's reader is there")
+    qemu_card(names[0], "after the machine's sleep")
+    path = [p for p in glob.glob("/sys/bus/usb/devices/*/product") if "CCID" in contents(p)][0]
+    where = [int(contents(os.path.dirname(path) + "/" + n)) for n in ("busnum", "devnum")]
+    run("usbreset", "%03d/%03d" % tuple(where))
+    qemu_card(names[0], "after usbreset")
+    run("modprobe", "-r", "xhci-pci")
+    same(context.wait_readers(0), [], "its bus is gone: no reader")
+    ok(pcscd_alive(), "pcscd lives")
+
+
+def qemu_card(reader, name):
+    """SELECT of a CAC's first PKI applet, which libcacard's card has."""
+    last = [None]
+
+    def select():
+        rv, card = context.connect(reader)
+        last[0] = rv_name(rv)
+        if rv:
+            return False
+        last[0] = card.apdu(short(0xA4, 4, 0, bytes.fromhex("a0000000790100"), cla=0))
+        same_atr = card.atr()[:1] == b"\x3b"
+        card.disconnect(scard.SCARD_UNPOWER_CARD)
+        return last[0][-2:] == OK and same_atr
+    ok(wait_for(select, 20), name + ": ATR and SELECT", last[0])
+
+
+list_test()
+same(len(start(11)), 11, "eleven readers")
+speed_test()
+rules_test()
+exchanges()
+unplug_at_work()
+restarts()
+thief(second_program())
+reattach()
+sleep_test()
+qemu_test()
+same(stop(), 0, "pcscd ends well")
+same(run(SIM, "complaints").strip(), "", "the simulator has nothing to complain about")

@@ -1,0 +1,147 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Boots Debian's kernel in a virtual machine and runs guest.sh in it: the driver under a real kernel, simulated
+# readers over USB/IP, and QEMU's own reader. The machine's root is this machine's, read-only.
+#	tests/kernel/run.sh [TEST...]	(functions of guest.sh without "test_"; default: all)
+# CHECK_KERNEL_TIMEOUT	seconds that the machine may run (default 900)
+# What is missing is installed when we are root, else named. Nothing is ever skipped.
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=${abs_top_srcdir:-$(cd "$here/../.." && pwd)}
+build=${abs_top_builddir:-$top}
+work=$build/check-kernel
+PATH=$PATH:/usr/sbin:/sbin
+export PATH
+
+fail()
+{
+	echo "check-kernel: $*" >&2
+	exit 1
+}
+
+# Packages and what of them is used. busybox-static has the name of busybox's program: asked for by its package.
+needs="qemu-system-x86:qemu-system-x86_64 usbip:usbip udev:udevadm kmod:depmod cpio:cpio usbutils:usbreset
+	libnss3-tools:certutil pcscd:pcscd pcsc-tools:pcsc_scan opensc:opensc-tool python3:/usr/bin/python3
+	binutils:ar xz-utils:xz"
+
+missing_packages()
+{
+	missing=
+	for need in $needs; do
+		command -v "${need#*:}" > /dev/null || missing="$missing ${need%%:*}"
+	done
+	/usr/bin/python3 -c 'import smartcard' 2> /dev/null || missing="$missing python3-pyscard"
+	[ "$(dpkg-query -W -f '${db:Status-Status}' busybox-static 2> /dev/null)" = installed ] ||
+		missing="$missing busybox-static"
+}
+
+missing_packages
+if [ -n "$missing" ] && [ "$(id -u)" -eq 0 ]; then
+	echo "# installing$missing"
+	# shellcheck disable=SC2086 # a list of words
+	{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } > /dev/null
+	missing_packages
+fi
+[ -z "$missing" ] || fail "needs these packages:$missing"
+[ -x "$build/ccid-sim" ] || fail "$build/ccid-sim is not built"
+[ -f "$build/ifd-ccid.bundle/Contents/Linux/libccid.so" ] || fail "$build/ifd-ccid.bundle is not built"
+
+mkdir -p "$work" || fail "cannot make $work"
+cd "$work" || exit 1
+
+# The kernel that Debian's linux-image-amd64 stands for; kept from run to run.
+fetch_kernel()
+{
+	image=$(apt-cache depends linux-image-amd64 2> /dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+	[ -n "$image" ] || fail "apt knows no linux-image-amd64 (apt-get update?)"
+	release=${image#linux-image-}
+	[ -f "kernel/$release.complete" ] && return
+	rm -rf kernel ./"$image"_*.deb
+	echo "# fetching $image"
+	apt-get download -q "$image" > fetch.log 2>&1 || fail "cannot download $image: $(tail -n 1 fetch.log)"
+	dpkg-deb -x ./"$image"_*.deb kernel || fail "cannot unpack $image"
+	rm -f ./"$image"_*.deb
+	depmod -b "$work/kernel" "$release" || fail "depmod failed"
+	touch "kernel/$release.complete"
+}
+
+# boot_modules NAME...: files of the modules and of what they need, in the order to load them.
+boot_modules()
+{
+	for module in "$@"; do
+		modprobe -d "$work/kernel" -S "$release" --show-depends "$module" | sed -n 's/^insmod //p'
+	done | awk '{ print $1 }' | awk '!seen[$0]++'
+}
+
+make_initramfs()
+{
+	rm -rf initramfs
+	mkdir -p initramfs/bin initramfs/modules initramfs/proc initramfs/sys initramfs/dev initramfs/lower \
+		initramfs/rw initramfs/root
+	cp "$(command -v busybox)" initramfs/bin/busybox
+	boot_modules virtio_pci 9pnet_virtio 9p overlay > modules.list
+	[ -s modules.list ] || fail "the kernel has not the modules to boot with"
+	n=100
+	while read -r file; do
+		cp "$file" "initramfs/modules/$n-${file##*/}" || fail "no $file"
+		n=$((n + 1))
+	done < modules.list
+	cp "$here/init.sh" initramfs/init
+	chmod +x initramfs/init
+	(cd initramfs && find . | cpio -o -H newc --quiet) | gzip -1 > initramfs.gz
+}
+
+# Three certificates: QEMU's emulated card wants them.
+make_card()
+{
+	[ -f card/complete ] && return
+	rm -rf card
+	mkdir card
+	head -c 256 /dev/urandom > card/noise
+	certutil -N -d sql:card --empty-password &&
+		for n in 1 2 3; do
+			certutil -S -d sql:card -s "CN=card $n" -n id$n -x -t CT,CT,CT -z card/noise -m $n || exit
+		done > card/log 2>&1 || fail "certutil failed: $(tail -n 1 card/log)"
+	touch card/complete
+}
+
+fetch_kernel
+make_initramfs
+make_card
+printf 'top=%s\nbuild=%s\nmodules=%s\nrelease=%s\ntests="%s"\n' "$top" "$build" "$work/kernel/lib/modules/$release" \
+	"$release" "$*" > guest.conf
+rm -f console.log results.log
+begin=$(date +%s)
+echo "# booting $release (console: $work/console.log)"
+timeout -k 10 "${CHECK_KERNEL_TIMEOUT:-900}" qemu-system-x86_64 -nodefaults -display none -no-reboot \
+	-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 \
+	-kernel "kernel/boot/vmlinuz-$release" -initrd initramfs.gz \
+	-append "console=ttyS0 loglevel=6 panic=-1 mitigations=off random.trust_cpu=on conf=$work/guest.conf" \
+	-serial file:console.log -serial file:results.log \
+	-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
+	-device qemu-xhci -device usb-ccid \
+	-device "ccid-card-emulated,backend=certificates,db=sql:$work/card,cert1=id1,cert2=id2,cert3=id3" \
+	> qemu.log 2>&1 &
+qemu=$!
+# Shows the results as they come.
+trap 'kill $qemu 2> /dev/null' EXIT
+: >> results.log
+tail -n +1 -s 0.5 --pid=$qemu -f results.log | sed -u "s/\r$//"
+wait $qemu
+status=$?
+trap - EXIT
+seconds=$(($(date +%s) - begin))
+passed=$(grep -c '^ok ' results.log)
+failed=$(grep -c '^not ok ' results.log)
+if ! tr -d '\r' < results.log | grep -qx 'KERNEL-DONE'; then
+	tail -n 20 console.log | sed 's/^/# /'
+	sed 's/^/# qemu: /' qemu.log
+	echo "not ok - the machine did not come to its end in $seconds s (status $status)"
+	failed=$((failed + 1))
+fi
+if grep -aE 'BUG:|WARNING:|Oops|Kernel panic|blocked for more than|KASAN' console.log | sed 's/^/# /' | grep .; then
+	echo "not ok - the kernel is content"
+	failed=$((failed + 1))
+fi
+echo "# kernel $release: $passed passed, $failed failed, 0 skipped, $seconds s"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The RPM packages: built from the package of "make dist" by contrib/ifd-ccid.spec, looked at by rpmlint, installed
+# into a folder and removed again. Works with Debian's rpm, too, where the build needs are Debian packages. TAP.
+#	tests/package/rpm.sh		TARBALL=FILE KEEP=1: see lib.sh
+#	RPMS=FOLDER			copies what was built there
+# shellcheck source=tests/package/lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=tools/setup.sh
+. "$top/tools/setup.sh"
+
+if command -v dpkg-query >/dev/null; then
+	# shellcheck disable=SC2086 # a list of words
+	need_packages $build_packages rpm rpmlint xz-utils >&2 || skip_all "the tools cannot be installed"
+	nodeps=--nodeps
+fi
+command -v rpmbuild >/dev/null || skip_all "rpmbuild is not installed"
+root=$work/root
+
+build() {
+	mkdir -p "$work/rpm/SOURCES" && cp "$work/$package.tar.xz" "$work/rpm/SOURCES/" &&
+		unpack "$work" &&
+		rpmbuild -ba ${nodeps:-} ${WITH_TESTS:---without tests} --define "_topdir $work/rpm" \
+			"$work/$package/contrib/ifd-ccid.spec" &&
+		mv "$work"/rpm/RPMS/*/*.rpm "$work"/rpm/SRPMS/*.rpm "$work/"
+}
+
+# What rpmlint finds here and why it is so: contrib/rpmlint.toml.
+look() {
+	rpmlint -c "$top/contrib/rpmlint.toml" "$work/$package/contrib/ifd-ccid.spec" "$work"/*.rpm >"$work/lint"
+	cat "$work/lint"
+	grep -q ' 0 errors, 0 warnings' "$work/lint"
+}
+
+# rpm in a database of its own; what the packages need of the system is not in it, and scripts do not run.
+rpm_there() {
+	rpm --root "$root" --nodeps --noscripts "$@"
+}
+
+binary_packages() {
+	find "$work" -maxdepth 1 -name '*.rpm' ! -name '*.src.rpm' ! -name '*-debug*'
+}
+
+install_all() {
+	mkdir -p "$root"
+	binary_packages | xargs rpm --root "$root" --nodeps --noscripts -i
+}
+
+whole() {
+	local contents
+
+	contents=$(dirname "$(find "$root" -path '*/ifd-ccid.bundle/Contents/Info.plist')") &&
+		sh "$top/tests/check/check_installed.sh" "$contents" Linux && rpm_there -V ifd-ccid
+}
+
+provides() {
+	rpm_there -q --provides ifd-ccid | grep -qx pcsc-ifd-handler &&
+		rpm_there -q --conflicts ifd-ccid | grep -qx pcsc-lite-ccid
+}
+
+removes_all() {
+	rpm_there -e ifd-ccid ccid-sim && ! find "$root" ! -type d ! -path '*/var/lib/rpm/*' \
+		! -path "$root$HOME/.rpmdb/*" ! -path '*/usr/lib/sysimage/rpm/*' | grep .
+}
+
+need "make dist" make_package
+need "rpmbuild" build
+check "rpmlint finds nothing" look
+[ -z "$RPMS" ] || cp "$work"/*.rpm "$RPMS/"
+need "the packages are installed" install_all
+check "they provide a driver and exclude the other one" provides
+check "what is installed is whole" whole
+check "removed, nothing is left" removes_all
+plan
