@@ -98,6 +98,8 @@ static bool echo(struct session *s, bool must_be_right)
 	rc = fuzz_apdu(0, apdu, sizeof apdu, &room, &n);
 	if (rc == IFD_SUCCESS && n == 2 && room.p[0] == 0x61) {
 		get[4] = room.p[1];
+		fuzz_room_end(&room);
+		room = fuzz_room(64);
 		rc = fuzz_apdu(0, get, sizeof get, &room, &n);
 	}
 	if (rc == IFD_SUCCESS && n == 22 && must_be_right)

@@ -53,13 +53,21 @@ with_readers()
 		kill -0 $sim_pid 2> /dev/null || { cat $run/sim.log; return 1; }
 		sleep 0.05
 	done
-	"$CCID_SIM" attach-all
+	"$CCID_SIM" attach-all && return
+	without_readers
+	return 1
 }
 
 without_readers()
 {
 	kill $sim_pid
 	wait $sim_pid
+	# until the kernel has let go of the last one (column "sta": 4 is a free port)
+	tries=0
+	while awk '$3 ~ /^0/ && $3 != "004"' /sys/devices/platform/vhci_hcd.0/status* | grep -q . && [ $tries -lt 100 ]; do
+		tries=$((tries + 1))
+		sleep 0.05
+	done
 	udevadm settle
 }
 
