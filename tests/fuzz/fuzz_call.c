@@ -40,7 +40,7 @@ RESPONSECODE fuzz_power(unsigned k, DWORD action, uint8_t *atr, DWORD *len)
 	rc = IFDHPowerICC(fuzz_lun(k), action, room.p, len);
 	FUZZ_CHECK(*len <= 33);
 	FUZZ_CHECK(*len == 0 || (rc == IFD_SUCCESS && action != IFD_POWER_DOWN));
-	FUZZ_CHECK(rc != IFD_SUCCESS || action == IFD_POWER_DOWN || *len >= 2);
+	FUZZ_CHECK(rc != IFD_SUCCESS || action == IFD_POWER_DOWN || *len >= 1);
 	fuzz_room_unused(&room, *len);
 	check_said(&room, *len);
 	memcpy(atr, room.p, *len);

@@ -167,6 +167,9 @@ static void works_again(struct session *s)
 	fake_usb_lock();
 	sim_dev_fault(fake_usb_dev(0), "clear", err, sizeof err);
 	fake_usb_unlock();
+	/* the bus keeps the descriptors that were there when it was plugged in */
+	if (s->replugged || s->data_faults)
+		fake_usb_unplug(0);
 	fake_usb_plug(0);
 	move_card(s, false);
 	move_card(s, true);

@@ -40,12 +40,15 @@ fresh_debian() {
 		cp "$top/tests/package/in_debian.sh" "$root/packages/"
 }
 
-# inside COMMAND...: in the fresh Debian, with its own mounts and processes, which end with the command.
+# inside COMMAND...: in the fresh Debian, with its own mounts and processes, which end with the command. Its folder
+# becomes the root of the mounts, as the simulator wants to have one.
 inside() {
 	unshare --mount --pid --fork sh -c '
 		root=$1; shift
-		mount --make-rprivate / && mount -t proc proc "$root/proc" && mount --rbind /sys "$root/sys" &&
-			exec chroot "$root" env -i HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive \
+		mount --make-rprivate / && mount --rbind "$root" "$root" && cd "$root" &&
+			mount -t proc proc proc && mount --rbind /sys sys && mount --rbind /dev dev &&
+			pivot_root . . && umount -l . && cd / &&
+			exec env -i HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive \
 			PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"' sh "$root" "$@"
 }
 

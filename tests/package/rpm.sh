@@ -12,7 +12,9 @@
 if command -v dpkg-query >/dev/null; then
 	# shellcheck disable=SC2086 # a list of words
 	need_packages $build_packages rpm rpmlint xz-utils >&2 || skip_all "the tools cannot be installed"
-	nodeps=--nodeps
+	# Debian's rpm neither strips nor compresses unless it is told.
+	debian=(--nodeps --define "__os_install_post /usr/lib/rpm/brp-compress %{nil}
+		/usr/lib/rpm/brp-strip /usr/bin/strip %{nil}")
 fi
 command -v rpmbuild >/dev/null || skip_all "rpmbuild is not installed"
 root=$work/root
@@ -20,7 +22,7 @@ root=$work/root
 build() {
 	mkdir -p "$work/rpm/SOURCES" && cp "$work/$package.tar.xz" "$work/rpm/SOURCES/" &&
 		unpack "$work" &&
-		rpmbuild -ba ${nodeps:-} ${WITH_TESTS:---without tests} --define "_topdir $work/rpm" \
+		rpmbuild -ba "${debian[@]}" ${WITH_TESTS:---without tests} --define "_topdir $work/rpm" \
 			"$work/$package/contrib/ifd-ccid.spec" &&
 		mv "$work"/rpm/RPMS/*/*.rpm "$work"/rpm/SRPMS/*.rpm "$work/"
 }
@@ -32,9 +34,9 @@ look() {
 	grep -q ' 0 errors, 0 warnings' "$work/lint"
 }
 
-# rpm in a database of its own; what the packages need of the system is not in it, and scripts do not run.
+# rpm in a database of its own. What the packages need of the system is not in it, and scripts do not run there.
 rpm_there() {
-	rpm --root "$root" --nodeps --noscripts "$@"
+	rpm --root "$root" "$@"
 }
 
 binary_packages() {
@@ -43,14 +45,14 @@ binary_packages() {
 
 install_all() {
 	mkdir -p "$root"
-	binary_packages | xargs rpm --root "$root" --nodeps --noscripts -i
+	binary_packages | xargs rpm --root "$root" -i --nodeps --noscripts
 }
 
 whole() {
 	local contents
 
 	contents=$(dirname "$(find "$root" -path '*/ifd-ccid.bundle/Contents/Info.plist')") &&
-		sh "$top/tests/check/check_installed.sh" "$contents" Linux && rpm_there -V ifd-ccid
+		sh "$top/tests/check/check_installed.sh" "$contents" Linux && rpm_there -V --nodeps ifd-ccid
 }
 
 provides() {
@@ -59,7 +61,7 @@ provides() {
 }
 
 removes_all() {
-	rpm_there -e ifd-ccid ccid-sim && ! find "$root" ! -type d ! -path '*/var/lib/rpm/*' \
+	rpm_there -e --noscripts ifd-ccid ccid-sim && ! find "$root" ! -type d ! -path '*/var/lib/rpm/*' \
 		! -path "$root$HOME/.rpmdb/*" ! -path '*/usr/lib/sysimage/rpm/*' | grep .
 }
 
