@@ -145,7 +145,8 @@ static void swap_card(unsigned reader, unsigned slot)
 	fake_usb_unlock();
 	nap_ms(10);
 	fake_usb_lock();
-	sim_dev_insert(fake_usb_dev(reader), 0, slot, slot == 1 || slot == 5 ? "t0" : "t1", clock_now(), err, sizeof err);
+	sim_dev_insert(fake_usb_dev(reader), 0, slot, slot == 1 || slot == 5 ? "t0" : "t1", clock_now(), err,
+		       sizeof err);
 	fake_usb_unlock();
 }
 
