@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /* All of the opening, so that a foreign device is told within 3 s. */
-#define OPEN_MS 2900
+#define OPEN_MS 2700
 #define FIRST_ANSWER_MS 2000
 #define SLOW_PROBE_MS 1000
 #define SPEED_SETTLE_MS 250

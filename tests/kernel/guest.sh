@@ -77,8 +77,8 @@ e2e()
 	echo "# == $1 at $(uptime_of) s"
 	with_readers "$top/tests/e2e/readers/$2" || { echo "not ok - $1: its readers"; return; }
 	E2E_INSIDE=1 E2E_REQUIRED=1 E2E_LOG_LINES=60 abs_top_srcdir=$top abs_top_builddir=$build \
-		sh "$top/tests/e2e/$1" > $run/out 2>&1
-	sed "s,^\(not ok\|ok\) [0-9]* - ,\1 - $1: ," $run/out
+		sh "$top/tests/e2e/$1" 2>&1 | tee $run/out |
+		sed -u "s,^\(not ok\|ok\) [0-9]* - ,\1 - $1: ,"
 	planned=$(sed -n 's/^1\.\.//p' $run/out)
 	[ "$(grep -c '^\(not \)\?ok ' $run/out)" = "$planned" ] || echo "not ok - $1: came to its end"
 	without_readers
@@ -104,10 +104,8 @@ test_kernel()
 	rm -rf $run/drop/*
 	cp -RL "$build/ifd-ccid.bundle" $run/drop/
 	mount --bind $run/drop "$drop"
-	python3 "$here/kernel.py" > $run/out 2>&1
-	status=$?
-	sed 's,^\(not ok\|ok\) [0-9]* - ,\1 - kernel.py: ,' $run/out
-	[ $status -eq 0 ] || echo "not ok - kernel.py ended with status $status"
+	{ python3 "$here/kernel.py" 2>&1 || echo "not ok 0 - came to its end"; } |
+		sed -u 's,^\(not ok\|ok\) [0-9]* - ,\1 - kernel.py: ,'
 	umount "$drop"
 	without_readers
 }
