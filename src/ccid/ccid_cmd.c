@@ -14,6 +14,7 @@ enum {
 	BERROR_SLOT_BUSY = 0xE0,
 	BERROR_PIN_CANCELLED = 0xEF,
 	BERROR_PIN_TIMEOUT = 0xF0,
+	BERROR_ABORTED = 0xFF,
 };
 
 /* What goes out and what must come back. */
@@ -177,14 +178,16 @@ static enum ccid_err resync(struct ccid_slot *cs)
 		err = round_trip_once(cs, &abort, &d, &a, &lost);
 	if (is_over(err))
 		return err;
-	if (lost) {
+	cs->bError = 0;
+	if (err != CCID_OK) {
 		/* Readers without ABORT: an answer to anything shows that they listen again. */
 		d = deadline_in_ms(RESYNC_MS);
 		err = round_trip_once(cs, &status, &d, &a, &lost);
 	}
 	if (is_over(err))
 		return err;
-	cs->needs_resync = lost || err == CCID_ERR_TIMEOUT;
+	/* "Aborted" is what a reader says to all but the other half of an ABORT that it still misses. */
+	cs->needs_resync = lost || err == CCID_ERR_TIMEOUT || cs->bError == BERROR_ABORTED;
 	return cs->needs_resync ? CCID_ERR_COMM : CCID_OK;
 }
 
@@ -219,6 +222,10 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, s
 		LOG(LOG_INFO, &cs->log, "%s ended without its answer (%s): resynchronising",
 		    ccid_message_name(c->type), err_name(err));
 		resync(cs);
+	} else if (err != CCID_OK && cs->bError == BERROR_ABORTED) {
+		/* Nobody did: half of an ABORT of before got lost, perhaps another program's. */
+		resync(cs);
+		cs->bError = BERROR_ABORTED;
 	}
 	return err;
 }

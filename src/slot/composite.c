@@ -3,13 +3,13 @@
 
 #ifdef ENABLE_COMPOSITE_AS_MULTISLOT
 
-enum ccid_err composite_resolve(struct usb_name *name, unsigned *number)
+enum ccid_err composite_resolve(struct usb_name *name, unsigned *number, const char *override)
 {
 	struct quirk_set q;
 
 	if (name->interface < 0)
 		return CCID_OK;
-	quirks_match(&q, name->idVendor, name->idProduct, 0, NULL);
+	quirks_match(&q, name->idVendor, name->idProduct, 0, override);
 	if (!quirk_has(&q, QUIRK_COMPOSITE))
 		return CCID_OK;
 	if (name->interface != q.composite_first || *number >= q.composite_count)
@@ -30,10 +30,11 @@ unsigned composite_slots(const struct reader *r)
 
 #else
 
-enum ccid_err composite_resolve(struct usb_name *name, unsigned *number)
+enum ccid_err composite_resolve(struct usb_name *name, unsigned *number, const char *override)
 {
 	(void)name;
 	(void)number;
+	(void)override;
 	return CCID_OK;
 }
 

@@ -20,7 +20,7 @@
 /* The environment of a set-uid program is not the administrator's. */
 static const char *environment(const char *name)
 {
-#if defined(__GLIBC__) || defined(HAVE_SECURE_GETENV)
+#ifdef HAVE_SECURE_GETENV
 	return secure_getenv(name);
 #else
 	return getenv(name);

@@ -43,7 +43,7 @@ enum ccid_err slot_recover(struct slot *s, enum ccid_err err)
 	forget_card(s);
 	s->ccid.needs_resync = false;
 	err = t->ops->reopen(t, &d);
-	return err == CCID_OK ? CCID_ERR_COMM : CCID_ERR_NO_DEVICE;
+	return err == CCID_OK || err == CCID_ERR_BUSY ? CCID_ERR_COMM : CCID_ERR_NO_DEVICE;
 }
 
 /* True once after the reader was opened again behind our back. */

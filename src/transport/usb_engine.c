@@ -403,7 +403,8 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 		usb_intr_wake_all(u);
 		LOG(LOG_INFO, &u->t.log, "the reader was reset: opened again");
 	} else {
-		u->gone = true;
+		/* Another program that took the interface gives it back one day: lost until then. */
+		u->gone = err != CCID_ERR_BUSY;
 		usb_intr_wake_all(u);
 	}
 	pthread_mutex_unlock(&u->lock);

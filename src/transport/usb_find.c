@@ -230,17 +230,13 @@ enum ccid_err usb_bus_path(const struct transport *t, char *out, size_t cap)
 	return err;
 }
 
-int usb_wrap_node(libusb_context *ctx, int fd, const struct usb_name *name, libusb_device_handle **handle)
+/* By libusb's list of devices, for systems whose nodes libusb cannot be handed. */
+static int open_by_address(libusb_context *ctx, const struct usb_name *name, libusb_device_handle **handle)
 {
-#if LIBUSB_API_VERSION >= 0x01000107 && defined(__linux__)
-	(void)name;
-	return libusb_wrap_sys_device(ctx, fd, handle);
-#else
 	libusb_device **list;
 	ssize_t n = libusb_get_device_list(ctx, &list);
 	int rc = LIBUSB_ERROR_NO_DEVICE;
 
-	(void)fd;
 	for (ssize_t i = 0; i < n && rc == LIBUSB_ERROR_NO_DEVICE; i++) {
 		if (libusb_get_bus_number(list[i]) == name->bus &&
 		    libusb_get_device_address(list[i]) == name->address)
@@ -249,5 +245,15 @@ int usb_wrap_node(libusb_context *ctx, int fd, const struct usb_name *name, libu
 	if (n >= 0)
 		libusb_free_device_list(list, 1);
 	return rc;
+}
+
+int usb_wrap_node(libusb_context *ctx, int fd, const struct usb_name *name, libusb_device_handle **handle)
+{
+#ifdef HAVE_LIBUSB_WRAP_SYS_DEVICE
+	if (fd >= 0)
+		return libusb_wrap_sys_device(ctx, fd, handle);
+#else
+	(void)fd;
 #endif
+	return open_by_address(ctx, name, handle);
 }

@@ -20,8 +20,8 @@ enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_
 /* The first device on any bus that fits rq->name's ids (0: any with a CCID interface) and is not taken. */
 enum ccid_err usb_find_first(const struct usb_open_request *rq, struct usb_name *found);
 
-/* An open node -> a libusb handle; on systems without libusb_wrap_sys_device() the device is looked up by
- * bus and address. Returns a libusb error code. */
+/* An open node -> a libusb handle. Without a node (fd is -1), and where configure found no
+ * libusb_wrap_sys_device(), the device is looked up by bus and address. Returns a libusb error code. */
 int usb_wrap_node(libusb_context *ctx, int fd, const struct usb_name *name, libusb_device_handle **handle);
 
 #endif

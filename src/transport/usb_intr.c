@@ -187,6 +187,9 @@ enum ccid_err usb_wait_change(struct transport *t, uint8_t slot, const struct de
 			s->stop = false;
 			break;
 		}
+		/* Nothing will be told: who looks opens it again. */
+		if (u->lost && !u->reopening)
+			break;
 		if (deadline_passed(d)) {
 			err = CCID_ERR_TIMEOUT;
 			break;

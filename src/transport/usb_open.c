@@ -46,7 +46,7 @@ void usb_host_free(struct usb_host *host)
 static enum ccid_err open_node(struct usb_transport *u)
 {
 	u->fd = usb_node_open(u->name.node);
-	if (u->fd >= 0)
+	if (u->fd >= 0 || errno == ENOSYS)
 		return CCID_OK;
 	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
 		return CCID_ERR_NO_DEVICE;
@@ -64,7 +64,8 @@ static enum ccid_err open_handle(struct usb_transport *u)
 	rc = usb_wrap_node(u->pump->ctx, u->fd, &u->name, &u->handle);
 	if (rc == 0)
 		return CCID_OK;
-	usb_node_close(u->fd);
+	if (u->fd >= 0)
+		usb_node_close(u->fd);
 	u->fd = -1;
 	u->handle = NULL;
 	if (rc == LIBUSB_ERROR_NO_DEVICE || rc == LIBUSB_ERROR_NOT_FOUND || rc == LIBUSB_ERROR_IO)

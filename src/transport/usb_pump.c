@@ -9,7 +9,7 @@
 
 enum ccid_err pump_init(struct pump *p)
 {
-#if LIBUSB_API_VERSION >= 0x0100010A
+#if defined(HAVE_LIBUSB_WRAP_SYS_DEVICE) && LIBUSB_API_VERSION >= 0x0100010A
 	/* pcscd does the hot-plugging and names the node: no enumeration, no monitor thread. Only
 	 * for this context: other drivers in the process have their own. */
 	struct libusb_init_option quiet = { .option = LIBUSB_OPTION_NO_DEVICE_DISCOVERY };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* IFDHControl on readers with a PIN pad. Input: reader, level, card; then keys, faults and controls in turn, with any code
- * and any bytes in and any room for the answer. Then the reader works as before. */
+/* IFDHControl on readers with a PIN pad. Input: reader, level, card; then keys, faults and controls in turn, with any
+ * code, any bytes in and any room for the answer. Then the reader works as before. */
 #include "fuzz/fuzz_rig.h"
 
 #include <stdio.h>
@@ -16,13 +16,14 @@ static const char *const ids[] = {
 	"046a:003e", "0b97:7762", "08e6:4433", "072f:90d2", "04e6:5290", "0bf8:1006", "0c4b:0300", "413c:2101",
 };
 
-static const char *const keys[] = { "1234\n", "1234\n1234\n", "1234\n5678\n5678\n", "\033", "", "123456789012345678\n", "\n",
-				    "12\03334\n" };
+static const char *const keys[] = { "1234\n", "1234\n1234\n", "1234\n5678\n5678\n", "\033", "", "123456789012345678\n",
+				    "\n", "12\03334\n" };
 
 static const char *const faults[] = {
-	"pin-short value=0", "pin-short value=1", "pin-short value=3", "pin-cancelled", "pin-timeout", "pin-wtx value=2",
-	"escape-claims value=30", "escape-long value=600", "escape-long", "error msg=69 value=0", "silent msg=69",
-	"endless-extension msg=69", "wrong-type msg=6b", "length-more msg=69 value=9", "short-answer msg=69", "clear",
+	"pin-short value=0", "pin-short value=1", "pin-short value=3", "pin-cancelled", "pin-timeout",
+	"pin-wtx value=2", "escape-claims value=30", "escape-long value=600", "escape-long", "error msg=69 value=0",
+	"silent msg=69", "endless-extension msg=69", "wrong-type msg=6b", "length-more msg=69 value=9", "short-answer msg=69",
+	"clear",
 };
 
 static struct sim_dev *build(uint8_t id, uint8_t kind)

@@ -11,7 +11,8 @@
 static const char plist[] =
 	"<plist version=\"1.0\"><dict><key>ifdLogLevel</key><string>15</string><key>ifdDriverOptions</key>"
 	"<string>0x0005</string><key>ifdVendorID</key><array><string>0x1</string></array><key>ifdProductID</key>"
-	"<array><string>0x1</string></array><key>ifdFriendlyName</key><array><string>x</string></array></dict></plist>\n";
+	"<array><string>0x1</string></array><key>ifdFriendlyName</key><array><string>x</string></array></dict>"
+	"</plist>\n";
 
 static const char *const folders[] = { "", ("/" BUNDLE), "/Contents" };
 

@@ -113,7 +113,8 @@ static void next_piece(void)
 	line.due = clock_now() + (delay & 0x80 ? (delay & 0x7Fu) * 100u : delay) * MS;
 	line.piece = (struct fuzz_in){ p, n };
 	if ((kind & 0xC0) == 0x40 && line.sent_len >= 13) {
-		static const uint8_t types[16] = { 0, 0x82, 0x80, 0x81, 0, 0x81, 0, 0, 0, 0x80, 0, 0x83, 0x82, 0x82, 0, 0x80 };
+		static const uint8_t types[16] = { 0, 0x82, 0x80, 0x81, 0, 0x81, 0, 0,
+						   0, 0x80, 0, 0x83, 0x82, 0x82, 0, 0x80 };
 
 		m[0] = types[line.sent[2] & 15];
 		m[5] = line.sent[7];
@@ -207,8 +208,9 @@ static void command(struct transport *t, struct fuzz_in *in, uint8_t seq)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	static const char *const names[] = { "/dev/ttyS0:GemPCTwin", "/dev/ttyS0:GemPCPinPad", "/dev/ttyS0:GemCoreSIMPro2",
-					     "/dev/ttyS0:GemCorePOSPro", "/dev/ttyS0", "/dev/ttyS0:SEC1210" };
+	static const char *const names[] = { "/dev/ttyS0:GemPCTwin", "/dev/ttyS0:GemPCPinPad",
+					     "/dev/ttyS0:GemCoreSIMPro2", "/dev/ttyS0:GemCorePOSPro",
+					     "/dev/ttyS0", "/dev/ttyS0:SEC1210" };
 	static const struct log_ctx log = { "serial", 0, NULL };
 	struct fuzz_in in = fuzz_input(data, len);
 	uint8_t kind = fuzz_u8(&in), nth = fuzz_u8(&in);

@@ -26,9 +26,10 @@ struct session {
 static bool is_around_data(const char *name)
 {
 	static const char *const names[] = {
-		"wrong-slot", "wrong-seq", "wrong-type", "stale", "duplicate", "zero-length", "short-answer", "length-more",
-		"overflow", "in-stall", "in-error", "no-zlp", "silent", "late-answer", "slow-answer", "time-extension",
-		"endless-extension", "error", "error-status", "unplug", "out-stall", "out-error", "out-nak",
+		"wrong-slot", "wrong-seq", "wrong-type", "stale", "duplicate", "zero-length", "short-answer",
+		"length-more", "overflow", "in-stall", "in-error", "no-zlp", "silent", "late-answer", "slow-answer",
+		"time-extension", "endless-extension", "error", "error-status", "unplug", "out-stall", "out-error",
+		"out-nak",
 		"control-stall", "unplug-control", "intr-short", "intr-long", "intr-unknown", "intr-overflow",
 		"intr-stall", "intr-flood", "hardware-error", "iccd-poll", "iccd-empty",
 	};
@@ -108,6 +109,17 @@ static bool echo(struct session *s, bool must_be_right)
 	return rc == IFD_SUCCESS && n == 22;
 }
 
+/* Power on, protocol, echo. */
+static bool works(struct session *s)
+{
+	DWORD protocol = s->protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, n = 0;
+	uint8_t atr[FUZZ_ATR_ROOM];
+
+	for (unsigned i = 0; i < 3 && n == 0; i++)
+		fuzz_power(0, IFD_POWER_UP, atr, &n);
+	return n > 0 && IFDHSetProtocolParameters(fuzz_lun(0), protocol, 0, 0, 0, 0) == IFD_SUCCESS && echo(s, true);
+}
+
 static void step(struct session *s, struct fuzz_in *in)
 {
 	uint8_t op = fuzz_u8(in), atr[FUZZ_ATR_ROOM], nth;
@@ -156,9 +168,7 @@ static void step(struct session *s, struct fuzz_in *in)
 /* All faults end, a fresh card is put in; a device that was away is opened again. */
 static void works_again(struct session *s)
 {
-	uint8_t atr[FUZZ_ATR_ROOM];
 	char err[200];
-	DWORD n = 0;
 
 	fuzz_fail_alloc(0, false);
 	fake_usb_fail_submit(0, 0);
@@ -178,12 +188,7 @@ static void works_again(struct session *s)
 			IFDHCloseChannel(fuzz_lun(k));
 		FUZZ_CHECK(fuzz_rig_open(0) == IFD_SUCCESS);
 	}
-	for (unsigned i = 0; i < 3 && n == 0; i++)
-		fuzz_power(0, IFD_POWER_UP, atr, &n);
-	FUZZ_CHECK(n > 0);
-	FUZZ_CHECK(IFDHSetProtocolParameters(fuzz_lun(0), s->protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0) ==
-		   IFD_SUCCESS);
-	FUZZ_CHECK(echo(s, true));
+	FUZZ_CHECK(works(s));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -192,21 +197,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct session s = { .card = NULL };
 	struct sim_dev *d = fuzz_reader(&in, &s.protocol, &s.card);
 	uint8_t first = fuzz_u8(&in);
-	bool works;
+	bool fit;
 
 	fuzz_rig_begin();
 	fake_usb_add(d);
 	/* A reader that does not work without faults has nothing to be tested here. */
-	works = fuzz_rig_open(0) == IFD_SUCCESS;
-	if (works && first & 1) {
+	fit = fuzz_rig_open(0) == IFD_SUCCESS && works(&s);
+	if (fit && first & 1) {
 		IFDHCloseChannel(fuzz_lun(0));
 		fuzz_fail_alloc(first >> 1, false);
 		fuzz_rig_open(0);
 		fuzz_fail_alloc(0, false);
 	}
-	for (unsigned i = 0; works && i < STEPS && in.left; i++)
+	for (unsigned i = 0; fit && i < STEPS && in.left; i++)
 		step(&s, &in);
-	if (works)
+	if (fit)
 		works_again(&s);
 	fuzz_rig_end();
 	return 0;

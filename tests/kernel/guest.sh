@@ -32,6 +32,8 @@ start_system()
 	# Only the rules that are tested: the host may have older ones of the same kind.
 	rm -f /usr/lib/udev/rules.d/*ccid*.rules /etc/udev/rules.d/*ccid*.rules
 	cp "$build/readers/92_pcscd_ccid.rules" /run/udev/rules.d/
+	# The group that the rules name; pcscd's package makes it where it runs without being root.
+	getent group pcscd > /dev/null || groupadd -r pcscd
 	# Rules that look at disks and consoles only cost time here.
 	mkdir -p /etc/udev/rules.d
 	for rule in 60-persistent-storage 73-special-net-names 75-net-description 80-net-setup-link 60-sensor; do
@@ -116,7 +118,7 @@ CCID_SIM_TABLE=$top/readers/reader_descriptors.tsv
 CCID_SIM_SOCKET=$run/socket
 CCID_BUNDLE_DIR=$build/ifd-ccid.bundle
 drop=$(pkg-config libpcsclite --variable=usbdropdir 2> /dev/null || echo /usr/lib/pcsc/drivers)
-export CCID_SIM CCID_SIM_TABLE CCID_SIM_SOCKET CCID_BUNDLE_DIR PYTHONPATH="$top/tests/e2e" run drop
+only=1; export only CCID_SIM CCID_SIM_TABLE CCID_SIM_SOCKET CCID_BUNDLE_DIR PYTHONPATH="$top/tests/e2e" run drop
 [ -e "$CCID_SIM_SOCKET" ] && rm "$CCID_SIM_SOCKET"
 echo "# Linux $(uname -r), up since $(uptime_of) s"
 for each in ${tests:-kernel readers card slots hotplug reset pin levels}; do

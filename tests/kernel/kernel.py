@@ -69,6 +69,11 @@ def node(i):
     return "/dev/bus/usb/%03d/%03d" % tuple(int(contents(device(i) + "/" + n)) for n in ("busnum", "devnum"))
 
 
+def show_log():
+    lines = [line for line in log().split("\n") if not re.search("winscard|SVCServiceRunLoop|RefReader", line)]
+    print("# " + "\n# ".join(lines[-80:]))
+
+
 def works(reader, name, seconds=20):
     """The reader exchanges APDUs, at the latest after some seconds."""
     last = [None]
@@ -81,7 +86,7 @@ def works(reader, name, seconds=20):
         last[0] = card.apdu(short(0x14, le=200))
         card.disconnect(scard.SCARD_UNPOWER_CARD)
         return last[0] == pattern(200) + OK
-    ok(wait_for(echo, seconds), name, last[0])
+    ok(wait_for(echo, seconds), name, last[0]) or show_log()
 
 
 def find(word):
@@ -92,7 +97,7 @@ def find(word):
 def list_test():
     run(SIM, "plug", "spare")
     text = run("usbip", "list", "-r", "127.0.0.1")
-    ok(re.search(r"1-5: .*\(072f:90cc\)", text), "usbip list shows a reader", text)
+    ok(re.search(r"1-5: .*\(072f:b000\)", text), "usbip list shows a reader", text)
     ok("1-1:" not in text, "and none that is attached", text)
     run(SIM, "unplug", "spare")
     ok("1-5:" not in run("usbip", "list", "-r", "127.0.0.1"), "an unplugged one is not listed")
@@ -101,7 +106,7 @@ def list_test():
 def speed_test():
     same([contents(device(i) + "/speed") for i in range(4)], ["12", "480", "12", "12"], "speeds")
     found = [line for line in run("dmesg").split("\n")
-             if re.search(r"usb \d-.*(config \d|descriptor|endpoint|interface|string)", line)]
+             if re.search(r"usb \d+-\d+: .*(config \d|descriptor|endpoint|interface|can't|unable|invalid)", line)]
     ok(not found, "the kernel finds nothing wrong with the descriptors", "\n".join(found))
     real = contents_of(device(0) + "/descriptors")
     same(real[:2], b"\x12\x01", "sysfs has the descriptors")
@@ -242,7 +247,8 @@ def sleep_test():
     """By itself the kernel lets a device sleep that nobody has open."""
     for i in range(4):
         put(device(i) + "/power/autosuspend_delay_ms", "0")
-        same(contents(device(i) + "/power/runtime_status"), "active", "reader %d: open, thus awake" % i)
+        status = device(i) + "/power/runtime_status"
+        ok(wait_for(lambda: contents(status) == "active"), "reader %d: open, thus awake" % i, contents(status))
     same(stop(), 0, "pcscd ends")
     for i in range(4):
         status = device(i) + "/power/runtime_status"
@@ -256,9 +262,10 @@ def qemu_test():
     for i in range(4):
         sim("unplug", i)
     same(context.wait_readers(0), [], "all are unplugged")
-    run("modprobe", "xhci-pci")
+    run("modprobe", "uhci-hcd")
     names = context.wait_readers(1)
-    ok(len(names) == 1 and "QEMU" in names[0], "QEMU's reader", names)
+    # known by its number, under the name that lists have for it
+    ok(len(names) == 1 and "433-Swap" in names[0], "QEMU's reader", names)
     context.wait_card(names[0])
     qemu_card(names[0], "QEMU's card")
     # The whole machine goes to sleep: devices suspend, and five seconds later they resume.
@@ -271,7 +278,7 @@ def qemu_test():
     where = [int(contents(os.path.dirname(path) + "/" + n)) for n in ("busnum", "devnum")]
     run("usbreset", "%03d/%03d" % tuple(where))
     qemu_card(names[0], "after usbreset")
-    run("modprobe", "-r", "xhci-pci")
+    run("modprobe", "-r", "uhci-hcd")
     same(context.wait_readers(0), [], "its bus is gone: no reader")
     ok(pcscd_alive(), "pcscd lives")
 
@@ -289,18 +296,21 @@ def qemu_card(reader, name):
         same_atr = card.atr()[:1] == b"\x3b"
         card.disconnect(scard.SCARD_UNPOWER_CARD)
         return last[0][-2:] == OK and same_atr
-    ok(wait_for(select, 20), name + ": ATR and SELECT", last[0])
+    ok(wait_for(select, 20), name + ": ATR and SELECT", last[0]) or show_log()
 
 
-list_test()
+only = os.environ.get("only")
+if not only:
+    list_test()
 same(len(start(11)), 11, "eleven readers")
-speed_test()
-rules_test()
-exchanges()
-unplug_at_work()
-restarts()
+if not only:
+    speed_test()
+    rules_test()
+    exchanges()
+    unplug_at_work()
+    restarts()
+    reattach()
 thief(second_program())
-reattach()
 sleep_test()
 qemu_test()
 same(stop(), 0, "pcscd ends well")

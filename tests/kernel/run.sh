@@ -116,10 +116,10 @@ echo "# booting $release (console: $work/console.log)"
 timeout -k 10 "${CHECK_KERNEL_TIMEOUT:-900}" qemu-system-x86_64 -nodefaults -display none -no-reboot \
 	-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 \
 	-kernel "kernel/boot/vmlinuz-$release" -initrd initramfs.gz \
-	-append "console=ttyS0 loglevel=6 panic=-1 mitigations=off random.trust_cpu=on conf=$work/guest.conf" \
+	-append "console=ttyS0 loglevel=7 panic=-1 mitigations=off random.trust_cpu=on conf=$work/guest.conf" \
 	-serial file:console.log -serial file:results.log \
 	-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
-	-device qemu-xhci -device usb-ccid \
+	-device piix3-usb-uhci -device usb-ccid \
 	-device "ccid-card-emulated,backend=certificates,db=sql:$work/card,cert1=id1,cert2=id2,cert3=id3" \
 	> qemu.log 2>&1 &
 qemu=$!

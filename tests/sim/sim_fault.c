@@ -58,7 +58,8 @@ void sim_fault_answer(struct sim_iface *f, const struct sim_cmd *c, struct sim_m
 	struct sim_fault *t;
 
 	for (t = f->d->faults; t; t = t->next) {
-		if (!t->kind->answer || (t->kind->only && t->kind->only != c->type))
+		/* of what another fault cut short nothing is left to change */
+		if (!t->kind->answer || (t->kind->only && t->kind->only != c->type) || m->len < SIM_HEADER)
 			continue;
 		if (strikes(t, f, c->slot, c->type))
 			t->kind->answer(t, &a);

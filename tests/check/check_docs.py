@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Do the documents say what is so? Links and files, options of configure, log lines, variables, flags and exit
+codes are compared with the sources; manual pages are formatted without complaint; the made documents are whole."""
+
+import glob
+import os
+import re
+import shutil
+import subprocess
+
+from tap import Tap
+
+TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", ".."))
+BUILD = os.environ.get("top_builddir", ".")
+PAGES = ("README.md", "HACKING.md", "SECURITY.md", "doc/from-libccid.md", "doc/scardcontrol.md",
+         "examples/README.md", "tests/bench/README.md", "contrib/debian/README.packaging.md")
+MADE = {"doc/readers.md", "doc/quirks.md"}
+
+
+def read(name):
+    with open(os.path.join(TOP, name), encoding="utf-8") as file:
+        return file.read()
+
+
+def exists(name):
+    return os.path.exists(os.path.join(TOP, name))
+
+
+def strings_of(text):
+    """The string literals of C, neighbours joined, escapes and conversions as they are printed."""
+    joined = re.sub(r'"\s*\n?\s*"', "", text)
+    return [s.replace('\\"', '"') for s in re.findall(r'"((?:\\.|[^"\\\n])*)"', joined)]
+
+
+def anchors(text):
+    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-")
+            for title in re.findall(r"^#+ (.*)$", text, re.M)}
+
+
+def dead_links(page, text):
+    faults = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = link.partition("#")
+        if re.match(r"[a-z]+:", link):
+            continue
+        target = os.path.normpath(os.path.join(os.path.dirname(page), path)) if path else page
+        if not exists(target) and target not in MADE:
+            faults.append(f"{page}: {link}: no such file")
+        elif anchor and anchor not in anchors(text if target == page else read(target)):
+            faults.append(f"{page}: {link}: no such heading")
+    return faults
+
+
+def unsaid_lines(readme, literals):
+    """Quotations in the column "what the log says" that no source writes."""
+    table = readme.partition("what the log says")[2].partition("\n\n")[0]
+    quotes = [q for row in table.split("\n")[1:] if row.count("|") > 3
+              for q in re.findall(r"`([^`]+)`", row.split("|")[2])]
+    faults = []
+    for quote in quotes:
+        # What the driver fills in is any text.
+        pieces = [p for p in re.split(r"/dev/\S+|Info\.plist|0xFE|PC_to_RDR_\w+", quote)
+                  if p.strip(" :.")]
+        for piece in pieces:
+            if not any(piece.strip(" .") in literal for literal in literals):
+                faults.append(f'"{quote}": nobody writes "{piece}"')
+    return faults if len(quotes) > 10 else ["the table is not found"]
+
+
+def options_of(configure):
+    names = re.findall(r"IFD_SWITCH\(\[([\w-]+)\]", configure) + \
+        re.findall(r"AC_ARG_(?:ENABLE|WITH)\(\[([\w-]+)\]", configure)
+    return sorted(set(names) - {"$1"})
+
+
+def check_options(tap, readme, configure):
+    told = set(re.findall(r"--(?:enable|disable|with)-([\w-]+)", readme))
+    real = set(options_of(configure))
+    tap.case("README: every option of configure", sorted(real - told))
+    tap.case("README: no option that is none", sorted(told - real))
+
+
+def formatted(page):
+    """What man and mandoc complain about."""
+    faults = []
+    if shutil.which("man"):
+        run = subprocess.run(["man", "--warnings=w", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False, text=True,
+                             env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "80", "MANROFFSEQ": ""})
+        faults += run.stderr.split("\n")[:-1]
+    if shutil.which("mandoc"):
+        run = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, check=False, text=True)
+        # The date is left out on purpose: it would be older than the text.
+        faults += [line for line in run.stdout.split("\n") if line and "missing date" not in line]
+    return faults
+
+
+def check_pages(tap, makefile):
+    pages = sorted(glob.glob(os.path.join(TOP, "doc", "*.[1-8]")) + glob.glob(os.path.join(TOP, "contrib", "*.[1-8]")))
+    if shutil.which("man") or shutil.which("mandoc"):
+        for page in pages:
+            tap.case(f"{os.path.relpath(page, TOP)}: formatted without complaint", formatted(page))
+    else:
+        tap.skip("manual pages are formatted without complaint", "neither man nor mandoc is installed")
+    have = {os.path.basename(page).rpartition(".")[0] for page in pages}
+    programs = {os.path.basename(p) for line in re.findall(r"^s?bin_(?:PROGRAMS|SCRIPTS) \+= (.+)$", makefile, re.M)
+                for p in line.split()}
+    tap.case("every installed program has its manual page", sorted(programs - have))
+    tap.case("every manual page is installed",
+             [p for p in pages if os.path.relpath(p, TOP) not in makefile])
+
+
+def check_words(tap, code):
+    page = read("doc/libccid.5")
+    variables = set(re.findall(r'environment\("(\w+)"\)', code))
+    tap.case("libccid(5): every variable of the environment",
+             sorted(v for v in variables if v not in page) if variables else ["none is found in src"])
+    sim = read("doc/ccid-sim.1").replace("\\-", "-")
+    faults = re.findall(r'^\t\{ "([a-z0-9-]+)",', read("tests/sim/sim_fault_kinds.c"), re.M)
+    tap.case("ccid-sim(1): every fault of readers", [f for f in faults if f".B {f}\n" not in sim] if faults else ["none is found"])
+
+
+def check_made(tap):
+    def made(name):
+        with open(os.path.join(BUILD, "doc", name), encoding="utf-8") as file:
+            return file.read()
+
+    rows = re.findall(r"^[0-9a-f]{4}:[0-9a-f]{4}:", read("readers/supported_readers.txt"), re.M)
+    have = re.findall(r"^\| [0-9a-f]{4}:[0-9a-f]{4} \|(?:[^|]|\\\|)*\|(?:[^|]*\|){5}$", made("readers.md"), re.M)
+    tap.case("readers.md: a row for each reader", [] if len(rows) == len(have) else [f"{len(have)} of {len(rows)}"])
+    table = read("src/quirks/quirks.def")
+    rows = re.findall(r"^(?:QUIRK|TOO_OLD)\(", table, re.M)
+    have = re.findall(r"^\| (?:[0-9a-f]{4}|any):(?:[0-9a-f]{4}|any) \|(?:[^|]*\|){4}$", made("quirks.md"), re.M)
+    tap.case("quirks.md: a row for each of the table", [] if len(rows) == len(have) else [f"{len(have)} of {len(rows)}"])
+    flags = [f.lower().replace("_", "-") for f in re.findall(r"^\tX\((\w+),", read("src/quirks/quirks.h"), re.M)]
+    told = re.findall(r"^\| `([\w-]+)` \|", made("quirks.md"), re.M)
+    tap.case("quirks.md: every flag", sorted(set(flags) ^ set(told)) if flags else ["none is found"])
+
+
+def check_versions(tap, configure):
+    version = re.search(r"AC_INIT\(\[ifd-ccid\], \[([\d.]+)\]", configure)[1]
+    tap.case("ChangeLog, Debian's changelog and the spec have the version of configure.ac",
+             [name for name, want in (("ChangeLog", f"Version {version} "),
+                                      ("contrib/debian/changelog", f"ifd-ccid ({version}-"),
+                                      ("contrib/ifd-ccid.spec", f" {version}\n")) if want not in read(name)])
+
+
+def show_that_rules_bite(tap):
+    tap.case("rules: a dead link is found", bool(dead_links("README.md", "[x](doc/nothing.md)")))
+    tap.case("rules: a dead anchor is found", bool(dead_links("README.md", "# One\n[x](#two)")))
+    tap.case("rules: a live anchor passes", dead_links("README.md", "# One two\n[x](#one-two)"))
+    table = "what the log says |\n" + "| a | `said` | b |\n" * 11
+    tap.case("rules: a log line that nobody writes is found", bool(unsaid_lines(table, ["other"])))
+    tap.case("rules: one that is written passes", unsaid_lines(table, ["is said so"]))
+
+
+def main():
+    tap = Tap()
+    configure, makefile, readme = read("configure.ac"), read("Makefile.am"), read("README.md")
+    code = "".join(read(os.path.relpath(f, TOP)) for f in glob.glob(os.path.join(TOP, "src", "*", "*.[ch]")))
+    pages = [page for page in PAGES if exists(page)]
+    tap.case("documents: links lead somewhere", [f for page in pages for f in dead_links(page, read(page))])
+    tap.case("README: the log lines are the driver's", unsaid_lines(readme, strings_of(code)))
+    check_options(tap, readme, configure)
+    check_pages(tap, makefile)
+    check_words(tap, code)
+    if os.path.exists(os.path.join(BUILD, "doc", "quirks.md")):
+        check_made(tap)
+    else:
+        tap.skip("documents that make writes", "not built here")
+    check_versions(tap, configure)
+    show_that_rules_bite(tap)
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()

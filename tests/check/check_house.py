@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The stairs of the house (HACKING.md): which folder of src/ may include what, and which file may use what only one
+system has. Each rule is also shown a text that breaks it."""
+
+import glob
+import os
+import re
+
+from tap import Tap
+
+TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", ".."))
+
+# A folder, and the folders it may include from beside its own.
+STAIRS = {
+    "util": (),
+    "proto": ("util",),
+    "quirks": ("util",),
+    "transport": ("quirks", "util"),
+    "ccid": ("transport", "quirks", "util"),
+    "slot": ("proto", "ccid", "transport", "quirks", "util"),
+    "ifdh": ("slot", "proto", "ccid", "transport", "quirks", "util"),
+    "tools": ("ccid", "transport", "quirks", "util"),
+}
+# Headers that may be used from a lower step, each with its reason.
+EXCEPTIONS = {
+    ("transport", "ccid/ccid_desc.h"): "data only: the descriptor that a transport reads from the device",
+    ("transport", "ccid/ccid_msg.h"): "data only: where dwLength, bSlot and bSeq are in a message",
+    ("quirks/quirk_hooks.h", "slot/slot.h"): "hooks act on the slot that calls them",
+}
+# What is not in POSIX.1-2008 or C11, and the only file that may have it. No test for a system by name:
+# configure looks for what is needed.
+ONLY_IN = (
+    (r"#\s*if.*\b(__linux__|__FreeBSD__|__OpenBSD__|__NetBSD__|__APPLE__)\b", ()),
+    (r"#\s*include\s*<(linux|asm)/", ()),
+    (r"#\s*include\s*<sys/(epoll|eventfd|timerfd|signalfd|inotify|prctl|sysmacros|syscall|random)\.h>", ()),
+    (r"\blibusb_wrap_sys_device\s*\(", ("transport/usb_find.c",)),
+    (r'"/sys/', ()),
+    (r'"/proc/', ()),
+    # Where the names of devices are read and written.
+    (r'"/dev/bus/usb', ("transport/usb_name.c", "transport/usb_find.c", "tools/ccid_parse.c")),
+    (r"\bsecure_getenv\s*\(", ("slot/config.c", "util/log.c")),
+    (r"\b(gettid|memfd_create|pthread_setname_np|ppoll|eventfd|epoll_\w+)\s*\(", ()),
+)
+
+
+def sources():
+    for file in sorted(glob.glob(os.path.join(TOP, "src", "*", "*.[chl]"))):
+        if not file.endswith("plist_lex.c"):
+            with open(file, encoding="utf-8") as text:
+                yield os.path.relpath(file, os.path.join(TOP, "src")), text.read()
+
+
+def includes(text):
+    return re.findall(r'^\s*#\s*include\s+"([^"]+)"', text, re.M)
+
+
+def climbs(name, text):
+    """Includes that go up the stairs."""
+    folder = name.split("/")[0]
+    if folder not in STAIRS:
+        return [f"{name}: the folder has no place on the stairs"]
+    return [f"{name}: includes {header}" for header in includes(text)
+            if "/" in header and header.split("/")[0] not in STAIRS[folder] + (folder,)
+            and (folder, header) not in EXCEPTIONS and (name, header) not in EXCEPTIONS]
+
+
+def without_comments(text):
+    return re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), text, flags=re.S)
+
+
+def strangers(name, text):
+    """What only one system has, outside the file that needs it."""
+    code = without_comments(text)
+    return [f"{name}:{code.count(chr(10), 0, match.start()) + 1}: {match[0].strip()}"
+            for pattern, files in ONLY_IN if name not in files for match in re.finditer(pattern, code)]
+
+
+def vendors(name, text):
+    """Code asks for a quirk, never for a vendor."""
+    if name.startswith(("quirks/", "tools/")):
+        return []
+    return [f"{name}: {match[0]}" for match in
+            re.finditer(r"\bid(Vendor|Product)\s*[!=]=\s*0x[0-9a-fA-F]{4}\b", without_comments(text))]
+
+
+def main():
+    tap = Tap()
+    files = list(sources())
+    names = [name for name, _ in files]
+    tap.case("there are sources to read", len(files) > 30)
+    tap.case("stairs: no include goes up", [f for name, text in files for f in climbs(name, text)])
+    used = {(key, header) for name, text in files for header in includes(text)
+            for key in (name, name.split("/")[0])}
+    tap.case("stairs: every exception is in use", [f"{e[0]}: {e[1]}" for e in EXCEPTIONS if e not in used])
+    tap.case("portability: nothing of one system outside its file",
+             [f for name, text in files for f in strangers(name, text)])
+    tap.case("portability: the files named here are there",
+             sorted({f for _, only in ONLY_IN for f in only} - set(names)))
+    tap.case("no vendor id outside the table of quirks", [f for name, text in files for f in vendors(name, text)])
+
+    tap.case("rules: an include that goes up is found", bool(climbs("proto/t0.c", '#include "slot/slot.h"\n')))
+    tap.case("rules: an include that goes down passes", climbs("slot/slot.c", '#include "proto/atr.h"\n'))
+    tap.case("rules: an exception holds for its header only",
+             bool(climbs("transport/iccd.c", '#include "ccid/ccid_cmd.h"\n')))
+    tap.case("rules: a test for a system is found", bool(strangers("slot/slot.c", "#ifdef __linux__\n")))
+    tap.case("rules: a call of one system is found", bool(strangers("slot/slot.c", "\tgettid();\n")))
+    tap.case("rules: a comment passes", strangers("slot/slot.c", "/* gettid() */\n"))
+    tap.case("rules: a vendor id is found", bool(vendors("slot/slot.c", "if (d->idVendor == 0x08E6)")))
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()
