@@ -11,7 +11,8 @@
 #define BUCKETS 64u
 
 /* The one global of the driver (with the log's levels). The lock is held for moments
- * only: devices are opened and closed without it. It is taken before every other lock. */
+ * only: devices are opened and closed without it, and it never waits for a slot's lock. It is taken
+ * after a slot's lock and before a transport's. */
 static struct registry {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;		/* a reader is no longer busy, a slot no longer used */

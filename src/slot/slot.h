@@ -16,8 +16,8 @@ struct reader;
 /* What Gemalto readers tell by Escape 6A (24 bytes), as it came. */
 #define GEMALTO_FEATURES_LENGTH 24
 
-/* One card slot. `lock` lets one command at a time in; it is taken after the registry's
- * lock was let go, and before any lock of the transport. */
+/* One card slot. `lock` lets one command at a time in; it is taken before the registry's and before any lock of
+ * the transport. */
 struct slot {
 	pthread_mutex_t lock;
 	struct reader *reader;

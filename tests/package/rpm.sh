@@ -12,9 +12,7 @@
 if command -v dpkg-query >/dev/null; then
 	# shellcheck disable=SC2086 # a list of words
 	need_packages $build_packages rpm rpmlint xz-utils >&2 || skip_all "the tools cannot be installed"
-	# Debian's rpm neither strips nor compresses unless it is told.
-	debian=(--nodeps --define "__os_install_post /usr/lib/rpm/brp-compress %{nil}
-		/usr/lib/rpm/brp-strip /usr/bin/strip %{nil}")
+	debian=--nodeps
 fi
 command -v rpmbuild >/dev/null || skip_all "rpmbuild is not installed"
 root=$work/root
@@ -22,7 +20,7 @@ root=$work/root
 build() {
 	mkdir -p "$work/rpm/SOURCES" && cp "$work/$package.tar.xz" "$work/rpm/SOURCES/" &&
 		unpack "$work" &&
-		rpmbuild -ba "${debian[@]}" ${WITH_TESTS:---without tests} --define "_topdir $work/rpm" \
+		rpmbuild -ba ${debian:-} ${WITH_TESTS:---without tests} --define "_topdir $work/rpm" \
 			"$work/$package/contrib/ifd-ccid.spec" &&
 		mv "$work"/rpm/RPMS/*/*.rpm "$work"/rpm/SRPMS/*.rpm "$work/"
 }
@@ -56,7 +54,7 @@ whole() {
 }
 
 provides() {
-	rpm_there -q --provides ifd-ccid | grep -qx pcsc-ifd-handler &&
+	rpm_there -q --provides ifd-ccid | grep -q "^pcsc-ifd-handler = " &&
 		rpm_there -q --conflicts ifd-ccid | grep -qx pcsc-lite-ccid
 }
 
