@@ -20,10 +20,10 @@ static const char *const keys[] = { "1234\n", "1234\n1234\n", "1234\n5678\n5678\
 				    "\n", "12\03334\n" };
 
 static const char *const faults[] = {
-	"pin-short value=0", "pin-short value=1", "pin-short value=3", "pin-cancelled", "pin-timeout",
-	"pin-wtx value=2", "escape-claims value=30", "escape-long value=600", "escape-long", "error msg=69 value=0",
-	"silent msg=69", "endless-extension msg=69", "wrong-type msg=6b", "length-more msg=69 value=9", "short-answer msg=69",
-	"clear",
+	"pin-short value=0", "pin-short value=1", "pin-short value=3", "pin-cancelled",
+	"pin-timeout", "pin-wtx value=2", "escape-claims value=30", "escape-long value=600",
+	"escape-long", "error msg=69 value=0", "silent msg=69", "endless-extension msg=69",
+	"wrong-type msg=6b", "length-more msg=69 value=9", "short-answer msg=69", "clear",
 };
 
 static struct sim_dev *build(uint8_t id, uint8_t kind)

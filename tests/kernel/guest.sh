@@ -106,7 +106,7 @@ test_kernel()
 	rm -rf $run/drop/*
 	cp -RL "$build/ifd-ccid.bundle" $run/drop/
 	mount --bind $run/drop "$drop"
-	{ python3 "$here/kernel.py" 2>&1 || echo "not ok 0 - came to its end"; } |
+	{ python3 -u "$here/kernel.py" 2>&1 || echo "not ok 0 - came to its end"; } |
 		sed -u 's,^\(not ok\|ok\) [0-9]* - ,\1 - kernel.py: ,'
 	umount "$drop"
 	without_readers

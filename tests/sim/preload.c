@@ -441,18 +441,25 @@ static int poll_nodes(struct pollfd *fds, nfds_t n, const struct timespec *t, co
 	return r;
 }
 
+/* The C library declares that poll() only writes to its list; we are poll(), and read it. */
+static struct pollfd *readable(struct pollfd *fds)
+{
+	__asm__("" : "+r"(fds));
+	return fds;
+}
+
 EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
 	struct timespec t = { timeout / 1000, timeout % 1000 * 1000000L };
 
-	if (!to_socket(NULL, fds, n))
+	if (!to_socket(NULL, readable(fds), n))
 		return REAL(poll)(fds, n, timeout);
 	return poll_nodes(fds, n, timeout < 0 ? NULL : &t, NULL);
 }
 
 EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *s)
 {
-	if (!to_socket(NULL, fds, n))
+	if (!to_socket(NULL, readable(fds), n))
 		return REAL(ppoll)(fds, n, t, s);
 	return poll_nodes(fds, n, t, s);
 }

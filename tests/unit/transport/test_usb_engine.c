@@ -253,12 +253,36 @@ static void reopening_fails(void **state)
 	(void)state;
 	fake_usb_reset(0);
 	assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_STALE);
-	fake_usb_claim_busy(1000);
+	fake_usb_fail_open(1000, LIBUSB_ERROR_NO_DEVICE);
 	assert_int_not_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
-	fake_usb_claim_busy(0);
+	fake_usb_fail_open(0, 0);
 	assert_int_equal(status_of(bench.t, 0, 2), CCID_ERR_NO_DEVICE);
 	assert_int_equal(fake_usb_counts().handles, 0);
 	assert_int_equal(fake_usb_counts().nodes, 0);
+}
+
+/* Another program was quicker. The reader is not gone: it works again when that program has let go. */
+static void reopening_waits_for_others(void **state)
+{
+	struct deadline d = deadline_in_ms(2000), later;
+
+	(void)state;
+	fake_usb_reset(0);
+	assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_STALE);
+	fake_usb_claim_busy(1000);
+	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_BUSY);
+	assert_int_equal(fake_usb_counts().handles, 0);
+	assert_int_equal(fake_usb_counts().nodes, 0);
+	assert_int_equal(status_of(bench.t, 0, 2), CCID_ERR_STALE);
+	/* nobody would tell of a change: the poll ends, and whoever polls looks */
+	later = deadline_in_ms(60000);
+	assert_int_equal(bench.t->ops->wait_change(bench.t, 0, &later), CCID_OK);
+	assert_int_equal(bench.t->ops->wait_change(bench.t, 0, &later), CCID_OK);
+	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_BUSY);
+	fake_usb_claim_busy(0);
+	later = deadline_in_ms(2000);
+	assert_int_equal(bench.t->ops->reopen(bench.t, &later), CCID_OK);
+	assert_int_equal(status_of(bench.t, 0, 3), CCID_OK);
 }
 
 /* Closing does not wait for answers. */
@@ -313,6 +337,7 @@ int main(void)
 		TEST(gone_is_for_good),
 		TEST(reset_and_reopened),
 		TEST(reopening_fails),
+		TEST(reopening_waits_for_others),
 		TEST(closing_is_immediate),
 		cmocka_unit_test(interfaces_that_take_turns),
 	};

@@ -51,8 +51,8 @@ static void names_that_mean_nothing(void **state)
 		"usb:08e6/3437:libusb-1.0:1:2:-3", "usb:08e6/3437:libusb-1.0:1:2:3x",
 		"usb:08e6/3437:libusb-1.0:1:2:3:4",
 		"usb:08e6/3437:libhal:0:x",
-		"usb:08e6/3437:libudev:0:/dev/bus/usb/"
-		"0000000000000000000000000000000000000000000000000000000000000001/1",
+		("usb:08e6/3437:libudev:0:/dev/bus/usb/"
+		 "0000000000000000000000000000000000000000000000000000000000000001/1"),
 	};
 
 	(void)state;
