@@ -118,7 +118,7 @@ CCID_SIM_TABLE=$top/readers/reader_descriptors.tsv
 CCID_SIM_SOCKET=$run/socket
 CCID_BUNDLE_DIR=$build/ifd-ccid.bundle
 drop=$(pkg-config libpcsclite --variable=usbdropdir 2> /dev/null || echo /usr/lib/pcsc/drivers)
-only=1; export only CCID_SIM CCID_SIM_TABLE CCID_SIM_SOCKET CCID_BUNDLE_DIR PYTHONPATH="$top/tests/e2e" run drop
+export CCID_SIM CCID_SIM_TABLE CCID_SIM_SOCKET CCID_BUNDLE_DIR PYTHONPATH="$top/tests/e2e" run drop
 [ -e "$CCID_SIM_SOCKET" ] && rm "$CCID_SIM_SOCKET"
 echo "# Linux $(uname -r), up since $(uptime_of) s"
 for each in ${tests:-kernel readers card slots hotplug reset pin levels}; do

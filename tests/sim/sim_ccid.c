@@ -605,6 +605,16 @@ static const struct command commands[] = {
 	{ PC_SET_RATE, "SetDataRateAndClockFrequency", -1, 7, false, set_rate },
 };
 
+static bool any_deserted(const struct sim_iface *f)
+{
+	unsigned i;
+
+	for (i = 0; i < f->n_slots; i++)
+		if (f->slot[i].busy && f->slot[i].deserted)
+			return true;
+	return false;
+}
+
 /* The checks before a command may touch its slot. Returns false when it was answered. */
 static bool admit(struct sim_iface *f, const struct sim_cmd *c, const struct command *k)
 {
@@ -628,13 +638,15 @@ static bool admit(struct sim_iface *f, const struct sim_cmd *c, const struct com
 		return false;
 	}
 	if (s->busy) {
-		sim_complain(f->d, "bulk: command on busy slot %u (bSeq %u)", c->slot, c->seq);
+		if (!s->deserted)
+			sim_complain(f->d, "bulk: command on busy slot %u (bSeq %u)", c->slot, c->seq);
 		fail(f, c, ERR_BUSY);
 		return false;
 	}
 	if (!k->placeless && f->in_flight >= places) {
-		sim_complain(f->d, "bulk: %u commands in flight, %u allowed (slot %u)",
-			     f->in_flight + 1, places, c->slot);
+		if (!any_deserted(f))
+			sim_complain(f->d, "bulk: %u commands in flight, %u allowed (slot %u)",
+				     f->in_flight + 1, places, c->slot);
 		fail(f, c, ERR_BUSY);
 		return false;
 	}
@@ -646,6 +658,7 @@ static bool admit(struct sim_iface *f, const struct sim_cmd *c, const struct com
 	if (k->placeless)
 		return true;
 	s->busy = true;
+	s->deserted = false;
 	s->busy_type = c->type;
 	s->busy_seq = c->seq;
 	if (++f->in_flight > f->max_in_flight)

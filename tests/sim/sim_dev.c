@@ -145,6 +145,18 @@ void sim_dev_submit(struct sim_dev *d, struct sim_urb *u, uint64_t now)
 	sim_complete(d, u, SIM_STALL);
 }
 
+/* A program that ends has all of its transfers discarded. The next one cannot know which slots are still at work
+ * for it. */
+static void note_desertion(struct sim_iface *f)
+{
+	unsigned i;
+
+	if (f->in.head || f->intr.head)
+		return;
+	for (i = 0; i < f->n_slots; i++)
+		f->slot[i].deserted = f->slot[i].busy;
+}
+
 bool sim_dev_discard(struct sim_dev *d, struct sim_urb *u, uint64_t now)
 {
 	unsigned i;
@@ -155,6 +167,7 @@ bool sim_dev_discard(struct sim_dev *d, struct sim_urb *u, uint64_t now)
 		struct sim_iface *f = &d->iface[i];
 
 		if (sim_pipe_take(&f->in, u) || sim_pipe_take(&f->intr, u)) {
+			note_desertion(f);
 			sim_complete(d, u, SIM_CANCELLED);
 			return true;
 		}

@@ -115,6 +115,7 @@ struct sim_slot {
 	unsigned protocol;
 	uint8_t params[7];		/* abProtocolDataStructure */
 	bool busy;
+	bool deserted;			/* the host that is owed the answer has let go of the device */
 	uint8_t busy_type, busy_seq;
 	bool seq_known;
 	uint8_t last_seq;

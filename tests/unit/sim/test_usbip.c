@@ -446,6 +446,31 @@ static void test_detach_at_work(void **state)
 	assert_int_equal(b->data[7] & 3, 1);
 }
 
+/* A program ends in mid-command, the device stays imported. The next program finds the slot at work. */
+static void test_program_ends(void **state)
+{
+	/* T=0: ten seconds of work */
+	static const uint8_t slow[16] = { 0x6F, 6, 0, 0, 0, 0, 77, 0, 0, 0, 0x80, 0x18, 0x27, 0x10, 1, 1 };
+	struct bench *b = *state;
+	uint32_t s, in, intr;
+
+	assert_int_equal(import(b, "1-1"), 0);
+	exchange(b, power_on);
+	s = submit(b, IN, 2, NULL, 8);
+	ret_submit(b, s, true);
+	in = submit(b, IN, 1, NULL, 512);
+	intr = submit(b, IN, 2, NULL, 8);
+	s = submit(b, OUT, 1, slow, sizeof(slow));
+	assert_int_equal(ret_submit(b, s, false), 0);
+	s = unlink_urb(b, in);
+	assert_int_equal(ret_unlink(b, s), USBIP_ECONNRESET);
+	s = unlink_urb(b, intr);
+	assert_int_equal(ret_unlink(b, s), USBIP_ECONNRESET);
+	exchange(b, get_status);
+	assert_int_equal(b->data[8], 0xE0);			/* busy; nobody is to blame */
+	assert_int_equal(sim_dev_complaints(b->exports[0].dev), 0);
+}
+
 static void test_two_devices(void **state)
 {
 	struct bench *b = *state;
@@ -508,6 +533,7 @@ int main(void)
 		TEST(test_unlink),
 		TEST(test_unplug),
 		TEST(test_detach_at_work),
+		TEST(test_program_ends),
 		TEST(test_two_devices),
 		TEST(test_nonsense),
 	};
