@@ -452,6 +452,7 @@ void usb_share_gate(struct transport *first, struct transport *second)
 	struct usb_transport *a = usb_of(first);
 	struct usb_transport *b = usb_of(second);
 
+	usb_gate_narrow(a->gate, b->gate->places);
 	usb_gate_unref(b->gate);
 	b->gate = usb_gate_ref(a->gate);
 }

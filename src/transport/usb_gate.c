@@ -24,6 +24,14 @@ struct usb_gate *usb_gate_ref(struct usb_gate *g)
 	return g;
 }
 
+void usb_gate_narrow(struct usb_gate *g, unsigned places)
+{
+	pthread_mutex_lock(&g->lock);
+	if (places < g->places)
+		g->places = places;
+	pthread_mutex_unlock(&g->lock);
+}
+
 void usb_gate_unref(struct usb_gate *g)
 {
 	unsigned refs;
@@ -87,7 +95,7 @@ void usb_gate_leave(struct usb_gate *g)
 	struct gate_ticket *t;
 
 	pthread_mutex_lock(&g->lock);
-	t = g->first;
+	t = g->used <= g->places ? g->first : NULL;
 	if (t) {
 		/* The place goes straight to the one that waited longest. */
 		g->first = t->next;

@@ -24,6 +24,8 @@ struct gate_ticket {
 
 struct usb_gate *usb_gate_new(struct pump *pump, unsigned places);
 struct usb_gate *usb_gate_ref(struct usb_gate *g);
+/* At most so many places from now on. */
+void usb_gate_narrow(struct usb_gate *g, unsigned places);
 void usb_gate_unref(struct usb_gate *g);
 
 /* Waits for a place. CCID_ERR_TIMEOUT at the deadline or when the waiter was woken without a place

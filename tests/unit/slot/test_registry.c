@@ -3,6 +3,7 @@
 #include "../driver/driver_rig.h"
 
 #include "slot/registry.h"
+#include "transport/usb_engine.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -118,6 +119,41 @@ static void luns_and_names(void **state)
 	assert_int_equal(fake_usb_counts().handles, 2);
 	RIG_IS_FINE(IFDHCloseChannel(0));
 	RIG_IS_FINE(IFDHCloseChannel(0x10000));
+	rig_stop();
+}
+
+static struct usb_gate *gate_of(DWORD lun)
+{
+	struct slot *s = registry_get(lun);
+	struct usb_gate *gate;
+
+	assert_non_null(s);
+	gate = usb_of(s->reader->transport)->gate;
+	registry_put(s);
+	return gate;
+}
+
+/* Interfaces of one device that cannot work at the same time take turns; others do not. */
+static void shared_gate(void **state)
+{
+	static const char text[] = "reader twins\nvendor = f1f1\nproduct = 5a7e\ncard 0 = t1\n"
+				   "interface = 1\ncard 0 = t1\nreader free\ncard 0 = t1\ninterface = 1\ncard 0 = t1\n";
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, text);
+	RIG_IS_FINE(rig_open(0x00000, 0, 0));
+	RIG_IS_FINE(rig_open(0x10000, 0, 1));
+	RIG_IS_FINE(rig_open(0x20000, 1, 0));
+	RIG_IS_FINE(rig_open(0x30000, 1, 1));
+	assert_ptr_equal(gate_of(0x00000), gate_of(0x10000));
+	assert_ptr_not_equal(gate_of(0x20000), gate_of(0x30000));
+	assert_ptr_not_equal(gate_of(0x00000), gate_of(0x20000));
+	/* the one that is left keeps it */
+	RIG_IS_FINE(IFDHCloseChannel(0x00000));
+	RIG_IS_FINE(rig_power(0x10000));
+	RIG_IS_FINE(rig_echo(0x10000, 1, 20));
+	for (DWORD i = 1; i < 4; i++)
+		RIG_IS_FINE(IFDHCloseChannel(i << 16));
 	rig_stop();
 }
 
@@ -336,6 +372,7 @@ int main(void)
 		TEST(in_any_order_a_thousand_times),
 		TEST(further_slots),
 		TEST(luns_and_names),
+		TEST(shared_gate),
 		TEST(many_readers),
 		TEST(row_22_unplugged_at_each_step),
 		TEST(row_22_unplugged_in_the_middle),
