@@ -147,6 +147,7 @@ bool bench_driver_new(const char *library, struct bench_subject *out)
 	*(void **)&driver.power = dlsym(h, "IFDHPowerICC");
 	*(void **)&driver.protocol = dlsym(h, "IFDHSetProtocolParameters");
 	*(void **)&driver.transmit = dlsym(h, "IFDHTransmitToICC");
-	*out = (struct bench_subject){ open_slot, power_on, transmit, start_polling, stop_polling, close_slot, &driver };
+	*out = (struct bench_subject){ open_slot, power_on, transmit, start_polling, stop_polling, close_slot,
+					&driver };
 	return driver.create && driver.close && driver.caps && driver.power && driver.protocol && driver.transmit;
 }

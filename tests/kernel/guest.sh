@@ -4,6 +4,7 @@
 # of tests/e2e run as they are; what plugs, unplugs and resets readers for them is "sim".
 # Results go to the second serial line, one "ok" or "not ok" a case.
 
+# shellcheck source=/dev/null # made by run.sh: top, build, modules, release, tests
 . "$1"
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 HOME=/root
@@ -52,7 +53,7 @@ with_readers()
 	"$build/ccid-sim" usbip -c $run/socket "$1" > $run/sim.log 2>&1 &
 	sim_pid=$!
 	until grep -q USB/IP $run/sim.log; do
-		kill -0 $sim_pid 2> /dev/null || { cat $run/sim.log; return 1; }
+		kill -0 "$sim_pid" 2> /dev/null || { cat $run/sim.log; return 1; }
 		sleep 0.05
 	done
 	"$CCID_SIM" attach-all && return
@@ -62,8 +63,8 @@ with_readers()
 
 without_readers()
 {
-	kill $sim_pid
-	wait $sim_pid
+	kill "$sim_pid"
+	wait "$sim_pid"
 	# until the kernel has let go of the last one (column "sta": 4 is a free port)
 	tries=0
 	while awk '$3 ~ /^0/ && $3 != "004"' /sys/devices/platform/vhci_hcd.0/status* | grep -q . && [ $tries -lt 100 ]; do
@@ -73,16 +74,18 @@ without_readers()
 	udevadm settle
 }
 
-# e2e SCRIPT FILE: one script of tests/e2e on the readers of FILE. Its plan is checked: a script that broke off fails.
+# e2e SCRIPT FILE [ARGUMENT...]: one script of tests/e2e on the readers of FILE. Its plan is checked: a script that broke off fails.
 e2e()
 {
-	echo "# == $1 at $(uptime_of) s"
-	with_readers "$top/tests/e2e/readers/$2" || { echo "not ok - $1: its readers"; return; }
+	script=$1
+	echo "# == $script at $(uptime_of) s"
+	with_readers "$top/tests/e2e/readers/$2" || { echo "not ok - $script: its readers"; return; }
+	shift 2
 	E2E_INSIDE=1 E2E_REQUIRED=1 E2E_LOG_LINES=60 abs_top_srcdir=$top abs_top_builddir=$build \
-		sh "$top/tests/e2e/$1" 2>&1 | tee $run/out |
-		sed -u "s,^\(not ok\|ok\) [0-9]* - ,\1 - $1: ,"
+		sh "$top/tests/e2e/$script" "$@" 2>&1 | tee $run/out |
+		sed -u "s,^\(not ok\|ok\) [0-9]* - ,\1 - $script: ,"
 	planned=$(sed -n 's/^1\.\.//p' $run/out)
-	[ "$(grep -c '^\(not \)\?ok ' $run/out)" = "$planned" ] || echo "not ok - $1: came to its end"
+	[ "$(grep -c '^\(not \)\?ok ' $run/out)" = "$planned" ] || echo "not ok - $script: came to its end"
 	without_readers
 	umount "$drop" 2> /dev/null
 	rm -rf /run/ccid-sim/e2e /run/pcscd
@@ -90,7 +93,13 @@ e2e()
 
 test_readers() { e2e test_readers.sh levels.sim; }
 test_apdu() { e2e test_apdu.sh levels.sim; }
-test_levels() { e2e test_levels.sh every-level.sim; }
+# Of each level one for each protocol: those that are left out differ in the card alone.
+test_levels()
+{
+	e2e test_levels.sh every-level.sim tpdu-t0 tpdu-t1-lrc short-t0 short-t1 extended-t0 extended-t1 extended-64-t1 \
+		char-t0 char-t1-crc iccd-a-egate iccd-b-magistra iccd-b-extended
+}
+test_every_level() { e2e test_levels.sh every-level.sim; }
 test_card() { e2e test_card.sh single.sim; }
 test_slots() { e2e test_slots.sh slots.sim; }
 test_hotplug() { e2e test_hotplug.sh single.sim; }
@@ -121,7 +130,7 @@ drop=$(pkg-config libpcsclite --variable=usbdropdir 2> /dev/null || echo /usr/li
 export CCID_SIM CCID_SIM_TABLE CCID_SIM_SOCKET CCID_BUNDLE_DIR PYTHONPATH="$top/tests/e2e" run drop
 [ -e "$CCID_SIM_SOCKET" ] && rm "$CCID_SIM_SOCKET"
 echo "# Linux $(uname -r), up since $(uptime_of) s"
-for each in ${tests:-kernel readers card slots hotplug reset pin levels}; do
+for each in ${tests:-kernel readers card slots hotplug reset levels}; do
 	"test_$each"
 done
 echo "# at $(uptime_of) s"

@@ -605,16 +605,6 @@ static const struct command commands[] = {
 	{ PC_SET_RATE, "SetDataRateAndClockFrequency", -1, 7, false, set_rate },
 };
 
-static bool any_deserted(const struct sim_iface *f)
-{
-	unsigned i;
-
-	for (i = 0; i < f->n_slots; i++)
-		if (f->slot[i].busy && f->slot[i].deserted)
-			return true;
-	return false;
-}
-
 /* The checks before a command may touch its slot. Returns false when it was answered. */
 static bool admit(struct sim_iface *f, const struct sim_cmd *c, const struct command *k)
 {
@@ -644,7 +634,7 @@ static bool admit(struct sim_iface *f, const struct sim_cmd *c, const struct com
 		return false;
 	}
 	if (!k->placeless && f->in_flight >= places) {
-		if (!any_deserted(f))
+		if (!sim_any_deserted(f))
 			sim_complain(f->d, "bulk: %u commands in flight, %u allowed (slot %u)",
 				     f->in_flight + 1, places, c->slot);
 		fail(f, c, ERR_BUSY);

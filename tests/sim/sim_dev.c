@@ -157,6 +157,16 @@ static void note_desertion(struct sim_iface *f)
 		f->slot[i].deserted = f->slot[i].busy;
 }
 
+bool sim_any_deserted(const struct sim_iface *f)
+{
+	unsigned i;
+
+	for (i = 0; i < f->n_slots; i++)
+		if (f->slot[i].busy && f->slot[i].deserted)
+			return true;
+	return false;
+}
+
 bool sim_dev_discard(struct sim_dev *d, struct sim_urb *u, uint64_t now)
 {
 	unsigned i;

@@ -236,6 +236,8 @@ void sim_complete_at(struct sim_dev *d, struct sim_urb *u, int status, uint64_t 
 struct sim_iface *sim_iface_by_number(struct sim_dev *d, unsigned number);
 void sim_slots_init(struct sim_iface *f);
 void sim_slots_free(struct sim_iface *f);
+/* Whether a slot is at work for a host that has let go of the device. */
+bool sim_any_deserted(const struct sim_iface *f);
 void sim_card_drop(struct sim_iface *f, struct sim_slot *s);
 
 /* sim_pipe.c: bulk and interrupt endpoints */

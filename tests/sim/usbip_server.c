@@ -66,7 +66,7 @@ void usbip_server_add(struct usbip_server *s, int fd)
 		close(fd);
 		return;
 	}
-	/* A command and its answer are small and somebody waits for each. (Means nothing on other sockets than TCP's.) */
+	/* A command and its answer are small and somebody waits for each. (Means nothing but on TCP.) */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	s->conns[i].fd = fd;

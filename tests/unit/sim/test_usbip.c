@@ -302,7 +302,8 @@ static void test_import_refused(void **state)
 
 static void test_control(void **state)
 {
-	static const uint8_t get_device[8] = { 0x80, 6, 0, 1, 0, 0, 18, 0 }, get_bos[8] = { 0x80, 6, 0, 15, 0, 0, 5, 0 };
+	static const uint8_t get_device[8] = { 0x80, 6, 0, 1, 0, 0, 18, 0 };
+	static const uint8_t get_bos[8] = { 0x80, 6, 0, 15, 0, 0, 5, 0 };
 	static const uint8_t configure[8] = { 0x00, 9, 1 };
 	struct bench *b = *state;
 	const uint8_t *d;

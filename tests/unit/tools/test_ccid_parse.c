@@ -119,8 +119,10 @@ static void text_has_every_field(void **state)
 		"  bDeviceSubClass: 0x02\n  bDeviceProtocol: 0x01\n  bMaxPacketSize0: 32 bytes\n  idVendor: 0x08E6\n"
 		"  idProduct: 0x0ABC\n  bcdDevice: 12.34\n  iManufacturer: string 1, not read\n  iProduct: Leser\n"
 		"  iSerialNumber: none\n  bNumConfigurations: 3\n configuration\n",
-		"\n  bNumInterfaces: 9\n  bConfigurationValue: 2\n  bmAttributes: 0xE0\n    0x20 wakes the computer up\n"
-		"    0x40 has power of its own\n    0x80 takes power from the bus\n  bMaxPower: 50 (100 mA)\n interface\n",
+		"\n  bNumInterfaces: 9\n  bConfigurationValue: 2\n  bmAttributes: 0xE0\n"
+		"    0x20 wakes the computer up\n"
+		"    0x40 has power of its own\n    0x80 takes power from the bus\n  bMaxPower: 50 (100 mA)\n"
+		" interface\n",
 		"\n  bInterfaceNumber: 6\n  bAlternateSetting: 1\n  bNumEndpoints: 3\n"
 		"  bInterfaceClass: 0x0B (smart card (CCID))\n  bInterfaceSubClass: 0x07\n"
 		"  bInterfaceProtocol: 0 (CCID, bulk transfers)\n  iInterface: string 4, not read\n endpoint\n",
@@ -132,7 +134,8 @@ static void text_has_every_field(void **state)
 		"  wMaxPacketSize: 512 bytes\n  bInterval: 0\n class descriptor\n  raw: 36 21 10 01 02 05 03",
 		"\n  bLength: 54 bytes\n  bDescriptorType: 0x21\n  bcdCCID: 1.10\n  bMaxSlotIndex: 2 (3 slots)\n"
 		"  bVoltageSupport: 0x05\n    0x01 5.0 V\n    0x04 1.8 V\n"
-		"  dwProtocols: 0x00010003 (bits without a meaning: 0x00010000)\n    0x00000001 T=0\n    0x00000002 T=1\n"
+		"  dwProtocols: 0x00010003 (bits without a meaning: 0x00010000)\n    0x00000001 T=0\n"
+		"    0x00000002 T=1\n"
 		"  dwDefaultClock: 4000 kHz\n  dwMaximumClock: 20000 kHz\n  bNumClockSupported: 4\n"
 		"  GET_CLOCK_FREQUENCIES: 4000, 20000 kHz (fewer than announced: the driver ignores the whole list)\n"
 		"  dwDataRate: 10752 bps\n  dwMaxDataRate: 344086 bps\n  bNumDataRatesSupported: 53\n"

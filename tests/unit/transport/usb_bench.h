@@ -68,7 +68,8 @@ struct command {
 	uint8_t msg[300], answer[66000];
 };
 
-static inline void command_make(struct command *c, uint8_t type, uint8_t slot, uint8_t seq, const void *data, size_t len)
+static inline void command_make(struct command *c, uint8_t type, uint8_t slot, uint8_t seq, const void *data,
+				size_t len)
 {
 	struct ccid_msg head = { .bMessageType = type, .dwLength = (uint32_t)len, .bSlot = slot, .bSeq = seq };
 
