@@ -163,9 +163,17 @@ static int overlay_sys(void)
 	return 0;
 }
 
+/* Terminals of our own: the kernel finds them from the place of ptmx, which is a new one. */
+static void own_terminals(void)
+{
+	if (mkdir("/dev/pts", 0755) || symlink("pts/ptmx", "/dev/ptmx") ||
+	    mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"))
+		failed("/dev/pts");	/* programs under test seldom care */
+}
+
 int rig_namespace_enter(void)
 {
-	static const char *const hide_dev[] = { "bus", NULL };
+	static const char *const hide_dev[] = { "bus", "ptmx", "pts", NULL };
 	static const char *const hide_run[] = { "pcscd", "udev", "ccid-sim", NULL };
 
 	if (unshare_all())
@@ -175,6 +183,7 @@ int rig_namespace_enter(void)
 	loopback_up();
 	if (overlay_sys() || overlay("/dev", hide_dev) || overlay("/run", hide_run))
 		return -1;
+	own_terminals();
 	if (mkdir("/run/pcscd", 0755) || mkdir("/run/ccid-sim", 0755) || mkdir("/run/udev", 0755) ||
 	    mkdir("/run/udev/data", 0755))
 		return failed("/run");
