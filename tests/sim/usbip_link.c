@@ -83,7 +83,8 @@ static uint8_t *extend(struct bytes *b, size_t n)
 	if (b->off && b->off == b->len)
 		b->off = b->len = 0;
 	if (b->len + n > b->cap) {
-		memmove(b->p, b->p + b->off, b->len - b->off);
+		if (b->len > b->off)
+			memmove(b->p, b->p + b->off, b->len - b->off);
 		b->len -= b->off;
 		b->off = 0;
 	}
