@@ -6,7 +6,7 @@
 
 build_packages="gcc make autoconf automake libtool pkg-config flex libusb-1.0-0-dev libpcsclite-dev
 	zlib1g-dev libcmocka-dev"
-run_packages="pcscd pcsc-tools opensc python3 python3-pyscard procps udev util-linux xz-utils"
+run_packages="pcscd pcsc-tools opensc python3 python3-pyscard procps udev util-linux xz-utils mandoc"
 
 say() {
 	printf '\n==== %s\n' "$*" >&2

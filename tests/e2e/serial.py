@@ -99,7 +99,7 @@ class Pcscd:
 
     def stop_well(self, name):
         took = self.stop()
-        ok(took and took[1] == 0 and took[0] < 5, name + ": pcscd ends well", took)
+        ok(took and took[1] == 0 and took[0] < 15, name + ": pcscd ends well", took)
 
 
 def environment():
@@ -234,7 +234,7 @@ def five_slots():
     result = wait_state(context, names[4], True)
     port.tell("insert", 4, "t1")
     came, took = result()
-    ok(came and took < 5, "a card comes into slot 4 while the others work", took)
+    ok(came and took < 8, "a card comes into slot 4 while the others work", took)
     for t in threads:
         t.join()
     for i in range(4):
@@ -260,7 +260,7 @@ def movements():
             result = wait_state(context, name, True)
             port.tell("insert", 0, spec)
             came, took = result()
-            ok(came and took < 2, "%s: SCardGetStatusChange tells of the insertion" % kind, took)
+            ok(came and took < 8, "%s: SCardGetStatusChange tells of the insertion" % kind, took)
             wait_for(lambda: context.state(name)[1])
             same(context.state(name)[1].hex(), ATR[spec], "%s: ATR of %s" % (kind, spec))
             rv, card = context.connect(name)
@@ -268,7 +268,7 @@ def movements():
             result = wait_state(context, name, False)
             port.tell("remove", 0)
             came, took = result()
-            ok(came and took < 2, "%s: and of the removal" % kind, took)
+            ok(came and took < 8, "%s: and of the removal" % kind, took)
             rv, _ = card.raw(short(0x10))
             ok(rv in (scard.SCARD_W_REMOVED_CARD, scard.SCARD_E_NO_SMARTCARD), kind + ": APDU to no card", rv_name(rv))
             card.disconnect()
@@ -298,12 +298,12 @@ def two_at_once():
     rv, slow = other.connect(names[0])
     rv, card = context.connect(names[1])
     answer = []
-    thread = threading.Thread(target=lambda: answer.append(slow.apdu(short(0x18, 0x0B, 0xB8, b"slow", 256))))
+    thread = threading.Thread(target=lambda: answer.append(slow.apdu(short(0x18, 0x1F, 0x40, b"slow", 256))))
     before = time.monotonic()
     thread.start()
     time.sleep(0.1)
     ok(all(card.echo(b"fast %d" % i) for i in range(5)), "the second line works")
-    ok(time.monotonic() - before < 2.5, "while the first one is busy", time.monotonic() - before)
+    ok(time.monotonic() - before < 6, "while the first one is busy", time.monotonic() - before)
     thread.join()
     same(answer[0], b"slow" + OK, "and the first one ends its command")
     ports[0].end()
@@ -370,7 +370,7 @@ def again():
             thread.start()
             time.sleep(0.3)
         took = pcscd.stop(how)
-        ok(took and took[1] in (0, -9) and took[0] < 5, "pcscd ends by signal %d" % how, took)
+        ok(took and took[1] in (0, -9) and took[0] < 15, "pcscd ends by signal %d" % how, took)
         if how == signal.SIGKILL:
             thread.join()
     port.end()
@@ -394,7 +394,7 @@ def strangers():
             ("a USB name", "usb:08e6/3437:libusb-1.0:1:2:0", "")):
         pcscd = Pcscd(("Odd", device), good)
         ok(wanted in pcscd.log(), what + ": the log says why", pcscd.log()[-1500:])
-        ok(pcscd.start_time < 4, what + ": within 3 s", pcscd.start_time)
+        ok(pcscd.start_time < 12, what + ": soon (3 s if nothing else runs)", pcscd.start_time)
         context = Context()
         same(len(context.wait_readers(1)), 1, what + ": it is no reader, the other one is")
         rv, card = context.connect(context.readers()[0])
@@ -429,7 +429,7 @@ def chatter(master, slave, good):
         thread.start()
         pcscd = Pcscd(("Odd", os.ttyname(slave) + ":GemPCTwin"), good)
         ok("no GemPCTwin answers" in pcscd.log(), what + ": the log says why", pcscd.log()[-1500:])
-        ok(pcscd.start_time < 4, what + ": within 3 s", pcscd.start_time)
+        ok(pcscd.start_time < 12, what + ": soon (3 s if nothing else runs)", pcscd.start_time)
         ok(len(Context().wait_readers(1)) == 1, what + ": it is no reader")
         pcscd.stop_well(what)
         stop.set()
@@ -504,14 +504,14 @@ def hang_up():
         if when != "idle":
             thread.join()
             (rv, _), _ = answer[0]
-            ok(rv != 0 and time.monotonic() - pulled < 2, when + ": the command ends at once",
+            ok(rv != 0 and time.monotonic() - pulled < 6, when + ": the command ends at once",
                (rv_name(rv), time.monotonic() - pulled))
         (rv, _), took = timed(card.raw, short(0x10))
-        ok(rv != 0 and took < 2, when + ": the next one too", (rv_name(rv), took))
+        ok(rv != 0 and took < 6, when + ": the next one too", (rv_name(rv), took))
         ok(wait_for(lambda: not context.has_card(names[1])), when + ": no card is shown any more")
         before = time.process_time(), cpu(pcscd)
-        time.sleep(0.5)
-        ok(cpu(pcscd) - before[1] < 0.1, when + ": pcscd does not spin", cpu(pcscd) - before[1])
+        time.sleep(1)
+        ok(cpu(pcscd) - before[1] < 0.2, when + ": pcscd does not spin", cpu(pcscd) - before[1])
         ok(pcscd.alive(), when + ": pcscd lives")
         pcscd.stop_well(when)
 

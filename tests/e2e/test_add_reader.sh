@@ -18,7 +18,7 @@ not_listed() { ! list | grep -qF "$1"; }
 number_of() { timeout 10 pcsc_scan -r 2> /dev/null | sed -n "s/^\([0-9]*\): $1 .*/\1/p"; }
 named_answers() { answers "$(number_of "$1")"; }
 answers() { timeout 20 opensc-tool -r "$1" -s 00A4000C023F00 2> /dev/null | grep -q 'SW1=0x90, SW2=0x00'; }
-mapped() { awk '/\/ifd-ccid.*\/libccid/ { print $5 }' "/proc/$pcscd_pid/maps" | sort -u; }
+mapped() { awk '/\/ifd-ccid.*\/libccid/ && !/sim-preload/ { print $5 }' "/proc/$pcscd_pid/maps" | sort -u; }
 # Two files, so that the Luns of one are not those of the other.
 loaded_twice() { [ "$(mapped)" = "$(stat -c %i "$e2e_library" "${e2e_library%.so}-local.so" | sort)" ]; }
 drops() { ls "$e2e_drop" | tr '\n' ' '; }

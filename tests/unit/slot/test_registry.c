@@ -14,7 +14,10 @@
 #endif
 
 #define FOUR "slots = 4\nbusy = 2\ncard 0 = t1\ncard 1 = t1\ncard 2 = t0\ncard 3 = t1\n"
+/* "At once" by the virtual clock. */
 #define AT_ONCE_MS 100
+/* The same by the machine's clock, when it is busy with other things too; the waits are 20 s and more. */
+#define SOON_MS 5000
 
 /* --- opening and closing --- */
 
@@ -173,13 +176,14 @@ static void many_readers(void **state)
 
 /* --- row 22: unplugged at any step --- */
 
-/* Runs a call and demands that it came back at once. */
-#define AT_ONCE(call) do {                                                                   \
+/* Runs a call and demands that it came back within ms. */
+#define WITHIN(ms, call) do {                                                                \
 		uint64_t before = rig_ms();                                                  \
 		(void)(call);                                                                \
-		if (rig_ms() - before > AT_ONCE_MS)                                          \
+		if (rig_ms() - before > (ms))                                                \
 			fail_msg(#call ": %u ms (fault %s)", (unsigned)(rig_ms() - before), fault); \
 	} while (0)
+#define AT_ONCE(call) WITHIN(AT_ONCE_MS, call)
 
 /* Everything pcscd does; true when all of it succeeded. */
 static bool session(const char *fault)
@@ -269,13 +273,13 @@ static void begin(struct caller *c, void *(*f)(void *), DWORD lun, unsigned ms)
 {
 	*c = (struct caller){ .lun = lun, .ms = ms };
 	assert_int_equal(pthread_create(&c->thread, NULL, f, c), 0);
-	usleep(50000);
+	usleep(200000);	/* it waits by now */
 }
 
 static void end_with(struct caller *c, RESPONSECODE rc, uint64_t since)
 {
 	pthread_join(c->thread, NULL);
-	assert_in_range(rig_ms() - since, 0, AT_ONCE_MS);
+	assert_in_range(rig_ms() - since, 0, SOON_MS);
 	assert_int_equal(c->rc, rc);
 	assert_int_equal(c->len, 0);
 }
@@ -292,16 +296,16 @@ static void row_22_unplugged_in_the_middle(void **state)
 		rig_ready(0, 0, 1);
 		rig_ready(1, 0, 1);
 		begin(&busy, slow_main, 0, 20000);
-		begin(&polling, poll_main, 1, 10000);
+		begin(&polling, poll_main, 1, 20000);
 		since = rig_ms();
 		fake_usb_unplug(0);
 		end_with(&busy, IFD_NO_SUCH_DEVICE, since);
 		/* another thread of pcscd learns it from its next call */
-		AT_ONCE(IFDHICCPresence(1));
+		WITHIN(SOON_MS, IFDHICCPresence(1));
 		end_with(&polling, IFD_NO_SUCH_DEVICE, since);
-		AT_ONCE(rig_power(1));
-		AT_ONCE(IFDHCloseChannel(1));
-		AT_ONCE(IFDHCloseChannel(0));
+		WITHIN(SOON_MS, rig_power(1));
+		WITHIN(SOON_MS, IFDHCloseChannel(1));
+		WITHIN(SOON_MS, IFDHCloseChannel(0));
 		fake_usb_plug(0);
 		rig_ready(0, 0, 1);
 		RIG_IS_FINE(rig_echo(0, 1, 20));
@@ -323,15 +327,15 @@ static void device_removed(void **state)
 	rig_ready(0, 0, 1);
 	rig_ready(1, 0, 1);
 	begin(&busy, slow_main, 0, 20000);
-	begin(&polling, poll_main, 1, 10000);
+	begin(&polling, poll_main, 1, 20000);
 	rig_log_clear();
 	since = rig_ms();
 	RIG_IS_FINE(IFDHSetCapabilities(1, TAG_IFD_DEVICE_REMOVED, 1, &one));
 	end_with(&busy, IFD_NO_SUCH_DEVICE, since);
 	end_with(&polling, IFD_NO_SUCH_DEVICE, since);
-	AT_ONCE(IFDHICCPresence(0));
-	AT_ONCE(IFDHCloseChannel(0));
-	AT_ONCE(IFDHCloseChannel(1));
+	WITHIN(SOON_MS, IFDHICCPresence(0));
+	WITHIN(SOON_MS, IFDHCloseChannel(0));
+	WITHIN(SOON_MS, IFDHCloseChannel(1));
 	assert_int_equal(rig_log_critical(), 0);
 	rig_stop();
 }
@@ -347,7 +351,7 @@ static void row_26_closed_during_a_transmit(void **state)
 		rig_start(FAKE_REAL, RIG_TWO);
 		rig_ready(0, 0, 1);
 		rig_ready(1, 0, 1);
-		begin(&other, slow_main, 1, 400);
+		begin(&other, slow_main, 1, 1000);
 		begin(&busy, slow_main, 0, 20000);
 		since = rig_ms();
 		RIG_IS_FINE(IFDHCloseChannel(0));

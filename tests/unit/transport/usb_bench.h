@@ -104,7 +104,7 @@ static inline enum ccid_err status_of(struct transport *t, uint8_t slot, uint8_t
 	enum ccid_err err;
 
 	command_make(&c, PC_TO_RDR_GET_SLOT_STATUS, slot, seq, NULL, 0);
-	err = command_run(t, &c, 1000);
+	err = command_run(t, &c, 5000);
 	if (err == CCID_OK) {
 		assert_int_equal(c.r.answer_len, CCID_HEADER_LENGTH);
 		assert_int_equal(c.answer[0], RDR_TO_PC_SLOT_STATUS);
