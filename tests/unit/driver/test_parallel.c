@@ -94,8 +94,11 @@ static void run_reader(unsigned slots, unsigned busy, unsigned rounds)
 	rig_start(FAKE_REAL, cards(text, slots));
 	for (unsigned i = 0; i < slots; i++)
 		rig_ready(i, 0, i & 1);
-	start_workers(slots, slots, rounds, true);
-	join_workers(slots, rounds);
+	/* a busy machine may let one thread run after the other */
+	for (unsigned go = 0; go < 20 && (go == 0 || rig_max_in_flight(0) < most); go++) {
+		start_workers(slots, slots, rounds, true);
+		join_workers(slots, rounds);
+	}
 	assert_in_range(rig_max_in_flight(0), 1, most);
 	if (most > 1)
 		assert_int_equal(rig_max_in_flight(0), most);
@@ -255,7 +258,8 @@ static void a_reset_beside_commands(void **state)
 	rig_ready(0, 0, 1);
 	rig_ready(1, 0, 1);
 	for (unsigned round = 0; round < 5; round++) {
-		start_workers(2, 2, 1000000, true);
+		/* no power up of theirs, which would get over a reset that comes just then */
+		start_workers(2, 2, 1000000, false);
 		usleep(30000);
 		fake_usb_reset(0);
 		for (unsigned i = 0; i < 2; i++) {
