@@ -224,6 +224,16 @@ static enum ccid_err send_bytes(struct serial *s, const uint8_t *p, size_t len,
 	return CCID_OK;
 }
 
+/* The clock alone does not tell silence: a thread that was kept off the processor finds bytes
+ * waiting. Takes what is there, without waiting. */
+static bool more_came(struct serial *s)
+{
+	uint64_t seen = s->last_byte_ns;
+
+	step(s, 0);
+	return s->last_byte_ns != seen;
+}
+
 /* What came before a command does not belong to it. The rest of a frame that was given up
  * is let pass first: its bytes could look like anything. */
 static void end_former_frame(struct serial *s, const struct deadline *d)
@@ -231,8 +241,9 @@ static void end_former_frame(struct serial *s, const struct deadline *d)
 	uint64_t quiet = s->last_byte_ns + QUIET_NS;
 
 	while (serial_frame_busy(&s->frame) && !s->gone && !deadline_passed(d) &&
-	       clock_now() < quiet) {
-		step(s, quiet);
+	       (clock_now() < quiet || more_came(s))) {
+		if (clock_now() < quiet)
+			step(s, quiet);
 		quiet = s->last_byte_ns + QUIET_NS;
 	}
 	serial_frame_restart(&s->frame);
@@ -391,7 +402,7 @@ static enum ccid_err serial_wait(struct transport *t, struct request *r, const s
 	if (err)
 		return err;
 	while (!err) {
-		bool silent = clock_now() >= attention_ns(s, d);
+		bool silent = clock_now() >= attention_ns(s, d) && !more_came(s);
 
 		if (refusal(s, r->slot))
 			err = CCID_ERR_NO_DEVICE;
