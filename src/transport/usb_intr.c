@@ -166,7 +166,7 @@ enum ccid_err usb_wait_change(struct transport *t, uint8_t slot, const struct de
 	struct usb_transport *u = usb_of(t);
 	struct usb_slot *s;
 	enum ccid_err err = CCID_OK;
-	bool waiting = true;
+	bool waiting = true, lost = false;
 
 	if (slot >= u->n_slots)
 		return CCID_ERR_ARG;
@@ -187,8 +187,9 @@ enum ccid_err usb_wait_change(struct transport *t, uint8_t slot, const struct de
 			s->stop = false;
 			break;
 		}
-		/* Nothing will be told: who looks opens it again. */
-		if (u->lost && !u->reopening)
+		/* Nothing will be told any more. */
+		lost = u->lost && !u->reopening;
+		if (lost)
 			break;
 		if (deadline_passed(d)) {
 			err = CCID_ERR_TIMEOUT;
@@ -203,6 +204,9 @@ enum ccid_err usb_wait_change(struct transport *t, uint8_t slot, const struct de
 		s->polling = false;
 	}
 	pthread_mutex_unlock(&u->lock);
+	/* Unplugged, or merely lost: then who looks for the card opens the reader again. */
+	if (lost && usb_judge_loss(u, CCID_ERR_STALE) == CCID_ERR_NO_DEVICE)
+		err = CCID_ERR_NO_DEVICE;
 	return err;
 }
 

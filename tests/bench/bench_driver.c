@@ -96,8 +96,9 @@ static void *poll_for_ever(void *arg)
 {
 	unsigned index = (unsigned)(size_t)arg;
 
-	while (__atomic_load_n(&driver.polling[index], __ATOMIC_ACQUIRE))
-		driver.poll[index](driver.lun[index], 600000);
+	while (__atomic_load_n(&driver.polling[index], __ATOMIC_ACQUIRE) &&
+	       driver.poll[index](driver.lun[index], 600000) != IFD_NO_SUCH_DEVICE)
+		;	/* pcscd ends its thread when the reader is gone */
 	return NULL;
 }
 
