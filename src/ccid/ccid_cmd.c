@@ -52,15 +52,16 @@ static enum ccid_err judge_length(const struct ccid_slot *cs, struct answer *a, 
 }
 
 /* The answer was not a time extension: does it fit the command? */
-static enum ccid_err judge_type(struct ccid_slot *cs, const struct command *c, const struct answer *a)
+static enum ccid_err judge_type(struct ccid_slot *cs, const struct command *c,
+				const struct answer *a)
 {
 	unsigned state = ccid_command_state(a->head.b7);
 
 	/* By practice an error answer may be a bare SlotStatus. */
 	if (a->head.bMessageType != c->expect &&
 	    !(a->head.bMessageType == RDR_TO_PC_SLOT_STATUS && state == COMMAND_FAILED)) {
-		LOG(LOG_INFO, &cs->log, "%s answered by bMessageType 0x%02X", ccid_message_name(c->type),
-		    a->head.bMessageType);
+		LOG(LOG_INFO, &cs->log, "%s answered by bMessageType 0x%02X",
+		    ccid_message_name(c->type), a->head.bMessageType);
 		return CCID_ERR_COMM;
 	}
 	cs->icc_state = (uint8_t)ccid_icc_state(a->head.b7);
@@ -128,8 +129,8 @@ static enum ccid_err round_trip_once(struct ccid_slot *cs, const struct command 
 		.answer = cs->answer, .answer_cap = cs->answer_cap,
 	};
 	struct ccid_msg head = {
-		.bMessageType = c->type, .dwLength = (uint32_t)c->len, .bSlot = r.slot, .bSeq = r.seq,
-		.b7 = c->b7, .b8 = c->b8, .b9 = c->b9,
+		.bMessageType = c->type, .dwLength = (uint32_t)c->len,
+		.bSlot = r.slot, .bSeq = r.seq, .b7 = c->b7, .b8 = c->b8, .b9 = c->b9,
 	};
 	enum ccid_err err;
 
@@ -162,7 +163,8 @@ static enum ccid_err resync(struct ccid_slot *cs)
 	const struct transport_ops *ops = cs->transport->ops;
 	struct command abort = { .type = PC_TO_RDR_ABORT, .expect = RDR_TO_PC_SLOT_STATUS,
 				 .passes_gate = true, .wait_ms = RESYNC_MS };
-	struct command status = { .type = PC_TO_RDR_GET_SLOT_STATUS, .expect = RDR_TO_PC_SLOT_STATUS,
+	struct command status = { .type = PC_TO_RDR_GET_SLOT_STATUS,
+				  .expect = RDR_TO_PC_SLOT_STATUS,
 				  .passes_gate = true, .wait_ms = RESYNC_MS };
 	struct deadline d = deadline_in_ms(RESYNC_MS);
 	enum ccid_err err = CCID_ERR_NOT_SUPPORTED;
@@ -186,7 +188,8 @@ static enum ccid_err resync(struct ccid_slot *cs)
 	}
 	if (is_over(err))
 		return err;
-	/* "Aborted" is what a reader says to all but the other half of an ABORT that it still misses. */
+	/* "Aborted" is what a reader says to all but the other half of an ABORT that it still
+	 * misses. */
 	cs->needs_resync = lost || err == CCID_ERR_TIMEOUT || cs->bError == BERROR_ABORTED;
 	return cs->needs_resync ? CCID_ERR_COMM : CCID_OK;
 }
@@ -210,7 +213,8 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, s
 		return err;
 	for (;;) {
 		err = round_trip_once(cs, c, &total, a, &lost);
-		if (err != CCID_ERR_BUSY || cs->bError != BERROR_SLOT_BUSY || deadline_passed(&patience))
+		if (err != CCID_ERR_BUSY || cs->bError != BERROR_SLOT_BUSY ||
+		    deadline_passed(&patience))
 			break;
 		cs->bError = 0;
 		deadline_sleep_ms(&patience, BUSY_RETRY_MS);
@@ -231,7 +235,8 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, s
 }
 
 /* Copies an answer's data out: never more than cap, *len is the whole length. */
-static enum ccid_err give(struct ccid_slot *cs, const struct answer *a, uint8_t *out, size_t cap, size_t *len)
+static enum ccid_err give(struct ccid_slot *cs, const struct answer *a, uint8_t *out, size_t cap,
+			  size_t *len)
 {
 	size_t n = a->len < cap ? a->len : cap;
 
@@ -253,10 +258,12 @@ enum ccid_err ccid_get_slot_status(struct ccid_slot *cs, unsigned wait_ms)
 	return err == CCID_ERR_MUTE || err == CCID_ERR_NO_CARD ? CCID_OK : err;
 }
 
-enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t *atr, size_t cap, size_t *len)
+enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t *atr, size_t cap,
+			    size_t *len)
 {
 	struct command c = { .type = PC_TO_RDR_ICC_POWER_ON, .expect = RDR_TO_PC_DATA_BLOCK,
-			     .b7 = bPowerSelect, .wait_ms = CCID_POWER_ON_MS, .total_ms = CCID_TOTAL_MS };
+			     .b7 = bPowerSelect, .wait_ms = CCID_POWER_ON_MS,
+			     .total_ms = CCID_TOTAL_MS };
 	struct answer a;
 	enum ccid_err err = round_trip(cs, &c, &a);
 
@@ -273,7 +280,8 @@ enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t 
 enum ccid_err ccid_power_off(struct ccid_slot *cs)
 {
 	struct command c = { .type = PC_TO_RDR_ICC_POWER_OFF, .expect = RDR_TO_PC_SLOT_STATUS,
-			     .passes_gate = true, .wait_ms = CCID_COMMAND_MS, .total_ms = CCID_COMMAND_MS };
+			     .passes_gate = true, .wait_ms = CCID_COMMAND_MS,
+			     .total_ms = CCID_COMMAND_MS };
 	struct answer a;
 
 	return round_trip(cs, &c, &a);
@@ -282,9 +290,10 @@ enum ccid_err ccid_power_off(struct ccid_slot *cs)
 enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t len, uint8_t bBWI,
 			     uint16_t wLevelParameter, unsigned wait_ms, struct ccid_block *out)
 {
-	struct command c = { .type = PC_TO_RDR_XFR_BLOCK, .expect = RDR_TO_PC_DATA_BLOCK, .b7 = bBWI,
-			     .b8 = (uint8_t)wLevelParameter, .b9 = (uint8_t)(wLevelParameter >> 8),
-			     .data = data, .len = len, .wait_ms = wait_ms, .total_ms = CCID_TOTAL_MS };
+	struct command c = { .type = PC_TO_RDR_XFR_BLOCK, .expect = RDR_TO_PC_DATA_BLOCK,
+			     .b7 = bBWI, .b8 = (uint8_t)wLevelParameter,
+			     .b9 = (uint8_t)(wLevelParameter >> 8), .data = data, .len = len,
+			     .wait_ms = wait_ms, .total_ms = CCID_TOTAL_MS };
 	struct answer a;
 	enum ccid_err err = round_trip(cs, &c, &a);
 
@@ -305,7 +314,8 @@ void ccid_forget(struct ccid_slot *cs)
 	cs->answer_used = 0;
 }
 
-enum ccid_err ccid_get_parameters(struct ccid_slot *cs, uint8_t *params, size_t cap, size_t *len, uint8_t *protocol)
+enum ccid_err ccid_get_parameters(struct ccid_slot *cs, uint8_t *params, size_t cap, size_t *len,
+				  uint8_t *protocol)
 {
 	struct command c = { .type = PC_TO_RDR_GET_PARAMETERS, .expect = RDR_TO_PC_PARAMETERS,
 			     .wait_ms = CCID_COMMAND_MS, .total_ms = CCID_TOTAL_MS };
@@ -319,7 +329,8 @@ enum ccid_err ccid_get_parameters(struct ccid_slot *cs, uint8_t *params, size_t 
 	return give(cs, &a, params, cap, len);
 }
 
-enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const uint8_t *params, size_t len)
+enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const uint8_t *params,
+				  size_t len)
 {
 	struct command c = { .type = PC_TO_RDR_SET_PARAMETERS, .expect = RDR_TO_PC_PARAMETERS,
 			     .b7 = protocol, .data = params, .len = len,
@@ -336,7 +347,8 @@ enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const 
 enum ccid_err ccid_escape(struct ccid_slot *cs, const uint8_t *data, size_t len, unsigned wait_ms,
 			  uint8_t *out, size_t cap, size_t *out_len)
 {
-	struct command c = { .type = PC_TO_RDR_ESCAPE, .expect = RDR_TO_PC_ESCAPE, .data = data, .len = len,
+	struct command c = { .type = PC_TO_RDR_ESCAPE, .expect = RDR_TO_PC_ESCAPE,
+			     .data = data, .len = len,
 			     .wait_ms = wait_ms, .total_ms = CCID_TOTAL_MS };
 	struct answer a;
 	enum ccid_err err = round_trip(cs, &c, &a);

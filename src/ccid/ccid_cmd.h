@@ -39,9 +39,11 @@ struct ccid_slot {
  * long the reader may be silent; output buffers are never exceeded: when the
  * answer is longer, *len is its whole length and the result CCID_ERR_OVERFLOW. */
 enum ccid_err ccid_get_slot_status(struct ccid_slot *cs, unsigned wait_ms);
-enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t *atr, size_t cap, size_t *len);
+enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t *atr, size_t cap,
+			    size_t *len);
 enum ccid_err ccid_power_off(struct ccid_slot *cs);
-/* What an XfrBlock brought back; data points into the slot's answer buffer, until the next command. */
+/* What an XfrBlock brought back; data points into the slot's answer buffer, until the next
+ * command. */
 struct ccid_block {
 	const uint8_t *data;
 	size_t len;
@@ -52,9 +54,11 @@ enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t l
 			     uint16_t wLevelParameter, unsigned wait_ms, struct ccid_block *out);
 /* Wipes what answers left in the slot's buffer. */
 void ccid_forget(struct ccid_slot *cs);
-enum ccid_err ccid_get_parameters(struct ccid_slot *cs, uint8_t *params, size_t cap, size_t *len, uint8_t *protocol);
+enum ccid_err ccid_get_parameters(struct ccid_slot *cs, uint8_t *params, size_t cap, size_t *len,
+				  uint8_t *protocol);
 /* bError 01..7F (that parameter cannot be changed) counts as done; 00: CCID_ERR_NOT_SUPPORTED. */
-enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const uint8_t *params, size_t len);
+enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const uint8_t *params,
+				  size_t len);
 enum ccid_err ccid_escape(struct ccid_slot *cs, const uint8_t *data, size_t len, unsigned wait_ms,
 			  uint8_t *out, size_t cap, size_t *out_len);
 /* data is abPINDataStructure preceded by bPINOperation; PIN cancelled (EF) and PIN timeout (F0)

@@ -50,7 +50,8 @@ static enum ccid_err do_modify(struct slot *s, struct control_call *c)
 static enum ccid_err do_escape(struct slot *s, struct control_call *c)
 {
 	if (!features_escape_allowed(s, c->in, c->len)) {
-		LOG(LOG_INFO, &s->ccid.log, "Escape command refused: ifdDriverOptions has no 0x01 (see Info.plist)");
+		LOG(LOG_INFO, &s->ccid.log,
+		    "Escape command refused: ifdDriverOptions has no 0x01 (see Info.plist)");
 		return CCID_ERR_COMM;
 	}
 	return slot_escape(s, c->in, c->len, c->out, c->cap, &c->returned);
@@ -62,7 +63,8 @@ static enum ccid_err do_mct(struct slot *s, struct control_call *c)
 	return slot_escape(s, c->in, c->len, c->out, c->cap, &c->returned);
 }
 
-/* ISO 7816-3:2006 §11.3.2.1: b8 and b4 are not used; source and destination differ unless both are 0. */
+/* ISO 7816-3:2006 §11.3.2.1: b8 and b4 are not used; source and destination differ unless both are
+ * 0. */
 static bool nad_is_valid(uint8_t nad)
 {
 	return (nad & 0x88) == 0 && (nad == 0 || (nad >> 4) != (nad & 0x0F));

@@ -16,13 +16,14 @@ EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
 	return ifdh_code(DeviceName ? registry_open(Lun, DeviceName) : CCID_ERR_ARG);
 }
 
-/* A reader.conf without a device name: the serial port of that number, else the first free supported
- * reader; Channel says nothing about USB. */
+/* A reader.conf without a device name: the serial port of that number, else the first free
+ * supported reader; Channel says nothing about USB. */
 EXPORT RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
 {
 	char name[32];
+	bool serial = serial_channel_name(Channel, name, sizeof name);
 
-	return ifdh_code(registry_open(Lun, serial_channel_name(Channel, name, sizeof name) ? name : NULL));
+	return ifdh_code(registry_open(Lun, serial ? name : NULL));
 }
 
 /* Also while a command runs on the slot: that one ends with IFD_NO_SUCH_DEVICE. */

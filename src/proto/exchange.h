@@ -113,9 +113,9 @@ struct exchange_step exchange_begin(struct exchange *x, const struct exchange_co
 struct exchange_step exchange_begin_ifsd(struct exchange *x, const struct exchange_config *cfg,
 					 struct t1 *t1, uint8_t ifsd);
 
-/* Starts the exchange of one S(RESYNCH request), for a command that is no exchange (PC_to_RDR_Secure)
- * and comes after one that was left half way (t1->unsettled). On STEP_DONE both ends are at
- * N(S) 0 again. No answer bytes. §11.6.3.2 rule 6 */
+/* Starts the exchange of one S(RESYNCH request), for a command that is no exchange
+ * (PC_to_RDR_Secure) and comes after one that was left half way (t1->unsettled). On STEP_DONE both
+ * ends are at N(S) 0 again. No answer bytes. §11.6.3.2 rule 6 */
 struct exchange_step exchange_begin_resynch(struct exchange *x, const struct exchange_config *cfg,
 					    struct t1 *t1);
 

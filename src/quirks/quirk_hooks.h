@@ -4,7 +4,8 @@
 
 #include "slot/slot.h"
 
-/* The quirks that need code, each at its place in a reader's life. They ask r->quirks what to do. */
+/* The quirks that need code, each at its place in a reader's life. They ask r->quirks what to
+ * do. */
 
 /* After the class descriptor was read into r->desc, the rates into r->data_rates, and r->level was
  * derived from dwFeatures: makes of them what the reader is in truth. No I/O. */

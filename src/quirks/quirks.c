@@ -194,13 +194,15 @@ static bool id_fits(uint32_t wanted, uint16_t id)
 	return wanted == QUIRK_ANY || wanted == id;
 }
 
-static void apply_override(struct quirk_set *q, uint16_t idVendor, uint16_t idProduct, const char *text)
+static void apply_override(struct quirk_set *q, uint16_t idVendor, uint16_t idProduct,
+			   const char *text)
 {
 	struct piece rest = { text, strlen(text) }, piece;
 	struct override_entry e;
 
 	while (next_piece(&rest, ';', &piece)) {
-		if (!parse_entry(piece, &e) || !id_fits(e.vendor, idVendor) || !id_fits(e.product, idProduct))
+		if (!parse_entry(piece, &e) || !id_fits(e.vendor, idVendor) ||
+		    !id_fits(e.product, idProduct))
 			continue;
 		q->bits = (q->bits | e.add) & ~e.remove;
 	}
@@ -238,7 +240,8 @@ unsigned quirks_check_override(const char *override)
 		if (piece.len == 0)
 			continue;	/* nothing, or a separator too many */
 		if (!parse_entry(piece, &e)) {
-			LOG(LOG_CRITICAL, NULL, "IFDCCID_QUIRKS: \"%.*s\" is not vid:pid:flag[,flag], ignored",
+			LOG(LOG_CRITICAL, NULL,
+			    "IFDCCID_QUIRKS: \"%.*s\" is not vid:pid:flag[,flag], ignored",
 			    (int)piece.len, piece.p);
 			mistakes++;
 		} else if (e.mistakes > 0) {

@@ -20,7 +20,8 @@
 	X(MAX_IFSD_254, "dwMaxIFSD is 254")                                                        \
 	X(MAX_RATE_9600, "dwMaxDataRate is 9600")                                                  \
 	X(KEEP_ATR_PROTOCOL, "no PPS: the default protocol of the ATR is kept")                    \
-	X(SPLIT_EXPECTED_64, "character T=0: blocks that fill a packet are read as 1 byte and the rest") \
+	X(SPLIT_EXPECTED_64,                                                                       \
+	  "character T=0: blocks that fill a packet are read as 1 byte and the rest")              \
 	X(NO_IFSD, "no IFSD negotiation")                                                          \
 	X(CASE1_NEEDS_P3, "T=0 TPDU: P3 = 00 is appended to a 4-byte command")                     \
 	X(SEQ_OFF_BY_ONE, "answers seen with bSeq off by one")                                     \
@@ -96,8 +97,8 @@ const struct quirk_row *quirks_table(size_t *n);
 
 bool quirk_has(const struct quirk_set *q, enum quirk which);
 
-/* Collects the quirks of a reader: the rows of the table that match (an exact row's numbers win over
- * a wildcard's), then the run-time override (text of IFDCCID_QUIRKS, or NULL). bcdDevice as in
+/* Collects the quirks of a reader: the rows of the table that match (an exact row's numbers win
+ * over a wildcard's), then the run-time override (text of IFDCCID_QUIRKS, or NULL). bcdDevice as in
  * the device descriptor. Mistakes in the override are passed over. */
 void quirks_match(struct quirk_set *q, uint16_t idVendor, uint16_t idProduct, uint16_t bcdDevice,
 		  const char *override);

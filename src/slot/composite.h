@@ -6,12 +6,12 @@
 #include "transport/usb.h"
 
 /* Composite readers have several CCID interfaces. By default each is a reader of its own;
- * built with --enable-composite-as-multislot, those of the known ones (QUIRK_COMPOSITE) are slots of one reader: pcscd
- * opens slot k of the first interface, and gets interface first + k. */
+ * built with --enable-composite-as-multislot, those of the known ones (QUIRK_COMPOSITE) are slots
+ * of one reader: pcscd opens slot k of the first interface, and gets interface first + k. */
 
 /* Turns the name and slot number that pcscd asks for into the interface and slot that are meant, in
- * place; for all but composite readers they stay as they are. override: text of IFDCCID_QUIRKS or NULL.
- * CCID_ERR_NO_DEVICE: an interface that is a slot of another. */
+ * place; for all but composite readers they stay as they are. override: text of IFDCCID_QUIRKS or
+ * NULL. CCID_ERR_NO_DEVICE: an interface that is a slot of another. */
 enum ccid_err composite_resolve(struct usb_name *name, unsigned *number, const char *override);
 
 /* Slots to tell pcscd of. */

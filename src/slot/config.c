@@ -58,8 +58,10 @@ static enum ccid_err check_arrays(const struct plist *p, const char *path)
 
 	if (vendors > 0 && vendors == products && vendors == names)
 		return CCID_OK;
-	LOG(LOG_CRITICAL, NULL, "%s: ifdVendorID has %zu entries, ifdProductID %zu, ifdFriendlyName %zu: "
-	    "they must be equally many, and not none", path, vendors, products, names);
+	LOG(LOG_CRITICAL, NULL,
+	    "%s: ifdVendorID has %zu entries, ifdProductID %zu, ifdFriendlyName %zu: "
+	    "they must be equally many, and not none",
+	    path, vendors, products, names);
 	return CCID_ERR_CONFIG;
 }
 

@@ -20,7 +20,7 @@ struct config {
 	unsigned log_level;		/* ifdLogLevel, LIBCCID_ifdLogLevel */
 	unsigned driver_options;	/* ifdDriverOptions */
 	bool log_secrets;		/* IFDCCID_LOG_SECRETS=1 */
-	char quirks[512];		/* IFDCCID_QUIRKS, "" when unset; longer is reported and cut */
+	char quirks[512];		/* IFDCCID_QUIRKS, "" when unset; longer: reported, cut */
 };
 
 /* Reads $PCSCLITE_HP_DROPDIR/BUNDLE/Contents/Info.plist (environment first, then the

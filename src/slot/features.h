@@ -17,7 +17,7 @@ enum ccid_err features_list(struct slot *s, uint8_t *out, size_t cap, size_t *le
 enum ccid_err features_pin_properties(struct slot *s, uint8_t *out, size_t cap, size_t *len);
 /* FEATURE_GET_TLV_PROPERTIES (§2.6.14): values little-endian. May send an Escape. */
 enum ccid_err features_tlv_properties(struct slot *s, uint8_t *out, size_t cap, size_t *len);
-/* May this Escape command go out? By ifdDriverOptions or by a quirk that allows that very command. */
+/* May this Escape command go out? By ifdDriverOptions or by a quirk that allows that command. */
 bool features_escape_allowed(const struct slot *s, const uint8_t *cmd, size_t len);
 bool features_has_pin_verify(const struct slot *s);
 bool features_has_pin_modify(const struct slot *s);

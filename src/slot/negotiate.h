@@ -36,8 +36,8 @@ struct negotiation {
 	struct exchange_config exchange; /* level, timing, max_data, quirks */
 };
 
-/* Exchange level of a reader by its dwFeatures (CCID 1.10 §5.1); ICCD has been mapped to it when the
- * device was opened (iccd_fix_desc). */
+/* Exchange level of a reader by its dwFeatures (CCID 1.10 §5.1); ICCD has been mapped to it when
+ * the device was opened (iccd_fix_desc). */
 enum exchange_level negotiate_level(const struct ccid_desc *desc);
 
 /* Fills *n. CCID_ERR_PROTO_UNSUPPORTED: card or reader lack the protocol, or TA2 fixes another;

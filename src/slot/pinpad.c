@@ -28,7 +28,8 @@ static uint16_t swap16(uint16_t v)
 	return (uint16_t)(v >> 8 | v << 8);
 }
 
-/* The fields in the order of the structures (PC/SC part 10 §2.5.2, §2.5.3): MODIFY has a few more. */
+/* The fields in the order of the structures (PC/SC part 10 §2.5.2, §2.5.3): MODIFY has a few
+ * more. */
 static void read_fields(struct pin_request *r, struct rbuf *b, uint32_t *ulDataLength)
 {
 	bool modify = r->operation == PIN_OPERATION_MODIFY;
@@ -82,7 +83,8 @@ static void adapt_condition(struct pin_request *r, const struct reader *reader)
 		r->bEntryValidationCondition = 2;
 	if (reader->has_gemalto_features)
 		r->bEntryValidationCondition &= reader->gemalto_features[GEMALTO_ENTRY_CONDITION];
-	if (r->bEntryValidationCondition == 0 || quirk_has(&reader->quirks, QUIRK_PIN_ENTRY_CONDITION_2))
+	if (r->bEntryValidationCondition == 0 ||
+	    quirk_has(&reader->quirks, QUIRK_PIN_ENTRY_CONDITION_2))
 		r->bEntryValidationCondition = 2;
 }
 
@@ -107,7 +109,8 @@ static void adapt_modify(struct pin_request *r, const struct reader *reader)
 		r->bNumberMessage = 0xFF;
 	/* CCID 1.10 §6.1.11.7: bMsgIndex2 and bMsgIndex3 are there when they are used. */
 	r->n_indexes = r->bNumberMessage == 0 ? 1 : r->bNumberMessage == 3 ? 3 : 2;
-	if (quirk_has(q, QUIRK_PIN_MODIFY_ALL_INDEXES) && !gemalto_has(reader, GEMALTO_NUMBER_MESSAGE_FIX))
+	if (quirk_has(q, QUIRK_PIN_MODIFY_ALL_INDEXES) &&
+	    !gemalto_has(reader, GEMALTO_NUMBER_MESSAGE_FIX))
 		r->n_indexes = 3;
 	if (quirk_has(q, QUIRK_PIN_MODIFY_THREE_INDEXES)) {
 		r->bNumberMessage = 0;
@@ -180,8 +183,8 @@ static enum ccid_err prepare(struct slot *s, const struct pin_request *r)
 	return CCID_OK;
 }
 
-/* Takes the answer out of the T=1 block in out, which becomes the information field. The card may ask
- * for more time first (ISO 7816-3:2006 §11.6.2.3). */
+/* Takes the answer out of the T=1 block in out, which becomes the information field. The card may
+ * ask for more time first (ISO 7816-3:2006 §11.6.2.3). */
 static enum ccid_err unwrap(struct slot *s, uint8_t *out, size_t cap, size_t *out_len,
 			    const struct deadline *d)
 {
@@ -215,27 +218,30 @@ static enum ccid_err unwrap(struct slot *s, uint8_t *out, size_t cap, size_t *ou
 	return err;
 }
 
-/* Can the reader make a block of len bytes? It must find the card at the N(S) that we tell the reader. */
+/* Can the reader make a block of len bytes? It must find the card at the N(S) that we tell it. */
 static enum ccid_err prepare_t1(struct slot *s, size_t len)
 {
 	enum ccid_err err = CCID_OK;
+	struct exchange_step step;
 	size_t none;
 
 	if (s->t1.dead)
 		return CCID_ERR_COMM;
-	if (s->t1.unsettled)
-		err = slot_run_exchange(s, exchange_begin_resynch(&s->exchange, &s->params.exchange, &s->t1),
-					0, &none);
+	if (s->t1.unsettled) {
+		step = exchange_begin_resynch(&s->exchange, &s->params.exchange, &s->t1);
+		err = slot_run_exchange(s, step, 0, &none);
+	}
 	if (!err && len > s->t1.ifsc)
 		err = CCID_ERR_NOT_SUPPORTED;
 	return err;
 }
 
 /* Sends the command; answer bytes to out. */
-static enum ccid_err exchange_secure(struct slot *s, struct pin_request *r, uint8_t *out, size_t cap,
-				     size_t *out_len)
+static enum ccid_err exchange_secure(struct slot *s, struct pin_request *r, uint8_t *out,
+				     size_t cap, size_t *out_len)
 {
-	bool block = s->negotiated && s->params.protocol == 1 && s->params.exchange.level == LEVEL_TPDU;
+	bool block = s->negotiated && s->params.protocol == 1 &&
+		     s->params.exchange.level == LEVEL_TPDU;
 	unsigned wait_ms = pinpad_wait_ms(r->bTimeOut);
 	struct deadline d = deadline_in_ms(wait_ms);
 	uint8_t message[PIN_MESSAGE_MAX];
@@ -300,7 +306,8 @@ static enum ccid_err run_locked(struct slot *s, struct pin_request *r,
 }
 
 static enum ccid_err run(struct slot *s, enum pin_operation operation, bool offered,
-			 const uint8_t *in, size_t len, uint8_t *answer, size_t cap, size_t *answer_len)
+			 const uint8_t *in, size_t len, uint8_t *answer, size_t cap,
+			 size_t *answer_len)
 {
 	struct pin_request r;
 	enum ccid_err err = CCID_ERR_NOT_SUPPORTED;
@@ -323,11 +330,13 @@ static enum ccid_err run(struct slot *s, enum pin_operation operation, bool offe
 enum ccid_err slot_pin_verify(struct slot *s, const uint8_t *in, size_t len,
 			      uint8_t *answer, size_t cap, size_t *answer_len)
 {
-	return run(s, PIN_OPERATION_VERIFY, features_has_pin_verify(s), in, len, answer, cap, answer_len);
+	return run(s, PIN_OPERATION_VERIFY, features_has_pin_verify(s), in, len, answer, cap,
+		   answer_len);
 }
 
 enum ccid_err slot_pin_modify(struct slot *s, const uint8_t *in, size_t len,
 			      uint8_t *answer, size_t cap, size_t *answer_len)
 {
-	return run(s, PIN_OPERATION_MODIFY, features_has_pin_modify(s), in, len, answer, cap, answer_len);
+	return run(s, PIN_OPERATION_MODIFY, features_has_pin_modify(s), in, len, answer, cap,
+		   answer_len);
 }

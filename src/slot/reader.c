@@ -20,7 +20,8 @@ static size_t message_size(const struct ccid_desc *d)
 	return d->dwMaxCCIDMessageLength < MESSAGE_MAX ? d->dwMaxCCIDMessageLength : MESSAGE_MAX;
 }
 
-/* Version B of ICCD answers in parts of a transfer's length, whatever dwMaxCCIDMessageLength says. */
+/* Version B of ICCD answers in parts of a transfer's length, whatever dwMaxCCIDMessageLength
+ * says. */
 static size_t answer_size(const struct ccid_desc *d)
 {
 	size_t least = d->bInterfaceProtocol == CCID_PROTOCOL_ICCD_B ? ICCD_ANSWER_MAX : ANSWER_MIN;
@@ -104,8 +105,8 @@ static enum ccid_err check_firmware(const struct reader *r, const struct log_ctx
 	if (!quirk_has(&r->quirks, QUIRK_OLD_FIRMWARE))
 		return CCID_OK;
 	LOG(LOG_CRITICAL, log,
-	    "firmware %u.%02u of this reader is too old, %u.%02u is the first good one: update it, or set "
-	    "0x%04X in ifdDriverOptions to use it all the same",
+	    "firmware %u.%02u of this reader is too old, %u.%02u is the first good one: update it, "
+	    "or set 0x%04X in ifdDriverOptions to use it all the same",
 	    bcd_byte(have >> 8), bcd_byte(have & 0xFF), bcd_byte(good >> 8), bcd_byte(good & 0xFF),
 	    OPTION_USE_BOGUS_FIRMWARE);
 	return r->config.driver_options & OPTION_USE_BOGUS_FIRMWARE ? CCID_OK : CCID_ERR_NO_DEVICE;
@@ -131,7 +132,8 @@ static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
 	enum ccid_err err;
 
 	r->desc = r->transport->desc;
-	quirks_match(&r->quirks, r->desc.idVendor, r->desc.idProduct, r->desc.bcdDevice, r->config.quirks);
+	quirks_match(&r->quirks, r->desc.idVendor, r->desc.idProduct, r->desc.bcdDevice,
+		     r->config.quirks);
 	err = check_firmware(r, log);
 	if (err == CCID_OK)
 		err = copy_rates(r);
@@ -167,7 +169,8 @@ static enum ccid_err first_status(struct slot *s)
 	if (err == CCID_ERR_STALE)
 		err = CCID_ERR_NO_DEVICE;
 	if (err != CCID_OK && err != CCID_ERR_NO_DEVICE)
-		LOG(LOG_CRITICAL, &s->ccid.log, "the reader does not answer GetSlotStatus: %s", err_name(err));
+		LOG(LOG_CRITICAL, &s->ccid.log, "the reader does not answer GetSlotStatus: %s",
+		    err_name(err));
 	return err;
 }
 
@@ -192,8 +195,9 @@ void reader_free(struct reader *r)
 	free(r);
 }
 
-enum ccid_err reader_open(struct reader *r, struct usb_host *host, const struct usb_open_request *rq,
-			  unsigned long lun, unsigned number, struct slot **first)
+enum ccid_err reader_open(struct reader *r, struct usb_host *host,
+			  const struct usb_open_request *rq, unsigned long lun, unsigned number,
+			  struct slot **first)
 {
 	struct log_ctx log = { .reader = r->device_name, .lun = lun, .gone = &r->gone };
 	struct slot *s = NULL;

@@ -7,11 +7,12 @@
 
 /* Private to registry.c and reader.c: opening and closing devices, without the registry's lock. */
 
-/* Opens the device and its first command's slot `number`. rq: how to find a USB device; NULL for a serial line.
- * r->device_name and r->config are set. On success r->transport and all that follows are, and *first is the
- * slot. After an error nothing stays but r itself. */
-enum ccid_err reader_open(struct reader *r, struct usb_host *host, const struct usb_open_request *rq,
-			  unsigned long lun, unsigned number, struct slot **first);
+/* Opens the device and its first command's slot `number`. rq: how to find a USB device; NULL for a
+ * serial line. r->device_name and r->config are set. On success r->transport and all that follows
+ * are, and *first is the slot. After an error nothing stays but r itself. */
+enum ccid_err reader_open(struct reader *r, struct usb_host *host,
+			  const struct usb_open_request *rq, unsigned long lun, unsigned number,
+			  struct slot **first);
 /* A further slot of an open reader. NULL: out of memory. */
 struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned number);
 /* Powers the card off, unless the reader is gone, and frees the slot; nobody uses it. */
@@ -19,9 +20,10 @@ void reader_free_slot(struct slot *s);
 void reader_close(struct reader *r);
 void reader_free(struct reader *r);
 
-/* registry.c: r is open but for its first command. Its interface takes turns with one of the same device. */
+/* registry.c: r is open but for its first command. Its interface takes turns with one of the same
+ * device. */
 void registry_share_gate(struct reader *r);
-/* registry.c: is there a card in slot 0 of that other interface of the same device? False: not open. */
+/* registry.c: is there a card in slot 0 of that other interface of the device? False: not open. */
 bool registry_sibling_presence(const struct reader *r, int interface, bool *present);
 
 #endif

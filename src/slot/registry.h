@@ -7,8 +7,8 @@
 /* Lun -> slot. No fixed number of readers. */
 
 /* Opens the slot that a device name stands for: a device not yet open is opened with its
- * slot (Lun & 0xFF, when 0xFFFF holds the slot number); one already open by us yields that further slot.
- * device_name NULL: the first free supported reader. After an error nothing stays behind. */
+ * slot (Lun & 0xFF, when 0xFFFF holds the slot number); one already open by us yields that further
+ * slot. device_name NULL: the first free supported reader. After an error nothing stays behind. */
 enum ccid_err registry_open(unsigned long lun, const char *device_name);
 /* Ends a slot, also while a command runs on it: that command fails with
  * CCID_ERR_NO_DEVICE first. The last slot of a reader closes the device. */

@@ -138,7 +138,8 @@ static unsigned voltages(const struct reader *r, uint8_t out[3])
 	unsigned first = option[(r->config.driver_options & OPTION_VOLTAGE_MASK) >> 4];
 	unsigned n = 0;
 
-	if (r->desc.dwFeatures & (CCID_FEATURE_AUTO_VOLTAGE | CCID_FEATURE_AUTO_ACTIVATION) || first == 0) {
+	if (r->desc.dwFeatures & (CCID_FEATURE_AUTO_VOLTAGE | CCID_FEATURE_AUTO_ACTIVATION) ||
+	    first == 0) {
 		out[0] = 0;
 		return 1;
 	}
@@ -161,7 +162,8 @@ static bool is_final(enum ccid_err err)
 
 static enum ccid_err power_at(struct slot *s, uint8_t bPowerSelect)
 {
-	enum ccid_err err = ccid_power_on(&s->ccid, bPowerSelect, s->atr, sizeof s->atr, &s->atr_len);
+	enum ccid_err err = ccid_power_on(&s->ccid, bPowerSelect, s->atr, sizeof s->atr,
+					  &s->atr_len);
 
 	if (err != CCID_OK && quirk_power_failed(s) == CCID_OK)
 		err = ccid_power_on(&s->ccid, bPowerSelect, s->atr, sizeof s->atr, &s->atr_len);
@@ -181,7 +183,8 @@ enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 	s->owes_absence = false;	/* who powers it on knows that it starts anew */
 	forget_card(s);
 	if (quirk_has(&s->reader->quirks, QUIRK_OFF_BEFORE_ON) ||
-	    (quirk_has(&s->reader->quirks, QUIRK_SEC1210_SYNC) && s->reader->desc.bInterfaceNumber == 1))
+	    (quirk_has(&s->reader->quirks, QUIRK_SEC1210_SYNC) &&
+	     s->reader->desc.bInterfaceNumber == 1))
 		ccid_power_off(&s->ccid);
 	for (unsigned i = 0; i < n; i++) {
 		err = power_at(s, select[i]);
@@ -225,7 +228,8 @@ enum ccid_err slot_power_off(struct slot *s)
 	return err;
 }
 
-enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsigned least_wait_ms, size_t *answer_len)
+enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsigned least_wait_ms,
+				size_t *answer_len)
 {
 	/* One command's blocks, repeats and waiting time extensions end with it. */
 	struct deadline total = deadline_in_ms(CCID_TOTAL_MS + least_wait_ms +
@@ -244,8 +248,10 @@ enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsig
 		}
 		if (wait > deadline_left_ms(&total))
 			wait = (unsigned)deadline_left_ms(&total);
-		err = ccid_xfr_block(&s->ccid, step.data, step.len, step.bBWI, step.wLevelParameter, wait, &in);
-		if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE || reader_is_gone(s->reader)) {
+		err = ccid_xfr_block(&s->ccid, step.data, step.len, step.bBWI, step.wLevelParameter,
+				     wait, &in);
+		if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ||
+		    reader_is_gone(s->reader)) {
 			step.verdict = STEP_FAILED;
 			step.err = err == CCID_OK ? CCID_ERR_NO_DEVICE : err;
 			break;
@@ -291,7 +297,8 @@ static enum ccid_err transmit_locked(struct slot *s, const uint8_t *apdu, size_t
 	if (err != CCID_OK)
 		return err;
 	step = exchange_begin(&s->exchange, &s->params.exchange, &s->t1, apdu, len, answer, cap);
-	return slot_run_exchange(s, step, is_pseudo_apdu(apdu, len) ? PSEUDO_APDU_MS : 0, answer_len);
+	return slot_run_exchange(s, step, is_pseudo_apdu(apdu, len) ? PSEUDO_APDU_MS : 0,
+				 answer_len);
 }
 
 enum ccid_err slot_transmit(struct slot *s, const uint8_t *apdu, size_t len,
@@ -322,7 +329,8 @@ enum ccid_err slot_escape(struct slot *s, const uint8_t *data, size_t len,
 	*answer_len = 0;
 	pthread_mutex_lock(&s->lock);
 	if (!reader_is_gone(s->reader))
-		err = slot_recover(s, ccid_escape(&s->ccid, data, len, CCID_ESCAPE_MS, answer, cap, answer_len));
+		err = slot_recover(s, ccid_escape(&s->ccid, data, len, CCID_ESCAPE_MS, answer, cap,
+						  answer_len));
 	pthread_mutex_unlock(&s->lock);
 	if (err != CCID_OK)
 		*answer_len = 0;

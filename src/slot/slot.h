@@ -16,8 +16,8 @@ struct reader;
 /* What Gemalto readers tell by Escape 6A (24 bytes), as it came. */
 #define GEMALTO_FEATURES_LENGTH 24
 
-/* One card slot. `lock` lets one command at a time in; it is taken before the registry's and before any lock of
- * the transport. */
+/* One card slot. `lock` lets one command at a time in; it is taken before the registry's and before
+ * any lock of the transport. */
 struct slot {
 	pthread_mutex_t lock;
 	struct reader *reader;
@@ -31,7 +31,7 @@ struct slot {
 	bool powered;
 	bool power_failed;		/* the last power on did not bring an ATR */
 	unsigned generation;		/* of the transport, as last seen */
-	bool owes_absence;		/* the reader was opened again: the card is told as gone once */
+	bool owes_absence;		/* the reader was opened again: the card is gone, once */
 	uint8_t atr[ATR_MAX];
 	size_t atr_len;
 	struct negotiation params;	/* settled; valid when negotiated */
@@ -58,7 +58,7 @@ struct reader {
 
 	/* the registry's, under its lock */
 	struct slot **slots;		/* NULL where not open */
-	struct former_slot {		/* what a closed slot leaves to the next one of its number */
+	struct former_slot {		/* what a closed slot leaves to the next of its number */
 		uint8_t bSeq;
 		bool needs_resync;
 	} *former;
@@ -86,11 +86,14 @@ enum ccid_err slot_transmit(struct slot *s, const uint8_t *apdu, size_t len,
 /* slot_protocol.c, under lock: parameters are settled if they are not yet, for the ATR's first
  * protocol. */
 enum ccid_err slot_ensure_protocol(struct slot *s);
-/* Under lock: runs the steps of an exchange until it is done or failed. Wipes it. *answer_len: whole length. */
-enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsigned least_wait_ms, size_t *answer_len);
+/* Under lock: runs the steps of an exchange until it is done or failed. Wipes it. *answer_len:
+ * whole length. */
+enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsigned least_wait_ms,
+				size_t *answer_len);
 /* Under lock: power on without touching the slot's lock. */
 enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len);
-/* Under lock: opens a reader with a stale handle again when err says so; returns the error the caller gets. */
+/* Under lock: opens a reader with a stale handle again when err says so; returns the error the
+ * caller gets. */
 enum ccid_err slot_recover(struct slot *s, enum ccid_err err);
 /* PC_to_RDR_Escape; CCID_ERR_SHORT_BUFFER when the answer is longer than cap. */
 enum ccid_err slot_escape(struct slot *s, const uint8_t *data, size_t len,

@@ -4,7 +4,8 @@
 
 #include "quirks/quirk_hooks.h"
 
-static struct negotiate_input input_of(const struct slot *s, const struct atr *atr, unsigned protocol)
+static struct negotiate_input input_of(const struct slot *s, const struct atr *atr,
+				       unsigned protocol)
 {
 	const struct reader *r = s->reader;
 	const struct quirk_set *q = &r->quirks;
@@ -30,13 +31,15 @@ static enum ccid_err do_pps(struct slot *s, const struct negotiate_input *in)
 	unsigned wait = timing_t0_ms(&n->exchange.timing, n->pps_len, PPS_MAX);
 	struct ccid_block answer;
 	bool kept = true;
-	enum ccid_err err = ccid_xfr_block(&s->ccid, n->pps, n->pps_len, 0, wLevelParameter, wait, &answer);
+	enum ccid_err err = ccid_xfr_block(&s->ccid, n->pps, n->pps_len, 0, wLevelParameter, wait,
+					   &answer);
 
 	if (err != CCID_OK)
 		return err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ? err : CCID_ERR_PTS;
 	err = pps_check(n->pps, n->pps_len, answer.data, answer.len, &kept);
 	if (err != CCID_OK) {
-		LOG(LOG_INFO, &s->ccid.log, "PPS: the card's answer of %zu bytes is not acceptable", answer.len);
+		LOG(LOG_INFO, &s->ccid.log, "PPS: the card's answer of %zu bytes is not acceptable",
+		    answer.len);
 		return err;
 	}
 	if (!kept)
@@ -55,7 +58,8 @@ static enum ccid_err do_parameters(struct slot *s)
 	    !quirk_has(&s->reader->quirks, QUIRK_PARAMS_MAY_FAIL))
 		return err;
 	/* These readers work with what they derive from the ATR themselves: start afresh. */
-	LOG(LOG_INFO, &s->ccid.log, "SetParameters failed (%s): the card is reset and used without", err_name(err));
+	LOG(LOG_INFO, &s->ccid.log, "SetParameters failed (%s): the card is reset and used without",
+	    err_name(err));
 	for (int i = 0; i < 2; i++) {
 		struct negotiation keep = s->params;
 
@@ -69,13 +73,15 @@ static enum ccid_err do_parameters(struct slot *s)
 static enum ccid_err do_ifsd(struct slot *s)
 {
 	size_t none;
-	struct exchange_step step = exchange_begin_ifsd(&s->exchange, &s->params.exchange, &s->t1, s->params.ifsd);
+	struct exchange_step step = exchange_begin_ifsd(&s->exchange, &s->params.exchange, &s->t1,
+							s->params.ifsd);
 	enum ccid_err err = slot_run_exchange(s, step, 0, &none);
 
 	if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
 		return err;
 	if (err != CCID_OK)
-		LOG(LOG_INFO, &s->ccid.log, "S(IFS request) failed (%s): IFSD stays %u", err_name(err), s->t1.ifsd);
+		LOG(LOG_INFO, &s->ccid.log, "S(IFS request) failed (%s): IFSD stays %u",
+		    err_name(err), s->t1.ifsd);
 	return CCID_OK;
 }
 
@@ -87,7 +93,8 @@ static enum ccid_err set_protocol_locked(struct slot *s, unsigned protocol)
 
 	if (s->negotiated)
 		/* PPS comes right after the ATR and only there (§9.1). */
-		return s->params.protocol == protocol || quirk_has(&s->reader->quirks, QUIRK_KEEP_ATR_PROTOCOL)
+		return s->params.protocol == protocol ||
+		       quirk_has(&s->reader->quirks, QUIRK_KEEP_ATR_PROTOCOL)
 			? CCID_OK : CCID_ERR_PROTO_UNSUPPORTED;
 	if (!s->powered)
 		return s->ccid.icc_state == ICC_ABSENT ? CCID_ERR_NO_CARD : CCID_ERR_COMM;

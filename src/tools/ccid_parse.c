@@ -46,8 +46,8 @@ static bool parse_which(const char *text, struct parse_wanted *w)
 	unsigned a, b;
 	int end = 0;
 
-	if (sscanf(text, "%4x:%4x%n", &a, &b, &end) == 2 && text[end] == '\0' && strlen(text) == 9 &&
-	    strspn(text, "0123456789abcdefABCDEF:") == 9) {
+	if (sscanf(text, "%4x:%4x%n", &a, &b, &end) == 2 && text[end] == '\0' &&
+	    strlen(text) == 9 && strspn(text, "0123456789abcdefABCDEF:") == 9) {
 		w->idVendor = (int)a;
 		w->idProduct = (int)b;
 		return true;
@@ -95,8 +95,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 	if (argc - optind > 1 || (o->json && o->gz))
 		return usage(stderr);
 	if (optind < argc && !parse_which(argv[optind], &o->wanted)) {
-		fprintf(stderr, "ccid-parse: %s is neither VID:PID (four hexadecimal digits each) nor a device node\n",
-			argv[optind]);
+		fprintf(stderr, "ccid-parse: %s is neither VID:PID (four hexadecimal digits each) "
+			"nor a device node\n", argv[optind]);
 		return EXIT_USAGE;
 	}
 	return -1;
@@ -124,7 +124,8 @@ static bool write_gz(const char *file, const char *text, size_t len)
 	bool good;
 
 	if (!gz) {
-		fprintf(stderr, "ccid-parse: %s: %s\n", file, errno ? strerror(errno) : "out of memory");
+		fprintf(stderr, "ccid-parse: %s: %s\n", file,
+			errno ? strerror(errno) : "out of memory");
 		return false;
 	}
 	good = len == 0 || gzwrite(gz, text, (unsigned)len) == (int)len;
@@ -147,8 +148,8 @@ static void say_nothing_found(const struct options *o, const struct parse_seen *
 	else
 		fputs("ccid-parse: no smart-card reader is on the bus\n", stderr);
 	if (seen->vendor)
-		fprintf(stderr, "ccid-parse: %u interface%s of class FF look%s like one: try -p\n", seen->vendor,
-			seen->vendor == 1 ? "" : "s", seen->vendor == 1 ? "s" : "");
+		fprintf(stderr, "ccid-parse: %u interface%s of class FF look%s like one: try -p\n",
+			seen->vendor, seen->vendor == 1 ? "" : "s", seen->vendor == 1 ? "s" : "");
 }
 
 /* Everything goes to memory first: a file is written only when there is something to put in it. */

@@ -2,9 +2,9 @@
 #ifndef TOOLS_PARSE_H
 #define TOOLS_PARSE_H
 
-/* The inside of ccid-parse: what is known of one interface (parse_gather.c), its fields with their meaning
- * (parse_fields.c), and the two ways they are written (parse_text.c, parse_json.c). No part but parse_usb.c
- * does USB I/O. */
+/* The inside of ccid-parse: what is known of one interface (parse_gather.c), its fields with their
+ * meaning (parse_fields.c), and the two ways they are written (parse_text.c, parse_json.c). No part
+ * but parse_usb.c does USB I/O. */
 
 #include "ccid/ccid_desc.h"
 
@@ -15,7 +15,7 @@
 #include <stdio.h>
 
 #define PARSE_MAX_ENDPOINTS 30	/* 15 each way (USB 2.0 §9.6.6) */
-#define PARSE_MAX_RATES 256	/* bNumDataRatesSupported has 8 bits; a device may send one more than 255 */
+#define PARSE_MAX_RATES 256	/* bNumDataRatesSupported has 8 bits, and a device may send more */
 #define PARSE_MAX_STRING 400	/* 126 UTF-16 units as UTF-8, and NUL */
 
 struct parse_string {
@@ -65,15 +65,18 @@ struct parse_reader {
 
 /* Class 0B, or with vendor_too also class FF with a whole class descriptor. */
 bool parse_is_reader(const struct libusb_interface_descriptor *alt, bool vendor_too);
-/* Fills *r from the three descriptors; strings get their index only, and clock frequencies and data rates
- * the note that they were not read. */
+/* Fills *r from the three descriptors; strings get their index only, and clock frequencies and data
+ * rates the note that they were not read. */
 void parse_gather(struct parse_reader *r, const struct libusb_device_descriptor *device,
-		  const struct libusb_config_descriptor *config, const struct libusb_interface_descriptor *alt);
-/* A string descriptor of len bytes -> UTF-8; control characters and halves of surrogate pairs become '?'.
- * False: not a string descriptor, *s is not changed. */
+		  const struct libusb_config_descriptor *config,
+		  const struct libusb_interface_descriptor *alt);
+/* A string descriptor of len bytes -> UTF-8; control characters and halves of surrogate pairs
+ * become '?'. False: not a string descriptor, *s is not changed. */
 bool parse_string_descriptor(struct parse_string *s, const uint8_t *p, size_t len);
-/* The answer of len bytes to a request for rates, of which `announced` (0: unknown) were promised. */
-void parse_rates_answer(struct parse_rates *rates, const uint8_t *p, size_t len, unsigned announced);
+/* The answer of len bytes to a request for rates, of which `announced` (0: unknown) were
+ * promised. */
+void parse_rates_answer(struct parse_rates *rates, const uint8_t *p, size_t len,
+			unsigned announced);
 
 /* --- parse_fields.c --- */
 
@@ -116,7 +119,8 @@ enum parse_section { PARSE_DEVICE, PARSE_CONFIGURATION, PARSE_INTERFACE, PARSE_C
 typedef void parse_sink(void *user, const struct parse_field *f);
 
 /* Hands each field of a section to the sink, in the order of the descriptor. */
-void parse_section(const struct parse_reader *r, enum parse_section section, parse_sink *sink, void *user);
+void parse_section(const struct parse_reader *r, enum parse_section section, parse_sink *sink,
+		   void *user);
 void parse_endpoint(const struct parse_endpoint *e, parse_sink *sink, void *user);
 
 /* --- parse_text.c, parse_json.c --- */
@@ -141,8 +145,9 @@ struct parse_seen {
 	bool incomplete;	/* a device could not be opened or read whole: said on stderr */
 };
 
-/* Hands every reader on the bus to `each`, with strings, clock frequencies and data rates where the device may be
- * opened. Returns false (with a message on stderr) when the bus itself cannot be read. */
+/* Hands every reader on the bus to `each`, with strings, clock frequencies and data rates where the
+ * device may be opened. Returns false (with a message on stderr) when the bus itself cannot be
+ * read. */
 bool parse_bus(const struct parse_wanted *w, struct parse_seen *seen,
 	       void (*each)(void *user, struct parse_reader *r), void *user);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The fields of the descriptors and what their values mean, as tables: CCID 1.10 §5.1, ICCD 1.0 §4, USB 2.0 §9.6. */
+/* The fields of the descriptors and what their values mean, as tables: CCID 1.10 §5.1, ICCD 1.0 §4,
+ * USB 2.0 §9.6. */
 #include "tools/parse.h"
 
 #include <string.h>
@@ -54,9 +55,11 @@ static const struct meaning meanings[] = {
 	BIT("dwFeatures", CCID_FEATURE_AUTO_ATR_CONFIG, "sets its parameters from the ATR"),
 	BIT("dwFeatures", CCID_FEATURE_AUTO_ACTIVATION, "powers the card on when it is inserted"),
 	BIT("dwFeatures", CCID_FEATURE_AUTO_VOLTAGE, "selects the voltage"),
-	BIT("dwFeatures", CCID_FEATURE_AUTO_CLOCK, "changes the clock frequency as the card needs it"),
+	BIT("dwFeatures", CCID_FEATURE_AUTO_CLOCK,
+	    "changes the clock frequency as the card needs it"),
 	BIT("dwFeatures", CCID_FEATURE_AUTO_BAUD, "changes the baud rate as the card needs it"),
-	BIT("dwFeatures", CCID_FEATURE_AUTO_PARAM_NEGOTIATION, "negotiates the parameters with the card"),
+	BIT("dwFeatures", CCID_FEATURE_AUTO_PARAM_NEGOTIATION,
+	    "negotiates the parameters with the card"),
 	BIT("dwFeatures", CCID_FEATURE_AUTO_PPS, "does PPS with the card"),
 	BIT("dwFeatures", CCID_FEATURE_CLOCK_STOP, "can stop the card's clock"),
 	BIT("dwFeatures", CCID_FEATURE_NAD, "takes a NAD other than 00 (T=1)"),
@@ -64,7 +67,8 @@ static const struct meaning meanings[] = {
 	BIT("dwFeatures", 0x00000800, "ICCD: requests of the computer are valid"),
 	{ "dwFeatures", CCID_FEATURE_LEVEL_MASK, 0, "exchange level: character" },
 	{ "dwFeatures", CCID_FEATURE_LEVEL_MASK, CCID_FEATURE_TPDU, "exchange level: TPDU" },
-	{ "dwFeatures", CCID_FEATURE_LEVEL_MASK, CCID_FEATURE_SHORT_APDU, "exchange level: short APDU" },
+	{ "dwFeatures", CCID_FEATURE_LEVEL_MASK, CCID_FEATURE_SHORT_APDU,
+	  "exchange level: short APDU" },
 	{ "dwFeatures", CCID_FEATURE_LEVEL_MASK, CCID_FEATURE_EXTENDED_APDU,
 	  "exchange level: short and extended APDU" },
 	BIT("dwFeatures", 0x00100000, "wakes the computer up when a card comes or goes"),
@@ -127,7 +131,8 @@ static const struct definition interface_fields[] = {
 
 static const struct definition endpoint_fields[] = {
 	{ "bEndpointAddress", PARSE_HEX, IN(parse_endpoint, bEndpointAddress), NUMBER, NULL, NULL },
-	{ "bmAttributes", PARSE_HEX, IN(parse_endpoint, bmAttributes), NUMBER, NULL, "bmAttributes (endpoint)" },
+	{ "bmAttributes", PARSE_HEX, IN(parse_endpoint, bmAttributes), NUMBER, NULL,
+	  "bmAttributes (endpoint)" },
 	{ "wMaxPacketSize", PARSE_DEC, IN(parse_endpoint, wMaxPacketSize), NUMBER, "bytes", NULL },
 	{ "bInterval", PARSE_DEC, IN(parse_endpoint, bInterval), NUMBER, NULL, NULL },
 };
@@ -146,11 +151,13 @@ static const struct definition class_fields[] = {
 	CLASS(PARSE_DEC, dwDefaultClock, NUMBER, "kHz"),
 	CLASS(PARSE_DEC, dwMaximumClock, NUMBER, "kHz"),
 	CLASS(PARSE_DEC, bNumClockSupported, NUMBER, NULL),
-	{ "GET_CLOCK_FREQUENCIES", PARSE_RATES, offsetof(struct parse_reader, clocks), 0, NUMBER, "kHz", NULL },
+	{ "GET_CLOCK_FREQUENCIES", PARSE_RATES, offsetof(struct parse_reader, clocks), 0, NUMBER,
+	  "kHz", NULL },
 	CLASS(PARSE_DEC, dwDataRate, NUMBER, "bps"),
 	CLASS(PARSE_DEC, dwMaxDataRate, NUMBER, "bps"),
 	CLASS(PARSE_DEC, bNumDataRatesSupported, NUMBER, NULL),
-	{ "GET_DATA_RATES", PARSE_RATES, offsetof(struct parse_reader, rates), 0, NUMBER, "bps", NULL },
+	{ "GET_DATA_RATES", PARSE_RATES, offsetof(struct parse_reader, rates), 0, NUMBER,
+	  "bps", NULL },
 	CLASS(PARSE_DEC, dwMaxIFSD, NUMBER, "bytes"),
 	CLASS(PARSE_HEX, dwSynchProtocols, BITS, NULL),
 	CLASS(PARSE_HEX, dwMechanical, BITS, NULL),
@@ -201,8 +208,8 @@ static void add_meanings(struct parse_field *f, const char *name)
 	if (f->note[0])
 		return;
 	if (f->is_bits && f->value & ~known)
-		snprintf(f->note, sizeof(f->note), "bits without a meaning: 0x%0*X", (int)f->size * 2,
-			 (unsigned)(f->value & ~known));
+		snprintf(f->note, sizeof(f->note), "bits without a meaning: 0x%0*X",
+			 (int)f->size * 2, (unsigned)(f->value & ~known));
 	else if (f->is_bits && f->n_meanings == 0)
 		snprintf(f->note, sizeof(f->note), "none");
 }
@@ -228,8 +235,8 @@ static void add_note(struct parse_field *f)
 static void emit(const void *base, const struct definition *d, parse_sink *sink, void *user)
 {
 	const uint8_t *at = (const uint8_t *)base + d->offset;
-	struct parse_field f = { .name = d->name, .unit = d->unit, .kind = d->kind, .size = (unsigned)d->size,
-				 .is_bits = d->layout == BITS };
+	struct parse_field f = { .name = d->name, .unit = d->unit, .kind = d->kind,
+				 .size = (unsigned)d->size, .is_bits = d->layout == BITS };
 
 	if (d->kind == PARSE_STRING) {
 		f.string = (const void *)at;
@@ -251,7 +258,8 @@ static void emit(const void *base, const struct definition *d, parse_sink *sink,
 	sink(user, &f);
 }
 
-void parse_section(const struct parse_reader *r, enum parse_section section, parse_sink *sink, void *user)
+void parse_section(const struct parse_reader *r, enum parse_section section, parse_sink *sink,
+		   void *user)
 {
 	static const struct {
 		const struct definition *fields;

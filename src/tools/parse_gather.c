@@ -1,21 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* From descriptors to struct parse_reader. What a device says is hostile: lengths are bounded here, and
- * what ends on a terminal has no control characters. */
+/* From descriptors to struct parse_reader. What a device says is hostile: lengths are bounded here,
+ * and what ends on a terminal has no control characters. */
 #include "tools/parse.h"
 
 #include "util/buf.h"
 
 #include <string.h>
 
+/* libusb's lengths of descriptors that it does not know have a sign. */
+static size_t bytes_of(int extra_length)
+{
+	return extra_length > 0 ? (size_t)extra_length : 0;
+}
+
 static const uint8_t *class_descriptor(const struct libusb_interface_descriptor *alt, size_t *len)
 {
-	const uint8_t *p = ccid_desc_find(alt->extra, alt->extra_length > 0 ? (size_t)alt->extra_length : 0, len);
+	const uint8_t *p = ccid_desc_find(alt->extra, bytes_of(alt->extra_length), len);
 
 	/* Some readers have it behind an endpoint, mostly the last one. */
 	for (unsigned i = alt->bNumEndpoints; !p && i > 0; i--) {
 		const struct libusb_endpoint_descriptor *e = &alt->endpoint[i - 1];
 
-		p = ccid_desc_find(e->extra, e->extra_length > 0 ? (size_t)e->extra_length : 0, len);
+		p = ccid_desc_find(e->extra, bytes_of(e->extra_length), len);
 	}
 	return p;
 }
@@ -27,8 +33,8 @@ bool parse_is_reader(const struct libusb_interface_descriptor *alt, bool vendor_
 	if (alt->bInterfaceClass == CCID_CLASS)
 		return true;
 	/* Any device may have an interface of class FF: only the descriptor tells a reader. */
-	return vendor_too && alt->bInterfaceClass == CCID_CLASS_VENDOR && class_descriptor(alt, &len) &&
-	       len >= CCID_CLASS_DESCRIPTOR_LENGTH;
+	return vendor_too && alt->bInterfaceClass == CCID_CLASS_VENDOR &&
+	       class_descriptor(alt, &len) && len >= CCID_CLASS_DESCRIPTOR_LENGTH;
 }
 
 static void gather_device(struct parse_reader *r, const struct libusb_device_descriptor *d)
@@ -94,19 +100,22 @@ static void gather_class(struct parse_reader *r, const struct libusb_interface_d
 	r->bLength = p[0];
 	r->bDescriptorType = p[1];
 	/* Vendor-class readers use bInterfaceProtocol for numbers of their own. */
-	r->desc.bInterfaceProtocol = alt->bInterfaceClass == CCID_CLASS ? alt->bInterfaceProtocol : 0;
+	if (alt->bInterfaceClass == CCID_CLASS)
+		r->desc.bInterfaceProtocol = alt->bInterfaceProtocol;
 	/* The fields are decoded even where the driver refuses one of them. */
 	ccid_desc_parse(&r->desc, r->raw, r->raw_len, &r->problem);
 	r->decoded = r->raw_len >= CCID_CLASS_DESCRIPTOR_LENGTH;
 	bulk = r->desc.bInterfaceProtocol == CCID_PROTOCOL_BULK;
 	if (!r->problem && r->desc.bInterfaceProtocol > CCID_PROTOCOL_ICCD_B)
 		r->problem = "bInterfaceProtocol is none of 0, 1, 2";
-	if (!r->problem && bulk && (!has_bulk(r, LIBUSB_ENDPOINT_IN) || !has_bulk(r, LIBUSB_ENDPOINT_OUT)))
+	if (!r->problem && bulk &&
+	    (!has_bulk(r, LIBUSB_ENDPOINT_IN) || !has_bulk(r, LIBUSB_ENDPOINT_OUT)))
 		r->problem = "a bulk endpoint is missing";
 }
 
 void parse_gather(struct parse_reader *r, const struct libusb_device_descriptor *device,
-		  const struct libusb_config_descriptor *config, const struct libusb_interface_descriptor *alt)
+		  const struct libusb_config_descriptor *config,
+		  const struct libusb_interface_descriptor *alt)
 {
 	memset(r, 0, sizeof(*r));
 	gather_device(r, device);
@@ -170,7 +179,8 @@ bool parse_string_descriptor(struct parse_string *s, const uint8_t *p, size_t le
 		if (is_high_half(c) && is_low_half(low)) {
 			c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
 			i += 2;
-		} else if (c < 0x20 || (c >= 0x7F && c < 0xA0) || is_high_half(c) || is_low_half(c) ||
+		} else if (c < 0x20 || (c >= 0x7F && c < 0xA0) ||
+			   is_high_half(c) || is_low_half(c) ||
 			   (c >= 0x202A && c <= 0x202E)) {	/* 202A..: direction of writing */
 			c = '?';
 		}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A reader as JSON (RFC 8259): each descriptor is an object of its fields, numbers as numbers, ids and BCD as
- * strings; what values mean is in the object "meaning" beside them. */
+/* A reader as JSON (RFC 8259): each descriptor is an object of its fields, numbers as numbers, ids
+ * and BCD as strings; what values mean is in the object "meaning" beside them. */
 #include "tools/parse.h"
 
 #include <inttypes.h>
@@ -95,7 +95,8 @@ static void put_meaning(void *user, const struct parse_field *f)
 	fputc(']', s->out);
 }
 
-static void put_section(FILE *out, const struct parse_reader *r, enum parse_section section, const char *name)
+static void put_section(FILE *out, const struct parse_reader *r, enum parse_section section,
+			const char *name)
 {
 	struct sink fields = { .out = out }, words = { .out = out };
 

@@ -85,8 +85,9 @@ void parse_text(FILE *out, const struct parse_reader *r, bool colour)
 	const struct style *c = colour ? &coloured : &plain;
 	const char *product = text_of(&r->iProduct);
 
-	fprintf(out, "%s%04x:%04x%s%s, bus %03u device %03u interface %u%s\n", c->title, r->idVendor,
-		r->idProduct, *product ? " " : "", product, r->bus, r->address, r->bInterfaceNumber, c->end);
+	fprintf(out, "%s%04x:%04x%s%s, bus %03u device %03u interface %u%s\n", c->title,
+		r->idVendor, r->idProduct, *product ? " " : "", product, r->bus, r->address,
+		r->bInterfaceNumber, c->end);
 	if (r->problem)
 		fprintf(out, "  %scannot be used: %s%s\n", c->problem, r->problem, c->end);
 	fprintf(out, " %sdevice%s\n", c->title, c->end);

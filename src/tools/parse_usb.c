@@ -7,12 +7,13 @@
 #include <stdlib.h>
 
 #define TIMEOUT_MS 1000		/* for one control transfer */
-#define REQUEST_TYPE 0xA1	/* class request to the interface, device to host (CCID 1.10 §5.3) */
+#define REQUEST_TYPE 0xA1	/* class request to the interface, to the host (CCID 1.10 §5.3) */
 #define GET_CLOCK_FREQUENCIES 0x02
 #define GET_DATA_RATES 0x03
 #define LANGID_ENGLISH 0x0409
 
-static void complain(struct parse_seen *seen, const struct parse_reader *r, const char *what, int rc)
+static void complain(struct parse_seen *seen, const struct parse_reader *r, const char *what,
+		     int rc)
 {
 	const char *hint = "";
 
@@ -59,14 +60,14 @@ static void read_strings(libusb_device_handle *h, struct parse_reader *r)
 
 /* --- clock frequencies and data rates --- */
 
-static void read_rates(libusb_device_handle *h, const struct parse_reader *r, uint8_t request, unsigned announced,
-		       struct parse_rates *rates)
+static void read_rates(libusb_device_handle *h, const struct parse_reader *r, uint8_t request,
+		       unsigned announced, struct parse_rates *rates)
 {
 	uint8_t p[4 * PARSE_MAX_RATES];
 	/* A device that announces no number may still have a list: take what comes. */
 	size_t want = announced ? 4u * announced : sizeof(p);
-	int n = libusb_control_transfer(h, REQUEST_TYPE, request, 0, r->bInterfaceNumber, p, (uint16_t)want,
-					TIMEOUT_MS);
+	int n = libusb_control_transfer(h, REQUEST_TYPE, request, 0, r->bInterfaceNumber, p,
+					(uint16_t)want, TIMEOUT_MS);
 
 	if (n >= 0)
 		parse_rates_answer(rates, p, (size_t)n, announced);
@@ -76,7 +77,8 @@ static void read_rates(libusb_device_handle *h, const struct parse_reader *r, ui
 		rates->note = libusb_error_name(n);
 }
 
-static void read_both_rates(libusb_device_handle *h, struct parse_reader *r, struct parse_seen *seen)
+static void read_both_rates(libusb_device_handle *h, struct parse_reader *r,
+			    struct parse_seen *seen)
 {
 	int rc;
 
@@ -112,7 +114,8 @@ static void ask(libusb_device *dev, struct parse_reader *r, struct parse_seen *s
 
 /* --- the bus --- */
 
-static bool is_wanted(libusb_device *dev, const struct libusb_device_descriptor *d, const struct parse_wanted *w)
+static bool is_wanted(libusb_device *dev, const struct libusb_device_descriptor *d,
+		      const struct parse_wanted *w)
 {
 	return (w->idVendor < 0 || (d->idVendor == w->idVendor && d->idProduct == w->idProduct)) &&
 	       (!w->bus || (libusb_get_bus_number(dev) == w->bus &&
@@ -127,7 +130,8 @@ struct visit {
 	struct parse_reader *reader;
 };
 
-static void visit_interfaces(struct visit *v, libusb_device *dev, const struct libusb_device_descriptor *d,
+static void visit_interfaces(struct visit *v, libusb_device *dev,
+			     const struct libusb_device_descriptor *d,
 			     const struct libusb_config_descriptor *config)
 {
 	struct parse_reader *r = v->reader;

@@ -293,7 +293,8 @@ static enum ccid_err b_run(struct iccd *i, struct reply *r, const struct deadlin
 static enum ccid_err b_xfr_block(struct iccd *i, const uint8_t *data, size_t len,
 				 uint16_t wLevelParameter, const struct deadline *d)
 {
-	enum ccid_err err = request_out(i, XFR_BLOCK, (uint16_t)(wLevelParameter << 8), data, len, d);
+	enum ccid_err err = request_out(i, XFR_BLOCK, (uint16_t)(wLevelParameter << 8), data, len,
+					d);
 
 	i->unfinished = true;
 	return err;

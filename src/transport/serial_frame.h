@@ -27,7 +27,7 @@ enum serial_event {
 	SERIAL_CARD,		/* a card came or went */
 	SERIAL_TIME,		/* more time is asked for */
 	SERIAL_ECHO,		/* our own command has come back */
-	SERIAL_DAMAGED,		/* LRC or length wrong: all bytes are dropped until serial_frame_restart() */
+	SERIAL_DAMAGED,		/* LRC or length wrong: deaf until serial_frame_restart() */
 };
 
 struct serial_frame {

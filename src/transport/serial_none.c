@@ -2,10 +2,12 @@
 /* Stands in for the serial transport in the library that serves USB readers only. */
 #include "transport/serial.h"
 
-enum ccid_err serial_open(const char *device_name, const struct log_ctx *log, struct transport **out)
+enum ccid_err serial_open(const char *device_name, const struct log_ctx *log,
+			  struct transport **out)
 {
 	*out = NULL;
-	LOG(LOG_CRITICAL, log, "\"%.80s\" is no USB reader; serial readers need libccidtwin.so", device_name);
+	LOG(LOG_CRITICAL, log, "\"%.80s\" is no USB reader; serial readers need libccidtwin.so",
+	    device_name);
 	return CCID_ERR_NO_DEVICE;
 }
 

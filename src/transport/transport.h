@@ -17,8 +17,8 @@
 struct transport;
 
 /* One command in flight. The caller owns it, zeroes it, fills the first part, and
- * keeps it in place from start() to finish(). At most one per slot at a time. `msg` is a whole PC_to_RDR
- * message; its header's bSlot and bSeq must equal slot and seq. */
+ * keeps it in place from start() to finish(). At most one per slot at a time. `msg` is a whole
+ * PC_to_RDR message; its header's bSlot and bSeq must equal slot and seq. */
 struct request {
 	/* filled by the caller */
 	uint8_t slot;
@@ -49,7 +49,8 @@ struct transport_ops {
 	void (*finish)(struct transport *t, struct request *r);
 
 	/* Class request ABORT for a slot (CCID 1.10 §5.3.1); NULL where there is none. */
-	enum ccid_err (*abort)(struct transport *t, uint8_t slot, uint8_t seq, const struct deadline *d);
+	enum ccid_err (*abort)(struct transport *t, uint8_t slot, uint8_t seq,
+			       const struct deadline *d);
 
 	/* Drops what the reader still wants to tell about a former command of this
 	 * slot (serial: flushes the line). NULL: nothing to do. */
@@ -76,7 +77,8 @@ struct transport_ops {
 	 * NULL when the transport has no such thing. */
 	enum ccid_err (*reopen)(struct transport *t, const struct deadline *d);
 
-	/* "bus-port[.port...]:config.interface" as in sysfs, zero-terminated; NULL where there is none. */
+	/* "bus-port[.port...]:config.interface" as in sysfs, zero-terminated; NULL where there is
+	 * none. */
 	enum ccid_err (*bus_path)(const struct transport *t, char *out, size_t cap);
 
 	/* Cancels what is in flight, reaps it, frees everything. */
@@ -93,7 +95,7 @@ struct transport {
 	char *serial_number;		/* iSerialNumber; owned, may be NULL */
 	uint8_t bus, address;
 	unsigned ccid_interfaces;	/* that the device has, this one among them */
-	unsigned generation;		/* atomic: counts reopenings, each of which powered the cards off */
+	unsigned generation;		/* atomic: counts reopenings; each powered the cards off */
 	bool card_always_present;	/* ICCD: no slot changes to wait for */
 	struct log_ctx log;
 };

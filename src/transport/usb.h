@@ -24,8 +24,8 @@ struct usb_name {
  * "usb:vvvv/pppp". CCID_ERR_ARG for anything else. */
 enum ccid_err usb_name_parse(const char *device_name, struct usb_name *out);
 
-/* Opens and claims the CCID or ICCD interface that the name stands for. CCID_ERR_NO_DEVICE, quietly,
- * for an interface that is no CCID; other errors after one log line. `taken` tells whether
+/* Opens and claims the CCID or ICCD interface that the name stands for. CCID_ERR_NO_DEVICE,
+ * quietly, for an interface that is no CCID; other errors after one log line. `taken` tells whether
  * bus/address/interface is open already, for names without a node (may be NULL). On success
  * *out is the caller's, to be ended by ops->close(). */
 struct usb_open_request {
@@ -34,14 +34,15 @@ struct usb_open_request {
 	bool (*taken)(void *user, unsigned bus, unsigned address, int interface);
 	void *user;
 };
-enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq, struct transport **out);
+enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq,
+		       struct transport **out);
 
 /* "bus-port[.port...]:config.interface" as in sysfs, zero-terminated, at most cap bytes.
  * CCID_ERR_SHORT_BUFFER when it does not fit. */
 enum ccid_err usb_bus_path(const struct transport *t, char *out, size_t cap);
 
-/* Makes two open interfaces of one device take turns: one gate, the smaller number of places. Before the first
- * start() of the second. */
+/* Makes two open interfaces of one device take turns: one gate, the smaller number of places.
+ * Before the first start() of the second. */
 void usb_share_gate(struct transport *first, struct transport *second);
 
 #endif

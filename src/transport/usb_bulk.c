@@ -43,7 +43,8 @@ static int submit_in(struct usb_transport *u)
 		size_t want = packet;
 
 		if (u->in_have >= CCID_HEADER_LENGTH) {
-			size_t rest = CCID_HEADER_LENGTH + (size_t)get_le32(u->in_buf + 1) - u->in_have;
+			size_t rest = CCID_HEADER_LENGTH + (size_t)get_le32(u->in_buf + 1) -
+				      u->in_have;
 
 			want = (rest + packet - 1) / packet * packet;
 		}
@@ -90,14 +91,16 @@ static void deliver(struct usb_transport *u, size_t len)
 		s = only_one_in_flight(u);
 	}
 	if (!s) {
-		LOG(LOG_INFO, &u->t.log, "dropped an answer nobody waits for: %zu bytes, bSlot %d, bSeq %d",
-		    len, len >= OWNER_KNOWN ? u->in_buf[5] : -1, len >= OWNER_KNOWN ? u->in_buf[6] : -1);
+		LOG(LOG_INFO, &u->t.log,
+		    "dropped an answer nobody waits for: %zu bytes, bSlot %d, bSeq %d", len,
+		    len >= OWNER_KNOWN ? u->in_buf[5] : -1, len >= OWNER_KNOWN ? u->in_buf[6] : -1);
 		return;
 	}
 	r = s->req;
 	r->answer_len = len < r->answer_cap ? len : r->answer_cap;
 	memcpy(r->answer, u->in_buf, r->answer_len);
-	usb_publish(u, (unsigned)(s - u->slots), len < CCID_HEADER_LENGTH ? CCID_ERR_COMM : CCID_OK);
+	usb_publish(u, (unsigned)(s - u->slots),
+		    len < CCID_HEADER_LENGTH ? CCID_ERR_COMM : CCID_OK);
 }
 
 /* A frame of exactly n packets without a closing zero-length packet is whole when its
@@ -136,7 +139,8 @@ static void take_peeked(struct usb_transport *u, size_t got)
 {
 	u->in_have += got;
 	if (frame_is_whole(u)) {
-		LOG(LOG_INFO, &u->t.log, "the reader sends no zero-length packet after %zu bytes", u->in_have);
+		LOG(LOG_INFO, &u->t.log, "the reader sends no zero-length packet after %zu bytes",
+		    u->in_have);
 		u->split_reads = true;
 		deliver(u, u->in_have);
 		forget_frame(u);

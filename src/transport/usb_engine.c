@@ -286,7 +286,8 @@ void usb_leave(struct usb_transport *u)
 	pthread_mutex_unlock(&u->lock);
 }
 
-static enum ccid_err bulk_abort(struct transport *t, uint8_t slot, uint8_t seq, const struct deadline *d)
+static enum ccid_err bulk_abort(struct transport *t, uint8_t slot, uint8_t seq,
+				const struct deadline *d)
 {
 	struct usb_transport *u = usb_of(t);
 	uint64_t left = deadline_left_ms(d);
@@ -403,7 +404,7 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 		usb_intr_wake_all(u);
 		LOG(LOG_INFO, &u->t.log, "the reader was reset: opened again");
 	} else {
-		/* Another program that took the interface gives it back one day: lost until then. */
+		/* Another program that took the interface gives it back one day: lost till then. */
 		u->gone = err != CCID_ERR_BUSY;
 		usb_intr_wake_all(u);
 	}

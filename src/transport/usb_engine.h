@@ -44,7 +44,7 @@ struct usb_transport {
 	bool lost;			/* transfers say "no device": gone or stale */
 	bool reopening;
 	unsigned inside;		/* threads that use the handle without the lock */
-	bool reaping;			/* somebody waits until no transfer is pending, nobody inside */
+	bool reaping;			/* somebody waits: no transfer pending, nobody inside */
 	struct waiter reaper;
 	unsigned in_flight;
 	unsigned n_slots;
@@ -90,14 +90,15 @@ void usb_publish(struct usb_transport *u, unsigned slot, enum ccid_err result);
 void usb_publish_all(struct usb_transport *u, enum ccid_err result);
 /* The device does not answer any more: everybody is told. Under lock. */
 void usb_lost(struct usb_transport *u);
-/* Between the two the handle stays: for calls that must not hold the lock. CCID_OK: usb_leave() is due;
- * else why the call fails (usb_refusal). Not under lock. */
+/* Between the two the handle stays: for calls that must not hold the lock. CCID_OK: usb_leave() is
+ * due; else why the call fails (usb_refusal). Not under lock. */
 enum ccid_err usb_enter(struct usb_transport *u, unsigned slot);
 void usb_leave(struct usb_transport *u);
 /* A transfer came back: tells who waits for all of them. Under lock. */
 void usb_reaped(struct usb_transport *u);
-/* A dead handle (CCID_ERR_STALE) while the node can still be opened is a reset or a suspend; otherwise
- * the device was unplugged: CCID_ERR_NO_DEVICE. Other errors as they are. Not under lock. */
+/* A dead handle (CCID_ERR_STALE) while the node can still be opened is a reset or a suspend;
+ * otherwise the device was unplugged: CCID_ERR_NO_DEVICE. Other errors as they are. Not under
+ * lock. */
 enum ccid_err usb_judge_loss(struct usb_transport *u, enum ccid_err err);
 /* Hooks of struct transport_ops that bulk and ICCD readers share. */
 void usb_set_gone(struct transport *t);

@@ -62,13 +62,14 @@ static enum ccid_err refuse(const struct log_ctx *log, unsigned interface, const
 
 #define FEATURE_USB_WAKE_UP 0x00000800u	/* ICCD 1.0: set by every USB ICC */
 
-/* Bulk or control pipe? Readers older than the standards have other numbers in bInterfaceProtocol than
- * what they do: both bulk endpoints and nothing of ICCD in dwFeatures is CCID. */
+/* Bulk or control pipe? Readers older than the standards have other numbers in bInterfaceProtocol
+ * than what they do: both bulk endpoints and nothing of ICCD in dwFeatures is CCID. */
 static uint8_t protocol_of(const struct libusb_interface_descriptor *alt, const struct ccid_desc *d)
 {
 	bool bulk = d->bulk_in && d->bulk_out;
 
-	if (bulk && (!(d->dwFeatures & FEATURE_USB_WAKE_UP) || alt->bInterfaceProtocol > CCID_PROTOCOL_ICCD_B))
+	if (bulk && (!(d->dwFeatures & FEATURE_USB_WAKE_UP) ||
+		     alt->bInterfaceProtocol > CCID_PROTOCOL_ICCD_B))
 		return CCID_PROTOCOL_BULK;
 	return alt->bInterfaceProtocol;
 }
@@ -95,14 +96,15 @@ static enum ccid_err judge(const struct libusb_interface_descriptor *alt, const 
 		return refuse(log, number, why);
 	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK && (!d->bulk_in || !d->bulk_out))
 		return refuse(log, number, "a bulk endpoint is missing");
-	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK && (!d->bulk_in_packet || !d->bulk_out_packet))
+	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK &&
+	    (!d->bulk_in_packet || !d->bulk_out_packet))
 		return refuse(log, number, "wMaxPacketSize of a bulk endpoint is 0");
 	return CCID_OK;
 }
 
 enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_descriptor *dd,
-				 struct usb_name *name, const struct log_ctx *log, struct ccid_desc *desc,
-				 unsigned *n_interfaces)
+				 struct usb_name *name, const struct log_ctx *log,
+				 struct ccid_desc *desc, unsigned *n_interfaces)
 {
 	struct libusb_config_descriptor *config;
 	const struct libusb_interface_descriptor *chosen = NULL;
@@ -163,7 +165,8 @@ static bool fits(libusb_device *dev, const struct usb_name *wanted)
 
 	if (libusb_get_device_descriptor(dev, &dd) != 0)
 		return false;
-	return !wanted->idVendor || (dd.idVendor == wanted->idVendor && dd.idProduct == wanted->idProduct);
+	return !wanted->idVendor ||
+	       (dd.idVendor == wanted->idVendor && dd.idProduct == wanted->idProduct);
 }
 
 enum ccid_err usb_find_first(const struct usb_open_request *rq, struct usb_name *found)
@@ -185,7 +188,8 @@ enum ccid_err usb_find_first(const struct usb_open_request *rq, struct usb_name 
 		found->interface = interface;
 		found->bus = libusb_get_bus_number(list[i]);
 		found->address = libusb_get_device_address(list[i]);
-		snprintf(found->node, sizeof found->node, "/dev/bus/usb/%03u/%03u", found->bus, found->address);
+		snprintf(found->node, sizeof found->node, "/dev/bus/usb/%03u/%03u", found->bus,
+			 found->address);
 		err = CCID_OK;
 	}
 	if (n >= 0)
@@ -219,7 +223,8 @@ enum ccid_err usb_bus_path(const struct transport *t, char *out, size_t cap)
 		if (libusb_get_active_config_descriptor(list[i], &config) != 0)
 			break;
 		if (len < cap)
-			len += (size_t)snprintf(out + len, cap - len, ":%u.%u", config->bConfigurationValue,
+			len += (size_t)snprintf(out + len, cap - len, ":%u.%u",
+						config->bConfigurationValue,
 						t->desc.bInterfaceNumber);
 		libusb_free_config_descriptor(config);
 		err = len < cap ? CCID_OK : CCID_ERR_SHORT_BUFFER;
@@ -231,7 +236,8 @@ enum ccid_err usb_bus_path(const struct transport *t, char *out, size_t cap)
 }
 
 /* By libusb's list of devices, for systems whose nodes libusb cannot be handed. */
-static int open_by_address(libusb_context *ctx, const struct usb_name *name, libusb_device_handle **handle)
+static int open_by_address(libusb_context *ctx, const struct usb_name *name,
+			   libusb_device_handle **handle)
 {
 	libusb_device **list;
 	ssize_t n = libusb_get_device_list(ctx, &list);
@@ -247,7 +253,8 @@ static int open_by_address(libusb_context *ctx, const struct usb_name *name, lib
 	return rc;
 }
 
-int usb_wrap_node(libusb_context *ctx, int fd, const struct usb_name *name, libusb_device_handle **handle)
+int usb_wrap_node(libusb_context *ctx, int fd, const struct usb_name *name,
+		  libusb_device_handle **handle)
 {
 #ifdef HAVE_LIBUSB_WRAP_SYS_DEVICE
 	if (fd >= 0)

@@ -8,20 +8,23 @@
 
 /* Private to src/transport/usb_*.c: looking for interfaces and devices. */
 
-/* Finds the CCID or ICCD interface in the device's configuration: the one that name->interface says, else the
- * first. Fills *desc (class descriptor, interface, endpoints, ids), name->interface
+/* Finds the CCID or ICCD interface in the device's configuration: the one that name->interface
+ * says, else the first. Fills *desc (class descriptor, interface, endpoints, ids), name->interface
  * and *n_interfaces (CCID interfaces of the device).
- * CCID_ERR_NO_DEVICE: no such interface, or the ids are not those of the name (both quiet), or one that
- * cannot be used (one log line that names the field). */
+ * CCID_ERR_NO_DEVICE: no such interface, or the ids are not those of the name (both quiet), or one
+ * that cannot be used (one log line that names the field). */
 enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_descriptor *dd,
-				 struct usb_name *name, const struct log_ctx *log, struct ccid_desc *desc,
-				 unsigned *n_interfaces);
+				 struct usb_name *name, const struct log_ctx *log,
+				 struct ccid_desc *desc, unsigned *n_interfaces);
 
-/* The first device on any bus that fits rq->name's ids (0: any with a CCID interface) and is not taken. */
+/* The first device on any bus that fits rq->name's ids (0: any with a CCID interface) and is not
+ * taken. */
 enum ccid_err usb_find_first(const struct usb_open_request *rq, struct usb_name *found);
 
 /* An open node -> a libusb handle. Without a node (fd is -1), and where configure found no
- * libusb_wrap_sys_device(), the device is looked up by bus and address. Returns a libusb error code. */
-int usb_wrap_node(libusb_context *ctx, int fd, const struct usb_name *name, libusb_device_handle **handle);
+ * libusb_wrap_sys_device(), the device is looked up by bus and address. Returns a libusb error
+ * code. */
+int usb_wrap_node(libusb_context *ctx, int fd, const struct usb_name *name,
+		  libusb_device_handle **handle);
 
 #endif

@@ -16,8 +16,9 @@ static enum ccid_err refusal(struct usb_transport *u)
 	return err;
 }
 
-static enum ccid_err control(void *ctx, uint8_t type, uint8_t request, uint16_t value, uint16_t index,
-			     uint8_t *data, size_t len, size_t *actual, const struct deadline *d)
+static enum ccid_err control(void *ctx, uint8_t type, uint8_t request, uint16_t value,
+			     uint16_t index, uint8_t *data, size_t len, size_t *actual,
+			     const struct deadline *d)
 {
 	struct usb_transport *u = ctx;
 	uint64_t left = deadline_left_ms(d);
@@ -69,7 +70,8 @@ static enum ccid_err iccd_wait(struct transport *t, struct request *r, const str
 	if (u->iccd_sent)
 		err = iccd_continue(u->iccd, r->answer, r->answer_cap, &r->answer_len, d);
 	else
-		err = iccd_message(u->iccd, r->msg, r->len, r->answer, r->answer_cap, &r->answer_len, d);
+		err = iccd_message(u->iccd, r->msg, r->len, r->answer, r->answer_cap,
+				   &r->answer_len, d);
 	u->iccd_sent = true;
 	pthread_mutex_lock(&u->lock);
 	if (err == CCID_ERR_STALE)

@@ -68,10 +68,12 @@ static void parse(struct usb_transport *u, const uint8_t *p, size_t len)
 			used = slot_change(u, p, len);
 		} else if (p[0] == RDR_TO_PC_HARDWARE_ERROR && len >= 4) {
 			LOG(LOG_CRITICAL, &u->t.log,
-			    "hardware error: bSlot %u, bSeq %u, bHardwareErrorCode 0x%02X", p[1], p[2], p[3]);
+			    "hardware error: bSlot %u, bSeq %u, bHardwareErrorCode 0x%02X", p[1],
+			    p[2], p[3]);
 			used = 4;
 		} else {
-			LOG(LOG_INFO, &u->t.log, "unknown notification 0x%02X, %zu bytes ignored", p[0], len);
+			LOG(LOG_INFO, &u->t.log, "unknown notification 0x%02X, %zu bytes ignored",
+			    p[0], len);
 		}
 		p += used;
 		len -= used;

@@ -34,7 +34,8 @@ static enum ccid_err parse_libusb(const char *rest, struct usb_name *out)
 {
 	int interface, end = 0;
 
-	if (sscanf(rest, "libusb-1.0:%3u:%3u:%3d%n", &out->bus, &out->address, &interface, &end) != 3 ||
+	if (sscanf(rest, "libusb-1.0:%3u:%3u:%3d%n", &out->bus, &out->address, &interface,
+		   &end) != 3 ||
 	    rest[end] != '\0' || interface < 0)
 		return CCID_ERR_ARG;
 	out->interface = interface;
@@ -58,5 +59,7 @@ enum ccid_err usb_name_parse(const char *device_name, struct usb_name *out)
 		return CCID_OK;
 	if (*rest++ != ':')
 		return CCID_ERR_ARG;
-	return strncmp(rest, "libudev:", 8) == 0 ? parse_libudev(rest, out) : parse_libusb(rest, out);
+	if (strncmp(rest, "libudev:", 8) == 0)
+		return parse_libudev(rest, out);
+	return parse_libusb(rest, out);
 }

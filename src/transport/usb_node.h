@@ -7,8 +7,8 @@
 /* The only file that touches device nodes itself; tests link another one. */
 
 /* Opens a usbfs node ("/dev/bus/usb/BBB/DDD") for reading and writing. Returns a descriptor
- * that the caller closes with usb_node_close(), or -1 with errno; ENOSYS: this system has no such nodes, libusb
- * looks for the device itself. */
+ * that the caller closes with usb_node_close(), or -1 with errno; ENOSYS: this system has no such
+ * nodes, libusb looks for the device itself. */
 int usb_node_open(const char *path);
 void usb_node_close(int fd);
 

@@ -16,7 +16,8 @@ void usb_host_free(struct usb_host *host)
 	(void)host;
 }
 
-enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq, struct transport **out)
+enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq,
+		       struct transport **out)
 {
 	(void)host;
 	(void)rq;

@@ -96,8 +96,9 @@ static enum ccid_err claim(struct usb_transport *u)
 		deadline_sleep_ms(&d, CLAIM_RETRY_MS);
 	if (rc == LIBUSB_ERROR_BUSY)
 		LOG(LOG_CRITICAL, &u->t.log,
-		    "interface %d is claimed by another program. Often it is GnuPG's scdaemon: put "
-		    "\"disable-ccid\" into scdaemon.conf and end scdaemon (gpgconf --kill scdaemon)",
+		    "interface %d is claimed by another program. Often it is GnuPG's scdaemon: "
+		    "put \"disable-ccid\" into scdaemon.conf and end scdaemon "
+		    "(gpgconf --kill scdaemon)",
 		    interface);
 	if (rc == LIBUSB_ERROR_NO_DEVICE || rc == LIBUSB_ERROR_NOT_FOUND)
 		return CCID_ERR_NO_DEVICE;
@@ -128,7 +129,8 @@ static char *read_string(struct usb_transport *u, uint8_t index)
 {
 	unsigned char text[256];
 	char *out;
-	int len = index ? libusb_get_string_descriptor_ascii(u->handle, index, text, sizeof text) : 0;
+	int len = !index ? 0 : libusb_get_string_descriptor_ascii(u->handle, index, text,
+								  sizeof text);
 
 	if (len <= 0)
 		return NULL;
@@ -145,8 +147,9 @@ static void read_rates(struct usb_transport *u)
 {
 	uint8_t answer[4 * RATES_MAX];
 	unsigned announced = u->t.desc.bNumDataRatesSupported;
-	int len = libusb_control_transfer(u->handle, 0xA1, GET_DATA_RATES, 0, u->t.desc.bInterfaceNumber,
-					  answer, (uint16_t)(announced ? 4 * announced : sizeof answer),
+	size_t want = announced ? 4 * announced : sizeof answer;
+	int len = libusb_control_transfer(u->handle, 0xA1, GET_DATA_RATES, 0,
+					  u->t.desc.bInterfaceNumber, answer, (uint16_t)want,
 					  CONTROL_MS);
 
 	if (len <= 0)
@@ -154,7 +157,8 @@ static void read_rates(struct usb_transport *u)
 	u->t.data_rates = malloc((size_t)len / 4 * sizeof(uint32_t) + sizeof(uint32_t));
 	if (!u->t.data_rates)
 		return;
-	u->t.n_data_rates = ccid_rates_parse(u->t.data_rates, (size_t)len / 4, answer, (size_t)len, announced);
+	u->t.n_data_rates = ccid_rates_parse(u->t.data_rates, (size_t)len / 4, answer, (size_t)len,
+					     announced);
 	if (u->t.n_data_rates == 0) {
 		LOG(LOG_INFO, &u->t.log, "data-rate table of %d bytes ignored", len);
 		free(u->t.data_rates);
@@ -168,7 +172,8 @@ static enum ccid_err set_up(struct usb_transport *u, const struct libusb_device_
 	bool bulk = u->t.desc.bInterfaceProtocol == CCID_PROTOCOL_BULK;
 	enum ccid_err err;
 
-	u->t.ops = !bulk ? &usb_iccd_ops : u->t.desc.interrupt_in ? &usb_bulk_ops : &usb_bulk_quiet_ops;
+	u->t.ops = !bulk ? &usb_iccd_ops
+		 : u->t.desc.interrupt_in ? &usb_bulk_ops : &usb_bulk_quiet_ops;
 	u->t.manufacturer = read_string(u, dd->iManufacturer);
 	u->t.serial_number = read_string(u, dd->iSerialNumber);
 	if (bulk)
@@ -206,8 +211,8 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 	if (err == CCID_OK && libusb_get_device_descriptor(libusb_get_device(u->handle), &dd) != 0)
 		err = CCID_ERR_NO_DEVICE;
 	if (err == CCID_OK)
-		err = usb_find_interface(libusb_get_device(u->handle), &dd, &u->name, &u->t.log, &u->t.desc,
-					 &u->t.ccid_interfaces);
+		err = usb_find_interface(libusb_get_device(u->handle), &dd, &u->name, &u->t.log,
+					 &u->t.desc, &u->t.ccid_interfaces);
 	if (err == CCID_OK)
 		err = claim(u);
 	if (err == CCID_OK) {
@@ -223,7 +228,8 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 	return CCID_OK;
 }
 
-enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq, struct transport **out)
+enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq,
+		       struct transport **out)
 {
 	struct usb_name name = *rq->name;
 

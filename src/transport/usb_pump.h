@@ -17,8 +17,8 @@
  *   one that merely waits for a slot change (WAIT_IDLE), so a single card pays no
  *   thread hand-over at all.
  * - When it leaves it hands over to the newest other command, whose answer is farthest away.
- * - An idle waiter takes the lead back only PUMP_GRACE_MS after the last command, so a client that sends
- *   one command after the other does not wake it each time.
+ * - An idle waiter takes the lead back only PUMP_GRACE_MS after the last command, so a client
+ *   that sends one command after the other does not wake it each time.
  *
  * Lock order: a transport's lock first, then the pump's, then a waiter's. */
 #define PUMP_GRACE_MS 50u
@@ -28,8 +28,8 @@ enum wait_kind { WAIT_COMMAND, WAIT_IDLE };
 /* One thread's place to wait. Lives in the transport; used by one thread at a time. */
 struct waiter {
 	enum wait_kind kind;
-	int done;			/* atomic: set by pump_wake(), what libusb looks at while leading */
-	bool listed;			/* atomic, written under the pump's lock: among the parked */
+	int done;			/* atomic: set by pump_wake(); ends libusb's wait */
+	bool listed;			/* atomic, written under the pump's lock: is parked */
 	struct waiter *next, *prev;	/* under the pump's lock; newest first */
 	bool to_wake;			/* the same: the leader will wake it */
 	struct waiter *wake_next;
@@ -63,8 +63,8 @@ void waiter_destroy(struct pump *p, struct waiter *w);
 enum ccid_err pump_wait(struct pump *p, struct waiter *w, const struct deadline *d);
 /* The same for something that is not a USB event (a busy place): never leads. */
 enum ccid_err pump_park(struct waiter *w, const struct deadline *d);
-/* Lets w's thread go on. Callable from completion callbacks and with a transport's lock held. From a
- * callback the thread is woken only when the leader has run all callbacks at hand: it would else
+/* Lets w's thread go on. Callable from completion callbacks and with a transport's lock held. From
+ * a callback the thread is woken only when the leader has run all callbacks at hand: it would else
  * run into the lock that the callback holds. */
 void pump_wake(struct pump *p, struct waiter *w);
 

@@ -149,7 +149,8 @@ static void line_end(struct line *l, enum log_level level)
 static bool silenced(enum log_level level, const struct log_ctx *who)
 {
 	return !log_enabled(level) ||
-	       (level == LOG_CRITICAL && who && who->gone && __atomic_load_n(who->gone, __ATOMIC_RELAXED));
+	       (level == LOG_CRITICAL && who && who->gone &&
+		__atomic_load_n(who->gone, __ATOMIC_RELAXED));
 }
 
 void log_line(enum log_level level, const struct log_ctx *who, const char *fmt, ...)
@@ -198,7 +199,8 @@ void log_message(const struct log_ctx *who, struct log_secrecy *s, bool sent,
 	shown = log_showable(s, sent, msg, len);
 	log_bytes(LOG_COMM, who, sent ? "->" : "<-", msg, shown);
 	if (shown < len)
-		log_line(LOG_COMM, who, "%s %zu more bytes, not shown", sent ? "->" : "<-", len - shown);
+		log_line(LOG_COMM, who, "%s %zu more bytes, not shown", sent ? "->" : "<-",
+			 len - shown);
 }
 
 #endif

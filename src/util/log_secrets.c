@@ -103,7 +103,8 @@ static bool block_sent(struct log_secrecy *s, const uint8_t *p, size_t len)
 	return s->secret;
 }
 
-/* An APDU, a TPDU, a part of either, or a PPS on its way to the card; returns whether to hide it. */
+/* An APDU, a TPDU, a part of either, or a PPS on its way to the card; returns whether to hide
+ * it. */
 static bool command_sent(struct log_secrecy *s, const uint8_t *p, size_t len, uint16_t level)
 {
 	bool ends = level == PART_ENDS, continues = level == PART_CONTINUES;

@@ -160,7 +160,8 @@ void plist_on_text(struct plist_scan *scan, const char *p, size_t len)
 		for (size_t i = 0; !other && i < len && !scan->why; i++)
 			if (!strchr(" \t\r\n", p[i]) && (unsigned char)p[i] != 0xEF &&
 			    (unsigned char)p[i] != 0xBB && (unsigned char)p[i] != 0xBF)
-				scan->why = "text outside of <key> and <string>: not an XML property list";
+				scan->why = "text outside of <key> and <string>: "
+					    "not an XML property list";
 		return;
 	}
 	if (!grow(&text, &scan->text_cap, scan->text_len + len, 1)) {
@@ -250,7 +251,8 @@ enum ccid_err plist_read(struct plist **out, const char *path, struct plist_erro
 	*out = NULL;
 	*e = (struct plist_error){ 0 };
 	if (fd < 0)
-		return fail(e, errno == ENOENT ? "the file is missing" : "the file cannot be opened", 0);
+		return fail(e, errno == ENOENT ? "the file is missing"
+			       : "the file cannot be opened", 0);
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		fail(e, "not a regular file", 0);
 	else if (st.st_size == 0)

@@ -15,7 +15,9 @@ FILES = ("autogen.sh", "configure.ac", "Makefile.am", "demo", "run-tests", "READ
 # Without a place for comments; a file NAME.license beside one says its licence instead.
 BARE = (".license", ".gz", ".json", ".bin", ".raw")
 SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
-MAX_FUNCTION, MAX_FILE, MAX_WIDTH = 80, 700, 120
+MAX_FUNCTION, MAX_FILE = 80, 700
+# What everybody reads is narrow; tables of tests may be wider.
+MAX_WIDTH = {"src": 100, "else": 120}
 # A table of data may be as long as it is.
 DATA = (".def",)
 
@@ -64,9 +66,10 @@ def file_length(name, text):
 
 
 def width(name, text):
-    return [f"{name}:{number}: wider than {MAX_WIDTH}"
+    most = MAX_WIDTH["src" if name.startswith("src/") else "else"]
+    return [f"{name}:{number}: wider than {most}"
             for number, line in enumerate(text.split("\n"), 1)
-            if len(line.expandtabs(8)) > MAX_WIDTH]
+            if len(line.expandtabs(8)) > most]
 
 
 def blanks(name, text):
@@ -90,15 +93,15 @@ def show_that_rules_bite(tap):
         "no licence": (licence, "int x;\n"),
         "a long function": (function_length, long_function),
         "a long file": (file_length, "\n" * (MAX_FILE + 1)),
-        "a wide line": (width, "\t" * 15 + "x\n"),
+        "a wide line": (width, "\t" * 12 + "xxxxx\n"),
         "a blank at the end": (blanks, "int x; \n"),
         "a macro that returns": (macros, "#define X(a) \\\n\tif (a) \\\n\t\treturn 1\n"),
     }
     for what, (rule, text) in bad.items():
-        tap.case(f"rules: {what} is found", bool(rule("x.c", text)))
+        tap.case(f"rules: {what} is found", bool(rule("src/x.c", text)))
     tap.case("rules: what is allowed passes",
              function_length("x.c", long_function.replace("\tg();\n", "", 1))
-             + licence("x.c", f"/* {SPDX} */\n") + macros("x.c", '#define X "goto"\n'))
+             + width("src/x.c", "\t" * 12 + "xxxx\n") + licence("x.c", f"/* {SPDX} */\n") + macros("x.c", '#define X "goto"\n'))
 
 
 def main():
@@ -113,7 +116,7 @@ def main():
     tap.case("licence line in every file", every(licence, texts))
     tap.case(f"no function over {MAX_FUNCTION} lines", every(function_length, code))
     tap.case(f"no file over {MAX_FILE} lines", every(file_length, code))
-    tap.case(f"no line over {MAX_WIDTH} columns", every(width, code))
+    tap.case(f"no line over {MAX_WIDTH['src']} columns in src, {MAX_WIDTH['else']} elsewhere", every(width, code))
     tap.case("no blanks at the end of a line", every(blanks, code))
     tap.case("no macro that returns or jumps", every(macros, code))
     show_that_rules_bite(tap)
