@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Runs a cmocka program and hands on its TAP as one sequence: a program may have several
 # groups, each with a plan of its own, and cmocka 1.1 calls a skipped case "not ok".
+# LAUNCHER: words to put before the program: an emulator, a checker of memory.
 {
-	CMOCKA_MESSAGE_OUTPUT=TAP "$@"
+	# shellcheck disable=SC2086 # a list of words
+	CMOCKA_MESSAGE_OUTPUT=TAP $LAUNCHER "$@"
 	echo "#:exit $?"
 } | awk '
 	/^TAP version/ { next }

@@ -4,6 +4,8 @@
  * every other file the real one is called at once. */
 #define _GNU_SOURCE
 #undef _FORTIFY_SOURCE
+/* open() and open64() are two here, also where configure asks for large files on 32 bits. */
+#undef _FILE_OFFSET_BITS
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -35,7 +35,7 @@ struct node {
 	char path[32];
 	uint8_t *descriptors;
 	size_t descriptors_len;
-	off_t position;			/* under lock */
+	off64_t position;			/* under lock */
 	pthread_mutex_t lock;		/* pending, in, position; never held over a wait */
 	struct pending *pending;
 	size_t capacity;
@@ -263,26 +263,27 @@ unsigned node_speed(const struct node *n)
 	return n->speed;
 }
 
-ssize_t node_read(struct node *n, void *buf, size_t len, off_t offset)
+ssize_t node_read(struct node *n, void *buf, size_t len, off64_t offset)
 {
-	size_t at, left;
+	off64_t at;
+	size_t left;
 
 	pthread_mutex_lock(&n->lock);
-	at = (size_t)(offset < 0 ? n->position : offset);
-	left = at < n->descriptors_len ? n->descriptors_len - at : 0;
+	at = offset < 0 ? n->position : offset;
+	left = at < (off64_t)n->descriptors_len ? n->descriptors_len - (size_t)at : 0;
 	if (len > left)
 		len = left;
 	if (len)
 		memcpy(buf, n->descriptors + at, len);
 	if (offset < 0)
-		n->position += (off_t)len;
+		n->position += (off64_t)len;
 	pthread_mutex_unlock(&n->lock);
 	return (ssize_t)len;
 }
 
-off_t node_seek(struct node *n, off_t offset, int whence)
+off64_t node_seek(struct node *n, off64_t offset, int whence)
 {
-	off_t r = -1;
+	off64_t r = -1;
 
 	pthread_mutex_lock(&n->lock);
 	if (whence == SEEK_CUR)

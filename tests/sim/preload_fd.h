@@ -29,8 +29,8 @@ const char *node_path(const struct node *n);
 unsigned node_bus(const struct node *n), node_device(const struct node *n), node_speed(const struct node *n);
 /* Bytes of the descriptors from offset on, as read() of a device node gives them. offset < 0: at, and moving, the
  * file position. */
-ssize_t node_read(struct node *n, void *buf, size_t len, off_t offset);
-off_t node_seek(struct node *n, off_t offset, int whence);
+ssize_t node_read(struct node *n, void *buf, size_t len, off64_t offset);
+off64_t node_seek(struct node *n, off64_t offset, int whence);
 
 /* The ioctls: 0 or a value ≥ 0, or -errno. */
 int node_submit(struct node *n, struct usbdevfs_urb *u);
