@@ -8,8 +8,9 @@ build_packages="gcc make autoconf automake libtool pkg-config flex libusb-1.0-0-
 	zlib1g-dev libcmocka-dev"
 run_packages="pcscd pcsc-tools opensc python3 python3-pyscard procps udev util-linux xz-utils mandoc"
 
+# say TEXT: with the seconds since the start.
 say() {
-	printf '\n==== %s\n' "$*" >&2
+	printf '\n==== %4d s  %s\n' "$SECONDS" "$*" >&2
 }
 
 # need_packages NAME...: nothing is asked of root when all are there.
@@ -34,6 +35,11 @@ need_packages() {
 
 jobs_here() {
 	nproc 2>/dev/null || echo 2
+}
+
+# Most tests wait for a pcscd rather than for a processor.
+tests_at_once() {
+	echo $((2 * $(jobs_here)))
 }
 
 # build_in FOLDER CONFIGURE-ARGUMENT...: configure, make; runs in the top folder.

@@ -33,6 +33,17 @@ static const uint8_t typed[] = { '8' ^ MASK, '6' ^ MASK, '4' ^ MASK, '2' ^ MASK 
 /* The same as the log writes it: "A5 80 EF ", masked. */
 static uint8_t masked_text[3 * 16];
 
+/* Bytes that something looked for begins with: megabytes are searched, and nearly all begin otherwise. */
+static bool begins[256];
+
+static void note_beginnings(void)
+{
+	memset(begins, 0, sizeof begins);
+	begins[masked_text[0] ^ MASK] = true;
+	for (size_t at = 0; at + WINDOW <= masked_len && at < 64; at += WINDOW)
+		begins[masked[at] ^ MASK] = true;
+}
+
 static void mask_text(void)
 {
 	static const char digits[] = "0123456789ABCDEF";
@@ -44,6 +55,7 @@ static void mask_text(void)
 		masked_text[3 * i + 1] = (uint8_t)digits[b & 0x0F] ^ MASK;
 		masked_text[3 * i + 2] = ' ' ^ MASK;
 	}
+	note_beginnings();
 }
 
 static void secret_is(size_t len)
@@ -83,6 +95,8 @@ __attribute__((no_sanitize("address")))
 static const uint8_t *find_secret(const uint8_t *p, size_t len)
 {
 	for (size_t i = 0; i + WINDOW <= len; i++) {
+		if (!begins[p[i]])
+			continue;
 		if (i + 3 * WINDOW <= len && (p[i] ^ MASK) == masked_text[0] && is_text(p + i))
 			return p + i;
 		/* enough to look at every fourth place of the secret: a longer run has one of them */
