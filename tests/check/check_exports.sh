@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The module shows the ten functions that pcscd calls, and nothing else.
+# The module shows the ten functions that pcscd calls, and nothing else; and it cannot start a thread or a process.
 # From make: top_builddir, NM, DRIVER_MODULES.
 : "${top_builddir:=.}" "${NM:=nm}"
 work=$(mktemp -d) || exit 99
@@ -27,6 +27,12 @@ exported() {
 		LC_ALL=C sort
 }
 
+# starters SYMBOL...: those that start something.
+starters() {
+	awk '{ print $NF }' | sed 's/@.*//' |
+		grep -E '^(pthread_create|thrd_create|timer_create|clone3?|v?fork|_Fork|posix_spawnp?|system|popen)$'
+}
+
 result() {
 	n=$((n + 1))
 	if [ "$1" = 0 ]; then
@@ -43,6 +49,14 @@ for module in $DRIVER_MODULES; do
 	result $? "$module exports the ten IFDH functions"
 done
 
+for module in $DRIVER_MODULES; do
+	$NM -D --undefined-only "$top_builddir/.libs/$module" >"$work/asked"
+	if [ -s "$work/asked" ] && ! starters <"$work/asked" >"$work/diff"; then true; else false; fi
+	result $? "$module starts no thread and no process"
+done
+
+echo "                 U pthread_create@GLIBC_2.34" | starters >"$work/diff"
+result $? "a thread that would be started is found"
 { cat "$work/want"; echo stray_symbol; } | LC_ALL=C sort >"$work/have"
 if diff "$work/want" "$work/have" >"$work/diff"; then false; else true; fi
 result $? "a stray symbol is found"

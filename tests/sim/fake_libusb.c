@@ -162,6 +162,19 @@ void fake_usb_begin(enum fake_clock clock)
 	fake_usb_unlock();
 }
 
+/* Under lock: the next one, as a bus gives them; 0 is nobody's (USB 2.0 §9.4.6). */
+static uint8_t new_address(void)
+{
+	bool taken = true;
+
+	while (taken) {
+		taken = ++fake.next_address == 0;
+		for (unsigned i = 0; i < fake.n_devs; i++)
+			taken |= fake.dev[i] && fake.dev[i]->address == fake.next_address;
+	}
+	return fake.next_address;
+}
+
 /* Under lock. */
 static void attach(unsigned nr)
 {
@@ -174,7 +187,7 @@ static void attach(unsigned nr)
 	dev->refs = 1;
 	dev->nr = nr;
 	dev->bus = 1;
-	dev->address = ++fake.next_address;
+	dev->address = new_address();
 	dev->port = (uint8_t)(nr + 1);
 	dev->attached = true;
 	raw = sim_dev_descriptors(fake.sim[nr], &len);

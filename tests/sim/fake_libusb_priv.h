@@ -7,7 +7,7 @@
 #include <libusb.h>
 #include <pthread.h>
 
-#define FAKE_MAX_DEVS 256
+#define FAKE_MAX_DEVS 255
 #define FAKE_MAX_NODES 1024
 
 struct libusb_context {
