@@ -252,6 +252,22 @@ static enum ccid_err begin_reader(const struct wanted *w, struct reader **out)
 	return CCID_OK;
 }
 
+/* Lock held at entry and at return, not between. r is freed; with the last reader goes the host. */
+static void forget_reader(struct reader *r)
+{
+	struct usb_host *host;
+
+	unlink_reader(r);
+	host = host_to_free();
+	reader_free(r);
+	pthread_cond_broadcast(&registry.changed);
+	if (host) {
+		pthread_mutex_unlock(&registry.lock);
+		usb_host_free(host);
+		pthread_mutex_lock(&registry.lock);
+	}
+}
+
 /* Lock held at entry and at return, not between. */
 static enum ccid_err open_new(const struct wanted *w)
 {
@@ -269,22 +285,14 @@ static enum ccid_err open_new(const struct wanted *w)
 	log = (struct log_ctx){ .reader = r->device_name, .lun = w->lun, .gone = &r->gone };
 	err = reader_open(r, host, w->usb ? &rq : NULL, w->lun, w->number, &first);
 	pthread_mutex_lock(&registry.lock);
+	if (err != CCID_OK) {
+		forget_reader(r);
+		return err;
+	}
 	r->busy = false;
-	host = NULL;
-	if (err == CCID_OK) {
-		add_slot(first);
-	} else {
-		unlink_reader(r);
-		host = host_to_free();
-		reader_free(r);
-	}
+	add_slot(first);
 	pthread_cond_broadcast(&registry.changed);
-	if (host) {
-		pthread_mutex_unlock(&registry.lock);
-		usb_host_free(host);
-		pthread_mutex_lock(&registry.lock);
-	}
-	return err;
+	return CCID_OK;
 }
 
 /* Under lock. */
@@ -330,21 +338,11 @@ enum ccid_err registry_open(unsigned long lun, const char *device_name)
 /* Lock held at entry and at return, not between: nobody uses the reader any more. */
 static void close_reader(struct reader *r)
 {
-	struct usb_host *host;
-
 	r->busy = true;
 	pthread_mutex_unlock(&registry.lock);
 	reader_close(r);
 	pthread_mutex_lock(&registry.lock);
-	unlink_reader(r);
-	host = host_to_free();
-	reader_free(r);
-	pthread_cond_broadcast(&registry.changed);
-	if (host) {
-		pthread_mutex_unlock(&registry.lock);
-		usb_host_free(host);
-		pthread_mutex_lock(&registry.lock);
-	}
+	forget_reader(r);
 }
 
 enum ccid_err registry_close(unsigned long lun)

@@ -3,38 +3,14 @@
  * and what ends on a terminal has no control characters. */
 #include "tools/parse.h"
 
+#include "transport/usb_find.h"
 #include "util/buf.h"
 
 #include <string.h>
 
-/* libusb's lengths of descriptors that it does not know have a sign. */
-static size_t bytes_of(int extra_length)
-{
-	return extra_length > 0 ? (size_t)extra_length : 0;
-}
-
-static const uint8_t *class_descriptor(const struct libusb_interface_descriptor *alt, size_t *len)
-{
-	const uint8_t *p = ccid_desc_find(alt->extra, bytes_of(alt->extra_length), len);
-
-	/* Some readers have it behind an endpoint, mostly the last one. */
-	for (unsigned i = alt->bNumEndpoints; !p && i > 0; i--) {
-		const struct libusb_endpoint_descriptor *e = &alt->endpoint[i - 1];
-
-		p = ccid_desc_find(e->extra, bytes_of(e->extra_length), len);
-	}
-	return p;
-}
-
 bool parse_is_reader(const struct libusb_interface_descriptor *alt, bool vendor_too)
 {
-	size_t len;
-
-	if (alt->bInterfaceClass == CCID_CLASS)
-		return true;
-	/* Any device may have an interface of class FF: only the descriptor tells a reader. */
-	return vendor_too && alt->bInterfaceClass == CCID_CLASS_VENDOR &&
-	       class_descriptor(alt, &len) && len >= CCID_CLASS_DESCRIPTOR_LENGTH;
+	return (vendor_too || alt->bInterfaceClass == CCID_CLASS) && usb_is_reader(alt);
 }
 
 static void gather_device(struct parse_reader *r, const struct libusb_device_descriptor *d)
@@ -88,7 +64,7 @@ static bool has_bulk(const struct parse_reader *r, uint8_t direction)
 static void gather_class(struct parse_reader *r, const struct libusb_interface_descriptor *alt)
 {
 	size_t len = 0;
-	const uint8_t *p = class_descriptor(alt, &len);
+	const uint8_t *p = usb_class_descriptor(alt, &len);
 	bool bulk;
 
 	if (!p) {

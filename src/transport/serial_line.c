@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What goes over the line: commands, answers, and the bytes between them. */
 #include "transport/serial_line.h"
 
 #include "ccid/ccid_msg.h"
-#include "transport/serial_frame.h"
+#include "transport/serial_gate.h"
 #include "transport/serial_tty.h"
 #include "util/buf.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -25,97 +25,7 @@
 /* Card movements are told when a command is under way (Escape 01 01 01: synchronously). A
  * poll therefore ends soon, and what follows it, GetSlotStatus, brings them. */
 #define CHANGE_WAIT_MS 400
-#define SLOTS_MAX 8
 #define WRITE_RETRY_MS 10
-
-/* In line for the reader, first come first served. On the waiter's stack. */
-struct place {
-	struct place *next;
-};
-
-struct serial {
-	struct transport t;	/* first: a transport pointer is a serial pointer */
-	bool echoes;
-	int fd;
-	int wake[2];		/* a byte in it ends a poll(); one stays there once gone is set */
-
-	/* Innermost lock: nothing but the log is called under it that takes another one or
-	 * blocks. All below belongs to it. */
-	pthread_mutex_t lock;
-	pthread_cond_t changed;	/* broadcast at every change below */
-	bool gone;
-	bool closing;
-	unsigned inside;	/* calls under way */
-	bool reading;		/* a thread is in poll() for all others */
-	uint64_t last_byte_ns;
-	struct serial_frame frame;
-	struct place *first, **last;
-	bool change[SLOTS_MAX], stop[SLOTS_MAX], closed[SLOTS_MAX];
-
-	/* the command that has the line, and what came for it */
-	struct request *owner;
-	uint8_t out[SERIAL_FRAME_MAX];	/* of the owner's thread */
-	size_t out_len;
-	unsigned repeats, damages;
-	bool nak, damaged, time_request;
-	uint8_t answer[SERIAL_MESSAGE_MAX];
-	size_t answer_len;	/* 0: none */
-};
-
-static struct serial *serial_of(struct transport *t)
-{
-	return (struct serial *)t;
-}
-
-/* Every hook: enter, work, leave. After enter() failed there is no leave(). */
-static enum ccid_err enter(struct serial *s)
-{
-	pthread_mutex_lock(&s->lock);
-	if (!s->gone) {
-		s->inside++;
-		return CCID_OK;
-	}
-	pthread_mutex_unlock(&s->lock);
-	return CCID_ERR_NO_DEVICE;
-}
-
-static enum ccid_err leave(struct serial *s, enum ccid_err err)
-{
-	s->inside--;
-	pthread_cond_broadcast(&s->changed);
-	pthread_mutex_unlock(&s->lock);
-	return err;
-}
-
-/* May a call for that slot go on? */
-static enum ccid_err refusal(const struct serial *s, uint8_t slot)
-{
-	return s->gone || (slot < SLOTS_MAX && s->closed[slot]) ? CCID_ERR_NO_DEVICE : CCID_OK;
-}
-
-/* Ends the poll() of the reading thread. */
-static void wake_reader(struct serial *s)
-{
-	static const uint8_t byte = 0;
-	ssize_t n = write(s->wake[1], &byte, 1);
-
-	(void)n;	/* full: it is awake already */
-}
-
-static void set_gone_locked(struct serial *s)
-{
-	if (s->gone)
-		return;
-	s->gone = true;
-	wake_reader(s);
-	pthread_cond_broadcast(&s->changed);
-}
-
-/* The wire does not tell which slot: all look. */
-static void mark_changes(struct serial *s)
-{
-	memset(s->change, true, sizeof s->change);
-}
 
 static bool is_time_extension(const uint8_t *answer)
 {
@@ -150,7 +60,7 @@ static void take_byte(struct serial *s, uint8_t byte)
 		s->nak = true;
 		break;
 	case SERIAL_CARD:
-		mark_changes(s);
+		serial_mark_changes(s);
 		break;
 	case SERIAL_TIME:
 		s->time_request = true;
@@ -171,15 +81,11 @@ static void take_byte(struct serial *s, uint8_t byte)
  * threads reads the line for all. Called and returns with the lock held. */
 static void step(struct serial *s, uint64_t until_ns)
 {
-	struct timespec ts = {
-		.tv_sec = (time_t)(until_ns / 1000000000u),
-		.tv_nsec = (long)(until_ns % 1000000000u),
-	};
 	uint8_t bytes[256];
 	ssize_t n, i;
 
 	if (s->reading) {
-		pthread_cond_timedwait(&s->changed, &s->lock, &ts);
+		clock_cond_wait(&s->changed, &s->lock, until_ns);
 		return;
 	}
 	s->reading = true;
@@ -194,7 +100,7 @@ static void step(struct serial *s, uint64_t until_ns)
 	wipe(bytes, sizeof bytes);
 	if (n < 0 && !s->gone) {
 		LOG(LOG_INFO, &s->t.log, "the serial line was hung up");
-		set_gone_locked(s);
+		serial_lost(s);
 	}
 	/* What woke this poll() is used up; that the reader is gone never is. */
 	while (!s->gone && read(s->wake[0], bytes, sizeof bytes) > 0)
@@ -211,7 +117,7 @@ static enum ccid_err send_bytes(struct serial *s, const uint8_t *p, size_t len,
 		ssize_t n = s->gone ? -1 : serial_tty_write(s->fd, p, len);
 
 		if (n < 0) {
-			set_gone_locked(s);
+			serial_lost(s);
 			return CCID_ERR_NO_DEVICE;
 		}
 		p += n;
@@ -259,48 +165,6 @@ static enum ccid_err send_command(struct serial *s, const struct deadline *d)
 	return send_bytes(s, s->out, s->out_len, d);
 }
 
-/* Waits in the queue until the line is free and all who came earlier had their turn. */
-static enum ccid_err take_line(struct serial *s, struct request *r, const struct deadline *d)
-{
-	struct place me = { NULL }, **p;
-	enum ccid_err err = CCID_OK;
-
-	*s->last = &me;
-	s->last = &me.next;
-	while (!err && (s->owner || s->first != &me)) {
-		struct timespec ts = {
-			.tv_sec = (time_t)(d->at_ns / 1000000000u),
-			.tv_nsec = (long)(d->at_ns % 1000000000u),
-		};
-		err = refusal(s, r->slot);
-		if (!err && deadline_passed(d))
-			err = CCID_ERR_TIMEOUT;
-		if (!err)
-			pthread_cond_timedwait(&s->changed, &s->lock, &ts);
-	}
-	for (p = &s->first; *p != &me; p = &(*p)->next)
-		;
-	*p = me.next;
-	if (s->last == &me.next)
-		s->last = p;
-	if (!err)
-		err = refusal(s, r->slot);
-	if (!err)
-		s->owner = r;
-	return err;
-}
-
-static void give_line(struct serial *s)
-{
-	s->owner = NULL;
-	s->answer_len = 0;
-	s->nak = s->damaged = s->time_request = false;
-	wipe(s->out, sizeof s->out);
-	wipe(s->answer, sizeof s->answer);
-	serial_frame_wipe(&s->frame);
-	pthread_cond_broadcast(&s->changed);
-}
-
 /* passes_gate means nothing here: there is one line, and two commands on it would be
  * none. */
 static enum ccid_err serial_start(struct transport *t, struct request *r, const struct deadline *d)
@@ -312,18 +176,18 @@ static enum ccid_err serial_start(struct transport *t, struct request *r, const 
 		return CCID_ERR_ARG;
 	if (r->len > SERIAL_MESSAGE_MAX)
 		return CCID_ERR_TOO_LONG;
-	err = enter(s);
+	err = serial_enter(s);
 	if (err)
 		return err;
-	err = take_line(s, r, d);
+	err = serial_take_line(s, r, d);
 	if (err)
-		return leave(s, err);
+		return serial_leave(s, err);
 	s->out_len = serial_frame_encode(r->msg, r->len, s->out);
 	s->repeats = s->damages = 0;
 	err = send_command(s, d);
 	if (err)
-		give_line(s);
-	return leave(s, err);
+		serial_give_line(s);
+	return serial_leave(s, err);
 }
 
 static enum ccid_err give_answer(struct serial *s, struct request *r)
@@ -397,19 +261,19 @@ static uint64_t attention_ns(const struct serial *s, const struct deadline *d)
 static enum ccid_err serial_wait(struct transport *t, struct request *r, const struct deadline *d)
 {
 	struct serial *s = serial_of(t);
-	enum ccid_err err = enter(s);
+	enum ccid_err err = serial_enter(s);
 
 	if (err)
 		return err;
 	while (!err) {
 		bool silent = clock_now() >= attention_ns(s, d) && !more_came(s);
 
-		if (refusal(s, r->slot))
+		if (serial_refusal(s, r->slot))
 			err = CCID_ERR_NO_DEVICE;
 		else if (s->owner != r)
 			err = CCID_ERR_ARG;
 		else if (s->answer_len > 0)
-			return leave(s, give_answer(s, r));
+			return serial_leave(s, give_answer(s, r));
 		else if (s->nak)
 			err = repeat(s, d);
 		else if (deadline_passed(d))
@@ -417,11 +281,11 @@ static enum ccid_err serial_wait(struct transport *t, struct request *r, const s
 		else if (silent)
 			err = say_again(s, d);
 		else if (s->time_request)
-			return leave(s, give_time_extension(s, r));
+			return serial_leave(s, give_time_extension(s, r));
 		else
 			step(s, attention_ns(s, d));
 	}
-	return leave(s, err);
+	return serial_leave(s, err);
 }
 
 static void serial_finish(struct transport *t, struct request *r)
@@ -430,7 +294,7 @@ static void serial_finish(struct transport *t, struct request *r)
 
 	pthread_mutex_lock(&s->lock);
 	if (s->owner == r)
-		give_line(s);
+		serial_give_line(s);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -439,7 +303,7 @@ static void serial_resync(struct transport *t, uint8_t slot)
 	struct serial *s = serial_of(t);
 
 	(void)slot;
-	if (enter(s))
+	if (serial_enter(s))
 		return;
 	/* The line of another slot's command is left alone: slot and bSeq tell its
 	 * answer from a late one. */
@@ -447,9 +311,9 @@ static void serial_resync(struct transport *t, uint8_t slot)
 		serial_tty_flush(s->fd);
 		serial_frame_init(&s->frame);
 		/* a movement may have been among it */
-		mark_changes(s);
+		serial_mark_changes(s);
 	}
-	leave(s, CCID_OK);
+	serial_leave(s, CCID_OK);
 }
 
 static enum ccid_err serial_wait_change(struct transport *t, uint8_t slot, const struct deadline *d)
@@ -458,72 +322,26 @@ static enum ccid_err serial_wait_change(struct transport *t, uint8_t slot, const
 	struct deadline end = deadline_earlier(*d, deadline_in_ms(CHANGE_WAIT_MS));
 	enum ccid_err err;
 
-	if (slot >= SLOTS_MAX)
+	if (slot >= SERIAL_SLOTS)
 		return CCID_ERR_ARG;
-	err = enter(s);
+	err = serial_enter(s);
 	if (err)
 		return err;
 	for (;;) {
-		if (refusal(s, slot))
-			return leave(s, CCID_ERR_NO_DEVICE);
+		if (serial_refusal(s, slot))
+			return serial_leave(s, CCID_ERR_NO_DEVICE);
 		if (s->stop[slot]) {
 			s->stop[slot] = false;
-			return leave(s, CCID_ERR_TIMEOUT);
+			return serial_leave(s, CCID_ERR_TIMEOUT);
 		}
 		if (s->change[slot]) {
 			s->change[slot] = false;
-			return leave(s, CCID_OK);
+			return serial_leave(s, CCID_OK);
 		}
 		if (deadline_passed(&end))
-			return leave(s, CCID_ERR_TIMEOUT);
+			return serial_leave(s, CCID_ERR_TIMEOUT);
 		step(s, end.at_ns);
 	}
-}
-
-static void serial_stop_change(struct transport *t, uint8_t slot)
-{
-	struct serial *s = serial_of(t);
-
-	if (slot >= SLOTS_MAX || enter(s))
-		return;
-	s->stop[slot] = true;
-	if (s->reading)
-		wake_reader(s);
-	leave(s, CCID_OK);
-}
-
-static void serial_mark_changed(struct transport *t, uint8_t slot)
-{
-	struct serial *s = serial_of(t);
-
-	if (slot >= SLOTS_MAX || enter(s))
-		return;
-	s->change[slot] = true;
-	if (s->reading)
-		wake_reader(s);
-	leave(s, CCID_OK);
-}
-
-/* The line of a command that breaks off here becomes free; its late answer nobody waits for. */
-static void serial_set_closed(struct transport *t, uint8_t slot, bool closed)
-{
-	struct serial *s = serial_of(t);
-
-	if (slot >= SLOTS_MAX || enter(s))
-		return;
-	s->closed[slot] = closed;
-	if (closed && s->reading)
-		wake_reader(s);
-	leave(s, CCID_OK);
-}
-
-static void serial_set_gone(struct transport *t)
-{
-	struct serial *s = serial_of(t);
-
-	pthread_mutex_lock(&s->lock);
-	set_gone_locked(s);
-	pthread_mutex_unlock(&s->lock);
 }
 
 static void free_line(struct serial *s)
@@ -547,7 +365,7 @@ static void serial_close(struct transport *t)
 	struct serial *s = serial_of(t);
 
 	pthread_mutex_lock(&s->lock);
-	set_gone_locked(s);
+	serial_lost(s);
 	while (s->inside > 0 || s->owner)
 		pthread_cond_wait(&s->changed, &s->lock);
 	pthread_mutex_unlock(&s->lock);

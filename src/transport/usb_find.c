@@ -8,8 +8,7 @@
 
 #define PACKET_MASK 0x07FF	/* wMaxPacketSize bits 0..10 (USB 2.0 §9.6.6) */
 
-/* The class descriptor: among the interface's extra bytes, else behind one of its endpoints. */
-static const uint8_t *class_descriptor(const struct libusb_interface_descriptor *alt, size_t *len)
+const uint8_t *usb_class_descriptor(const struct libusb_interface_descriptor *alt, size_t *len)
 {
 	const uint8_t *p = ccid_desc_find(alt->extra, (size_t)alt->extra_length, len);
 
@@ -43,14 +42,14 @@ static void endpoints(const struct libusb_interface_descriptor *alt, struct ccid
 	}
 }
 
-static bool is_candidate(const struct libusb_interface_descriptor *alt)
+bool usb_is_reader(const struct libusb_interface_descriptor *alt)
 {
 	size_t len;
 
 	if (alt->bInterfaceClass == CCID_CLASS)
 		return true;
 	/* Readers older than the standard: a class descriptor of the right shape must be there. */
-	return alt->bInterfaceClass == CCID_CLASS_VENDOR && class_descriptor(alt, &len) &&
+	return alt->bInterfaceClass == CCID_CLASS_VENDOR && usb_class_descriptor(alt, &len) &&
 	       len >= CCID_CLASS_DESCRIPTOR_LENGTH;
 }
 
@@ -80,7 +79,7 @@ static enum ccid_err judge(const struct libusb_interface_descriptor *alt, const 
 	unsigned number = alt->bInterfaceNumber;
 	const char *why = "";
 	size_t len = 0;
-	const uint8_t *p = class_descriptor(alt, &len);
+	const uint8_t *p = usb_class_descriptor(alt, &len);
 
 	if (!p)
 		return refuse(log, number, "no class descriptor");
@@ -122,7 +121,7 @@ enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_
 		const struct libusb_interface *iface = &config->interface[i];
 		const struct libusb_interface_descriptor *alt = iface->altsetting;
 
-		if (iface->num_altsetting < 1 || !is_candidate(alt))
+		if (iface->num_altsetting < 1 || !usb_is_reader(alt))
 			continue;
 		++*n_interfaces;
 		if (!chosen && (name->interface < 0 || alt->bInterfaceNumber == name->interface))
@@ -149,7 +148,7 @@ static int free_interface(libusb_device *dev, const struct usb_open_request *rq)
 		const struct libusb_interface *iface = &config->interface[i];
 		int number;
 
-		if (iface->num_altsetting < 1 || !is_candidate(iface->altsetting))
+		if (iface->num_altsetting < 1 || !usb_is_reader(iface->altsetting))
 			continue;
 		number = iface->altsetting->bInterfaceNumber;
 		if (!rq->taken || !rq->taken(rq->user, bus, address, number))

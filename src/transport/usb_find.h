@@ -6,7 +6,13 @@
 
 #include <libusb.h>
 
-/* Private to src/transport/usb_*.c: looking for interfaces and devices. */
+/* Private to src/transport/usb_*.c and to ccid-parse: looking for interfaces and devices. */
+
+/* The class descriptor: among the interface's extra bytes, else behind one of its endpoints, of
+ * which the last comes first. Result and *len as ccid_desc_find() says. */
+const uint8_t *usb_class_descriptor(const struct libusb_interface_descriptor *alt, size_t *len);
+/* A class 0B interface, or one of class FF with a whole class descriptor. */
+bool usb_is_reader(const struct libusb_interface_descriptor *alt);
 
 /* Finds the CCID or ICCD interface in the device's configuration: the one that name->interface
  * says, else the first. Fills *desc (class descriptor, interface, endpoints, ids), name->interface
