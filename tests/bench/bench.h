@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define BENCH_MAX_SLOTS 1024u
+#define BENCH_MAX_COPIES 16u
 #define BENCH_ANSWER_MAX (65536u + 16u)
 
 /* A simulated device found under /sys. */
@@ -34,10 +35,12 @@ struct bench_subject {
 	void *ctx;
 };
 
-/* library: path of the driver. False when it cannot be loaded. */
-bool bench_driver_new(const char *library, struct bench_subject *out);
-/* False when libusb cannot be started. */
-bool bench_floor_new(struct bench_subject *out);
+/* library: n paths of copies of the driver, each with globals of its own; they get the devices in turn.
+ * apart: each has its own libusb context, too; otherwise they share one, as slots of one driver do. False when one
+ * cannot be loaded. */
+bool bench_driver_new(char *const *library, unsigned n, bool apart, struct bench_subject *out);
+/* places: how many commands it has in flight in a device at most. False when libusb cannot be started. */
+bool bench_floor_new(unsigned places, struct bench_subject *out);
 
 /* What a piece of work cost this process. Times in microseconds. */
 struct bench_usage {

@@ -3,6 +3,7 @@
 #include "bench/bench.h"
 
 #include <dlfcn.h>
+#include <libusb.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,13 +39,52 @@ void log_xxd(const int priority, const char *msg, const unsigned char *buffer, c
 	(void)len;
 }
 
-static struct driver {
+/* The libusb context of all copies: a driver has one, in which all threads that wait meet. One driver alone
+ * or the floor get what they ask for. */
+static struct {
+	bool wanted;
+	libusb_context *ctx;
+	unsigned users;
+} shared;
+
+int LIBUSB_CALL __attribute__((visibility("default"))) libusb_init(libusb_context **ctx)
+{
+	int (*init)(libusb_context **), rc = 0;
+
+	*(void **)&init = dlsym(RTLD_NEXT, "libusb_init");
+	if (!shared.wanted)
+		return init(ctx);
+	if (shared.users == 0)
+		rc = init(&shared.ctx);
+	if (rc == 0)
+		shared.users++;
+	*ctx = shared.ctx;
+	return rc;
+}
+
+void LIBUSB_CALL __attribute__((visibility("default"))) libusb_exit(libusb_context *ctx)
+{
+	void (*end)(libusb_context *);
+
+	*(void **)&end = dlsym(RTLD_NEXT, "libusb_exit");
+	if (!shared.wanted || --shared.users == 0)
+		end(ctx);
+}
+
+/* A loaded copy of the driver's file. */
+struct copy {
 	RESPONSECODE (*create)(DWORD, LPSTR);
 	RESPONSECODE (*close)(DWORD);
 	RESPONSECODE (*caps)(DWORD, DWORD, PDWORD, PUCHAR);
 	RESPONSECODE (*power)(DWORD, DWORD, PUCHAR, PDWORD);
 	RESPONSECODE (*protocol)(DWORD, DWORD, UCHAR, UCHAR, UCHAR, UCHAR);
 	RESPONSECODE (*transmit)(DWORD, SCARD_IO_HEADER, PUCHAR, DWORD, PUCHAR, PDWORD, PSCARD_IO_HEADER);
+};
+
+static struct driver {
+	struct copy copies[BENCH_MAX_COPIES];
+	unsigned n_copies;
+	const struct copy *copy[BENCH_MAX_SLOTS];	/* who has this slot */
 	DWORD lun[BENCH_MAX_SLOTS];
 	unsigned char t[BENCH_MAX_SLOTS];
 	poll_fn *poll[BENCH_MAX_SLOTS];
@@ -65,8 +105,9 @@ static bool open_slot(void *ctx, unsigned index, const struct bench_device *dev,
 {
 	struct driver *d = ctx;
 
+	d->copy[index] = &d->copies[device % d->n_copies];
 	d->lun[index] = (DWORD)device << 16 | slot;
-	return said(d->create(d->lun[index], (LPSTR)dev->name), dev->name, d->lun[index]);
+	return said(d->copy[index]->create(d->lun[index], (LPSTR)dev->name), dev->name, d->lun[index]);
 }
 
 static bool power_on(void *ctx, unsigned index, unsigned protocol)
@@ -76,8 +117,9 @@ static bool power_on(void *ctx, unsigned index, unsigned protocol)
 	DWORD len = sizeof atr;
 
 	d->t[index] = (unsigned char)protocol;
-	return said(d->power(d->lun[index], IFD_POWER_UP, atr, &len), "power on", d->lun[index]) &&
-	       said(d->protocol(d->lun[index], protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0),
+	return said(d->copy[index]->power(d->lun[index], IFD_POWER_UP, atr, &len), "power on", d->lun[index]) &&
+	       said(d->copy[index]->protocol(d->lun[index], protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0,
+					     0, 0),
 		    "protocol", d->lun[index]);
 }
 
@@ -86,7 +128,8 @@ static bool transmit(void *ctx, unsigned index, const uint8_t *apdu, size_t apdu
 	struct driver *d = ctx;
 	SCARD_IO_HEADER in = { d->t[index], sizeof in }, out = { 0, 0 };
 	DWORD n = (DWORD)*len;
-	RESPONSECODE rc = d->transmit(d->lun[index], in, (PUCHAR)apdu, (DWORD)apdu_len, answer, &n, &out);
+	RESPONSECODE rc = d->copy[index]->transmit(d->lun[index], in, (PUCHAR)apdu, (DWORD)apdu_len, answer, &n,
+						   &out);
 
 	*len = n;
 	return said(rc, "transmit", d->lun[index]);
@@ -105,12 +148,13 @@ static void *poll_for_ever(void *arg)
 static bool start_polling(void *ctx, unsigned index)
 {
 	struct driver *d = ctx;
+	const struct copy *c = d->copy[index];
 	DWORD len = sizeof d->poll[index];
 
-	if (d->caps(d->lun[index], TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &len, (PUCHAR)&d->poll[index]) != IFD_SUCCESS)
+	if (c->caps(d->lun[index], TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &len, (PUCHAR)&d->poll[index]) != IFD_SUCCESS)
 		return true;	/* none: pcscd would ask for the presence now and then */
 	len = sizeof d->stop[index];
-	d->caps(d->lun[index], TAG_IFD_STOP_POLLING_THREAD, &len, (PUCHAR)&d->stop[index]);
+	c->caps(d->lun[index], TAG_IFD_STOP_POLLING_THREAD, &len, (PUCHAR)&d->stop[index]);
 	d->polling[index] = true;
 	return pthread_create(&d->poller[index], NULL, poll_for_ever, (void *)(size_t)index) == 0;
 }
@@ -131,24 +175,34 @@ static void close_slot(void *ctx, unsigned index)
 {
 	struct driver *d = ctx;
 
-	d->close(d->lun[index]);
+	d->copy[index]->close(d->lun[index]);
 }
 
-bool bench_driver_new(const char *library, struct bench_subject *out)
+static bool load(const char *library, struct copy *c)
 {
-	void *h = dlopen(library, RTLD_NOW);
+	void *h = dlopen(library, RTLD_NOW | RTLD_LOCAL);
 
 	if (!h) {
 		fprintf(stderr, "%s\n", dlerror());
 		return false;
 	}
-	*(void **)&driver.create = dlsym(h, "IFDHCreateChannelByName");
-	*(void **)&driver.close = dlsym(h, "IFDHCloseChannel");
-	*(void **)&driver.caps = dlsym(h, "IFDHGetCapabilities");
-	*(void **)&driver.power = dlsym(h, "IFDHPowerICC");
-	*(void **)&driver.protocol = dlsym(h, "IFDHSetProtocolParameters");
-	*(void **)&driver.transmit = dlsym(h, "IFDHTransmitToICC");
+	*(void **)&c->create = dlsym(h, "IFDHCreateChannelByName");
+	*(void **)&c->close = dlsym(h, "IFDHCloseChannel");
+	*(void **)&c->caps = dlsym(h, "IFDHGetCapabilities");
+	*(void **)&c->power = dlsym(h, "IFDHPowerICC");
+	*(void **)&c->protocol = dlsym(h, "IFDHSetProtocolParameters");
+	*(void **)&c->transmit = dlsym(h, "IFDHTransmitToICC");
+	return c->create && c->close && c->caps && c->power && c->protocol && c->transmit;
+}
+
+bool bench_driver_new(char *const *library, unsigned n, bool apart, struct bench_subject *out)
+{
+	shared.wanted = n > 1 && !apart;
+	for (; driver.n_copies < n; driver.n_copies++)
+		if (driver.n_copies == BENCH_MAX_COPIES ||
+		    !load(library[driver.n_copies], &driver.copies[driver.n_copies]))
+			return false;
 	*out = (struct bench_subject){ open_slot, power_on, transmit, start_polling, stop_polling, close_slot,
 					&driver };
-	return driver.create && driver.close && driver.caps && driver.power && driver.protocol && driver.transmit;
+	return n > 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The floor: the same bytes by libusb with no driver in it. One event thread for all devices, one
- * sleeping thread a slot. Knows just enough CCID to be answered; checks nothing, locks nothing.
+ * sleeping thread a slot. Knows just enough CCID to be answered; checks nothing, locks nothing -
+ * but for a reader with fewer busy places than slots, where commands take turns.
  * T=0 cards and short APDUs only. */
 #include "bench/bench.h"
 
@@ -39,11 +40,15 @@ struct floor_device {
 	unsigned in_flight, refs;
 	unsigned char ep_in, ep_out;
 	struct floor_slot *slot[256];
+	unsigned drawn, served;		/* turns: who came, who is through */
 };
 
 static struct bench_floor {
 	libusb_context *ctx;
 	pthread_t events;
+	unsigned places;		/* most commands in flight in a device; 0: no limit */
+	pthread_mutex_t turns;
+	pthread_cond_t through;
 	libusb_device **list;
 	ssize_t listed;
 	struct floor_device *dev[BENCH_MAX_SLOTS];
@@ -181,6 +186,23 @@ static bool power_on(void *ctx, unsigned index, unsigned protocol)
 	return s->answer_len > HEADER && (s->answer[7] & STATUS_MASK) == 0;
 }
 
+/* In the order of coming: were one slot overtaken each time, it would in the end be at work alone. */
+static void wait_turn(struct bench_floor *f, struct floor_device *d)
+{
+	pthread_mutex_lock(&f->turns);
+	for (unsigned mine = d->drawn++; mine >= d->served + f->places;)
+		pthread_cond_wait(&f->through, &f->turns);
+	pthread_mutex_unlock(&f->turns);
+}
+
+static void end_turn(struct bench_floor *f, struct floor_device *d)
+{
+	pthread_mutex_lock(&f->turns);
+	d->served++;
+	pthread_cond_broadcast(&f->through);
+	pthread_mutex_unlock(&f->turns);
+}
+
 static bool transmit(void *ctx, unsigned index, const uint8_t *apdu, size_t apdu_len, uint8_t *answer,
 		     size_t *len)
 {
@@ -189,7 +211,11 @@ static bool transmit(void *ctx, unsigned index, const uint8_t *apdu, size_t apdu
 
 	if (apdu_len > MESSAGE_MAX - HEADER)
 		return false;
+	if (f->places)
+		wait_turn(f, s->dev);
 	round_trip(s, XFR_BLOCK, 0, apdu, apdu_len);
+	if (f->places)
+		end_turn(f, s->dev);
 	*len = s->answer_len - HEADER;
 	memcpy(answer, s->answer + HEADER, *len);
 	return true;
@@ -220,8 +246,11 @@ static void close_slot(void *ctx, unsigned index)
 	libusb_close(s->dev->handle);
 }
 
-bool bench_floor_new(struct bench_subject *out)
+bool bench_floor_new(unsigned places, struct bench_subject *out)
 {
+	bench_floor.places = places;
+	pthread_mutex_init(&bench_floor.turns, NULL);
+	pthread_cond_init(&bench_floor.through, NULL);
 	if (libusb_init(&bench_floor.ctx) != 0 ||
 	    pthread_create(&bench_floor.events, NULL, pump, &bench_floor) != 0)
 		return false;

@@ -11,12 +11,13 @@
 #include <unistd.h>
 
 struct options {
-	const char *subject;		/* "floor" or the path of a library */
+	char *const *subject;		/* "floor", or the paths of copies of a library */
+	unsigned subjects;
 	const char *unplug;		/* the simulator's program: unplugs all before closing */
-	unsigned active, rounds, protocol, idle_s, slots_per_device;
+	unsigned active, rounds, protocol, idle_s, slots_per_device, places;
 	uint8_t apdu[65560];
 	size_t apdu_len, data, ne, expect;
-	bool poll, memory, leave;
+	bool poll, memory, leave, apart;
 };
 
 /* The slots that are open. */
@@ -207,12 +208,13 @@ static bool parse(int argc, char **argv, struct options *o)
 	int c;
 
 	*o = (struct options){ .rounds = 50, .slots_per_device = 1, .poll = true };
-	while ((c = getopt(argc, argv, "a:r:p:s:i:c:d:l:e:u:nmx")) != -1) {
+	while ((c = getopt(argc, argv, "a:r:p:s:b:i:c:d:l:e:u:nmxk")) != -1) {
 		switch (c) {
 		case 'a': o->active = (unsigned)atoi(optarg); break;
 		case 'r': o->rounds = (unsigned)atoi(optarg); break;
 		case 'p': o->protocol = (unsigned)atoi(optarg); break;
 		case 's': o->slots_per_device = (unsigned)atoi(optarg); break;
+		case 'b': o->places = (unsigned)atoi(optarg); break;
 		case 'i': o->idle_s = (unsigned)atoi(optarg); break;
 		case 'c': o->apdu_len = unhex(optarg, o->apdu, 4); break;
 		case 'd': o->data = (size_t)atoi(optarg); break;
@@ -221,15 +223,17 @@ static bool parse(int argc, char **argv, struct options *o)
 		case 'u': o->unplug = optarg; break;
 		case 'n': o->poll = false; break;
 		case 'm': o->memory = true; break;
+		case 'k': o->apart = true; break;
 		case 'x': o->leave = true; break;
 		default: return false;
 		}
 	}
-	if (optind + 1 != argc || o->slots_per_device == 0 || o->data > 65535 || o->ne > 65536)
+	if (optind >= argc || o->slots_per_device == 0 || o->data > 65535 || o->ne > 65536)
 		return false;
 	if (o->apdu_len == 4)
 		complete_apdu(o);
-	o->subject = argv[optind];
+	o->subject = argv + optind;
+	o->subjects = (unsigned)(argc - optind);
 	return true;
 }
 
@@ -237,8 +241,9 @@ static bool measure(struct bench *b)
 {
 	unsigned failed = 0;
 
-	if (!(strcmp(b->o->subject, "floor") == 0 ? bench_floor_new(&b->s) :
-						     bench_driver_new(b->o->subject, &b->s)))
+	if (!(strcmp(b->o->subject[0], "floor") == 0 ?
+		      bench_floor_new(b->o->places, &b->s) :
+		      bench_driver_new(b->o->subject, b->o->subjects, b->o->apart, &b->s)))
 		return false;
 	b->devices = bench_find_devices(b->dev, BENCH_MAX_SLOTS / b->o->slots_per_device,
 					b->o->slots_per_device);
@@ -265,10 +270,12 @@ int main(int argc, char **argv)
 	bool ok;
 
 	if (!parse(argc, argv, &o)) {
-		fputs("usage: bench-load [option...] floor|LIBRARY\n"
+		fputs("usage: bench-load [option...] floor|LIBRARY...\n"
 		      "  -s slots per device (1)   -p protocol (0)   -a slots at work (all)   -r rounds (50)\n"
 		      "  -c CLA INS P1 P2 in hex   -d bytes of data  -l Ne   -e length of the answer\n"
+		      "  -b most commands the floor has in flight in a device (any)\n"
 		      "  -i idle seconds           -m memory of a slot only  -n no polling threads\n"
+		      "  -k copies of a library keep their own libusb contexts\n"
 		      "  -u CCID-SIM: unplug all before closing      -x leave without closing\n", stderr);
 		return 2;
 	}
