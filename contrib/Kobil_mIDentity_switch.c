@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Kobil mIDentity sticks come up as storage and HID only; a request to the HID interface makes them
- * show their card reader too. Run by the udev rules when one is plugged in. */
+/* Kobil mIDentity sticks come up as storage and HID only; a request makes them show their card reader
+ * too. Which one it is Kobil has not told: the user says it, nothing is sent by guess. The udev rules
+ * run this when a stick is plugged in and the administrator has said the request. */
 #include <errno.h>
 #include <libusb.h>
 #include <stdbool.h>
@@ -21,28 +22,14 @@ struct request {
 	uint8_t data[DATA_CAP];
 };
 
-struct stick {
-	uint16_t idVendor, idProduct;
-	struct request request;
-};
-
-/* SET_REPORT (HID 1.11 7.2.2): output report 0, start mode 4 "with card reader". Not confirmed
- * by Kobil: -r sends another one. */
-static const struct stick sticks[] = {
-	{ 0x0d46, 0x4081, { 0x21, 0x09, 0x0200, 0x0001, 1, { 0x04 } } },
-};
-
 struct options {
-	bool dry_run, force, own_request;
+	bool force, has_request;
 	struct request request;
 };
 
-static const struct stick *stick_of(const struct libusb_device_descriptor *d)
+static bool is_stick(const struct libusb_device_descriptor *d)
 {
-	for (size_t i = 0; i < sizeof sticks / sizeof sticks[0]; i++)
-		if (sticks[i].idVendor == d->idVendor && sticks[i].idProduct == d->idProduct)
-			return &sticks[i];
-	return NULL;
+	return d->idVendor == 0x0d46 && d->idProduct == 0x4081;
 }
 
 static bool has_reader(libusb_device *dev)
@@ -58,13 +45,6 @@ static bool has_reader(libusb_device *dev)
 			found = true;
 	libusb_free_config_descriptor(config);
 	return found;
-}
-
-static void show(const struct request *r)
-{
-	printf("%02X:%02X:%04X:%04X:", r->bmRequestType, r->bRequest, r->wValue, r->wIndex);
-	for (unsigned i = 0; i < r->len; i++)
-		printf("%02X", r->data[i]);
 }
 
 /* The kernel wants the interface that a request is for to be ours; its HID driver has it. */
@@ -89,27 +69,24 @@ static int send(libusb_device_handle *handle, const struct request *r)
 }
 
 /* Returns 0 when the stick has its reader, or was told to show it. */
-static int switch_one(libusb_device *dev, const struct stick *stick, const struct options *o)
+static int switch_one(libusb_device *dev, const struct options *o)
 {
-	const struct request *r = o->own_request ? &o->request : &stick->request;
 	libusb_device_handle *handle;
 	int rc;
 
-	printf("%04x:%04x on bus %03u, device %03u: ", stick->idVendor, stick->idProduct,
-	       libusb_get_bus_number(dev), libusb_get_device_address(dev));
+	printf("bus %03u, device %03u: ", libusb_get_bus_number(dev),
+	       libusb_get_device_address(dev));
 	if (!o->force && has_reader(dev)) {
 		puts("shows its reader already");
 		return 0;
 	}
-	if (o->dry_run) {
-		fputs("would be sent ", stdout);
-		show(r);
-		putchar('\n');
-		return 0;
+	if (!o->has_request) {
+		puts("does not show its reader; -r says what to send");
+		return 1;
 	}
 	rc = libusb_open(dev, &handle);
 	if (rc == 0) {
-		rc = send(handle, r);
+		rc = send(handle, &o->request);
 		libusb_close(handle);
 	}
 	/* A stick that starts anew at once may not live to confirm. */
@@ -127,7 +104,6 @@ static int switch_all(const struct options *o)
 	struct libusb_device_descriptor d;
 	libusb_context *ctx;
 	libusb_device **list;
-	const struct stick *stick;
 	int status = 2;
 	ssize_t n;
 
@@ -137,11 +113,11 @@ static int switch_all(const struct options *o)
 	}
 	n = libusb_get_device_list(ctx, &list);
 	for (ssize_t i = 0; i < n; i++) {
-		if (libusb_get_device_descriptor(list[i], &d) || !(stick = stick_of(&d)))
+		if (libusb_get_device_descriptor(list[i], &d) || !is_stick(&d))
 			continue;
 		if (status == 2)
 			status = 0;
-		if (switch_one(list[i], stick, o))
+		if (switch_one(list[i], o))
 			status = 1;
 	}
 	if (n >= 0)
@@ -199,28 +175,25 @@ static bool parse_request(const char *text, struct request *r)
 
 static int usage(void)
 {
-	fputs("Kobil_mIDentity_switch [-n] [-f] [-r TYPE:REQUEST:VALUE:INDEX[:DATA]]\n"
-	      "\t-n only says what would be sent; -f also to sticks that show their reader;\n"
-	      "\t-r sends this request, fields in hexadecimal\n", stderr);
+	fputs("Kobil_mIDentity_switch [-f] [-r TYPE:REQUEST:VALUE:INDEX[:DATA]]\n"
+	      "\t-r sends this request, fields in hexadecimal; without it nothing is sent;\n"
+	      "\t-f also to sticks that show their reader\n", stderr);
 	return 64;
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = { .dry_run = false };
+	struct options o = { .force = false };
 	int c;
 
-	while ((c = getopt(argc, argv, "nfr:")) != -1) {
+	while ((c = getopt(argc, argv, "fr:")) != -1) {
 		switch (c) {
-		case 'n':
-			o.dry_run = true;
-			break;
 		case 'f':
 			o.force = true;
 			break;
 		case 'r':
-			o.own_request = parse_request(optarg, &o.request);
-			if (!o.own_request)
+			o.has_request = parse_request(optarg, &o.request);
+			if (!o.has_request)
 				return usage();
 			break;
 		default:

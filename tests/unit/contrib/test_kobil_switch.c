@@ -176,10 +176,15 @@ static int run(const char *a, const char *b)
 	return kobil_main(b ? 3 : a ? 2 : 1, argv);
 }
 
+static int send_it(void)
+{
+	return run("-r", "21:09:0200:0001:04");
+}
+
 static void switches(void **state)
 {
 	(void)state;
-	assert_int_equal(run(NULL, NULL), 0);
+	assert_int_equal(send_it(), 0);
 	assert_int_equal(stick[0].requests, 0);
 	assert_int_equal(stick[1].requests, 1);
 	assert_int_equal(stick[1].last.bRequest, 0x09);
@@ -192,7 +197,7 @@ static void switches_all(void **state)
 	(void)state;
 	n_sticks = 3;
 	stick[1].open_error = LIBUSB_ERROR_ACCESS;
-	assert_int_equal(run(NULL, NULL), 1);
+	assert_int_equal(send_it(), 1);
 	assert_int_equal(stick[2].requests, 1);
 }
 
@@ -200,17 +205,21 @@ static void leaves_readers_alone(void **state)
 {
 	(void)state;
 	stick[1].classes[2] = 0x0B;
+	assert_int_equal(send_it(), 0);
 	assert_int_equal(run(NULL, NULL), 0);
 	assert_int_equal(stick[1].requests, 0);
-	assert_int_equal(run("-f", NULL), 0);
+	assert_int_equal(run("-fr", "21:09:0200:0001:04"), 0);
 	assert_int_equal(stick[1].requests, 1);
 }
 
-static void only_says(void **state)
+/* What to send is nobody's guess. */
+static void sends_nothing_unasked(void **state)
 {
 	(void)state;
-	assert_int_equal(run("-n", NULL), 0);
+	assert_int_equal(run(NULL, NULL), 1);
+	assert_int_equal(run("-f", NULL), 1);
 	assert_int_equal(stick[1].requests, 0);
+	assert_false(stick[1].open);
 }
 
 static void none_there(void **state)
@@ -226,11 +235,11 @@ static void failures(void **state)
 {
 	(void)state;
 	stick[1].send_error = LIBUSB_ERROR_PIPE;
-	assert_int_equal(run(NULL, NULL), 1);
+	assert_int_equal(send_it(), 1);
 	assert_false(stick[1].open || stick[1].claimed);
 	/* Gone at once: it starts anew with its reader. */
 	stick[1].send_error = LIBUSB_ERROR_NO_DEVICE;
-	assert_int_equal(run(NULL, NULL), 0);
+	assert_int_equal(send_it(), 0);
 }
 
 static void another_request(void **state)
@@ -259,7 +268,7 @@ int main(void)
 		cmocka_unit_test_setup(switches, fresh),
 		cmocka_unit_test_setup(switches_all, fresh),
 		cmocka_unit_test_setup(leaves_readers_alone, fresh),
-		cmocka_unit_test_setup(only_says, fresh),
+		cmocka_unit_test_setup(sends_nothing_unasked, fresh),
 		cmocka_unit_test_setup(none_there, fresh),
 		cmocka_unit_test_setup(failures, fresh),
 		cmocka_unit_test_setup(another_request, fresh),
