@@ -16,28 +16,38 @@ const char fuzz_name[] = "session";
 struct session {
 	bool data_faults;	/* an armed fault may change data, not only what is around them */
 	bool card_faults;
+	bool relabelled, repeated;	/* both: an old answer may bear the number of the next command */
 	bool replugged;
 	unsigned protocol;
 	const char *card;
 	unsigned echoes;
 };
 
-/* Faults that leave the data of an answer alone, or lose it whole. */
-static bool is_around_data(const char *name)
+static bool is_one_of(const char *name, const char *const *names)
 {
-	static const char *const names[] = {
+	for (; *names; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
+static void note_fault(struct session *s, const char *name)
+{
+	/* faults that leave the data of an answer alone, or lose it whole */
+	static const char *const around_data[] = {
 		"wrong-slot", "wrong-seq", "wrong-type", "stale", "duplicate", "zero-length", "short-answer",
 		"length-more", "overflow", "in-stall", "in-error", "no-zlp", "silent", "late-answer", "slow-answer",
 		"time-extension", "endless-extension", "error", "error-status", "unplug", "out-stall", "out-error",
 		"out-nak",
 		"control-stall", "unplug-control", "intr-short", "intr-long", "intr-unknown", "intr-overflow",
-		"intr-stall", "intr-flood", "hardware-error", "iccd-poll", "iccd-empty",
+		"intr-stall", "intr-flood", "hardware-error", "iccd-poll", "iccd-empty", NULL
 	};
+	static const char *const relabels[] = { "wrong-slot", "wrong-seq", NULL };
+	static const char *const repeats[] = { "stale", "duplicate", "late-answer", NULL };
 
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (strcmp(names[i], name) == 0)
-			return true;
-	return false;
+	s->data_faults |= !is_one_of(name, around_data);
+	s->relabelled |= is_one_of(name, relabels);
+	s->repeated |= is_one_of(name, repeats);
 }
 
 static void arm(struct session *s, struct fuzz_in *in)
@@ -51,7 +61,7 @@ static void arm(struct session *s, struct fuzz_in *in)
 		n++;
 	if (which < 0xA0) {
 		name = sim_fault_name(which % n);
-		s->data_faults |= !is_around_data(name);
+		note_fault(s, name);
 		snprintf(spec, sizeof spec, count & 0x80 ? "%s nth=%u count=%u value=%u ms=%u" : "%s nth=%u count=%u",
 			 name, 1u + nth % 8, count & 7u, value, value * 20u);
 	} else {
@@ -154,7 +164,7 @@ static void step(struct session *s, struct fuzz_in *in)
 	case 6:
 	case 7:
 	case 8:
-		echo(s, !s->data_faults && !s->card_faults);
+		echo(s, !s->data_faults && !s->card_faults && !(s->relabelled && s->repeated));
 		break;
 	case 9:
 		fuzz_power(0, IFD_POWER_UP, atr, &n);
