@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -121,6 +122,7 @@ static void each(void *user, struct parse_reader *r)
 static bool write_gz(const char *file, const char *text, size_t len)
 {
 	gzFile gz = gzopen(file, "wb9");
+	struct stat st;
 	bool good;
 
 	if (!gz) {
@@ -128,10 +130,12 @@ static bool write_gz(const char *file, const char *text, size_t len)
 			errno ? strerror(errno) : "out of memory");
 		return false;
 	}
-	good = len == 0 || gzwrite(gz, text, (unsigned)len) == (int)len;
+	good = gzwrite(gz, text, (unsigned)len) == (int)len;
 	if (gzclose(gz) != Z_OK || !good) {
 		fprintf(stderr, "ccid-parse: %s cannot be written\n", file);
-		unlink(file);
+		/* half a file is of no use, but a device is not ours to remove */
+		if (stat(file, &st) == 0 && S_ISREG(st.st_mode))
+			unlink(file);
 		return false;
 	}
 	return true;
