@@ -50,7 +50,7 @@ void display_strings_fill(uint8_t out[DISPLAY_STRINGS * DISPLAY_WIDTH], const ch
 {
 	const struct language *l = language_of(locale);
 
-	memset(out, ' ', DISPLAY_STRINGS * DISPLAY_WIDTH);
+	memset(out, ' ', (size_t)DISPLAY_STRINGS * DISPLAY_WIDTH);
 	for (size_t i = 0; i < DISPLAY_STRINGS; i++) {
 		size_t n = strlen(l->text[i]);
 

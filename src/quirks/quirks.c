@@ -60,7 +60,7 @@ static char user_letter(char c)
 {
 	if (c == '_')
 		return '-';
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
 const char *quirk_name(enum quirk which, char *out, size_t cap)

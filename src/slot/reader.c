@@ -144,6 +144,7 @@ static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
 	if (quirk_has(&r->quirks, QUIRK_SHARED_GATE))
 		registry_share_gate(r);
 	r->n_slots = ccid_desc_slots(&r->desc);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	r->slots = calloc(r->n_slots, sizeof *r->slots);
 	r->former = calloc(r->n_slots, sizeof *r->former);
 	return r->slots && r->former ? CCID_OK : CCID_ERR_NOMEM;

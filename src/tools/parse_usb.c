@@ -65,7 +65,7 @@ static void read_rates(libusb_device_handle *h, const struct parse_reader *r, ui
 {
 	uint8_t p[4 * PARSE_MAX_RATES];
 	/* A device that announces no number may still have a list: take what comes. */
-	size_t want = announced ? 4u * announced : sizeof(p);
+	size_t want = announced ? (size_t)4 * announced : sizeof(p);
 	int n = libusb_control_transfer(h, REQUEST_TYPE, request, 0, r->bInterfaceNumber, p,
 					(uint16_t)want, TIMEOUT_MS);
 

@@ -124,7 +124,7 @@ static void log_firmware(const struct opening *o, const struct serial_type *type
 	for (i = 0; i < n; i++) {
 		uint8_t c = o->answer[CCID_HEADER_LENGTH + i];
 
-		text[i] = c >= 0x20 && c < 0x7F ? (char)c : '.';
+		text[i] = (char)(c >= 0x20 && c < 0x7F ? c : '.');
 	}
 	text[n] = '\0';
 	LOG(LOG_INFO, &o->t->log, "%s, firmware \"%s\"", type->name, text);

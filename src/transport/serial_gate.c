@@ -60,6 +60,7 @@ enum ccid_err serial_take_line(struct serial *s, struct request *r, const struct
 	enum ccid_err err = CCID_OK;
 
 	*s->last = &me;
+	/* cppcheck-suppress autoVariables ; my place is out of the queue before I return */
 	s->last = &me.next;
 	while (!err && (s->owner || s->first != &me)) {
 		err = serial_refusal(s, r->slot);

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_MS 1000000u
+#define NS_PER_MS UINT64_C(1000000)
 /* A command is sent once and repeated after this many NAKs at most. */
 #define REPEATS_MAX 3
 /* A damaged answer is asked for again until this many came. */

@@ -77,7 +77,9 @@ enum ccid_err usb_gate_enter(struct usb_gate *g, struct waiter *w, const struct 
 	if (g->last)
 		g->last->next = &ticket;
 	else
+		/* cppcheck-suppress autoVariables ; it is out of the queue before I return */
 		g->first = &ticket;
+	/* cppcheck-suppress autoVariables ; as above */
 	g->last = &ticket;
 	pthread_mutex_unlock(&g->lock);
 

@@ -138,7 +138,7 @@ static char *read_string(struct usb_transport *u, uint8_t index)
 	if (!out)
 		return NULL;
 	for (int i = 0; i < len; i++)
-		out[i] = text[i] >= 0x20 && text[i] < 0x7F ? (char)text[i] : '?';
+		out[i] = (char)(text[i] >= 0x20 && text[i] < 0x7F ? text[i] : '?');
 	out[len] = '\0';
 	return out;
 }
@@ -147,7 +147,7 @@ static void read_rates(struct usb_transport *u)
 {
 	uint8_t answer[4 * RATES_MAX];
 	unsigned announced = u->t.desc.bNumDataRatesSupported;
-	size_t want = announced ? 4 * announced : sizeof answer;
+	size_t want = announced ? (size_t)4 * announced : sizeof answer;
 	int len = libusb_control_transfer(u->handle, 0xA1, GET_DATA_RATES, 0,
 					  u->t.desc.bInterfaceNumber, answer, (uint16_t)want,
 					  CONTROL_MS);

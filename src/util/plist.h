@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 /* Largest Info.plist that is read, in bytes; one with all known readers has about 100 KB. */
-#define PLIST_MAX_BYTES (2u * 1024u * 1024u)
+#define PLIST_MAX_BYTES ((size_t)2 * 1024 * 1024)
 
 /* The outermost dictionary of an XML property list: each key has the strings of its <string>, or
  * of its <array> of <string>. Values of other kinds count as an empty list. */
