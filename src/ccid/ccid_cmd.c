@@ -87,6 +87,7 @@ static enum ccid_err await(struct ccid_slot *cs, const struct command *c, struct
 			   const struct deadline *total, struct answer *a, bool *lost)
 {
 	struct deadline silence = deadline_in_ms(c->wait_ms);
+	unsigned extensions = 0;
 	enum ccid_err err;
 
 	*lost = true;
@@ -94,6 +95,9 @@ static enum ccid_err await(struct ccid_slot *cs, const struct command *c, struct
 		struct deadline d = deadline_earlier(silence, *total);
 
 		err = cs->transport->ops->wait(cs->transport, r, &d);
+		if (err == CCID_ERR_TIMEOUT && extensions > 0)
+			LOG(LOG_INFO, &cs->log, "%s: no answer after %u time extensions",
+			    ccid_message_name(c->type), extensions);
 		if (err != CCID_OK)
 			return err;
 		if (r->answer_len > cs->answer_used)
@@ -107,6 +111,7 @@ static enum ccid_err await(struct ccid_slot *cs, const struct command *c, struct
 		LOG(LOG_COMM, &cs->log, "%s: time extension, bError %u", ccid_message_name(c->type),
 		    a->head.b8);
 		silence = extended(c, a->head.b8);
+		extensions++;
 	}
 	err = judge_length(cs, a, r->answer_len);
 	if (err != CCID_OK)
@@ -244,7 +249,11 @@ static enum ccid_err give(struct ccid_slot *cs, const struct answer *a, uint8_t 
 		memcpy(out, a->data, n);
 	*len = a->len;
 	ccid_forget(cs);
-	return a->len > cap ? CCID_ERR_OVERFLOW : CCID_OK;
+	if (a->len <= cap)
+		return CCID_OK;
+	LOG(LOG_INFO, &cs->log, "%s of %zu bytes: there is room for %zu",
+	    ccid_message_name(a->head.bMessageType), a->len, cap);
+	return CCID_ERR_OVERFLOW;
 }
 
 enum ccid_err ccid_get_slot_status(struct ccid_slot *cs, unsigned wait_ms)

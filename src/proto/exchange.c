@@ -29,12 +29,22 @@ struct exchange_step exchange_fail(struct exchange *x, enum ccid_err err)
 	return step;
 }
 
+void exchange_odd(struct exchange *x, const char *field, unsigned value)
+{
+	if (x->odd)
+		return;
+	x->odd = field;
+	x->odd_value = value;
+}
+
 struct exchange_step exchange_done(struct exchange *x)
 {
 	struct exchange_step step = { .verdict = STEP_DONE };
 
-	if (x->answer_len < 2)
+	if (x->answer_len < 2) {
+		exchange_odd(x, "length of the answer", (unsigned)x->answer_len);
 		return exchange_fail(x, CCID_ERR_PROTOCOL);
+	}
 	x->machine = NULL;
 	return step;
 }
@@ -43,8 +53,10 @@ bool exchange_append(struct exchange *x, const uint8_t *data, size_t len)
 {
 	size_t room = x->answer_len < x->answer_cap ? x->answer_cap - x->answer_len : 0;
 
-	if (len > EXCHANGE_ANSWER_MAX - x->answer_len)
+	if (len > EXCHANGE_ANSWER_MAX - x->answer_len) {
+		exchange_odd(x, "length of the answer", (unsigned)(x->answer_len + len));
 		return false;
+	}
 	if (room > len)
 		room = len;
 	if (room > 0)
@@ -122,6 +134,7 @@ static struct exchange_step extended_sent(struct exchange *x, const uint8_t *dat
 		return extended_send(x);
 	if (chain == CHAIN_WHOLE)
 		return exchange_feed_whole(x, CCID_OK, data, len, chain);
+	exchange_odd(x, "bChainParameter", chain);
 	return exchange_fail(x, CCID_ERR_PROTOCOL);
 }
 
@@ -138,8 +151,10 @@ static struct exchange_step extended_feed(struct exchange *x, enum ccid_err resu
 	if (chain == last)
 		return exchange_feed_whole(x, CCID_OK, data, len, chain);
 	/* An empty part that promises more could go on for ever. */
-	if (chain != more || len == 0)
+	if (chain != more || len == 0) {
+		exchange_odd(x, "bChainParameter", chain);
 		return exchange_fail(x, CCID_ERR_PROTOCOL);
+	}
 	if (!exchange_append(x, data, len))
 		return exchange_fail(x, CCID_ERR_OVERFLOW);
 	x->answer_begun = true;

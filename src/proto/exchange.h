@@ -68,6 +68,8 @@ struct t1_state {
 	uint8_t multiplier;		/* WTX that goes with the block in scratch */
 	enum ccid_err why;		/* of the newest error */
 	uint8_t ifsd;			/* asked for in S(IFS request) */
+	bool got;			/* a block came last, with this PCB */
+	uint8_t pcb;
 	uint8_t in[T1_BLOCK_MAX];	/* block that arrives in parts (character level) */
 	size_t in_len;
 };
@@ -89,6 +91,9 @@ struct exchange {
 	uint8_t scratch[T1_BLOCK_MAX];	/* header, block or TPDU under way */
 	size_t scratch_len;
 	bool answer_begun;		/* extended APDU: a first part came */
+	const char *odd;		/* for the log: the first field of what came that was not in
+					   order, NULL: none, */
+	unsigned odd_value;		/* and what was in it */
 	union {
 		struct t0_state t0;
 		struct t1_state t1;
@@ -160,6 +165,8 @@ extern const struct exchange_machine t1_resynch_machine;	/* t1.c */
 struct exchange_step exchange_done(struct exchange *x);
 /* STEP_FAILED: what was received is wiped, answer_len is 0. */
 struct exchange_step exchange_fail(struct exchange *x, enum ccid_err err);
+/* Remembers, for the log, the first field that was not in order. */
+void exchange_odd(struct exchange *x, const char *field, unsigned value);
 /* Forgets what was received so far, and wipes it. */
 void exchange_discard(struct exchange *x);
 /* Adds to the answer, writing what fits; false when it grows beyond any answer. */

@@ -108,16 +108,22 @@ static struct exchange_step t0_send(struct exchange *x)
 	return t0_ask(x, data, len, m->burst ? 0 : 1);
 }
 
-/* The card asked for `burst` data bytes, all or one. */
-static struct exchange_step t0_move(struct exchange *x, size_t burst)
+static struct exchange_step t0_odd(struct exchange *x, const char *field, unsigned value)
+{
+	exchange_odd(x, field, value);
+	return exchange_fail(x, CCID_ERR_PROTOCOL);
+}
+
+/* The card asked for data bytes, all by INS or one by its complement. */
+static struct exchange_step t0_move(struct exchange *x, uint8_t byte)
 {
 	struct t0_state *m = &x->m.t0;
 
 	/* It wants more than P3 says. */
-	if (burst == 0 || m->left == 0)
-		return exchange_fail(x, CCID_ERR_PROTOCOL);
-	m->burst = burst;
-	return m->receiving ? t0_read(x, T0_DATA, burst) : t0_send(x);
+	if (m->left == 0)
+		return t0_odd(x, "procedure byte", byte);
+	m->burst = byte == x->scratch[1] ? m->left : 1;
+	return m->receiving ? t0_read(x, T0_DATA, m->burst) : t0_send(x);
 }
 
 /* ISO 7816-3:2006 table 11. INS is never 6X or 9X. */
@@ -128,18 +134,16 @@ static struct exchange_step t0_procedure(struct exchange *x, uint8_t byte)
 
 	if (byte == T0_NULL) {
 		if (++x->rounds > T0_NULLS_MAX)
-			return exchange_fail(x, CCID_ERR_PROTOCOL);
+			return t0_odd(x, "number of NULL bytes", x->rounds);
 		return t0_read(x, T0_PROCEDURE, 1);
 	}
 	if ((byte & 0xF0) == 0x60 || (byte & 0xF0) == 0x90) {
 		x->m.t0.sw1 = byte;
 		return t0_read(x, T0_SW2, 1);
 	}
-	if (byte == ins)
-		return t0_move(x, x->m.t0.left);
-	if (byte == inverse)
-		return t0_move(x, 1);
-	return exchange_fail(x, CCID_ERR_PROTOCOL);
+	if (byte == ins || byte == inverse)
+		return t0_move(x, byte);
+	return t0_odd(x, "procedure byte", byte);
 }
 
 /* At most 256 bytes and SW: always within the bound of an answer. */
@@ -161,10 +165,10 @@ static struct exchange_step t0_character_feed(struct exchange *x, enum ccid_err 
 	(void)chain;
 	if (result != CCID_OK)
 		return exchange_fail(x, result);
-	if (len == 0 && x->m.t0.asked > 0)
-		return exchange_fail(x, CCID_ERR_COMM);
-	if (len > x->m.t0.asked)
-		return exchange_fail(x, CCID_ERR_PROTOCOL);
+	if ((len == 0 && x->m.t0.asked > 0) || len > x->m.t0.asked) {
+		exchange_odd(x, "number of bytes", (unsigned)len);
+		return exchange_fail(x, len == 0 ? CCID_ERR_COMM : CCID_ERR_PROTOCOL);
+	}
 	if (x->m.t0.phase == T0_SEND)
 		return t0_send(x);
 	if (x->m.t0.phase == T0_PROCEDURE)

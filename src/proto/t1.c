@@ -131,6 +131,7 @@ static struct exchange_step t1_restart(struct exchange *x)
 
 	t1->ns = 0;
 	t1->nr = 0;
+	t1->doubtful = false;
 	if (t1->ifsc > t1->first_ifsc)
 		t1->ifsc = t1->first_ifsc;
 	exchange_discard(x);
@@ -140,11 +141,21 @@ static struct exchange_step t1_restart(struct exchange *x)
 	return x->apdu_len > 0 ? t1_send_i(x) : t1_bare_end(x);
 }
 
+/* The card knows no S(RESYNCH), and the reader says that it has not seen the block: believed. */
+static struct exchange_step t1_believe(struct exchange *x)
+{
+	x->t1->doubtful = false;
+	x->m.t1.errors = 0;
+	return x->apdu_len > 0 ? t1_send_i(x) : t1_bare_end(x);
+}
+
 /* Rule 7.4: the attempts at the means at hand are used up. */
 static struct exchange_step t1_escalate(struct exchange *x)
 {
 	struct t1_state *m = &x->m.t1;
 
+	if (m->phase == T1_RESYNCHING && x->t1->doubtful)
+		return t1_believe(x);
 	if (m->phase == T1_RESYNCHING)
 		x->t1->dead = true;
 	if (m->phase == T1_RESYNCHING || m->phase == T1_IFS_ASKED || m->restarts >= T1_RESTARTS)
@@ -155,6 +166,8 @@ static struct exchange_step t1_escalate(struct exchange *x)
 
 static bool t1_used_up(struct exchange *x, enum ccid_err why)
 {
+	if (x->m.t1.got)
+		exchange_odd(x, "PCB", x->m.t1.pcb);
 	x->m.t1.why = why;
 	return ++x->m.t1.errors >= T1_ATTEMPTS;
 }
@@ -188,7 +201,10 @@ static struct exchange_step t1_settle(struct exchange *x, enum ccid_err err)
 /* A block that is in order but brings the command no further: not for ever. */
 static bool t1_idle_too_long(struct exchange *x)
 {
-	return ++x->rounds > T1_IDLE_MAX;
+	if (++x->rounds <= T1_IDLE_MAX)
+		return false;
+	exchange_odd(x, "number of blocks without progress", x->rounds);
+	return true;
 }
 
 static struct exchange_step t1_on_i(struct exchange *x, const struct t1_block *b)
@@ -266,8 +282,10 @@ static struct exchange_step t1_on_request(struct exchange *x, const struct t1_bl
 	x->m.t1.errors = 0;
 	if (b->type == T1_S_IFS)
 		x->t1->ifsc = b->value;
-	if (b->type == T1_S_ABORT)
+	if (b->type == T1_S_ABORT) {
+		exchange_odd(x, "PCB", x->m.t1.pcb);
 		x->m.t1.aborted = true;
+	}
 	step = t1_send(x, LAST_S_RESPONSE, T1_PCB_S | T1_PCB_S_RESPONSE | (unsigned)b->type,
 		       &b->value, has_value ? 1 : 0);
 	if (b->type != T1_S_WTX)
@@ -301,6 +319,10 @@ static struct exchange_step t1_judge(struct exchange *x, const uint8_t *p, size_
 	struct t1_block b;
 	enum t1_fault fault = t1_block_parse(&b, p, len, x->t1->nad, x->t1->crc);
 
+	if (b.odd)
+		exchange_odd(x, b.odd, b.odd_value);
+	x->m.t1.got = fault == T1_FAULT_NONE;
+	x->m.t1.pcb = x->m.t1.got ? p[1] : 0;
 	if (fault == T1_FAULT_EDC)
 		return t1_recover(x, fault, CCID_ERR_PARITY);
 	if (fault != T1_FAULT_NONE)
@@ -329,8 +351,10 @@ static struct exchange_step t1_collect(struct exchange *x, const uint8_t *data, 
 	wanted = m->in_len ? whole - m->in_len : T1_PROLOGUE;
 	if (wanted > x->cfg->max_data)
 		wanted = x->cfg->max_data;
-	if (len != wanted)
+	if (len != wanted) {
+		exchange_odd(x, "LEN", m->in_len ? m->in[2] : data[2]);
 		return t1_odd_block(x);
+	}
 	memcpy(m->in + m->in_len, data, len);
 	m->in_len += len;
 	if (m->in_len == whole)
@@ -351,6 +375,7 @@ static struct exchange_step t1_feed(struct exchange *x, enum ccid_err result, co
 	(void)chain;
 	if (result == CCID_OK)
 		return at_character_level(x) ? t1_collect(x, data, len) : t1_judge(x, data, len);
+	x->m.t1.got = false;
 	if (!t1_can_repair(result))
 		return exchange_fail(x, result);
 	return t1_recover(x, result == CCID_ERR_PARITY ? T1_FAULT_EDC : T1_FAULT_OTHER, result);

@@ -25,6 +25,8 @@ struct t1 {
 	bool dead;		/* resynchronisation failed: the card needs a reset */
 	bool unsettled;		/* an exchange was left half way: the next one begins with
 				   S(RESYNCH), so that no late block can answer it */
+	bool doubtful;		/* and unsettled only if the reader lied, which says that the block
+				   was not sent: no card without S(RESYNCH) is given up for that */
 };
 
 /* The state after a reset of the card: N(S) 0 both ways, NAD 0, IFSD 32. crc and ifsc are

@@ -62,12 +62,20 @@ uint8_t t1_nad_back(uint8_t nad)
 	return (uint8_t)((nad & 0x07) << 4 | (nad & 0x70) >> 4);
 }
 
+/* For the log: which field, and what came in it. */
+static enum t1_fault odd(struct t1_block *b, enum t1_fault fault, const char *field, unsigned value)
+{
+	b->odd = field;
+	b->odd_value = value;
+	return fault;
+}
+
 static enum t1_fault parse_i(struct t1_block *b, uint8_t pcb)
 {
 	b->kind = T1_I_BLOCK;
 	b->seq = (pcb & T1_PCB_I_NS) != 0;
 	b->more = (pcb & T1_PCB_I_MORE) != 0;
-	return pcb & 0x1F ? T1_FAULT_OTHER : T1_FAULT_NONE;
+	return pcb & 0x1F ? odd(b, T1_FAULT_OTHER, "PCB", pcb) : T1_FAULT_NONE;
 }
 
 static enum t1_fault parse_r(struct t1_block *b, uint8_t pcb)
@@ -75,8 +83,10 @@ static enum t1_fault parse_r(struct t1_block *b, uint8_t pcb)
 	b->kind = T1_R_BLOCK;
 	b->seq = (pcb & T1_PCB_R_NR) != 0;
 	b->fault = pcb & 0x0F;
-	if (pcb & 0x20 || b->fault > T1_FAULT_OTHER || b->inf_len != 0)
-		return T1_FAULT_OTHER;
+	if (pcb & 0x20 || b->fault > T1_FAULT_OTHER)
+		return odd(b, T1_FAULT_OTHER, "PCB", pcb);
+	if (b->inf_len != 0)
+		return odd(b, T1_FAULT_OTHER, "LEN of an R-block", b->inf_len);
 	return T1_FAULT_NONE;
 }
 
@@ -87,14 +97,16 @@ static enum t1_fault parse_s(struct t1_block *b, uint8_t pcb)
 
 	b->kind = T1_S_BLOCK;
 	b->response = (pcb & T1_PCB_S_RESPONSE) != 0;
-	if (type > T1_S_WTX || b->inf_len != (has_value ? 1 : 0))
-		return T1_FAULT_OTHER;
+	if (type > T1_S_WTX)
+		return odd(b, T1_FAULT_OTHER, "PCB", pcb);
+	if (b->inf_len != (has_value ? 1 : 0))
+		return odd(b, T1_FAULT_OTHER, "LEN of an S-block", b->inf_len);
 	b->type = (enum t1_s_type)type;
 	if (has_value)
 		b->value = b->inf[0];
 	/* 00 and FF are reserved for IFS (§11.4.2). A WTX of 0 is nonsense too, but harmless. */
 	if (type == T1_S_IFS && (b->value == 0 || b->value > T1_IFS_MAX))
-		return T1_FAULT_OTHER;
+		return odd(b, T1_FAULT_OTHER, "IFS", b->value);
 	return T1_FAULT_NONE;
 }
 
@@ -105,14 +117,15 @@ enum t1_fault t1_block_parse(struct t1_block *b, const uint8_t *p, size_t len, u
 	uint8_t edc[2];
 
 	memset(b, 0, sizeof *b);
-	if (len < T1_PROLOGUE + edc_len || p[2] > T1_IFS_MAX ||
-	    len != T1_PROLOGUE + (size_t)p[2] + edc_len)
-		return T1_FAULT_OTHER;
+	if (len < T1_PROLOGUE)
+		return odd(b, T1_FAULT_OTHER, "length of the block", (unsigned)len);
+	if (p[2] > T1_IFS_MAX || len != T1_PROLOGUE + (size_t)p[2] + edc_len)
+		return odd(b, T1_FAULT_OTHER, "LEN", p[2]);
 	put_edc(edc, p, len - edc_len, crc);
 	if (memcmp(edc, p + len - edc_len, edc_len) != 0)
-		return T1_FAULT_EDC;
+		return odd(b, T1_FAULT_EDC, "EDC", p[len - 1]);
 	if (p[0] != t1_nad_back(nad))
-		return T1_FAULT_OTHER;
+		return odd(b, T1_FAULT_OTHER, "NAD", p[0]);
 	b->inf = p + T1_PROLOGUE;
 	b->inf_len = p[2];
 	if (!(p[1] & T1_PCB_R))

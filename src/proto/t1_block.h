@@ -37,6 +37,8 @@ struct t1_block {
 	uint8_t value;		/* S(IFS), S(WTX) */
 	const uint8_t *inf;	/* points into the block */
 	uint8_t inf_len;
+	const char *odd;	/* the field that is wrong, else NULL */
+	unsigned odd_value;
 };
 
 /* Bytes of the epilogue: 1 LRC, 2 CRC. */

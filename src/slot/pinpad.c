@@ -10,6 +10,7 @@
 #define PIN_WAIT_MARGIN_S 10u		/* for the reader itself, on top of bTimeOut */
 #define ENTER_RELEASE_MS 250u
 #define APDU_MIN 4			/* CLA INS P1 P2 */
+#define SW_LENGTH 2
 #define BLOCK_MAX 300			/* T=1: 3 + 254 + 2, and some */
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -208,6 +209,9 @@ static enum ccid_err unwrap(struct slot *s, uint8_t *out, size_t cap, size_t *ou
 			break;
 		}
 	}
+	if (err == CCID_ERR_PROTOCOL)
+		LOG(LOG_INFO, &s->ccid.log, "PIN entry: no answer block, length %zu, PCB 0x%02X",
+		    block.len, block.len > 1 ? block.data[1] : 0u);
 	if (!err && inf_len > cap)
 		err = CCID_ERR_OVERFLOW;
 	if (!err) {
@@ -262,8 +266,12 @@ static enum ccid_err exchange_secure(struct slot *s, struct pin_request *r, uint
 		return err;
 	if (not_sent)
 		t1_secure_unsent(&s->t1);
-	/* The reader refused the command, or nobody knows how far the block came. */
-	s->t1.unsettled = s->t1.unsettled || (err && err != CCID_ERR_NOT_SUPPORTED);
+	/* The reader refused the command, or nobody knows how far the block came. What says
+	 * "cancelled" when the card has it all the same must not make its answer that of the next
+	 * command. */
+	s->t1.doubtful = not_sent && !err;
+	s->t1.unsettled = s->t1.unsettled || s->t1.doubtful ||
+			  (err && err != CCID_ERR_NOT_SUPPORTED);
 	if (err || not_sent)
 		return err;
 	return unwrap(s, out, cap, out_len, &d);
@@ -294,6 +302,10 @@ static enum ccid_err run_locked(struct slot *s, struct pin_request *r,
 		err = prepare(s, r);
 	if (!err)
 		err = exchange_secure(s, r, out, sizeof out, &out_len);
+	if (!err && out_len < SW_LENGTH) {
+		LOG(LOG_INFO, &s->ccid.log, "PIN entry: answer of %zu bytes", out_len);
+		err = CCID_ERR_PROTOCOL;
+	}
 	err = slot_recover(s, err);
 	if (!err && out_len > cap)
 		err = CCID_ERR_SHORT_BUFFER;

@@ -28,6 +28,7 @@ static void forget_card(struct slot *s)
 {
 	s->powered = false;
 	s->negotiated = false;
+	s->pps_sent = false;
 	s->atr_len = 0;
 }
 
@@ -170,6 +171,24 @@ static enum ccid_err power_at(struct slot *s, uint8_t bPowerSelect)
 	return err;
 }
 
+/* TS and T0 are mandatory (ISO 7816-3:2006 §8.2.1): less is no ATR. Else it is pcscd's to judge,
+ * and what cannot be used is refused when the protocol is set. */
+static enum ccid_err judge_atr(const struct slot *s)
+{
+	struct atr atr;
+
+	if (s->atr_len < 2) {
+		LOG(LOG_INFO, &s->ccid.log, "ATR of %zu bytes", s->atr_len);
+		return s->atr_len == 0 ? CCID_ERR_MUTE : CCID_ERR_PROTOCOL;
+	}
+	if (atr_parse(&atr, s->atr, s->atr_len) != CCID_OK)
+		LOG(LOG_INFO, &s->ccid.log, "ATR: TS is 0x%02X", s->atr[0]);
+	else if (atr.truncated)
+		LOG(LOG_INFO, &s->ccid.log, "ATR of %zu bytes: T0 0x%02X announces more",
+		    s->atr_len, s->atr[1]);
+	return CCID_OK;
+}
+
 enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 {
 	uint8_t select[3];
@@ -191,8 +210,8 @@ enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 		if (is_final(err))
 			break;
 	}
-	if (err == CCID_OK && s->atr_len == 0)
-		err = CCID_ERR_MUTE;
+	if (err == CCID_OK)
+		err = judge_atr(s);
 	s->power_failed = err != CCID_OK;
 	if (err != CCID_OK) {
 		forget_card(s);
@@ -260,6 +279,10 @@ enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsig
 	}
 	if (step.verdict == STEP_DONE)
 		*answer_len = s->exchange.answer_len;
+	if (s->exchange.odd)
+		LOG(LOG_INFO, &s->ccid.log, "T=%u: %s is %u (0x%02X)%s", s->params.protocol,
+		    s->exchange.odd, s->exchange.odd_value, s->exchange.odd_value,
+		    step.verdict == STEP_DONE ? ", repaired" : "");
 	exchange_end(&s->exchange);
 	ccid_forget(&s->ccid);
 	return step.verdict == STEP_DONE ? CCID_OK : step.err;

@@ -36,6 +36,7 @@ struct slot {
 	size_t atr_len;
 	struct negotiation params;	/* settled; valid when negotiated */
 	bool negotiated;
+	bool pps_sent;		/* since the card was powered on */
 	struct t1 t1;
 	struct exchange exchange;
 };

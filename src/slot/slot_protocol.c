@@ -31,15 +31,20 @@ static enum ccid_err do_pps(struct slot *s, const struct negotiate_input *in)
 	unsigned wait = timing_t0_ms(&n->exchange.timing, n->pps_len, PPS_MAX);
 	struct ccid_block answer;
 	bool kept = true;
-	enum ccid_err err = ccid_xfr_block(&s->ccid, n->pps, n->pps_len, 0, wLevelParameter, wait,
-					   &answer);
+	enum ccid_err err;
+
+	/* Once, right after the ATR (§9): a card that had it takes another one for a command. */
+	if (s->pps_sent)
+		return CCID_ERR_PTS;
+	s->pps_sent = true;
+	err = ccid_xfr_block(&s->ccid, n->pps, n->pps_len, 0, wLevelParameter, wait, &answer);
 
 	if (err != CCID_OK)
 		return err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ? err : CCID_ERR_PTS;
 	err = pps_check(n->pps, n->pps_len, answer.data, answer.len, &kept);
 	if (err != CCID_OK) {
-		LOG(LOG_INFO, &s->ccid.log, "PPS: the card's answer of %zu bytes is not acceptable",
-		    answer.len);
+		log_bytes(LOG_INFO, &s->ccid.log, "PPS: the card's answer is not acceptable:",
+			  answer.data, answer.len < PPS_MAX ? answer.len : PPS_MAX);
 		return err;
 	}
 	if (!kept)

@@ -49,6 +49,14 @@ struct reply {
 	uint8_t bStatus, bError, bChain;
 };
 
+/* What the device says makes no sense: the log is told where. */
+static enum ccid_err odd(const struct iccd *i, const char *field, size_t value)
+{
+	LOG(LOG_INFO, &i->log, "%s: %s is %zu (0x%02zX)", ccid_message_name(i->type), field,
+	    value, value);
+	return CCID_ERR_COMM;
+}
+
 static enum ccid_err request_in(struct iccd *i, uint8_t bRequest, uint8_t *data, size_t len,
 				size_t *actual, const struct deadline *d)
 {
@@ -109,7 +117,7 @@ static enum ccid_err icc_status(struct iccd *i, uint8_t *status, const struct de
 	enum ccid_err err = request_in(i, GET_ICC_STATUS, status, 1, &n, d);
 
 	if (!err && n != 1)
-		err = CCID_ERR_COMM;
+		err = odd(i, "length of GetIccStatus", n);
 	*status &= 0xF0;
 	return err;
 }
@@ -126,10 +134,10 @@ static enum ccid_err a_move_data(struct iccd *i, const struct deadline *d)
 		return request_out(i, XFR_BLOCK, 0, i->out, n, d);
 	}
 	if (i->expected == 0)
-		return CCID_ERR_COMM;
+		return odd(i, "GetIccStatus without data to move", STATUS_DATA);
 	err = request_in(i, DATA_BLOCK, i->part + i->part_len, i->expected, &n, d);
 	if (!err && n == 0)
-		err = CCID_ERR_COMM;
+		err = odd(i, "length of DataBlock", n);
 	if (err)
 		return err;
 	i->part_len += n;
@@ -148,7 +156,7 @@ static enum ccid_err a_status_words(struct iccd *i, struct reply *r, const struc
 		return err;
 	i->unfinished = false;
 	if (n != SW_LENGTH || i->part_len + n > r->cap)
-		return CCID_ERR_COMM;
+		return odd(i, "length of SW1 SW2", n);
 	r->len = i->part_len + n;
 	memcpy(r->p, i->part, r->len);
 	return CCID_OK;
@@ -180,6 +188,7 @@ static enum ccid_err a_run(struct iccd *i, struct reply *r, const struct deadlin
 		default:
 			/* ready for a command: it forgot the one it had */
 			i->unfinished = false;
+			odd(i, "GetIccStatus", status);
 			fail(r, ERROR_HARDWARE);
 			break;
 		}
@@ -247,11 +256,11 @@ static enum ccid_err b_take(struct iccd *i, struct reply *r, size_t n, const str
 	unsigned units;
 
 	if (n == 0)
-		return CCID_ERR_COMM;
+		return odd(i, "length of DataBlock", n);
 	if (b_chain_parameter(p[0])) {
 		/* An empty part would be asked for again and again; 10 is always empty. */
 		if ((p[0] != 0x10) == (n == 1) || n - 1 > r->cap)
-			return CCID_ERR_COMM;
+			return odd(i, "length of DataBlock", n);
 		i->unfinished = false;
 		memcpy(r->p, p + 1, n - 1);
 		r->len = n - 1;
@@ -267,7 +276,7 @@ static enum ccid_err b_take(struct iccd *i, struct reply *r, size_t n, const str
 		fail(r, p[2]);
 		return CCID_OK;
 	}
-	return CCID_ERR_COMM;
+	return odd(i, "bResponseType", p[0]);
 }
 
 static enum ccid_err b_run(struct iccd *i, struct reply *r, const struct deadline *d)
@@ -307,7 +316,7 @@ static enum ccid_err b_slot_status(struct iccd *i, struct reply *r, const struct
 	enum ccid_err err = request_in(i, SLOT_STATUS, status, sizeof status, &n, d);
 
 	if (!err && n != sizeof status)
-		err = CCID_ERR_COMM;
+		err = odd(i, "length of SlotStatus", n);
 	if (err)
 		return err;
 	i->powered = ccid_icc_state(status[0]) == ICC_PRESENT_ACTIVE;

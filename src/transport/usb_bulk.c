@@ -96,6 +96,8 @@ static void deliver(struct usb_transport *u, size_t len)
 		    len >= OWNER_KNOWN ? u->in_buf[5] : -1, len >= OWNER_KNOWN ? u->in_buf[6] : -1);
 		return;
 	}
+	if (len < CCID_HEADER_LENGTH)
+		LOG(LOG_INFO, &u->t.log, "an answer of %zu bytes has no header", len);
 	r = s->req;
 	r->answer_len = len < r->answer_cap ? len : r->answer_cap;
 	memcpy(r->answer, u->in_buf, r->answer_len);

@@ -112,6 +112,11 @@ static void longer(const struct sim_fault *t, const struct sim_strike_at *a)
 	resize(a->m, sim_fault_value(t, 65000), true);
 }
 
+static void shorter(const struct sim_fault *t, const struct sim_strike_at *a)
+{
+	resize(a->m, sim_fault_value(t, 0), true);
+}
+
 static void exact(const struct sim_fault *t, const struct sim_strike_at *a)
 {
 	size_t packet = a->f->conf->packet, n = sim_fault_value(t, 1);
@@ -253,11 +258,6 @@ static void atr_tds(const struct sim_fault *t, const struct sim_strike_at *a)
 }
 
 /* --- PIN --- */
-
-static void pin_short(const struct sim_fault *t, const struct sim_strike_at *a)
-{
-	resize(a->m, sim_fault_value(t, 0), true);
-}
 
 static void pin_cancelled(const struct sim_fault *t, const struct sim_strike_at *a)
 {
@@ -421,6 +421,7 @@ const struct sim_fault_kind sim_fault_kinds[] = {
 	{ "length-less", 0, length_less, NULL, "dwLength says value (1) less than comes" },
 	{ "padded", 0, padded, NULL, "value (1) bytes follow that dwLength does not count" },
 	{ "longer", 0, longer, NULL, "the body is made value (65000) bytes long, dwLength too" },
+	{ "shorter", 0, shorter, NULL, "the body is made value (0) bytes long, dwLength too" },
 	{ "exact", 0, exact, NULL, "the message is made exactly value (1) packets long" },
 	{ "overflow", 0, overflow, NULL, "the transfer ends with an overflow, the answer is lost" },
 	{ "in-stall", 0, in_stall, NULL, "bulk IN halts, the answer is lost" },
@@ -445,7 +446,7 @@ const struct sim_fault_kind sim_fault_kinds[] = {
 	{ "atr-tds", PC_POWER_ON, atr_tds, NULL, "value (32) TDs" },
 	{ "escape-claims", PC_ESCAPE, length_more, NULL, "dwLength says value (1) more than comes" },
 	{ "escape-long", PC_ESCAPE, longer, NULL, "value (65000) bytes of answer" },
-	{ "pin-short", PC_SECURE, pin_short, NULL, "an answer of value (0) bytes" },
+	{ "pin-short", PC_SECURE, shorter, NULL, "an answer of value (0) bytes" },
 	{ "pin-cancelled", PC_SECURE, pin_cancelled, NULL, "bError EF" },
 	{ "pin-timeout", PC_SECURE, pin_timeout, NULL, "bError F0" },
 	{ "pin-wtx", PC_SECURE, pin_wtx, NULL, "T=1: S(WTX request) of value (1) before the answer" },

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What PIN pads, the host and its files may do to the driver, row by row, as pcscd would see it: rows 21 to 23 and
+ * 28. Virtual time. */
+#include "hostile.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BESIDE "reader beside\ncard 0 = t1\n"
+#define BESIDE_LUN 0x10000
+
+/* --- row 28 --- */
+
+static char folder[] = "/tmp/test_hostile.XXXXXX", plist[120];
+
+static void remove_folder(void)
+{
+	char path[80];
+
+	unlink(plist);
+	snprintf(path, sizeof path, "%s/ifd-ccid.bundle/Contents", folder);
+	rmdir(path);
+	snprintf(path, sizeof path, "%s/ifd-ccid.bundle", folder);
+	rmdir(path);
+	rmdir(folder);
+}
+
+static void write_plist(const void *text, size_t n)
+{
+	char path[80];
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/ifd-ccid.bundle", folder);
+	mkdir(path, 0700);
+	snprintf(path, sizeof path, "%s/ifd-ccid.bundle/Contents", folder);
+	mkdir(path, 0700);
+	snprintf(plist, sizeof plist, "%s/Info.plist", path);
+	f = fopen(plist, "w");
+	assert_non_null(f);
+	if (n > 0)
+		assert_int_equal(fwrite(text, 1, n, f), n);
+	fclose(f);
+}
+
+/* The file is read once in a process, so each one has a process of its own. Its status: 0 all is well. */
+static int reader_works_without_plist(const char *says)
+{
+	rig_start(FAKE_VIRTUAL, RIG_ONE);
+	setenv("PCSCLITE_HP_DROPDIR", folder, 1);
+	if (rig_open(0, 0, 0) != IFD_SUCCESS || rig_power(0) != IFD_SUCCESS || rig_echo(0, 1, 100) != IFD_SUCCESS)
+		return 1;
+	if (rig_log_count(says) != 1 || rig_log_critical() != 1)
+		return 2;
+	return IFDHCloseChannel(0) == IFD_SUCCESS ? 0 : 3;
+}
+
+/* Before any other: the process has not read one yet. */
+static void row_28_unusable_plists(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
+		{ NULL, "the file is missing" }, { "", "the file is empty" }, { "big", "the file is too large" },
+		{ "binary", "Info.plist, line" }, { "<plist><dict><key>ifdVendorID</key><arr", "Info.plist, line" },
+		{ "<plist><dict><key>ifdVendorID</key><array><string>0x1</string><string>0x2</string></array>"
+		  "<key>ifdProductID</key><array><string>0x1</string></array>"
+		  "<key>ifdFriendlyName</key><array><string>a</string></array></dict></plist>",
+		  "ifdVendorID has 2 entries, ifdProductID 1, ifdFriendlyName 1" },
+	};
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	for (unsigned i = 0; i < COUNT(rows); i++) {
+		uint8_t binary[256];
+		pid_t child;
+		int status;
+
+		for (unsigned k = 0; k < sizeof binary; k++)
+			binary[k] = (uint8_t)(k * 37 + 11);
+		if (rows[i].text && strcmp(rows[i].text, "binary") == 0)
+			write_plist(binary, sizeof binary);
+		else if (rows[i].text)
+			write_plist(rows[i].text, strlen(rows[i].text));
+		if (rows[i].text && strcmp(rows[i].text, "big") == 0)
+			assert_int_equal(truncate(plist, 10 * 1000 * 1000), 0);
+		child = fork();
+		if (child == 0)
+			_exit(reader_works_without_plist(rows[i].says));
+		assert_int_equal(waitpid(child, &status, 0), child);
+		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+			fail_msg("\"%s\": status %d", rows[i].says, status);
+	}
+	remove_folder();
+}
+
+/* --- rows 21 and 22: PIN entry --- */
+
+#define PINPAD "reader r\nslots = 2\nbusy = 2\npinpad = 3\n"
+#define PIN_CARDS(card) "card 0 = " card " pin=1234 tries=15\ncard 1 = t1\n"
+
+#define VERIFY_CODE SCARD_CTL_CODE(0x330006)
+
+static RESPONSECODE verify(uint8_t *answer, size_t cap, DWORD *n)
+{
+	/* PIN_VERIFY_STRUCTURE: 30 s, ASCII, 4 to 8 digits, VERIFY without data */
+	static const uint8_t in[] = { 30, 30, 0x82, 0x08, 0x00, 8, 4, 0x02, 1, 0x09, 0x04, 0, 0, 0, 0, 13, 0, 0, 0,
+				      0x00, 0x20, 0x00, 0x00, 0x08, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF };
+
+	*n = 0xFFFF;
+	return IFDHControl(0, VERIFY_CODE, (PUCHAR)(uintptr_t)in, sizeof in, answer, cap, n);
+}
+
+static void press(const char *keys)
+{
+	fake_usb_lock();
+	assert_true(sim_dev_keys(fake_usb_dev(0), 0, keys, clock_now() + 1000000000u));
+	fake_usb_unlock();
+}
+
+struct pin_row {
+	const char *fault, *keys;
+	uint16_t sw;			/* 0: an error */
+	const char *says;
+};
+
+static void play_pins(const char *reader, unsigned protocol, const struct pin_row *rows, size_t n_rows)
+{
+	for (unsigned i = 0; i < n_rows; i++) {
+		const char *fault = rows[i].fault;
+		uint64_t began;
+		RESPONSECODE rc;
+		DWORD n;
+
+		rig_start(FAKE_VIRTUAL, reader);
+		rig_ready(0, 0, protocol);
+		rig_ready(1, 0, 1);
+		press(rows[i].keys);
+		rig_fault(0, "%s", fault);
+		rig_log_clear();
+		memset(out, 0xEE, sizeof out);
+		began = rig_ms();
+		rc = verify(out, 10, &n);
+		if (rig_ms() - began > 105000)
+			fail_msg("%s: %u ms", fault, (unsigned)(rig_ms() - began));
+		if (rows[i].sw && (rc != IFD_SUCCESS || n != 2 || (out[0] << 8 | out[1]) != rows[i].sw))
+			fail_msg("%s: %ld, %02X%02X", fault, (long)rc, out[0], out[1]);
+		if (!rows[i].sw && (rc == IFD_SUCCESS || n != 0))
+			fail_msg("%s: %u bytes of answer", fault, (unsigned)n);
+		assert_int_equal(out[n], 0xEE);
+		expect_line(fault, rows[i].says);
+		other_slot_works(fault, i);
+		rig_fault(0, "clear");
+		/* the block numbers are right: the very next command goes through, and so does another PIN */
+		if (rig_echo(0, i, 100) != IFD_SUCCESS)
+			fail_msg("%s: the next command fails", fault);
+		press("1234\n");
+		RIG_IS_FINE(verify(out, 10, &n));
+		assert_memory_equal(out, "\x90\x00", 2);
+		RIG_IS_FINE(rig_echo(0, i + 1, 100));
+		rig_expect_no_complaint();
+		close_both();
+	}
+}
+
+/* What the card did with the block before the reader says "cancelled" is not known: both are asked for. */
+static void row_21_pin_entry_at_t1(void **state)
+{
+	static const struct pin_row rows[] = {
+		{ "pin-short value=0", "1234\n", 0, "PIN entry: no answer block, length 0, PCB 0x00" },
+		{ "pin-short value=1", "1234\n", 0, "PIN entry: no answer block, length 1, PCB 0x00" },
+		{ "pin-short value=3", "1234\n", 0, "PIN entry: no answer block, length 3, PCB 0x00" },
+		{ "pin-short value=5", "1234\n", 0, "PIN entry: no answer block, length 5, PCB 0x00" },
+		{ "clear", "1234\n", 0x9000, NULL }, { "clear", "9999\n", 0x63CE, NULL },
+		{ "clear", "12\033", 0x6401, "bError 0xEF" }, { "clear", "12", 0x6400, "bError 0xF0" },
+		{ "pin-cancelled", "1234\n", 0x6401, "bError 0xEF" },
+		{ "pin-timeout", "1234\n", 0x6400, "bError 0xF0" },
+		{ "pin-wtx value=3", "1234\n", 0x9000, NULL },
+		{ "error value=0xFB msg=69", "1234\n", 0, "bError 0xFB" },
+		{ "in-error msg=69", "1234\n", 0, "(bus error)" },
+		{ "silent msg=69", "1234\n", 0, "ended without its answer" },
+		{ "late-answer msg=69 ms=95000", "1234\n", 0, "ended without its answer" },
+		{ "endless-extension msg=69 ms=1000", "1234\n", 0, "time extensions" },
+		{ "t1-bad-edc slot=0", "1234\n", 0, "no answer block, length 6" },
+		{ "t1-bad-ns slot=0", "1234\n", 0, "no answer block, length 6" },
+		{ "t1-mute slot=0", "1234\n", 0, "bError 0xFE" },
+	};
+
+	(void)state;
+	play_pins(PINPAD PIN_CARDS("t1"), 1, rows, COUNT(rows));
+}
+
+/* A card that does not know S(RESYNCH): a PIN that was only given up costs no reset. */
+static void row_21_given_up_without_resynch(void **state)
+{
+	static const char *const keys[] = { "12\033", "12" };
+	DWORD n;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		rig_start(FAKE_VIRTUAL, PINPAD PIN_CARDS("t1"));
+		rig_ready(0, 0, 1);
+		rig_ready(1, 0, 1);
+		rig_fault(0, "t1-no-resynch slot=0 count=0");
+		press(keys[i / 2]);
+		RIG_IS_FINE(verify(out, 10, &n));
+		if (i & 1)
+			RIG_IS_FINE(rig_echo(0, i, 100));
+		press("1234\n");
+		RIG_IS_FINE(verify(out, 10, &n));
+		assert_memory_equal(out, "\x90\x00", 2);
+		RIG_IS_FINE(rig_echo(0, i, 100));
+		other_slot_works("t1-no-resynch", i);
+		rig_pardon();
+		close_both();
+	}
+}
+
+/* Where the reader makes the blocks, or none are made. */
+static void row_21_pin_entry_at_other_levels(void **state)
+{
+	static const struct pin_row rows[] = {
+		{ "pin-short value=0", "1234\n", 0, "PIN entry: answer of 0 bytes" },
+		{ "pin-short value=1", "1234\n", 0, "PIN entry: answer of 1 bytes" },
+		{ "clear", "12\033", 0x6401, "bError 0xEF" }, { "clear", "12", 0x6400, "bError 0xF0" },
+		{ "pin-cancelled", "1234\n", 0x6401, "bError 0xEF" },
+		{ "pin-timeout", "1234\n", 0x6400, "bError 0xF0" },
+		{ "silent msg=69", "1234\n", 0, "ended without its answer" },
+	};
+
+	(void)state;
+	play_pins(PINPAD PIN_CARDS("t0t1"), 0, rows, COUNT(rows));
+	play_pins(PINPAD "level = short\nfeatures = 0x000204FA\n" PIN_CARDS("t1"), 1, rows, COUNT(rows));
+}
+
+static void row_22_unplugged_in_a_pin_entry(void **state)
+{
+	DWORD n;
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, PINPAD PIN_CARDS("t1") BESIDE);
+	rig_ready(0, 0, 1);
+	rig_ready(BESIDE_LUN, 1, 1);
+	press("1234\n");
+	rig_fault(0, "unplug msg=69");
+	assert_int_equal(verify(out, 10, &n), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(n, 0);
+	assert_int_equal(IFDHICCPresence(0), IFD_NO_SUCH_DEVICE);
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	RIG_IS_FINE(rig_echo(BESIDE_LUN, 1, 100));
+	rig_fault(0, "clear");
+	fake_usb_plug(0);
+	rig_ready(0, 0, 1);
+	press("1234\n");
+	RIG_IS_FINE(verify(out, 10, &n));
+	RIG_IS_FINE(rig_echo(0, 1, 100));
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	RIG_IS_FINE(IFDHCloseChannel(BESIDE_LUN));
+	rig_stop();
+}
+
+/* --- row 23 --- */
+
+static void row_23_reset_by_the_host(void **state)
+{
+	(void)state;
+	begin_two(TPDU_TWO("t1"), 1);
+	for (unsigned i = 0; i < 4; i++) {
+		rig_log_clear();
+		fake_usb_reset(0);
+		/* seen by a command, or by a look for the card */
+		if (i & 1) {
+			assert_int_not_equal(rig_echo(0, i, 20), IFD_SUCCESS);
+			assert_int_not_equal(rig_echo(0, i, 20), IFD_SUCCESS);
+		}
+		for (DWORD slot = 0; slot < 2; slot++) {
+			assert_int_equal(IFDHICCPresence(slot), IFD_ICC_NOT_PRESENT);
+			assert_int_equal(IFDHICCPresence(slot), IFD_ICC_PRESENT);
+			RIG_IS_FINE(rig_power(slot));
+			RIG_IS_FINE(IFDHSetProtocolParameters(slot, SCARD_PROTOCOL_T1, 0, 0, 0, 0));
+			RIG_IS_FINE(rig_echo(slot, i, 200));
+		}
+		expect_line("reset", "the reader was reset: opened again");
+	}
+	close_both();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(row_28_unusable_plists),
+		TEST(row_21_pin_entry_at_t1),
+		TEST(row_21_given_up_without_resynch),
+		TEST(row_21_pin_entry_at_other_levels),
+		TEST(row_22_unplugged_in_a_pin_entry),
+		TEST(row_23_reset_by_the_host),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
