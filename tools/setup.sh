@@ -5,7 +5,7 @@
 # (Debian and Ubuntu); and one build in a folder of its own.
 
 build_packages="gcc make autoconf automake libtool pkg-config flex libusb-1.0-0-dev libpcsclite-dev
-	zlib1g-dev libcmocka-dev"
+	zlib1g-dev libcmocka-dev libseccomp-dev"
 run_packages="pcscd pcsc-tools opensc python3 python3-pyscard procps udev util-linux xz-utils mandoc"
 
 # say TEXT: with the seconds since the start.

@@ -186,10 +186,11 @@ is_answering()
 	[ -S /run/pcscd/pcscd.comm ] && timeout 10 pcsc_scan -r > /dev/null
 }
 
-# pcscd_start [OPTION...]: starts pcscd and waits until it answers.
+# pcscd_start [OPTION...]: starts pcscd and waits until it answers. E2E_LAUNCHER: a program that becomes it.
 pcscd_start()
 {
-	pcscd --foreground --debug --apdu --config $e2e_tmp/reader.conf.d "$@" > "$e2e_log" 2>&1 &
+	# shellcheck disable=SC2086 # words
+	$E2E_LAUNCHER pcscd --foreground --debug --apdu --config $e2e_tmp/reader.conf.d "$@" > "$e2e_log" 2>&1 &
 	pcscd_pid=$!
 	export pcscd_pid
 	wait_until is_answering || echo "# pcscd does not answer"

@@ -114,17 +114,18 @@ enum act actor_echo(struct actor *a, size_t len)
 enum act actor_pin(struct actor *a, bool change)
 {
 	/* PIN_VERIFY_STRUCTURE and PIN_MODIFY_STRUCTURE: 30 s, ASCII, 4 to 8 digits, blocks of 8 bytes */
-	static const uint8_t verify[] = { 30, 0, 0x82, 8, 0, 8, 4, 2, 1, 9, 4, 0, 0, 0, 0, 13, 0, 0, 0, 0x00, 0x20, 0x00,
-					  0x01, 0x08, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF };
+	static const uint8_t verify[] = { 30, 0, 0x82, 8, 0, 8, 4, 2, 1, 9, 4, 0, 0, 0, 0, 13, 0, 0, 0, 0x00, 0x20,
+					  0x00, 0x01, 0x08, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF };
 	static const uint8_t modify[] = { 30, 0, 0x82, 8, 0, 0, 8, 8, 4, 3, 2, 3, 9, 4, 0, 1, 2, 0, 0, 0, 21, 0, 0, 0,
-					  0x00, 0x24, 0x00, 0x01, 0x10, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
-					  0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF };
+					  0x00, 0x24, 0x00, 0x01, 0x10, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+					  0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF };
 	const uint8_t *in = change ? modify : verify;
 	uint8_t sw[2];
 	DWORD n = 0;
 
 	if (IFDHControl(a->lun, CODE(change ? FEATURE_MODIFY_PIN_DIRECT : FEATURE_VERIFY_PIN_DIRECT),
-			(PUCHAR)(uintptr_t)in, change ? sizeof modify : sizeof verify, sw, sizeof sw, &n) != IFD_SUCCESS)
+			(PUCHAR)(uintptr_t)in, change ? sizeof modify : sizeof verify, sw, sizeof sw,
+			&n) != IFD_SUCCESS)
 		return ACT_FAILED;
 	if (n != 2)
 		return ACT_WRONG;
