@@ -101,15 +101,15 @@ static void allow_some(scmp_filter_ctx f)
 	const unsigned namespaces = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
 				    CLONE_NEWNET | CLONE_NEWCGROUP;
 
-	allow_if(f, "socket", SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX));
-	allow_if(f, "socket", SCMP_A0_32(SCMP_CMP_EQ, AF_NETLINK));
+	allow_if(f, "socket", SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX, 0));
+	allow_if(f, "socket", SCMP_A0_32(SCMP_CMP_EQ, AF_NETLINK, 0));
 	allow_if(f, "clone", SCMP_A0(SCMP_CMP_MASKED_EQ, namespaces, 0));
 	allow_if(f, "mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	allow_if(f, "mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE, 0));
 	allow_if(f, "mprotect", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	allow_if(f, "shmat", SCMP_A2(SCMP_CMP_MASKED_EQ, SHM_EXEC, 0));
-	allow_if(f, "personality", SCMP_A0(SCMP_CMP_EQ, 0xFFFFFFFF));
-	allow_if(f, "sched_setscheduler", SCMP_A1_32(SCMP_CMP_EQ, SCHED_OTHER));
+	allow_if(f, "personality", SCMP_A0(SCMP_CMP_EQ, 0xFFFFFFFF, 0));
+	allow_if(f, "sched_setscheduler", SCMP_A1_32(SCMP_CMP_EQ, SCHED_OTHER, 0));
 	for (size_t i = 0; i < COUNT(modes); i++)
 		allow_if(f, modes[i], SCMP_A1(SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0));
 	allow_if(f, "fchmodat", SCMP_A2(SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0));
