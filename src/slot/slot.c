@@ -35,7 +35,7 @@ static void forget_card(struct slot *s)
 enum ccid_err slot_recover(struct slot *s, enum ccid_err err)
 {
 	struct transport *t = s->reader->transport;
-	struct deadline d = deadline_in_ms(REOPEN_MS);
+	struct deadline d;
 
 	if (reader_is_gone(s->reader))
 		return CCID_ERR_NO_DEVICE;
@@ -43,6 +43,7 @@ enum ccid_err slot_recover(struct slot *s, enum ccid_err err)
 		return err;
 	forget_card(s);
 	s->ccid.needs_resync = false;
+	d = deadline_in_ms(REOPEN_MS);
 	err = t->ops->reopen(t, &d);
 	return err == CCID_OK || err == CCID_ERR_BUSY ? CCID_ERR_COMM : CCID_ERR_NO_DEVICE;
 }
@@ -258,15 +259,16 @@ enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsig
 	*answer_len = 0;
 	while (step.verdict == STEP_SEND) {
 		unsigned wait = step.wait_ms > least_wait_ms ? step.wait_ms : least_wait_ms;
+		uint64_t left = deadline_left_ms(&total);
 		struct ccid_block in;
 
-		if (deadline_passed(&total)) {
+		if (left == 0) {
 			step.verdict = STEP_FAILED;
 			step.err = CCID_ERR_TIMEOUT;
 			break;
 		}
-		if (wait > deadline_left_ms(&total))
-			wait = (unsigned)deadline_left_ms(&total);
+		if (wait > left)
+			wait = (unsigned)left;
 		err = ccid_xfr_block(&s->ccid, step.data, step.len, step.bBWI, step.wLevelParameter,
 				     wait, &in);
 		if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ||
