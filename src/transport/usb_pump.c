@@ -256,7 +256,7 @@ enum ccid_err pump_wait(struct pump *p, struct waiter *w, const struct deadline 
 			if (!is_done(w))
 				park(w, &until);
 		}
-		passed = deadline_passed(d);
+		passed = !is_done(w) && deadline_passed(d);
 	}
 	/* Whoever woke us took us off the list; but if we were to lead, another must. */
 	if (parked && (w->kind == WAIT_IDLE || __atomic_load_n(&w->listed, __ATOMIC_RELAXED) ||
