@@ -15,6 +15,8 @@ TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..",
 BUILD = os.environ.get("top_builddir", ".")
 PAGES = ("README.md", "HACKING.md", "SECURITY.md", "doc/from-libccid.md", "doc/scardcontrol.md",
          "examples/README.md", "tests/bench/README.md", "contrib/debian/README.packaging.md")
+# What configures the driver in order to try it.
+TRIERS = ("run-tests", "Makefile.am", "tests/fuzz/run", "tests/package/reproducible.sh", "contrib/debian/rules")
 MADE = {"doc/readers.md", "doc/quirks.md"}
 
 
@@ -74,11 +76,18 @@ def options_of(configure):
     return sorted(set(names) - {"$1"})
 
 
+def untried(options, scripts):
+    code = "".join(re.sub(r"^\s*#.*", "", script, flags=re.M) for script in scripts)
+    return sorted(set(options) - set(re.findall(r"--(?:enable|disable|with)-([\w-]+)", code)))
+
+
 def check_options(tap, readme, configure):
     told = set(re.findall(r"--(?:enable|disable|with)-([\w-]+)", readme))
     real = set(options_of(configure))
     tap.case("README: every option of configure", sorted(real - told))
     tap.case("README: no option that is none", sorted(told - real))
+    tap.case("every option of configure is tried by a script",
+             untried(real, [read(name) for name in TRIERS if exists(name)]))
 
 
 def formatted(page):
@@ -154,6 +163,7 @@ def show_that_rules_bite(tap):
     table = "what the log says |\n" + "| a | `said` | b |\n" * 11
     tap.case("rules: a log line that nobody writes is found", bool(unsaid_lines(table, ["other"])))
     tap.case("rules: one that is written passes", unsaid_lines(table, ["is said so"]))
+    tap.case("rules: an option that nobody tries is found", untried({"one", "two"}, ["# --enable-one\n--disable-two\n"]) == ["one"])
 
 
 def main():

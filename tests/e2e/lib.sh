@@ -147,7 +147,9 @@ e2e_enter()
 	cp -RL "$CCID_BUNDLE_DIR" $e2e_tmp/tested	# before it may be covered
 	mount --bind $e2e_tmp/drop "$e2e_drop" || tap_skip_all "cannot cover $e2e_drop"
 	e2e_stage
-	export e2e_log e2e_tmp CCID_SIM
+	# The driver may be built for another folder: make distcheck's is not pcscd's.
+	PCSCLITE_HP_DROPDIR=$e2e_drop
+	export e2e_log e2e_tmp CCID_SIM PCSCLITE_HP_DROPDIR
 }
 
 # Puts the tested bundle, whole and anew, where pcscd looks for it.
