@@ -47,7 +47,9 @@ static enum act exchange(struct actor *a, size_t command_len, const uint8_t *wan
 	/* A card that was reset in between has nothing to give: a status word. */
 	if (a->answer[got - 2] != 0x90 || a->answer[got - 1] != 0x00)
 		return got == 2 ? ACT_FAILED : ACT_WRONG;
-	return got == want_len + 2 && memcmp(a->answer, want, want_len) == 0 ? ACT_FINE : ACT_WRONG;
+	if (got != want_len + 2 || (want_len > 0 && memcmp(a->answer, want, want_len) != 0))
+		return ACT_WRONG;
+	return ACT_FINE;
 }
 
 /* CLA to Lc (none for data_len 0); returns the length so far. */
