@@ -108,7 +108,8 @@ void rig_start(enum fake_clock clock, const char *text)
 	if (!getenv("TEST_LOG"))
 		setenv("LIBCCID_ifdLogLevel", "3", 1);
 	setenv("IFDCCID_QUIRKS", "f1f1:0e5c:escape-always;f1f1:0fad:padded-answers;"
-	       "f1f1:05e9:seq-off-by-one;f1f1:0aa5:params-may-fail;f1f1:5a7e:shared-gate", 1);
+	       "f1f1:05e9:seq-off-by-one;f1f1:0aa5:params-may-fail;f1f1:5a7e:shared-gate;"
+	       "f1f1:1210:sec1210-sync", 1);
 	fake_usb_begin(clock);
 	rig.pardoned = 0;
 	rig.started = clock_now();

@@ -125,6 +125,52 @@ static void luns_and_names(void **state)
 	rig_stop();
 }
 
+static unsigned address_of(DWORD lun, unsigned *number)
+{
+	struct slot *s = registry_get(lun);
+	unsigned address;
+
+	assert_non_null(s);
+	address = s->reader->transport->address;
+	*number = s->number;
+	registry_put(s);
+	return address;
+}
+
+/* Without a node in the name: first the free slots of the reader that is open, then the next reader. */
+static void names_without_a_node(void **state)
+{
+	static const struct {
+		DWORD lun;
+		unsigned address, number;
+	} want[] = { { 0x00000, 2, 0 }, { 0x00001, 2, 1 }, { 0x10000, 3, 0 }, { 0x10001, 3, 1 } };
+	char name[] = "usb:1111/0001";
+	unsigned number = 9;
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader a\nvendor = 1111\nproduct = 0001\nslots = 2\ncopies = 2\n"
+		  "reader b\nvendor = 2222\nproduct = 0002\n");
+	for (unsigned i = 0; i < 4; i++) {
+		RIG_IS_FINE(IFDHCreateChannelByName(want[i].lun, name));
+		assert_int_equal(address_of(want[i].lun, &number), want[i].address);
+		assert_int_equal(number, want[i].number);
+	}
+	assert_int_equal(fake_usb_counts().handles, 2);
+	assert_int_equal(IFDHCreateChannelByName(0x20000, name), IFD_NO_SUCH_DEVICE);
+	RIG_IS_FINE(IFDHCreateChannelByName(0x20000, (char[]){ "usb:2222/0002" }));
+	assert_int_equal(address_of(0x20000, &number), 4);
+	/* a slot that is closed can be had again, by its number and by any other */
+	RIG_IS_FINE(IFDHCloseChannel(0x00001));
+	RIG_IS_FINE(IFDHCreateChannelByName(0x30000, name));
+	assert_int_equal(address_of(0x30000, &number), 2);
+	assert_int_equal(number, 1);
+	RIG_IS_FINE(IFDHCloseChannel(0x30000));
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(IFDHCloseChannel(want[i].lun), i == 1 ? IFD_NO_SUCH_DEVICE : IFD_SUCCESS);
+	RIG_IS_FINE(IFDHCloseChannel(0x20000));
+	rig_stop();
+}
+
 static struct usb_gate *gate_of(DWORD lun)
 {
 	struct slot *s = registry_get(lun);
@@ -376,6 +422,7 @@ int main(void)
 		TEST(in_any_order_a_thousand_times),
 		TEST(further_slots),
 		TEST(luns_and_names),
+		TEST(names_without_a_node),
 		TEST(shared_gate),
 		TEST(many_readers),
 		TEST(row_22_unplugged_at_each_step),

@@ -10,22 +10,23 @@
 static struct slot *slot;
 static uint8_t atr[ATR_MAX + 1], out[300];
 static size_t len;
-static unsigned power_ons;
+static unsigned power_ons, power_offs;
 
 static void count_power_ons(void *user, uint64_t now, const char *text)
 {
 	(void)user;
 	(void)now;
 	power_ons += strstr(text, "out ") == text && strstr(text, "IccPowerOn") != NULL;
+	power_offs += strstr(text, "out ") == text && strstr(text, "IccPowerOff") != NULL;
 }
 
-static void begin(const char *text)
+static void begin_interface(const char *text, unsigned interface)
 {
 	rig_start(FAKE_VIRTUAL, text);
 	fake_usb_lock();
 	sim_dev_trace(fake_usb_dev(0), count_power_ons, NULL);
 	fake_usb_unlock();
-	RIG_IS_FINE(rig_open(0, 0, 0));
+	RIG_IS_FINE(rig_open(0, 0, interface));
 	slot = registry_get(0);
 	assert_non_null(slot);
 	power_ons = 0;
@@ -33,10 +34,20 @@ static void begin(const char *text)
 	memset(out, 0xEE, sizeof out);
 }
 
-static void end(void)
+static void begin(const char *text)
+{
+	begin_interface(text, 0);
+}
+
+static void close_slot(void)
 {
 	registry_put(slot);
 	RIG_IS_FINE(IFDHCloseChannel(0));
+}
+
+static void end(void)
+{
+	close_slot();
 	rig_stop();
 }
 
@@ -223,6 +234,109 @@ static void a_card_swapped_before_a_command(void **state)
 	end();
 }
 
+/* pcscd asks while a command is under way: then there is a card, and nobody waits. */
+static void a_busy_slot_has_a_card(void **state)
+{
+	bool present = false;
+
+	(void)state;
+	begin("reader r\n");
+	pthread_mutex_lock(&slot->lock);
+	assert_int_equal(slot_presence(slot, &present), CCID_OK);
+	assert_true(present);
+	pthread_mutex_unlock(&slot->lock);
+	assert_false(present_now());
+	end();
+}
+
+/* --- readers with ways of their own --- */
+
+/* SEC1210: interface 1 has no card detector. Its card comes and goes with that of interface 0. */
+static void sec1210_follows_its_first_interface(void **state)
+{
+	struct slot *second;
+	bool present = false;
+
+	(void)state;
+	begin("reader r\nvendor = f1f1\nproduct = 1210\ncard 0 = t1\ninterface = 1\ncard 0 = t1\n");
+	RIG_IS_FINE(rig_open(0x10000, 0, 1));
+	second = registry_get(0x10000);
+	assert_true(present_now());
+	assert_int_equal(slot_presence(second, &present), CCID_OK);
+	assert_true(present);
+	assert_int_equal(slot_power_on(second, atr, &len), CCID_OK);
+	rig_remove(0, 0);
+	assert_false(present_now());
+	assert_int_equal(slot_presence(second, &present), CCID_OK);
+	assert_false(present);
+	assert_int_equal(second->atr_len, 0);
+	rig_insert(0, 0, "t1");
+	assert_true(present_now());
+	assert_int_equal(slot_presence(second, &present), CCID_OK);
+	assert_true(present);
+	/* the first one at work has its card */
+	rig_remove(0, 0);
+	assert_false(present_now());
+	pthread_mutex_lock(&slot->lock);
+	assert_int_equal(slot_presence(second, &present), CCID_OK);
+	pthread_mutex_unlock(&slot->lock);
+	assert_true(present);
+	/* alone, it goes by what its reader says */
+	close_slot();
+	assert_int_equal(slot_presence(second, &present), CCID_OK);
+	assert_true(present);
+	registry_put(second);
+	RIG_IS_FINE(IFDHCloseChannel(0x10000));
+	rig_stop();
+}
+
+/* Its firmware holds the state of the card from the time before: off comes first. */
+static void sec1210_powers_off_before_on(void **state)
+{
+	(void)state;
+	for (unsigned interface = 0; interface < 2; interface++) {
+		begin_interface("reader r\nvendor = f1f1\nproduct = 1210\ncard 0 = t1\ninterface = 1\n"
+				"card 0 = t1\n", interface);
+		power_offs = 0;
+		assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+		assert_int_equal(power_offs, interface);
+		end();
+	}
+}
+
+/* Gemalto's bError BB: the card is no EMV card, and the reader takes it in ISO mode. */
+static void iso_mode_for_cards_that_are_not_emv(void **state)
+{
+	(void)state;
+	begin("reader r\nvendor = 046a\nproduct = 0005\ncard 0 = t1\n");
+	rig_fault(0, "error value=0xBB");
+	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	assert_int_equal(power_ons, 2);
+	assert_int_equal(transmit(sizeof out), CCID_OK);
+	/* another error is no reason */
+	power_ons = 0;
+	rig_fault(0, "error value=0xFE count=0");
+	assert_int_not_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	assert_int_equal(len, 0);
+	rig_fault(0, "clear");
+	end();
+}
+
+/* Kobil's own command is answered by the driver, with or without a card. */
+static void kobil_says_who_it_is(void **state)
+{
+	static const uint8_t who[] = { 0xFF, 0x9A, 0x01, 0x01, 0x00 };
+
+	(void)state;
+	begin("reader r\nvendor = 0d46\nproduct = 301d\n");
+	assert_int_equal(slot_transmit(slot, who, sizeof who, out, sizeof out, &len), CCID_OK);
+	assert_int_equal(len, 15);
+	assert_memory_equal(out, "KOBIL systems\x90\x00", 15);
+	assert_int_equal(slot_transmit(slot, who, sizeof who - 1, out, sizeof out, &len), CCID_ERR_NO_CARD);
+	assert_int_equal(len, 0);
+	end();
+}
+
 /* --- row 23 --- */
 
 static void row_23_reset_seen_by_presence(void **state)
@@ -351,6 +465,11 @@ int main(void)
 		TEST(cards_come_and_go),
 		TEST(a_swapped_card),
 		TEST(a_card_swapped_before_a_command),
+		TEST(a_busy_slot_has_a_card),
+		TEST(sec1210_follows_its_first_interface),
+		TEST(sec1210_powers_off_before_on),
+		TEST(iso_mode_for_cards_that_are_not_emv),
+		TEST(kobil_says_who_it_is),
 		TEST(row_23_reset_seen_by_presence),
 		TEST(row_23_reset_seen_by_a_command),
 		TEST(answers_and_buffers),

@@ -4,6 +4,73 @@
 
 #include "transport/usb_find.h"
 
+#include <errno.h>
+#include <libusb.h>
+
+/* --- calls of libusb that fail (linked with --wrap) --- */
+
+static struct {
+	bool init, list, device, active_config, config;
+	uint8_t ports[8];
+	int n_ports;		/* 0: as the simulator says */
+} as_told;
+
+int __real_libusb_init(libusb_context **ctx);
+int __wrap_libusb_init(libusb_context **ctx);
+ssize_t __real_libusb_get_device_list(libusb_context *ctx, libusb_device ***list);
+ssize_t __wrap_libusb_get_device_list(libusb_context *ctx, libusb_device ***list);
+int __real_libusb_get_device_descriptor(libusb_device *dev, struct libusb_device_descriptor *d);
+int __wrap_libusb_get_device_descriptor(libusb_device *dev, struct libusb_device_descriptor *d);
+int __real_libusb_get_active_config_descriptor(libusb_device *dev,
+					       struct libusb_config_descriptor **c);
+int __wrap_libusb_get_active_config_descriptor(libusb_device *dev,
+					       struct libusb_config_descriptor **c);
+int __real_libusb_get_config_descriptor(libusb_device *dev, uint8_t index,
+					struct libusb_config_descriptor **c);
+int __wrap_libusb_get_config_descriptor(libusb_device *dev, uint8_t index,
+					struct libusb_config_descriptor **c);
+int __real_libusb_get_port_numbers(libusb_device *dev, uint8_t *ports, int len);
+int __wrap_libusb_get_port_numbers(libusb_device *dev, uint8_t *ports, int len);
+
+int __wrap_libusb_init(libusb_context **ctx)
+{
+	return as_told.init ? LIBUSB_ERROR_OTHER : __real_libusb_init(ctx);
+}
+
+ssize_t __wrap_libusb_get_device_list(libusb_context *ctx, libusb_device ***list)
+{
+	return as_told.list ? LIBUSB_ERROR_NO_MEM : __real_libusb_get_device_list(ctx, list);
+}
+
+int __wrap_libusb_get_device_descriptor(libusb_device *dev, struct libusb_device_descriptor *d)
+{
+	return as_told.device ? LIBUSB_ERROR_IO : __real_libusb_get_device_descriptor(dev, d);
+}
+
+int __wrap_libusb_get_active_config_descriptor(libusb_device *dev,
+					       struct libusb_config_descriptor **c)
+{
+	return as_told.active_config ? LIBUSB_ERROR_NOT_FOUND :
+				       __real_libusb_get_active_config_descriptor(dev, c);
+}
+
+int __wrap_libusb_get_config_descriptor(libusb_device *dev, uint8_t index,
+					struct libusb_config_descriptor **c)
+{
+	return as_told.config ? LIBUSB_ERROR_NOT_FOUND :
+				__real_libusb_get_config_descriptor(dev, index, c);
+}
+
+int __wrap_libusb_get_port_numbers(libusb_device *dev, uint8_t *ports, int len)
+{
+	if (as_told.n_ports == 0)
+		return __real_libusb_get_port_numbers(dev, ports, len);
+	assert_true(as_told.n_ports <= len);
+	for (int i = 0; i < as_told.n_ports; i++)
+		ports[i] = as_told.ports[i];
+	return as_told.n_ports;
+}
+
 static struct ccid_desc desc;
 static struct usb_name name;
 static unsigned n_interfaces;
@@ -12,7 +79,14 @@ static int setup(void **state)
 {
 	(void)state;
 	bench.log = (struct log_ctx){ .reader = "bench" };
+	memset(&as_told, 0, sizeof as_told);
 	return 0;
+}
+
+static int teardown(void **state)
+{
+	memset(&as_told, 0, sizeof as_told);
+	return bench_teardown(state);
 }
 
 /* Looks at device dev of the bus. */
@@ -225,7 +299,135 @@ static void path_on_the_bus(void **state)
 	bench_stop();
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, bench_teardown)
+static void path_behind_hubs(void **state)
+{
+	char path[40];
+
+	(void)state;
+	bench_start(FAKE_VIRTUAL, "reader a\n");
+	as_told.n_ports = 7;	/* as deep as USB goes */
+	memcpy(as_told.ports, "\x01\x04\x02\x0F\x01\x01\x03", 7);
+	assert_int_equal(usb_bus_path(bench.t, path, sizeof path), CCID_OK);
+	assert_string_equal(path, "1-1.4.2.15.1.1.3:1.0");
+	for (size_t cap = 1; cap <= 20; cap++)
+		assert_int_equal(usb_bus_path(bench.t, path, cap), CCID_ERR_SHORT_BUFFER);
+	as_told.n_ports = -1;	/* on no port: there is no path to tell */
+	assert_int_equal(usb_bus_path(bench.t, path, sizeof path), CCID_ERR_NOT_SUPPORTED);
+	bench_stop();
+}
+
+/* --- libusb refuses --- */
+
+/* A name that gives the ids is held to them. */
+static void another_device_at_the_same_node(void **state)
+{
+	static const struct {
+		uint16_t idVendor, idProduct;
+		enum ccid_err want;
+	} ids[] = { { 0x1111, 1, CCID_OK }, { 0x1111, 2, CCID_ERR_NO_DEVICE }, { 0x2222, 1, CCID_ERR_NO_DEVICE } };
+	struct libusb_device_descriptor dd = { .idVendor = 0x1111, .idProduct = 1 };
+	libusb_device **list;
+	libusb_context *ctx;
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader a\nvendor = 1111\nproduct = 0001\n");
+	libusb_init(&ctx);
+	assert_int_equal(libusb_get_device_list(ctx, &list), 1);
+	for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+		name = (struct usb_name){ .idVendor = ids[i].idVendor, .idProduct = ids[i].idProduct };
+		assert_int_equal(usb_find_interface(list[0], &dd, &name, &bench.log, &desc, &n_interfaces),
+				 ids[i].want);
+	}
+	libusb_free_device_list(list, 1);
+	libusb_exit(ctx);
+	rig_stop();
+}
+
+static void devices_that_tell_nothing(void **state)
+{
+	struct usb_name wanted = { .interface = -1 }, found = wanted;
+	struct usb_open_request rq = { .name = &wanted, .log = &bench.log };
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader a\n");
+	as_told.active_config = true;	/* not configured yet: its first configuration */
+	assert_int_equal(find(0, 0), CCID_OK);
+	assert_int_equal(usb_find_first(&rq, &found), CCID_ERR_NO_DEVICE);
+	as_told.config = true;
+	assert_int_equal(find(0, 0), CCID_ERR_NO_DEVICE);
+	as_told.active_config = as_told.config = false;
+	as_told.device = true;
+	assert_int_equal(usb_find_first(&rq, &found), CCID_ERR_NO_DEVICE);
+	as_told.device = false;
+	as_told.list = true;
+	assert_int_equal(usb_find_first(&rq, &found), CCID_ERR_NO_DEVICE);
+	as_told.list = false;
+	as_told.init = true;
+	assert_int_equal(usb_find_first(&rq, &found), CCID_ERR_NOMEM);
+	as_told.init = false;
+	assert_int_equal(usb_find_first(&rq, &found), CCID_OK);
+	rig_stop();
+}
+
+static void a_bus_that_tells_nothing(void **state)
+{
+	char path[32];
+
+	(void)state;
+	bench_start(FAKE_VIRTUAL, "reader a\n");
+	as_told.init = true;
+	assert_int_equal(usb_bus_path(bench.t, path, sizeof path), CCID_ERR_NOMEM);
+	as_told.init = false;
+	as_told.list = true;
+	assert_int_equal(usb_bus_path(bench.t, path, sizeof path), CCID_ERR_NOT_SUPPORTED);
+	as_told.list = false;
+	as_told.active_config = true;
+	assert_int_equal(usb_bus_path(bench.t, path, sizeof path), CCID_ERR_NOT_SUPPORTED);
+	as_told.active_config = false;
+	assert_int_equal(usb_bus_path(bench.t, path, sizeof path), CCID_OK);
+	bench_stop();
+}
+
+/* Where libusb takes no nodes it looks for the device itself; then the bus must be there, and the device tell. */
+static void opening_what_tells_nothing(void **state)
+{
+	(void)state;
+	bench_host(FAKE_VIRTUAL, "reader a\n");
+	as_told.list = true;
+	fake_usb_fail_node(1, ENOSYS);
+	assert_int_equal(bench_open_interface(0, 0, &bench.t), CCID_ERR_NO_DEVICE);
+	as_told.list = false;
+	as_told.device = true;
+	assert_int_equal(bench_open_interface(0, 0, &bench.t), CCID_ERR_NO_DEVICE);
+	assert_null(bench.t);
+	as_told.device = false;
+	assert_int_equal(fake_usb_counts().handles, 0);
+	assert_int_equal(bench_open_interface(0, 0, &bench.t), CCID_OK);
+	bench_stop();
+}
+
+/* Two interfaces: the first that is free, and a strange one is passed over. */
+static void the_first_free_interface(void **state)
+{
+	struct usb_name wanted = { .interface = -1 }, found = wanted;
+	struct usb_open_request rq = { .name = &wanted, .log = &bench.log };
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader strange\nunplugged\nreader ff\nclass = 0xFF\nunplugged\n"
+		  "reader a\ninterface = 1\n");
+	rig_fault(0, "no-altsetting");
+	rig_fault(1, "desc-none");
+	fake_usb_plug(0);
+	fake_usb_plug(1);
+	assert_int_equal(usb_find_first(&rq, &found), CCID_OK);
+	assert_int_equal(found.address, 2);
+	assert_int_equal(found.interface, 0);
+	fake_usb_unplug(2);
+	assert_int_equal(usb_find_first(&rq, &found), CCID_ERR_NO_DEVICE);
+	rig_stop();
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
@@ -237,6 +439,12 @@ int main(void)
 		TEST(the_first_whole_descriptor_counts),
 		TEST(the_first_that_fits),
 		TEST(path_on_the_bus),
+		TEST(path_behind_hubs),
+		TEST(another_device_at_the_same_node),
+		TEST(devices_that_tell_nothing),
+		TEST(a_bus_that_tells_nothing),
+		TEST(opening_what_tells_nothing),
+		TEST(the_first_free_interface),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

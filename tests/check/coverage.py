@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What of src/ the tests have reached (make coverage, in a build with --enable-coverage): each folder and all of it
+against the floor, file by file in coverage.txt. tests/coverage.txt is a copy of that.
+
+Counted are the unit tests and the corpora of the fuzzers alone: what only pcscd on simulated readers reaches, or the
+virtual machine, comes on top. A line that a race between threads decides about moves the numbers by a little, never the
+verdict: the floor is below what is always reached."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+from tap import Tap
+
+TOP = os.path.realpath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
+SUMMARY = "coverage.txt"
+COMMITTED = os.path.join(TOP, "tests", "coverage.txt")
+
+# Percent of lines and of branches that each folder of src/ and all of it must reach.
+FLOOR = {"line": 95, "branch": 88}
+# Points by which tests/coverage.txt may differ in all.
+STALE = 1.0
+
+# The one list of what is left out, and why.
+LEFT_OUT = {
+    "src/util/plist_lex.c": "made by flex from plist.l: its tables and buffers are not ours to test",
+    "src/util/plist.l": "becomes part of that file",
+}
+NOT_HERE = """\
+Not in this build: what --enable-composite-as-multislot and --enable-embedded add (./run-tests multislot, options).
+Not C: src/tools/ccid-add-reader.in (tests/unit/tools/test_add_reader.sh), src/quirks/quirks.def (data)."""
+
+
+def measure():
+    """Per file of src/: lines and branches, reached and in all."""
+    gcovr = subprocess.run(
+        ["gcovr", "-r", TOP, "--object-directory", ".", "--filter", re.escape(os.path.join(TOP, "src", "")),
+         "--gcov-exclude", r".*(plist_lex|lex\.yy)", "--exclude-throw-branches", "--exclude-unreachable-branches",
+         ".", "--json-summary"], capture_output=True, text=True, check=False)
+    if gcovr.returncode:
+        print(gcovr.stderr, file=sys.stderr)
+        sys.exit("Bail out! gcovr failed")
+    return {file["filename"]: file for file in json.loads(gcovr.stdout)["files"] if file["filename"] not in LEFT_OUT}
+
+
+def add(files):
+    return {f"{what}_{part}": sum(file[f"{what}_{part}"] for file in files)
+            for what in FLOOR for part in ("covered", "total")}
+
+
+def percent(of, what):
+    return 100.0 * of[what + "_covered"] / of[what + "_total"] if of[what + "_total"] else 100.0
+
+
+def folders_of(files):
+    folders = {}
+    for name in sorted(files):
+        folders.setdefault(os.path.dirname(name), []).append(files[name])
+    return folders
+
+
+def row(name, of):
+    cells = "".join(f"{of[what + '_covered']:7} / {of[what + '_total']:5} {percent(of, what):6.1f} %" for what in FLOOR)
+    return f"{name:34}{cells}"
+
+
+def compiler():
+    version = subprocess.run([*os.environ.get("CC", "gcc").split(), "--version"], capture_output=True, text=True,
+                             check=False)
+    return version.stdout.split("\n")[0]
+
+
+def below_floor(inside, what):
+    """Why these files do not reach the floor together: the figure, and the files that are below it."""
+    reached = percent(add(inside), what)
+    low = [row(file["filename"], file) for file in inside if percent(file, what) < FLOOR[what]]
+    return [] if reached >= FLOOR[what] else [f"{reached:.1f} % are reached", *low]
+
+
+def summary(files):
+    lines = ["# SPDX-License-Identifier: LGPL-2.1-or-later",
+             "What of src/ the unit tests and the corpora of the fuzzers reach (make coverage; tests/check/coverage.py).",
+             f"Floor for each folder: {FLOOR['line']} % of lines, {FLOOR['branch']} % of branches. {compiler()}, gcovr.",
+             "", *(f"Left out: {name}, {why}." for name, why in LEFT_OUT.items()), NOT_HERE, "",
+             f"{'':34}{'lines':>20}{'branches':>24}".rstrip()]
+    for folder, inside in folders_of(files).items():
+        lines += ["", row(folder + "/", add(inside))]
+        lines += [row("    " + os.path.basename(file["filename"]), file) for file in inside]
+    return "\n".join([*lines, "", row("all", add(files.values())), ""])
+
+
+def sources():
+    """What must be measured: the C files of src/ that are not left out."""
+    for path, _, names in os.walk(os.path.join(TOP, "src")):
+        for name in names:
+            full = os.path.relpath(os.path.join(path, name), TOP)
+            if name.endswith(".c") and full not in LEFT_OUT and ".libs" not in full:
+                yield full
+
+
+def rows_of(text):
+    """The names in a summary, and the percentages of the last line."""
+    rows = [line.split() for line in text.split("\n") if line.endswith(" %")] or [["nothing"]]
+    last = [float(word) for word in rows[-1] if re.fullmatch(r"\d+\.\d", word)]
+    return {fields[0] for fields in rows}, last
+
+
+def differences(now, committed):
+    """Why the committed summary does not speak of these sources any more."""
+    (names, values), (old_names, old_values) = rows_of(now), rows_of(committed)
+    faults = [f"{name} is missing" for name in sorted(names - old_names)]
+    faults += [f"{name} is gone" for name in sorted(old_names - names)]
+    faults += [f"{old} % there, {new} % now" for new, old in zip(values, old_values) if abs(new - old) > STALE]
+    return faults and [*faults, "copy coverage.txt of the build folder to tests/coverage.txt"]
+
+
+def main():
+    tap = Tap()
+    files = measure()
+    tap.case("every C file of src/ is measured", [f"{name} is not" for name in sorted(set(sources()) - set(files))])
+    for folder, inside in [*folders_of(files).items(), ("all of src", list(files.values()))]:
+        for what, floor in FLOOR.items():
+            tap.case(f"{folder}: {floor} % of {what}{'es' if what == 'branch' else 's'}", below_floor(inside, what))
+    text = summary(files)
+    with open(SUMMARY, "w", encoding="utf-8") as file:
+        file.write(text)
+    with open(COMMITTED, encoding="utf-8") as file:
+        committed = file.read()
+    tap.case("tests/coverage.txt speaks of these files", differences(text, committed))
+    tap.case("a file too many is found", bool(differences(text + "    new.c 1 / 2 50.0 %\n", text)))
+    half = {f"{what}_{part}": n for what in FLOOR for part, n in (("covered", 1), ("total", 2))}
+    tap.case("too little is found", all(below_floor([{"filename": "x", **half}], what) for what in FLOOR))
+    tap.finish()
+
+
+main()
