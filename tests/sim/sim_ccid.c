@@ -42,193 +42,6 @@ size_t sim_params_len(const struct sim_slot *s)
 	return s->protocol == 1 ? 7 : 5;
 }
 
-/* --- answers --- */
-
-static void fire_msg(struct sim_dev *d, struct sim_event *e)
-{
-	(void)d;
-	sim_trace_msg(e->f, false, e->msg->data, e->msg->len);
-	sim_queue(e->f, e->msg);
-}
-
-void sim_emit(struct sim_iface *f, struct sim_msg *m, uint64_t at)
-{
-	struct sim_event *e;
-
-	if (at < f->d->now)
-		at = f->d->now;
-	e = sim_at(f->d, at, fire_msg);
-	e->f = f;
-	e->slot = m->slot;
-	e->msg = m;
-}
-
-static struct sim_msg *new_msg(struct sim_iface *f, uint8_t type, unsigned slot, uint8_t seq,
-			       const uint8_t *data, size_t len)
-{
-	struct sim_msg *m = sim_alloc(sizeof(*m));
-
-	m->data = sim_alloc(SIM_HEADER + len + 1);
-	m->len = SIM_HEADER + len;
-	m->slot = slot;
-	m->data[0] = type;
-	sim_put32(m->data + 1, (uint32_t)len);
-	m->data[5] = (uint8_t)slot;
-	m->data[6] = seq;
-	if (len)
-		memcpy(m->data + SIM_HEADER, data, len);
-	m->zlp = !f->d->conf.no_zlp && m->len % f->conf->packet == 0;
-	return m;
-}
-
-/* A time extension (bmCommandStatus 2; bError is the multiplier), and the next one. */
-static void fire_extension(struct sim_dev *d, struct sim_event *e)
-{
-	struct sim_iface *f = e->f;
-	struct sim_msg *m = new_msg(f, e->type, e->slot, e->seq, NULL, 0);
-	struct sim_slot *s = e->slot < f->n_slots ? &f->slot[e->slot] : NULL;
-
-	m->data[7] = 0x80 | (s ? sim_icc(s) : 2);
-	m->data[8] = e->value;
-	sim_trace_msg(f, false, m->data, m->len);
-	sim_queue(f, m);
-	if (e->left != 1 && d->now + e->every > d->now) {
-		struct sim_event *n = sim_at(d, d->now + e->every, fire_extension);
-
-		n->f = f;
-		n->slot = e->slot;
-		n->seq = e->seq;
-		n->type = e->type;
-		n->value = e->value;
-		n->every = e->every;
-		n->left = e->left ? e->left - 1 : 0;
-	}
-}
-
-static void extend(struct sim_iface *f, const struct sim_cmd *c, uint8_t type, uint64_t every,
-		   unsigned times, uint8_t multiplier)
-{
-	struct sim_event *e = sim_at(f->d, f->d->now + every, fire_extension);
-
-	e->f = f;
-	e->slot = c->slot;
-	e->seq = c->seq;
-	e->type = type;
-	e->value = multiplier;
-	e->every = every;
-	e->left = times;
-}
-
-static uint8_t answer_type(uint8_t command)
-{
-	switch (command) {
-	case PC_POWER_ON:
-	case PC_XFR_BLOCK:
-	case PC_SECURE:
-		return RDR_DATA;
-	case PC_GET_PARAMETERS:
-	case PC_RESET_PARAMETERS:
-	case PC_SET_PARAMETERS:
-		return RDR_PARAMETERS;
-	case PC_ESCAPE:
-		return RDR_ESCAPE;
-	case PC_SET_RATE:
-		return RDR_RATE;
-	default:
-		return RDR_STATUS;
-	}
-}
-
-static struct sim_msg *copy_msg(const struct sim_msg *m)
-{
-	struct sim_msg *n = sim_dup(m, sizeof(*m));
-
-	n->data = sim_dup(m->data, m->len + 1);
-	return n;
-}
-
-static void empty_packet(struct sim_iface *f, unsigned slot, uint64_t at)
-{
-	struct sim_msg *m = new_msg(f, 0, slot, 0, NULL, 0);
-
-	m->len = 0;
-	m->zlp = false;
-	sim_emit(f, m, at);
-}
-
-/* Sends m as the faults want it: not at all, late, twice, behind something else. */
-static void send_struck(struct sim_iface *f, const struct sim_cmd *c, struct sim_msg *m,
-			uint64_t at)
-{
-	struct sim_strike k = { 0 };
-	unsigned i;
-
-	sim_fault_answer(f, c, m, &k);
-	if (k.gone) {
-		sim_msg_free(m);
-		sim_dev_unplug(f->d, f->d->now);
-		return;
-	}
-	if (k.extensions || k.forever) {
-		extend(f, c, m->data[0], k.every, k.forever ? 0 : k.extensions, k.multiplier);
-		at += k.every * k.extensions;
-	}
-	at += k.delay;
-	m->stale = k.stale;
-	if (k.status)
-		m->status = k.status;
-	if (k.no_zlp)
-		m->zlp = false;
-	for (i = 0; i < k.stale_before; i++) {
-		struct sim_msg *old = copy_msg(m);
-
-		old->data[6] = (uint8_t)(m->data[6] - 1 - i);
-		old->final = false;
-		sim_emit(f, old, at);
-	}
-	if (k.empty_before)
-		empty_packet(f, c->slot, at);
-	if (k.twice) {
-		struct sim_msg *again = copy_msg(m);
-
-		again->final = false;
-		again->stale = true;
-		sim_emit(f, m, at);
-		sim_emit(f, again, at);
-	} else if (k.drop || k.forever) {
-		sim_msg_free(m);
-	} else {
-		sim_emit(f, m, at);
-	}
-}
-
-void sim_answer(struct sim_iface *f, const struct sim_cmd *c, unsigned status, uint8_t error,
-		uint8_t b9, const uint8_t *data, size_t len, uint64_t work_ns)
-{
-	struct sim_msg *m = new_msg(f, answer_type(c->type), c->slot, c->seq, data, len);
-	struct sim_slot *s = c->slot < f->n_slots ? &f->slot[c->slot] : NULL;
-
-	m->data[7] = (uint8_t)(status << 6 | (s ? sim_icc(s) : 2));
-	m->data[8] = error;
-	m->data[9] = b9;
-	m->final = s && s->busy && s->busy_seq == c->seq && c->type != PC_ABORT;
-	if (m->final && (c->type == PC_XFR_BLOCK || c->type == PC_SECURE)) {
-		uint64_t wt = sim_waiting_time(f, s, c->b7);
-
-		if (work_ns > wt)
-			extend(f, c, m->data[0], wt, (unsigned)((work_ns - 1) / wt), 1);
-	}
-	send_struck(f, c, m, f->d->now + work_ns);
-}
-
-static void fail(struct sim_iface *f, const struct sim_cmd *c, uint8_t error)
-{
-	uint8_t b9 =
-		answer_type(c->type) == RDR_PARAMETERS ? (uint8_t)f->slot[c->slot].protocol : 0;
-
-	sim_answer(f, c, 1, error, b9, NULL, 0, 0);
-}
-
 static void fine(struct sim_iface *f, const struct sim_cmd *c)
 {
 	sim_answer(f, c, 0, 0, 0, NULL, 0, 0);
@@ -334,7 +147,7 @@ static void power_on(struct sim_iface *f, const struct sim_cmd *c)
 
 	if (c->b7 > 3) {
 		sim_complain(f->d, "bulk: bPowerSelect %02x is reserved", c->b7);
-		fail(f, c, 7);
+		sim_fail(f, c, 7);
 		return;
 	}
 	if (automatic && c->b7) {
@@ -343,12 +156,12 @@ static void power_on(struct sim_iface *f, const struct sim_cmd *c)
 						 !(f->conf->bVoltageSupport >> (c->b7 - 1) & 1)))) {
 		sim_complain(f->d, "bulk: bPowerSelect %u is not in bVoltageSupport %02x", c->b7,
 			     f->conf->bVoltageSupport);
-		fail(f, c, 7);
+		sim_fail(f, c, 7);
 		return;
 	}
 	error = sim_slot_on(f, s, automatic ? 0 : c->b7, &len);
 	if (error)
-		fail(f, c, error);
+		sim_fail(f, c, error);
 	else
 		sim_answer(f, c, 0, 0, 0, f->d->scratch, len, 20 * SIM_MS);
 }
@@ -380,12 +193,12 @@ static void xfr_block(struct sim_iface *f, const struct sim_cmd *c)
 		if (!s->loss_untold)
 			sim_complain(f->d, "bulk: XfrBlock to slot %u, which has no power",
 				     c->slot);
-		fail(f, c, ERR_MUTE);
+		sim_fail(f, c, ERR_MUTE);
 		return;
 	}
 	if (sim_level(f) != SIM_LEVEL_EXTENDED && sim_level(f) != SIM_LEVEL_CHAR && level) {
 		sim_complain(f->d, "bulk: wLevelParameter %04x at TPDU or short APDU level", level);
-		fail(f, c, 8);
+		sim_fail(f, c, 8);
 		return;
 	}
 	if (sim_exchange(f, c->slot, c->data, c->len, level, sim_max_message(f) - SIM_HEADER, &r,
@@ -410,7 +223,7 @@ static void get_parameters(struct sim_iface *f, const struct sim_cmd *c)
 	if (f->slot[c->slot].card)
 		give_parameters(f, c);
 	else
-		fail(f, c, ERR_MUTE);
+		sim_fail(f, c, ERR_MUTE);
 }
 
 static void reset_parameters(struct sim_iface *f, const struct sim_cmd *c)
@@ -447,22 +260,22 @@ static void set_parameters(struct sim_iface *f, const struct sim_cmd *c)
 	if (c->b7 > 1 || (f->conf->dwProtocols & 3 && !(f->conf->dwProtocols >> c->b7 & 1))) {
 		sim_complain(f->d, "bulk: SetParameters for protocol %u, which the reader has not",
 			     c->b7);
-		fail(f, c, 7);
+		sim_fail(f, c, 7);
 		return;
 	}
 	if (c->len != want) {
 		sim_complain(f->d, "bulk: SetParameters of %zu bytes for T=%u", c->len, c->b7);
-		fail(f, c, ERR_LENGTH);
+		sim_fail(f, c, ERR_LENGTH);
 		return;
 	}
 	wrong = params_wrong(c->data, c->b7);
 	if (wrong) {
 		sim_complain(f->d, "bulk: SetParameters: byte %u is %02x", wrong, c->data[wrong]);
-		fail(f, c, (uint8_t)(SIM_HEADER + wrong));
+		sim_fail(f, c, (uint8_t)(SIM_HEADER + wrong));
 		return;
 	}
 	if (!s->powered) {
-		fail(f, c, ERR_MUTE);
+		sim_fail(f, c, ERR_MUTE);
 		return;
 	}
 	if (f->conf->dwFeatures & SIM_AUTO_PARAMS)
@@ -478,7 +291,7 @@ static void set_rate(struct sim_iface *f, const struct sim_cmd *c)
 {
 	if (c->len != 8) {
 		sim_complain(f->d, "bulk: SetDataRateAndClockFrequency of %zu bytes", c->len);
-		fail(f, c, ERR_LENGTH);
+		sim_fail(f, c, ERR_LENGTH);
 		return;
 	}
 	sim_answer(f, c, 0, 0, 0, c->data, 8, 0);
@@ -502,7 +315,7 @@ static void icc_clock(struct sim_iface *f, const struct sim_cmd *c)
 
 	if (c->b7 > 1) {
 		sim_complain(f->d, "bulk: bClockCommand %u", c->b7);
-		fail(f, c, 7);
+		sim_fail(f, c, 7);
 		return;
 	}
 	s->clock_stopped = c->b7 == 1;
@@ -514,7 +327,7 @@ static void mechanical(struct sim_iface *f, const struct sim_cmd *c)
 	if (f->conf->dwMechanical)
 		fine(f, c);
 	else
-		fail(f, c, ERR_UNSUPPORTED);
+		sim_fail(f, c, ERR_UNSUPPORTED);
 }
 
 static void t0_apdu(struct sim_iface *f, const struct sim_cmd *c)
@@ -624,25 +437,25 @@ static bool admit(struct sim_iface *f, const struct sim_cmd *c, const struct com
 	s->last_seq = c->seq;
 	if (s->abort_control || s->abort_bulk) {
 		sim_complain(f->d, "bulk: %s on slot %u while it is aborted", k->name, c->slot);
-		fail(f, c, ERR_ABORTED);
+		sim_fail(f, c, ERR_ABORTED);
 		return false;
 	}
 	if (s->busy) {
 		if (!s->deserted)
 			sim_complain(f->d, "bulk: command on busy slot %u (bSeq %u)", c->slot, c->seq);
-		fail(f, c, ERR_BUSY);
+		sim_fail(f, c, ERR_BUSY);
 		return false;
 	}
 	if (!k->placeless && f->in_flight >= places) {
 		if (!sim_any_deserted(f))
 			sim_complain(f->d, "bulk: %u commands in flight, %u allowed (slot %u)",
 				     f->in_flight + 1, places, c->slot);
-		fail(f, c, ERR_BUSY);
+		sim_fail(f, c, ERR_BUSY);
 		return false;
 	}
 	if (k->len >= 0 && c->len != (size_t)k->len) {
 		sim_complain(f->d, "bulk: %s with %zu bytes of data", k->name, c->len);
-		fail(f, c, ERR_LENGTH);
+		sim_fail(f, c, ERR_LENGTH);
 		return false;
 	}
 	if (k->placeless)
@@ -690,10 +503,10 @@ void sim_ccid_message(struct sim_iface *f, const uint8_t *p, size_t len)
 	} else if (sim_get32(p + 1) != c.len) {
 		sim_complain(f->d, "bulk: dwLength %u, but %zu bytes came", sim_get32(p + 1),
 			     c.len);
-		fail(f, &c, ERR_LENGTH);
+		sim_fail(f, &c, ERR_LENGTH);
 	} else if (!k) {
 		sim_complain(f->d, "bulk: unknown message type %02x", c.type);
-		fail(f, &c, ERR_UNSUPPORTED);
+		sim_fail(f, &c, ERR_UNSUPPORTED);
 	} else if (admit(f, &c, k)) {
 		k->run(f, &c);
 	}

@@ -264,9 +264,6 @@ void sim_control(struct sim_dev *d, struct sim_urb *u);
 /* sim_ccid.c */
 void sim_ccid_message(struct sim_iface *f, const uint8_t *p, size_t len);
 void sim_ccid_abort_control(struct sim_iface *f, uint8_t slot, uint8_t seq);
-/* Answers c after work_ns; status: bmCommandStatus 0 or 1. */
-void sim_answer(struct sim_iface *f, const struct sim_cmd *c, unsigned status, uint8_t error,
-		uint8_t b9, const uint8_t *data, size_t len, uint64_t work_ns);
 uint8_t sim_icc(const struct sim_slot *s);
 size_t sim_params_len(const struct sim_slot *s);
 void sim_slot_off(struct sim_iface *f, struct sim_slot *s);
@@ -274,6 +271,13 @@ void sim_slot_off(struct sim_iface *f, struct sim_slot *s);
 uint8_t sim_slot_on(struct sim_iface *f, struct sim_slot *s, unsigned power_select, size_t *len);
 enum sim_level sim_level(const struct sim_iface *f);
 size_t sim_max_message(const struct sim_iface *f);
+
+/* sim_answer.c */
+/* Answers c after work_ns; status: bmCommandStatus 0 or 1. */
+void sim_answer(struct sim_iface *f, const struct sim_cmd *c, unsigned status, uint8_t error,
+		uint8_t b9, const uint8_t *data, size_t len, uint64_t work_ns);
+/* Answers c at once: failed, with that bError. */
+void sim_fail(struct sim_iface *f, const struct sim_cmd *c, uint8_t error);
 void sim_emit(struct sim_iface *f, struct sim_msg *m, uint64_t at);
 
 /* sim_xfr.c: the exchange with the card, the same for bulk and control pipe */
