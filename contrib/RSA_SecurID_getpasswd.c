@@ -16,7 +16,8 @@ struct bytes {
 };
 
 /* What the token is asked. The application lies under RSA's registered identifier
- * A000000063 (ISO/IEC 7816-5); neither it nor the command is confirmed by RSA, -a and -c replace them. */
+ * A000000063 (ISO/IEC 7816-5); neither it nor the command is confirmed by RSA, -a and -c replace them. The command
+ * only goes to a token that has the application. */
 static const char default_aid[] = "A0000000638653494401";
 static const char default_command[] = "8056000004";
 static const char default_reader[] = "SecurID";

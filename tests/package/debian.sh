@@ -90,6 +90,7 @@ need "a fresh Debian ($suite)" fresh_debian
 need "it comes with libccid" owner libccid
 need "ifd-ccid is installed in its place" replaces_libccid
 check "the driver is ours" owner ifd-ccid
+check "the group that the udev rules name is there" inside getent group pcscd
 check "apt is content" apt_is_content
 # The simulator stays there, for libccid's turn.
 try ifd-ccid

@@ -46,6 +46,11 @@ install_all() {
 	binary_packages | xargs rpm --root "$root" -i --nodeps --noscripts
 }
 
+# The group that the udev rules name.
+makes_group() {
+	rpm_there -q --scripts ifd-ccid | grep -q 'groupadd -r pcscd'
+}
+
 whole() {
 	local contents
 
@@ -69,6 +74,7 @@ check "rpmlint finds nothing" look
 [ -z "$RPMS" ] || cp "$work"/*.rpm "$RPMS/"
 need "the packages are installed" install_all
 check "they provide a driver and exclude the other one" provides
+check "they make the group that the udev rules name" makes_group
 check "what is installed is whole" whole
 check "removed, nothing is left" removes_all
 plan
