@@ -68,7 +68,9 @@ static void report_absent_once(struct slot *s, bool *present)
 {
 	struct transport *t = s->reader->transport;
 
-	*present = false;
+	/* Where it cannot be taken out pcscd would not look again: its next command says that it
+	 * has no power. */
+	*present = t->card_always_present;
 	if (t->ops->mark_changed)
 		t->ops->mark_changed(t, (uint8_t)s->number);
 }

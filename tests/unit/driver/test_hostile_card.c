@@ -388,6 +388,29 @@ static void row_20_iccd_b(void **state)
 	play_icc(ICC_B, 1, rows, COUNT(rows));
 }
 
+/* Mute or reset by the host: pcscd, once told that there is no card, would not look again for minutes. */
+static void row_20_iccd_is_never_without_its_card(void **state)
+{
+	(void)state;
+	for (unsigned version = 0; version < 2; version++) {
+		begin_icc(version ? ICC_B : ICC_A, version);
+		for (unsigned i = 0; i < 4; i++) {
+			if (i & 1)
+				fake_usb_reset(0);
+			else if (!version)
+				rig_fault(0, "iccd-status value=0x80");
+			assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
+			assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
+			if (i & 1 || !version)
+				assert_int_not_equal(rig_echo(0, i, 100), IFD_SUCCESS);
+			assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
+			RIG_IS_FINE(rig_power(0));
+			RIG_IS_FINE(rig_echo(0, i, 100));
+		}
+		end_icc("reset", 1);
+	}
+}
+
 /* Is gone at each of its requests: opening, power, transmit, closing. */
 static void row_20_iccd_unplugged_at_each_step(void **state)
 {
@@ -438,6 +461,7 @@ int main(void)
 		TEST(row_19_chained_answers),
 		TEST(row_20_iccd_a),
 		TEST(row_20_iccd_b),
+		TEST(row_20_iccd_is_never_without_its_card),
 		TEST(row_20_iccd_unplugged_at_each_step),
 	};
 
