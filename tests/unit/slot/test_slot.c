@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct slot *slot;
+static struct slot *slot, *second;
 static uint8_t atr[ATR_MAX + 1], out[300];
 static size_t len;
 static unsigned power_ons, power_offs;
@@ -254,7 +254,6 @@ static void a_busy_slot_has_a_card(void **state)
 /* SEC1210: interface 1 has no card detector. Its card comes and goes with that of interface 0. */
 static void sec1210_follows_its_first_interface(void **state)
 {
-	struct slot *second;
 	bool present = false;
 
 	(void)state;
@@ -286,6 +285,7 @@ static void sec1210_follows_its_first_interface(void **state)
 	assert_int_equal(slot_presence(second, &present), CCID_OK);
 	assert_true(present);
 	registry_put(second);
+	second = NULL;
 	RIG_IS_FINE(IFDHCloseChannel(0x10000));
 	rig_stop();
 }
@@ -447,6 +447,9 @@ static void a_mute_card(void **state)
 
 static int teardown(void **state)
 {
+	if (second)
+		registry_put(second);
+	second = NULL;
 	if (slot && registry_get(0)) {
 		registry_put(slot);
 		if (slot->users)
