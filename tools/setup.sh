@@ -42,7 +42,7 @@ tests_at_once() {
 	echo $((2 * $(jobs_here)))
 }
 
-# build_in FOLDER CONFIGURE-ARGUMENT...: configure, make; runs in the top folder.
+# build_in FOLDER CONFIGURE-ARGUMENT...: configure, make; runs in the top folder. $parts: what to make, if not all.
 build_in() {
 	local folder=$1
 	shift
@@ -57,7 +57,8 @@ build_in() {
 			"$OLDPWD/configure" "$@" >&2 || exit 1
 			echo "$*" >.configured-with
 		fi
-		make -s -j"$(jobs_here)" >&2
+		# shellcheck disable=SC2086 # a list of words
+		make -s -j"$(jobs_here)" ${parts:-} >&2
 	)
 }
 

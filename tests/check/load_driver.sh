@@ -6,4 +6,5 @@
 for module in $DRIVER_MODULES; do
 	set -- "$@" "$top_builddir/.libs/$module"
 done
-exec "$top_builddir/tests/check/load_driver" "$@"
+# shellcheck disable=SC2086 # a list of words
+exec $LAUNCHER "$top_builddir/tests/check/load_driver" "$@"

@@ -12,6 +12,8 @@ build=${abs_top_builddir:-$top}
 work=$build/check-kernel
 PATH=$PATH:/usr/sbin:/sbin
 export PATH
+# shellcheck source=tools/packages.sh
+. "$top/tools/packages.sh"
 
 fail()
 {
@@ -56,11 +58,9 @@ fetch_kernel()
 	[ -n "$image" ] || fail "apt knows no linux-image-amd64 (apt-get update?)"
 	release=${image#linux-image-}
 	[ -f "kernel/$release.complete" ] && return
-	rm -rf kernel ./"$image"_*.deb
 	echo "# fetching $image"
-	apt-get download -q "$image" > fetch.log 2>&1 || fail "cannot download $image: $(tail -n 1 fetch.log)"
-	dpkg-deb -x ./"$image"_*.deb kernel || fail "cannot unpack $image"
-	rm -f ./"$image"_*.deb
+	unpack_packages "$work/kernel" download "$image" ||
+		fail "cannot get $image: $(tail -n 1 "$work/kernel.log")"
 	depmod -b "$work/kernel" "$release" || fail "depmod failed"
 	touch "kernel/$release.complete"
 }

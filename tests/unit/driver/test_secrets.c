@@ -10,6 +10,7 @@
 #include "util/buf.h"
 #include "util/log.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,17 +30,31 @@ static struct {
 	size_t len;
 } said;
 
+static int digit_of(char c)
+{
+	const char *digits = "0123456789abcdef", *p = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
+
+	return p ? (int)(p - digits) : -1;
+}
+
+/* Hexadecimal bytes, apart or together, up to what is none. Called at each place of each line: sscanf() would look for
+ * the end of the line each time. */
 static size_t bytes_of(const char *hex, uint8_t *out, size_t cap)
 {
 	size_t n = 0;
-	unsigned v;
-	int used;
 
-	while (n < cap && sscanf(hex, " %2x%n", &v, &used) == 1) {
-		out[n++] = (uint8_t)v;
-		hex += used;
+	for (;;) {
+		int high, low;
+
+		while (*hex == ' ')
+			hex++;
+		high = digit_of(*hex);
+		if (n >= cap || high < 0)
+			return n;
+		low = digit_of(*++hex);
+		out[n++] = (uint8_t)(low < 0 ? high : high << 4 | low);
+		hex += low >= 0;
 	}
-	return n;
 }
 
 void __wrap_log_msg(const int priority, const char *fmt, ...)
