@@ -4,10 +4,11 @@
  * failure: each call ends with an error or without, nothing is left behind, and the same goes well afterwards.
  * Linked with --wrap for the functions that allocate. Virtual time. */
 #include "driver_actor.h"
+#include "failing_heap.h"
 
-#include "sim/fake_libusb_priv.h"
 #include "sim/fake_serial.h"
 #include "slot/config.h"
+#include "tools/parse.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -17,103 +18,8 @@
 #include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define LIVE_MAX 4096
 #define PLACES_MAX 16
 #define MOST_FAILURES 3000	/* of one kind in one scenario */
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-char *__real_strdup(const char *s);
-char *__real_strndup(const char *s, size_t n);
-void __real_free(void *p);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t n);
-char *__wrap_strdup(const char *s);
-char *__wrap_strndup(const char *s, size_t n);
-void __wrap_free(void *p);
-
-static struct {
-	bool watching;
-	unsigned fail_at;	/* 0: none */
-	bool for_ever;		/* all that follow fail as well */
-	unsigned seen;
-	void *live[LIVE_MAX];	/* what the driver has and has not freed */
-	unsigned n_live;
-} heap;
-
-/* The simulator's own allocations are made with the bus locked: they neither fail nor count. */
-static bool is_drivers(void)
-{
-	if (!heap.watching || pthread_mutex_trylock(&fake.lock) != 0)
-		return false;
-	pthread_mutex_unlock(&fake.lock);
-	return true;
-}
-
-static void *keep(void *p)
-{
-	if (!p || heap.n_live == LIVE_MAX)
-		abort();
-	heap.live[heap.n_live++] = p;
-	return p;
-}
-
-static void forget(void *p)
-{
-	for (unsigned i = heap.n_live; i-- > 0;) {
-		if (heap.live[i] == p) {
-			heap.live[i] = heap.live[--heap.n_live];
-			return;
-		}
-	}
-}
-
-static bool fails(void)
-{
-	heap.seen++;
-	return heap.fail_at && (heap.for_ever ? heap.seen >= heap.fail_at : heap.seen == heap.fail_at);
-}
-
-/* CALL is done unless this allocation is to fail. */
-#define ALLOCATE(call) (!is_drivers() ? (call) : fails() ? NULL : keep(call))
-
-void *__wrap_malloc(size_t n)
-{
-	return ALLOCATE(__real_malloc(n ? n : 1));
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return ALLOCATE(__real_calloc(n ? n : 1, size ? size : 1));
-}
-
-void *__wrap_realloc(void *p, size_t n)
-{
-	if (!is_drivers())
-		return __real_realloc(p, n);
-	if (fails())
-		return NULL;
-	forget(p);
-	return keep(__real_realloc(p, n));
-}
-
-char *__wrap_strdup(const char *s)
-{
-	return ALLOCATE(__real_strdup(s));
-}
-
-char *__wrap_strndup(const char *s, size_t n)
-{
-	return ALLOCATE(__real_strndup(s, n));
-}
-
-void __wrap_free(void *p)
-{
-	forget(p);
-	__real_free(p);
-}
 
 /* --- what is done with a reader; nr: device, or serial line --- */
 
@@ -343,6 +249,25 @@ static void plist(unsigned nr)
 	assert_true(!fine || c.driver_options == 0x45);
 }
 
+static FILE *nowhere;
+
+static void show(void *user, struct parse_reader *r)
+{
+	(void)user;
+	parse_text(nowhere, r, false);
+	parse_json(nowhere, r);
+}
+
+/* ccid-parse, which shares the driver's descriptors and strings. */
+static void parse(unsigned nr)
+{
+	const struct sim_dev *d = fake_usb_dev(nr);
+	const struct parse_wanted w = { true, sim_dev_vendor(d), sim_dev_product(d), 0, 0 };
+	struct parse_seen seen;
+
+	fine = parse_bus(&w, &seen, show, NULL) && !seen.incomplete && seen.readers > 0;
+}
+
 /* --- the scenarios --- */
 
 static const struct {
@@ -368,6 +293,7 @@ static const struct scenario {
 	{ "control", "control.sim", control },
 	{ "pin", "pin.sim", pin },
 	{ "odd", "odd.sim", odd },
+	{ "parse", "control.sim", parse },
 	{ "serial", NULL, serial },
 	{ "plist", NULL, plist },
 	/* of the readers' many the kinds that differ when they are opened */
@@ -568,13 +494,14 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int write_plist(void **state)
+static int set_up(void **state)
 {
 	char path[200];
 	FILE *f;
 
 	(void)state;
-	if (!mkdtemp(drop_dir))
+	nowhere = fopen("/dev/null", "w");
+	if (!nowhere || !mkdtemp(drop_dir))
 		return -1;
 	snprintf(path, sizeof path, "%s/" BUNDLE, drop_dir);
 	mkdir(path, 0700);
@@ -591,12 +518,13 @@ static int write_plist(void **state)
 	return fclose(f);
 }
 
-static int remove_plist(void **state)
+static int tidy_up(void **state)
 {
 	char path[200];
 
 	(void)state;
 	snprintf(path, sizeof path, "%s/" BUNDLE "/Contents/Info.plist", drop_dir);
+	fclose(nowhere);
 	unlink(path);
 	for (unsigned i = 0; i < 3; i++) {
 		*strrchr(path, '/') = '\0';
@@ -614,5 +542,5 @@ int main(void)
 		cmocka_unit_test_teardown(row_27_no_submissions, teardown),
 	};
 
-	return cmocka_run_group_tests(tests, write_plist, remove_plist);
+	return cmocka_run_group_tests(tests, set_up, tidy_up);
 }

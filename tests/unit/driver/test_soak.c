@@ -90,7 +90,7 @@ static const char *const line_faults[] = {
 static struct place {
 	unsigned device, iface, slot;	/* device: serial lines come behind the USB devices */
 	unsigned char number;		/* bInterfaceNumber */
-	bool pinpad;
+	bool pinpad, iccd;		/* a USB ICC is its own card */
 	DWORD protocol;			/* of its card, once that is known; atomic */
 	unsigned progress;
 	struct actor actor;
@@ -282,7 +282,7 @@ static void insert(const struct place *p)
 
 static void swap_card(const struct place *p)
 {
-	if (__atomic_load_n(&p->protocol, __ATOMIC_RELAXED) == 0)
+	if (__atomic_load_n(&p->protocol, __ATOMIC_RELAXED) == 0 || p->iccd)
 		return;
 	fake_usb_lock();
 	sim_dev_remove(device(p->device), p->iface, p->slot, clock_now());
@@ -351,6 +351,7 @@ static void add_places(unsigned nr, DWORD *reader)
 			p->iface = i;
 			p->slot = k;
 			p->number = (unsigned char)sim_dev_interface_number(d, i);
+			p->iccd = strcmp(sim_dev_name(d), "iccd") == 0;
 			p->pinpad = strcmp(sim_dev_name(d), "pinpad") == 0;
 			p->actor.lun = *reader << 16 | k;
 			p->actor.tag = soak.n_places << 16;

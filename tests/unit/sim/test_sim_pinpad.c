@@ -296,6 +296,25 @@ static void test_iccd_a(void **state)
 	bench_close(&b);
 }
 
+/* Between the command and its data the card is taken out. */
+static void test_iccd_a_card_gone(void **state)
+{
+	static uint8_t generate[5] = { 0x80, 0x14, 0, 0, 4 };
+	struct bench b;
+	uint8_t p[300];
+
+	(void)state;
+	bench_open(&b, "reader r\niccd = a\ncard 0 = t0basic\n");
+	control(&b, 0xA1, 0x62, 0, 0, p, 255);
+	control(&b, 0x21, 0x65, 0, 0, generate, 5);
+	assert_true(sim_dev_remove(b.d, 0, 0, b.now));
+	control(&b, 0xA1, 0xA0, 0, 0, p, 1);
+	assert_int_equal(p[0], 0x80);
+	assert_int_equal(control(&b, 0xA1, 0x6F, 0, 0, p, 4), SIM_STALL);
+	no_complaints(&b);
+	bench_close(&b);
+}
+
 static void test_iccd_b(void **state)
 {
 	static uint8_t slow[6] = { 0x80, 0x18, 0x00, 0x64, 0x01, 0x55 };
@@ -350,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_pin_wtx),
 		cmocka_unit_test(test_pin_complaints),
 		cmocka_unit_test(test_iccd_a),
+		cmocka_unit_test(test_iccd_a_card_gone),
 		cmocka_unit_test(test_iccd_b),
 	};
 
