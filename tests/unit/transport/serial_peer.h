@@ -50,6 +50,7 @@ struct peer {
 	int quit[2];
 	char path[128];
 	_Atomic bool echoes, slow_start;
+	_Atomic bool busy;	/* answers: what it notes of that is not complete */
 	_Atomic int mode, times;
 	_Atomic unsigned commands, naks, overlaps, last_slot;
 	_Atomic uint64_t pieces_end;	/* when the last piece of an answer was sent */
@@ -270,13 +271,17 @@ static void *play(void *arg)
 		if (n == 3 && p->last[1] == 0x15) {
 			p->naks++;
 			n = 0;
+			p->busy = true;
 			got_command(p);
+			p->busy = false;
 		} else if (n >= 12 && n == 13 + get_le32(p->last + 3)) {
 			p->last_len = n;
 			n = 0;
 			p->commands++;
 			p->last_slot = p->last[7];
+			p->busy = true;
 			got_command(p);
+			p->busy = false;
 			if (p->last[2] == 0x6B && p->last[13] == 0x10)
 				p->slow_start = false;
 		}
@@ -378,6 +383,13 @@ static inline void assert_echoed(const struct exchange_io *x)
 	assert_int_equal(x->answer[5], x->r.slot);
 	assert_int_equal(x->answer[6], x->r.seq);
 	assert_memory_equal(x->answer + 10, x->msg + 10, x->r.len - 10);
+}
+
+/* The driver may have an answer before the thread that sent it comes to note when. */
+static inline void wait_until_noted(struct peer *p)
+{
+	while (p->busy)
+		ms_sleep(1);
 }
 
 /* After a fault has ended the line works. */

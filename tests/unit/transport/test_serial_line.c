@@ -77,6 +77,7 @@ static void faults(void **state)
 			p->gap_ns = 0;
 			prepare(&x, 1, (uint8_t)(i + 1), 50);
 			err = go(t, &x, rows[i].mode == SILENT ? 500 : 2 * AMPLE_MS);
+			wait_until_noted(p);
 			if (p->gap_ns > BRISK_NS)
 				assert_works(p, t);
 		} while (p->gap_ns > BRISK_NS && ++round < 50);
@@ -165,6 +166,7 @@ static void late_pieces(void **state)
 		second = clock_now();
 		err = go(t, &x, AMPLE_MS);
 		ms_sleep(50);	/* the pieces end, whoever took them */
+		wait_until_noted(p);
 		brisk = p->pieces_end && p->pieces_end - start < BRISK_NS && second - start < BRISK_NS;
 		if (!brisk) {
 			t->ops->resync(t, 0);
