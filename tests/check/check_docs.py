@@ -131,6 +131,67 @@ def check_words(tap, code):
     tap.case("ccid-sim(1): every fault of readers", [f for f in faults if f".B {f}\n" not in sim] if faults else ["none is found"])
 
 
+def known_faults():
+    """Faults of readers, of cards, and of serial lines."""
+    cards, serial = read("tests/sim/card_fault.c"), read("tests/sim/sim_serial.c")
+    names = re.findall(r'^\t\{ "([a-z0-9-]+)",', read("tests/sim/sim_fault_kinds.c") + cards, re.M)
+    names += re.findall(r'^\t(?:ATR|PPS|T0|OUT|ASK)\("([a-z0-9-]+)",', cards, re.M)
+    return set(names + re.findall(r'\] = "([a-z-]+)"', serial) + re.findall(r'strcmp\(spec, "(hang-up)"\)', serial))
+
+
+def hostile_rows(security):
+    """Number, faults, tests as (file, case), and scripts of each row."""
+    table = security.partition("## Devices that break the rules")[2].partition("\n## ")[0]
+    for line in re.findall(r"^\|(.*)\|$", table, re.M)[2:]:
+        cells = [c.strip() for c in line.split("|")]
+        tests = [(part.partition(":")[0].strip(" `"), case) for part in cells[4].split("; ")
+                 for case in re.findall(r"`(\w+)`", part.partition(":")[2])]
+        yield cells[0], re.findall(r"`([\w-]+)`", cells[3]), tests, re.findall(r"`([\w.]+)`", cells[5])
+
+
+def is_case(text, case):
+    return f"static void {case}(void **state)" in text and re.search(rf"\b(?:T|TEST|cmocka_unit_test\w*)\({case}\b", text)
+
+
+def hostile_faults(rows, faults, unit, scripts):
+    """What the rows name that is not there. unit: name to text of the tests, scripts: likewise of those with pcscd."""
+    wrong, numbers = [], []
+    for number, named, tests, e2e in rows:
+        where = f"row {number or tests[0][1]}"
+        numbers += [number] if number else []
+        wrong += [f"{where}: no fault {f}" for f in named if f not in faults]
+        wrong += [f"{where}: no test {name}: {case}" for name, case in tests if not is_case(unit.get(name, ""), case)]
+        wrong += [f"{where}: no script {s}" for s in e2e if s not in scripts]
+        wrong += [] if tests else [f"{where}: no test at all"]
+        armed = "".join(unit.get(name, "") for name, _ in tests) + "".join(scripts.get(s, "") for s in e2e)
+        wrong += [f"{where}: no test of it arms {f}" for f in named if not re.search(rf'["=] ?{f}[ "\n]', armed)]
+    wrong += [] if numbers == [str(n) for n in range(1, 29)] else [f"rows are {' '.join(numbers)}"]
+    return wrong
+
+
+def check_hostile(tap, security, makefile):
+    rows = list(hostile_rows(security))
+    unit = {os.path.basename(f)[:-2]: read(os.path.relpath(f, TOP))
+            for f in glob.glob(os.path.join(TOP, "tests", "unit", "*", "test_*.c"))}
+    scripts = {}
+    for name in re.findall(r"tests/e2e/(test_\w+\.sh)", makefile):
+        stem = name[5:-3]
+        parts = ("tests/e2e/" + name, f"tests/e2e/{stem}.py", f"tests/e2e/readers/{stem}.sim")
+        scripts[name] = "".join(read(p) for p in parts if exists(p))
+    tap.case("SECURITY: faults and tests of the hostile devices are there",
+             hostile_faults(rows, known_faults(), unit, scripts))
+    listed = {test for row in rows for test in row[2]}
+    tap.case("SECURITY: no test of hostile devices is left out",
+             [f"{name}: {case}" for name, text in unit.items() if name.startswith("test_hostile")
+              for case in re.findall(r"^static void (rows?_\w+)\(void", text, re.M) if (name, case) not in listed])
+    one = {"test_a": 'static void b(void **state) { "f" } TEST(b)'}
+    for what, row in (("a fault", ("1", ["g"], [("test_a", "b")], [])), ("a test", ("1", ["f"], [("test_a", "c")], [])),
+                      ("a file", ("1", [], [("test_b", "b")], [])), ("a script", ("1", ["f"], [("test_a", "b")], ["x.sh"]))):
+        tap.case(f"rules: {what} that is not there is found", len(hostile_faults([row], {"f"}, one, {})) > 1)
+    tap.case("rules: a row that is true passes",
+             hostile_faults([(str(n), ["f"], [("test_a", "b")], []) for n in range(1, 29)], {"f"}, one, {}))
+
+
 def check_made(tap):
     def made(name):
         with open(os.path.join(BUILD, "doc", name), encoding="utf-8") as file:
@@ -176,6 +237,7 @@ def main():
     check_options(tap, readme, configure)
     check_pages(tap, makefile)
     check_words(tap, code)
+    check_hostile(tap, read("SECURITY.md"), makefile)
     if os.path.exists(os.path.join(BUILD, "doc", "quirks.md")):
         check_made(tap)
     else:

@@ -9,8 +9,9 @@ from e2e import *
 
 OK = b"\x90\x00"
 TRACE = os.path.join(os.environ["e2e_tmp"], "trace")
-FRIENDLY = {"apdu": "Aktiv Rutoken SCR 3001", "tpdu": "Gemalto PC Twin", "atr": "Avtor SC Reader 371", "char": "Winbond", "extended": "Alcor Micro AU9540",
-            "icc-a": "BIFIT iBank2Key", "icc-b": "Aktiv Co., ProgramPark Rutoken Magistra", "pinpad": "OMNIKEY"}
+FRIENDLY = {"apdu": "Aktiv Rutoken SCR 3001", "tpdu": "Gemalto PC Twin", "atr": "Avtor SC Reader 371",
+            "char": "Winbond", "extended": "Alcor Micro AU9540", "icc-a": "BIFIT iBank2Key", "icc-b": "Aktiv Co., ProgramPark Rutoken Magistra",
+            "pinpad": "OMNIKEY"}
 # what a command may come to
 GOOD, BAD, ANY = "the true answer", "an error", "an answer or an error"
 # a command of one second and its repeats; nothing here lasts longer
@@ -148,16 +149,19 @@ def rows_1_to_8(r):
     xfr = " msg=6F"
     for row, fault, want, says in (
             (1, "wrong-slot value=255", BAD, "bSlot 255"), (1, "wrong-slot value=1", BAD, "bSlot 1"),
-            (2, "wrong-seq", BAD, "nobody waits for: 44 bytes, bSlot 0"), (2, "stale value=300 count=1", GOOD, "bSeq"),
+            (2, "wrong-seq", BAD, "nobody waits for: 44 bytes, bSlot 0"),
+            (2, "stale value=300 count=1", GOOD, "bSeq"),
             (2, "duplicate", GOOD, None),
             (3, "wrong-type", BAD, "answered by bMessageType 0x8F"),
-            (4, "zero-length count=0", GOOD, None), (4, "short-answer value=1", BAD, "an answer of 1 bytes has no header"),
+            (4, "zero-length count=0", GOOD, None),
+            (4, "short-answer value=1", BAD, "an answer of 1 bytes has no header"),
             (4, "short-answer value=9", BAD, "an answer of 9 bytes has no header"),
             (5, "length-more", BAD, "dwLength is 35 but 34 bytes came"),
             (5, "length-less", BAD, "dwLength is 33 but 34 bytes came"),
             (5, "padded", BAD, "dwLength is 34 but 35 bytes came"),
             (6, "overflow", BAD, "bulk IN transfer failed (overflow)"), (6, "longer", BAD, "bytes came"),
-            (7, "silent", BAD, "ended without its answer"), (7, "late-answer ms=3500", BAD, "ended without its answer")):
+            (7, "silent", BAD, "ended without its answer"),
+            (7, "late-answer ms=3500", BAD, "ended without its answer")):
         r.case(row, fault + xfr, want, says)
     for n in (1, 2, 4):
         # of status messages: an APDU's answer would be another one
@@ -177,14 +181,16 @@ def row_9(r):
     for fault, want, says in (
             ("atr-claims", BAD, "dwLength is 33 but 2 bytes came"), ("atr-empty", BAD, "ATR of 0 bytes"),
             ("atr-cut value=40", BAD, "ATR of 1 bytes"), ("atr-long", ANY, "there is room for 33"),
-            ("atr-ts", ANY, "ATR: TS is 0x00"), ("atr-truncated", ANY, "ATR of 3 bytes: T0 0xFF announces more"),
+            ("atr-ts", ANY, "ATR: TS is 0x00"),
+            ("atr-truncated", ANY, "ATR of 3 bytes: T0 0xFF announces more"),
             ("atr-tds", ANY, "there is room for 33")):
         r.case(9, fault, want, says, r.reset)
 
 
 def row_16(r):
     for fault, says in (
-            ("t0-null", "T=0: number of NULL bytes is 5001"), ("t0-ins-ff", "T=0: procedure byte is 235 (0xEB)"),
+            ("t0-null", "T=0: number of NULL bytes is 5001"),
+            ("t0-ins-ff", "T=0: procedure byte is 235 (0xEB)"),
             ("t0-bad-procedure", "T=0: procedure byte is 5 (0x05)"),
             ("t0-more-data value=200", "T=0: procedure byte is 238 (0xEE)"), ("t0-cut", "bError 0xFE")):
         r.case(16, fault, BAD, says)
@@ -192,12 +198,15 @@ def row_16(r):
 
 def row_17(r):
     for fault, want, says in (
-            ("t1-bad-nad", GOOD, "T=1: NAD is 33 (0x21), repaired"), ("t1-len-255", GOOD, "T=1: LEN is 255 (0xFF), repaired"),
+            ("t1-bad-nad", GOOD, "T=1: NAD is 33 (0x21), repaired"),
+            ("t1-len-255", GOOD, "T=1: LEN is 255 (0xFF), repaired"),
             ("t1-len-beyond", GOOD, "T=1: LEN is 44"), ("t1-bad-edc", GOOD, "T=1: EDC is"),
             ("t1-bad-edc count=4", GOOD, "T=1: EDC is"), ("t1-bad-edc count=0", BAD, "T=1: EDC is"),
             ("t1-bad-ns", GOOD, "T=1: PCB is"), ("t1-r-block count=0", BAD, "T=1: PCB is 1"),
-            ("t1-ifs-0", GOOD, "T=1: IFS is 0"), ("t1-ifs-255", GOOD, "T=1: IFS is 255"), ("t1-wtx-0", GOOD, None),
-            ("t1-wtx-255", GOOD, None), ("t1-resynch", GOOD, "PCB is 192 (0xC0)"), ("t1-abort", BAD, "PCB is 194 (0xC2)"),
+            ("t1-ifs-0", GOOD, "T=1: IFS is 0"), ("t1-ifs-255", GOOD, "T=1: IFS is 255"),
+            ("t1-wtx-0", GOOD, None),
+            ("t1-wtx-255", GOOD, None), ("t1-resynch", GOOD, "PCB is 192 (0xC0)"),
+            ("t1-abort", BAD, "PCB is 194 (0xC2)"),
             ("t1-unknown-s", GOOD, "PCB is 223 (0xDF)"), ("t1-unknown-s count=0", BAD, "PCB is 223 (0xDF)")):
         r.case(17, fault, want, says)
 
@@ -210,22 +219,26 @@ def row_18(r):
 
 def row_19(r):
     for fault, want, says in (
-            ("chain-begins count=0", BAD, "bChainParameter is 1 (0x01)"), ("chain-middle", BAD, "bChainParameter is 3 (0x03)"),
+            ("chain-begins count=0", BAD, "bChainParameter is 1 (0x01)"),
+            ("chain-middle", BAD, "bChainParameter is 3 (0x03)"),
             ("chain-tiny count=0", GOOD, None), ("chain-endless", BAD, "length of the answer is 65")):
         r.case(19, fault, want, says)
 
 
 def row_20_a(r):
     for fault, want, says in (
-            ("iccd-empty", BAD, "length of DataBlock is 0"), ("iccd-short nth=2", BAD, "length of SW1 SW2 is 1"),
+            ("iccd-empty", BAD, "length of DataBlock is 0"),
+            ("iccd-short nth=2", BAD, "length of SW1 SW2 is 1"),
             ("iccd-status value=0x40 count=20", GOOD, None), ("iccd-status value=0x80", BAD, "bError 0xFE"),
-            ("iccd-status value=0x30", BAD, "GetIccStatus is 48 (0x30)"), ("control-stall", BAD, "XfrBlock: communication error")):
+            ("iccd-status value=0x30", BAD, "GetIccStatus is 48 (0x30)"),
+            ("control-stall", BAD, "XfrBlock: communication error")):
         r.case(20, fault, want, says)
 
 
 def row_20_b(r):
     for fault, want, says in (
-            ("iccd-empty", BAD, "length of DataBlock is 0"), ("iccd-short value=1", BAD, "length of DataBlock is 1"),
+            ("iccd-empty", BAD, "length of DataBlock is 0"),
+            ("iccd-short value=1", BAD, "length of DataBlock is 1"),
             ("iccd-type", BAD, "bResponseType is 85 (0x55)"), ("iccd-poll count=20", GOOD, None),
             ("control-stall", BAD, "XfrBlock: communication error")):
         r.case(20, fault, want, says)
@@ -256,8 +269,10 @@ def row_21(r):
             ("pin-short value=0", r"1234\n", BAD, "PIN entry: no answer block, length 0"),
             ("pin-short value=1", r"1234\n", BAD, "PIN entry: no answer block, length 1"),
             ("pin-short value=3", r"1234\n", BAD, "PIN entry: no answer block, length 3"),
-            ("pin-cancelled", r"1234\n", "6401", "bError 0xEF"), ("pin-timeout", r"1234\n", "6400", "bError 0xF0"),
-            ("pin-wtx value=3", r"1234\n", "9000", None), ("t1-bad-edc", r"1234\n", BAD, "no answer block, length 6")):
+            ("pin-cancelled", r"1234\n", "6401", "bError 0xEF"),
+            ("pin-timeout", r"1234\n", "6400", "bError 0xF0"),
+            ("pin-wtx value=3", r"1234\n", "9000", None),
+            ("t1-bad-edc", r"1234\n", BAD, "no answer block, length 6")):
         r.case(21, fault, want, says, lambda: pin_entry(r, keys))
     same(pin_entry(r, r"12\033"), "6401", "row 21: given up")
     ok(r.works(), "row 21: the very next command goes through")
@@ -278,7 +293,8 @@ def unplugged(r, step, fault, act):
     context.wait_card(name)
     r.card = None
     ok(wait_for(r.works_again), "row 22: it works")
-    ok(wait_for(lambda: r.beside.count > before + 1) and not r.beside.wrong, "row 22: nobody else noticed", r.beside.wrong)
+    ok(wait_for(lambda: r.beside.count > before + 1) and not r.beside.wrong, "row 22: nobody else noticed",
+       r.beside.wrong)
     ok(pcscd_alive(), "row 22: pcscd lives")
 
 

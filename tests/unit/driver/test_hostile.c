@@ -360,9 +360,11 @@ static void row_12_message_lengths(void **state)
 		char text[200];
 		bool extended = rows[i].level[0] == 'e';
 
-		snprintf(text, sizeof text, "reader r\nlevel = %s\nfeatures = %s\nmaxlen = %u\ncard 0 = t1\n",
-			 rows[i].level, extended ? "0x000404FA" : "0x00010030", rows[i].max);
+		snprintf(text, sizeof text, "reader r\nlevel = %s\nfeatures = %s\ncard 0 = t1\nunplugged\n",
+			 rows[i].level, extended ? "0x000404FA" : "0x00010030");
 		rig_start(FAKE_VIRTUAL, text);
+		rig_fault(0, "max-message value=%u", rows[i].max);
+		fake_usb_plug(0);
 		if (!rows[i].opens) {
 			assert_int_equal(rig_open(0, 0, 0), IFD_NO_SUCH_DEVICE);
 			assert_int_equal(rig_log_count("dwMaxCCIDMessageLength"), 1);
