@@ -22,10 +22,8 @@ root=$work/root
 drop=/usr/lib/pcsc/drivers
 
 build() {
-	cp "$work/$package.tar.xz" "$work/ifd-ccid_$(version).orig.tar.xz" &&
-		unpack "$work" && cd "$work/$package" && cp -r contrib/debian debian &&
-		DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS:-nocheck} parallel=$(jobs_here)" \
-			dpkg-buildpackage -us -uc
+	DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS:-nocheck} parallel=$(jobs_here)" \
+		"$top/contrib/debian/build-packages" "$work/$package.tar.xz" "$work"
 }
 
 look() {
