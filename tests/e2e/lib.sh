@@ -161,10 +161,11 @@ e2e_stage()
 	e2e_library=$e2e_tmp/drop/ifd-ccid.bundle/Contents/Linux/libccid.so
 }
 
-# Waits until a command succeeds; fails after 10 s. There are no sleeps of a length somebody guessed.
+# Waits until a command succeeds; fails after 10 s (a minute under a checker). There are no sleeps of a length somebody guessed.
 wait_until()
 {
-	e2e_tries=0
+	e2e_tries=${E2E_LAUNCHER:+-2500}
+	e2e_tries=${e2e_tries:-0}
 	until "$@" 2> /dev/null; do
 		e2e_tries=$((e2e_tries + 1))
 		[ $e2e_tries -gt 500 ] && return 1
