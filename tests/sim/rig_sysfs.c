@@ -43,7 +43,7 @@ static int make_dirs(const char *path)
 
 static int put(const char *dir, const char *name, const void *data, size_t len)
 {
-	char path[SYSFS_PATH];
+	char path[2 * SYSFS_PATH];
 	ssize_t r;
 	int fd;
 
@@ -166,7 +166,7 @@ static int put_device(const char *dir, const uint8_t *d, size_t len, unsigned de
 
 static int put_power(const char *dir)
 {
-	char sub[SYSFS_PATH];
+	char sub[SYSFS_PATH + sizeof("/power")];
 
 	snprintf(sub, sizeof(sub), "%s/power", dir);
 	return make_dirs(sub) | putf(sub, "control", "auto\n") | putf(sub, "persist", "1\n");
