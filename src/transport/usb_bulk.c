@@ -77,11 +77,54 @@ static bool is_answer_to(const struct request *r, uint8_t bSeq)
 	return (uint8_t)(bSeq - r->seq + r->seq_slack) <= 2 * r->seq_slack;
 }
 
+/* The answer's buffer is ours. */
+static void hand_over(struct usb_transport *u, struct usb_slot *s, const uint8_t *frame, size_t len)
+{
+	struct request *r = s->req;
+
+	if (len < CCID_HEADER_LENGTH)
+		LOG(LOG_INFO, &u->t.log, "an answer of %zu bytes has no header", len);
+	r->answer_len = len < r->answer_cap ? len : r->answer_cap;
+	memcpy(r->answer, frame, r->answer_len);
+	usb_publish(u, (unsigned)(s - u->slots),
+		    len < CCID_HEADER_LENGTH ? CCID_ERR_COMM : CCID_OK);
+}
+
+/* Its owner is still looking at the answer before: a time extension, if the reader is honest, and
+ * then this one is the true answer. More than one at a time cannot be meant for anybody. */
+static void park(struct usb_slot *s, const uint8_t *frame, size_t len)
+{
+	if (s->parked)
+		return;
+	s->parked = malloc(len);
+	if (!s->parked)
+		return;
+	memcpy(s->parked, frame, len);
+	s->parked_len = len;
+}
+
+void usb_bulk_drop_parked(struct usb_slot *s)
+{
+	if (s->parked)
+		wipe(s->parked, s->parked_len);
+	free(s->parked);
+	s->parked = NULL;
+	s->taken = false;
+}
+
+void usb_bulk_unpark(struct usb_transport *u, unsigned slot)
+{
+	struct usb_slot *s = &u->slots[slot];
+
+	if (s->parked && !s->answered)
+		hand_over(u, s, s->parked, s->parked_len);
+	usb_bulk_drop_parked(s);
+}
+
 /* Gives a frame to the request that it answers; drops what nobody waits for. */
 static void deliver(struct usb_transport *u, size_t len)
 {
 	struct usb_slot *s = NULL;
-	struct request *r;
 
 	if (len >= OWNER_KNOWN && u->in_buf[5] < u->n_slots) {
 		s = &u->slots[u->in_buf[5]];
@@ -96,13 +139,10 @@ static void deliver(struct usb_transport *u, size_t len)
 		    len >= OWNER_KNOWN ? u->in_buf[5] : -1, len >= OWNER_KNOWN ? u->in_buf[6] : -1);
 		return;
 	}
-	if (len < CCID_HEADER_LENGTH)
-		LOG(LOG_INFO, &u->t.log, "an answer of %zu bytes has no header", len);
-	r = s->req;
-	r->answer_len = len < r->answer_cap ? len : r->answer_cap;
-	memcpy(r->answer, u->in_buf, r->answer_len);
-	usb_publish(u, (unsigned)(s - u->slots),
-		    len < CCID_HEADER_LENGTH ? CCID_ERR_COMM : CCID_OK);
+	if (s->taken)
+		park(s, u->in_buf, len);
+	else
+		hand_over(u, s, u->in_buf, len);
 }
 
 /* A frame of exactly n packets without a closing zero-length packet is whole when its

@@ -212,16 +212,24 @@ static enum ccid_err bulk_wait(struct transport *t, struct request *r, const str
 {
 	struct usb_transport *u = usb_of(t);
 	struct usb_slot *s = &u->slots[r->slot];
-	enum ccid_err err = pump_wait(u->pump, &s->command, d);
+	enum ccid_err err;
 
+	/* The caller is done with the answer before, which was a time extension. */
+	if (s->taken) {
+		pthread_mutex_lock(&u->lock);
+		usb_bulk_unpark(u, r->slot);
+		pthread_mutex_unlock(&u->lock);
+	}
+	err = pump_wait(u->pump, &s->command, d);
 	if (err == CCID_ERR_TIMEOUT)
 		peek(u, s);
 	pthread_mutex_lock(&u->lock);
 	if (s->answered) {
 		err = s->result;
-		/* Ready for the answer after a time extension. */
+		/* Ready for the answer after a time extension, but not for it in the same buffer. */
 		if (err == CCID_OK) {
 			s->answered = false;
+			s->taken = true;
 			__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
 		}
 	} else {
@@ -258,6 +266,7 @@ static void bulk_finish(struct transport *t, struct request *r)
 	if (s->out_pending)
 		settle_out(u, s);
 	held = s->holds_place;
+	usb_bulk_drop_parked(s);
 	s->req = NULL;
 	s->holds_place = false;
 	u->in_flight--;

@@ -342,8 +342,11 @@ static unsigned start_readers(const struct scenario *s)
 		}
 		return n;
 	}
-	for (; n < fake.n_devs; n++)
+	/* one is plugged in at a time: by run() */
+	for (; n < fake.n_devs; n++) {
 		actor_person(fake.sim[n]);
+		fake_usb_unplug(n);
+	}
 	return n > 0 ? n : 1;
 }
 
@@ -364,14 +367,14 @@ static bool run(const struct scenario *s, unsigned nr, unsigned fds)
 {
 	struct fake_counts c;
 
-	if (s->readers) {
-		fake_usb_unplug(nr);
+	if (s->readers)
 		fake_usb_plug(nr);
-	}
 	fine = true;
 	heap.watching = true;
 	s->run(nr);
 	heap.watching = false;
+	if (s->readers)
+		fake_usb_unplug(nr);
 	c = fake_usb_counts();
 	assert_int_equal(c.contexts + c.handles + c.transfers + c.submitted + c.nodes + c.device_refs + c.claims, 0);
 	assert_int_equal(heap.n_live, 0);

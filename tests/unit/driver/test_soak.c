@@ -70,14 +70,14 @@ static const struct soak_rack kinds_24 = {
  * reader has not are refused by the simulator. */
 static const char *const message_faults[] = {
 	"wrong-slot value=255", "wrong-seq", "stale value=3", "duplicate", "wrong-type", "length-more",
-	"padded", "silent", "silent msg=62", "late-answer ms=600", "slow-answer ms=300", "time-extension",
+	"padded", "late-answer ms=600", "slow-answer ms=300", "time-extension",
 	"error", "error value=0xFD", "error-status", "status-byte", "atr-empty", "atr-truncated", "atr-tds",
 	"pin-short", "pin-cancelled", "pin-timeout", "pin-wtx value=3", "t1-bad-edc", "t1-bad-ns", "t1-cut",
 	"t1-empty", "t1-mute", "t1-resynch", "t1-abort", "t1-r-block", "t0-null", "t0-mute",
 };
 static const char *const usb_faults[] = {
-	"zero-length", "short-answer", "overflow", "in-stall", "in-error", "no-zlp", "out-stall",
-	"out-error", "out-nak", "unplug", "unplug-control", "control-stall", "rates-stall",
+	"silent", "silent msg=62", "zero-length", "short-answer", "overflow", "in-stall", "in-error", "no-zlp",
+	"out-stall", "out-error", "out-nak", "unplug", "unplug-control", "control-stall", "rates-stall",
 	"chain-tiny count=20", "iccd-empty", "iccd-poll", "iccd-type", "intr-short", "intr-long",
 	"intr-unknown", "intr-overflow", "intr-stall", "intr-flood value=1000", "hardware-error",
 };
@@ -469,11 +469,12 @@ static size_t heap_in_use(void)
 {
 	if (__sanitizer_get_current_allocated_bytes)
 		return __sanitizer_get_current_allocated_bytes();
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+#ifdef __GLIBC_PREREQ
+#if __GLIBC_PREREQ(2, 33)
 	return mallinfo2().uordblks + mallinfo2().hblkhd;
-#else
-	return 0;
 #endif
+#endif
+	return 0;
 }
 
 static unsigned entries(const char *path)

@@ -105,6 +105,32 @@ static void any_number_of_stale_answers(void **state)
 		assert_int_equal(status_of(bench.t, 0, i), CCID_OK);
 }
 
+/* The answer that follows a time extension (or is there twice) waits while the owner looks at the one before:
+ * another slot's thread may run the completions then. */
+static void next_answer_waits_for_its_owner(void **state)
+{
+	struct deadline d;
+
+	(void)state;
+	rig_fault(0, "duplicate slot=0");
+	command_make(&c, PC_TO_RDR_GET_SLOT_STATUS, 0, 5, NULL, 0);
+	d = deadline_in_ms(1000);
+	assert_int_equal(bench.t->ops->start(bench.t, &c.r, &d), CCID_OK);
+	assert_int_equal(bench.t->ops->wait(bench.t, &c.r, &d), CCID_OK);
+	memset(c.answer, 0xEE, CCID_HEADER_LENGTH);
+	c.r.answer_len = 99;
+	assert_int_equal(status_of(bench.t, 1, 9), CCID_OK);
+	assert_int_equal(c.r.answer_len, 99);
+	assert_int_equal(c.answer[0], 0xEE);
+	assert_int_equal(bench.t->ops->wait(bench.t, &c.r, &d), CCID_OK);
+	assert_int_equal(c.r.answer_len, CCID_HEADER_LENGTH);
+	assert_int_equal(c.answer[6], 5);
+	d = deadline_in_ms(100);
+	assert_int_equal(bench.t->ops->wait(bench.t, &c.r, &d), CCID_ERR_TIMEOUT);
+	bench.t->ops->finish(bench.t, &c.r);
+	assert_int_equal(status_of(bench.t, 0, 6), CCID_OK);
+}
+
 static void slack_of_the_sequence_number(void **state)
 {
 	static const struct {
@@ -299,6 +325,7 @@ int main(void)
 		TEST(a_torn_frame_among_two_commands),
 		TEST(answers_of_others_are_dropped),
 		TEST(any_number_of_stale_answers),
+		TEST(next_answer_waits_for_its_owner),
 		TEST(slack_of_the_sequence_number),
 		TEST(frames_of_full_packets),
 		TEST(frames_of_full_packets_without_an_end),
