@@ -226,7 +226,7 @@ static enum ccid_err bulk_wait(struct transport *t, struct request *r, const str
 	pthread_mutex_lock(&u->lock);
 	if (s->answered) {
 		err = s->result;
-		/* Ready for the answer after a time extension, but not for it in the same buffer. */
+		/* Ready for the answer after a time extension, not for it in the same buffer. */
 		if (err == CCID_OK) {
 			s->answered = false;
 			s->taken = true;

@@ -15,7 +15,7 @@ struct usb_slot {
 	struct request *req;		/* in flight; its owner keeps it until finish() */
 	bool answered;			/* req has its answer or result */
 	enum ccid_err result;
-	bool taken;			/* its owner looks at an answer of req: the next one is parked */
+	bool taken;			/* the owner looks at an answer: the next is parked */
 	uint8_t *parked;		/* that next one, until the owner waits again; owned */
 	size_t parked_len;
 	bool holds_place;		/* of the gate */
@@ -113,8 +113,8 @@ enum ccid_err usb_error(int libusb_code);
 /* usb_bulk.c; under lock unless said otherwise */
 enum ccid_err usb_bulk_init(struct usb_transport *u);
 enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r);
-/* The answer that came while the owner of a slot's request looked at the one before is handed to it, or
- * forgotten. */
+/* The answer that came while the owner of a slot's request looked at the one before is handed
+ * to it, or forgotten. */
 void usb_bulk_unpark(struct usb_transport *u, unsigned slot);
 void usb_bulk_drop_parked(struct usb_slot *s);
 void usb_bulk_cancel(struct usb_transport *u);
