@@ -106,6 +106,7 @@ def removals():
     ok(time.monotonic() - before < 8, "and at once, not after the waiting time")
     timer.join()
     card.disconnect()
+    context.wait_card(reader, False)    # else the old card may be taken for the new one
     sim("insert", 0, 0, "t0t1")
     context.wait_card(reader)
     rv, card = context.connect(reader)
