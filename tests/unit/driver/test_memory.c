@@ -19,6 +19,12 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PLACES_MAX 16
+/* There is one thread: its sanitizer, which makes this slow, is shown some of the failures. */
+#ifdef __SANITIZE_THREAD__
+#define STEP 10u
+#else
+#define STEP 1u
+#endif
 #define MOST_FAILURES 3000	/* of one kind in one scenario */
 
 /* --- what is done with a reader; nr: device, or serial line --- */
@@ -398,7 +404,7 @@ static void fail_each(const struct way *w, const struct scenario *s, unsigned nr
 
 	if (!run(s, nr, fds))
 		fail_msg("%s: device %u does not work at all", s->name, nr);
-	for (unsigned nth = 1;; nth++) {
+	for (unsigned nth = 1;; nth += STEP) {
 		unsigned before = w->count();
 		bool struck;
 
@@ -429,7 +435,7 @@ static void every_scenario(const struct way *w, unsigned at_least)
 		print_message("%s: %u failures\n", scenarios[i].name, total - before);
 	}
 	/* it did strike, and often */
-	assert_true(total >= at_least);
+	assert_true(total >= at_least / STEP);
 }
 
 static void arm_malloc(unsigned nth)
