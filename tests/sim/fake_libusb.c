@@ -447,6 +447,10 @@ int LIBUSB_CALL libusb_set_option(libusb_context *ctx, enum libusb_option option
 
 /* --- devices --- */
 
+/* libusb has devices of its own for each context; here all share them. Who opens one has listed it just before, in the
+ * same thread; another thread may list them for another context meanwhile. */
+static __thread struct libusb_context *listed_by;
+
 ssize_t LIBUSB_CALL libusb_get_device_list(libusb_context *ctx, libusb_device ***list)
 {
 	struct libusb_device **l = calloc(FAKE_MAX_DEVS + 1, sizeof(*l));
@@ -459,10 +463,9 @@ ssize_t LIBUSB_CALL libusb_get_device_list(libusb_context *ctx, libusb_device **
 	for (i = 0; i < fake.n_devs; i++) {
 		if (!fake.dev[i])
 			continue;
-		/* all contexts share a device here; the last one that listed it will open it */
-		fake.dev[i]->ctx = fake_context(ctx);
 		l[n++] = libusb_ref_device(fake.dev[i]);
 	}
+	listed_by = fake_context(ctx);
 	fake_usb_unlock();
 	*list = l;
 	return n;
@@ -561,7 +564,7 @@ int LIBUSB_CALL libusb_open(libusb_device *dev, libusb_device_handle **out)
 	int rc;
 
 	fake_usb_lock();
-	rc = make_handle(dev->ctx, dev, out);
+	rc = make_handle(listed_by, dev, out);
 	fake_usb_unlock();
 	return rc;
 }

@@ -21,7 +21,6 @@ struct libusb_context {
 struct libusb_device {
 	unsigned refs;
 	unsigned nr;
-	struct libusb_context *ctx;	/* that listed it */
 	uint8_t bus, address, port;
 	bool attached;
 	unsigned resets;
