@@ -267,11 +267,10 @@ static enum ccid_err exchange_secure(struct slot *s, struct pin_request *r, uint
 	if (not_sent)
 		t1_secure_unsent(&s->t1);
 	/* The reader refused the command, or nobody knows how far the block came. What says
-	 * "cancelled" when the card has it all the same must not make its answer that of the next
-	 * command. */
-	s->t1.doubtful = not_sent && !err;
-	s->t1.unsettled = s->t1.unsettled || s->t1.doubtful ||
-			  (err && err != CCID_ERR_NOT_SUPPORTED);
+	 * "cancelled" or "not supported" when the card has it all the same must not make its answer
+	 * that of the next command. */
+	s->t1.doubtful = not_sent && (!err || err == CCID_ERR_NOT_SUPPORTED);
+	s->t1.unsettled = s->t1.unsettled || not_sent || err;
 	if (err || not_sent)
 		return err;
 	return unwrap(s, out, cap, out_len, &d);

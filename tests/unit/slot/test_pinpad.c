@@ -409,7 +409,10 @@ static void t1_refused_or_lost(void **state)
 	answers.secure_err = CCID_ERR_NOT_SUPPORTED;
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_NOT_SUPPORTED);
 	assert_int_equal(g.slot.t1.ns, 0);
-	assert_false(g.slot.t1.unsettled);
+	/* a reader that says so may have sent the block all the same */
+	assert_true(g.slot.t1.unsettled && g.slot.t1.doubtful);
+	use_t1();
+	answers.secure_not_sent = true;
 	answers.secure_err = CCID_ERR_TIMEOUT;
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_TIMEOUT);
 	assert_int_equal(g.slot.t1.ns, 0);
