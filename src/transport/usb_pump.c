@@ -49,8 +49,9 @@ void waiter_destroy(struct pump *p, struct waiter *w)
 	pthread_mutex_lock(&p->lock);
 	for (i = &p->to_wake; *i && *i != w; i = &(*i)->wake_next)
 		;
+	/* A leader looks at the head without the lock. */
 	if (*i)
-		*i = w->wake_next;
+		__atomic_store_n(i, w->wake_next, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&p->lock);
 	pthread_cond_destroy(&w->cond);
 	pthread_mutex_destroy(&w->lock);
@@ -169,7 +170,7 @@ static void wake_all(struct pump *p)
 	while (p->to_wake) {
 		struct waiter *w = p->to_wake;
 
-		p->to_wake = w->wake_next;
+		__atomic_store_n(&p->to_wake, w->wake_next, __ATOMIC_RELAXED);
 		w->to_wake = false;
 		unpark(w);
 	}
@@ -230,7 +231,7 @@ static void lead(struct pump *p, struct waiter *w, const struct deadline *d)
 			return;
 		libusb_handle_events_timeout_completed(p->ctx, &tv, &w->done);
 		/* Only our own callbacks put somebody there. */
-		if (p->to_wake && !is_done(w)) {
+		if (__atomic_load_n(&p->to_wake, __ATOMIC_RELAXED) && !is_done(w)) {
 			pthread_mutex_lock(&p->lock);
 			wake_all(p);
 			pthread_mutex_unlock(&p->lock);
@@ -290,7 +291,7 @@ void pump_wake(struct pump *p, struct waiter *w)
 		list_remove(p, w);
 		w->to_wake = true;
 		w->wake_next = p->to_wake;
-		p->to_wake = w;
+		__atomic_store_n(&p->to_wake, w, __ATOMIC_RELAXED);
 	}
 	pthread_mutex_unlock(&p->lock);
 }
