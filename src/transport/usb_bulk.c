@@ -94,14 +94,12 @@ static void hand_over(struct usb_transport *u, struct usb_slot *s, const uint8_t
  * then this one is the true answer. More than one at a time cannot be meant for anybody. */
 static void park(struct usb_slot *s, const uint8_t *frame, size_t len)
 {
-	uint8_t *copy = s->parked ? NULL : malloc(len);
-
-	if (!copy)
+	if (s->parked)
 		return;
-	memcpy(copy, frame, len);
 	s->parked_len = len;
-	/* gcc's analyser loses sight of it after a plain assignment */
-	__atomic_store_n(&s->parked, copy, __ATOMIC_RELAXED);
+	s->parked = malloc(len);
+	if (s->parked)
+		memcpy(s->parked, frame, len);
 }
 
 void usb_bulk_drop_parked(struct usb_slot *s)

@@ -8,18 +8,22 @@ read -ra flags <<<"$CHECK_CPPFLAGS"
 flags+=('-DPCSCLITE_HP_DROPDIR="/"')
 here=$(dirname "$0")
 
-# tidy_checks FOLDER
+# off FOLDER: what is off there, a line each; with a leading "-" it is one of gcc's.
+off() {
+	awk -v folder="$1" '/^[^#]/ && ($2 == "*" || $2 == folder) { print $1 }' "$here/analyse.exceptions"
+}
+
 tidy_checks() {
 	printf '%s' '-*,bugprone-*,cert-*,clang-analyzer-*,concurrency-*,performance-*,portability-*'
-	awk -v folder="$1" '/^[^#]/ && ($2 == "*" || $2 == folder) { printf ",-%s", $1 }' \
-		"$here/analyse.exceptions"
+	off "$1" | sed -n '/^[^-]/s/^/,-/p' | tr -d '\n'
 }
 
 # TOOL_says FOLDER FILE: prints what the tool finds, and nothing else; FILE is for what it says besides.
 gcc_says() {
-	local file
+	local file less
+	mapfile -t less < <(off "${1##*/}" | sed -n 's/^-W/-Wno-/p')
 	for file in "$1"/*.c; do
-		gcc "${flags[@]}" -Wall -Wextra -fanalyzer -c -o /dev/null "$file" 2>&1
+		gcc "${flags[@]}" -Wall -Wextra -fanalyzer "${less[@]}" -c -o /dev/null "$file" 2>&1
 	done
 }
 
