@@ -139,7 +139,8 @@ static void send_struck(struct sim_iface *f, const struct sim_cmd *c, struct sim
 		m->status = k.status;
 	if (k.no_zlp)
 		m->zlp = false;
-	for (i = 0; i < k.stale_before; i++) {
+	/* What was cut short before its bSeq cannot be repeated under another. */
+	for (i = 0; m->len > 6 && i < k.stale_before; i++) {
 		struct sim_msg *old = copy_msg(m);
 
 		old->data[6] = (uint8_t)(m->data[6] - 1 - i);
