@@ -141,8 +141,16 @@ static struct exchange_step t1_restart(struct exchange *x)
 	return x->apdu_len > 0 ? t1_send_i(x) : t1_bare_end(x);
 }
 
-/* The card knows no S(RESYNCH), and the reader says that it has not seen the block: believed. */
-static struct exchange_step t1_believe(struct exchange *x)
+/* The card knows no S(RESYNCH), and asks for the very block that it has not seen, as the reader said. */
+static bool t1_not_seen(const struct exchange *x)
+{
+	const struct t1_state *m = &x->m.t1;
+
+	return x->t1->doubtful && m->got && (m->pcb & 0xC0) == T1_PCB_R &&
+	       ((m->pcb & T1_PCB_R_NR) != 0) == (x->t1->ns != 0);
+}
+
+static struct exchange_step t1_go_on(struct exchange *x)
 {
 	x->t1->doubtful = false;
 	x->m.t1.errors = 0;
@@ -154,8 +162,8 @@ static struct exchange_step t1_escalate(struct exchange *x)
 {
 	struct t1_state *m = &x->m.t1;
 
-	if (m->phase == T1_RESYNCHING && x->t1->doubtful)
-		return t1_believe(x);
+	if (m->phase == T1_RESYNCHING && t1_not_seen(x))
+		return t1_go_on(x);
 	if (m->phase == T1_RESYNCHING)
 		x->t1->dead = true;
 	if (m->phase == T1_RESYNCHING || m->phase == T1_IFS_ASKED || m->restarts >= T1_RESTARTS)

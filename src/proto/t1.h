@@ -26,7 +26,8 @@ struct t1 {
 	bool unsettled;		/* an exchange was left half way: the next one begins with
 				   S(RESYNCH), so that no late block can answer it */
 	bool doubtful;		/* and unsettled only if the reader lied, which says that the block
-				   was not sent: no card without S(RESYNCH) is given up for that */
+				   was not sent: a card without S(RESYNCH) that asks for it is
+				   believed, too */
 };
 
 /* The state after a reset of the card: N(S) 0 both ways, NAD 0, IFSD 32. crc and ifsc are

@@ -220,6 +220,30 @@ static void row_21_given_up_without_resynch(void **state)
 	}
 }
 
+/* The reader says "cancelled", the card has had the block, and no S(RESYNCH) gets through: what the card says to the
+ * PIN must not become the next command's answer. A reset of the card mends it. */
+static void row_21_given_up_in_vain(void **state)
+{
+	static const char *const faults[] = { "t1-no-resynch slot=0 count=0", "t1-mute slot=0 count=9",
+					      "t1-bad-edc slot=0 count=9" };
+	DWORD n;
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(faults); i++) {
+		rig_start(FAKE_VIRTUAL, PINPAD PIN_CARDS("t1"));
+		rig_ready(0, 0, 1);
+		rig_ready(1, 0, 1);
+		rig_fault(0, "pin-cancelled");
+		press("1234\n");
+		RIG_IS_FINE(verify(out, 10, &n));
+		rig_fault(0, faults[i]);
+		if (rig_apdu(0, (const uint8_t *)"\x80\x10\x00\x00", 4, out, sizeof out, &len) == IFD_SUCCESS)
+			fail_msg("%s: the answer to the PIN is the next command's", faults[i]);
+		recovers(faults[i], 1);
+		close_both();
+	}
+}
+
 /* Where the reader makes the blocks, or none are made. */
 static void row_21_pin_entry_at_other_levels(void **state)
 {
@@ -295,6 +319,7 @@ int main(void)
 		TEST(row_28_unusable_plists),
 		TEST(row_21_pin_entry_at_t1),
 		TEST(row_21_given_up_without_resynch),
+		TEST(row_21_given_up_in_vain),
 		TEST(row_21_pin_entry_at_other_levels),
 		TEST(row_22_unplugged_in_a_pin_entry),
 		TEST(row_23_reset_by_the_host),
