@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fuzz/fuzz_rig.h"
 
+#include "quirks/quirks.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,8 @@ static const char *const folders[] = { "", ("/" BUNDLE), "/Contents" };
 
 #define N_FOLDERS (sizeof folders / sizeof folders[0])
 
+static const char overrides[] = "f1f1:0e5c:escape-always;f1f1:0fad:padded-answers;f1f1:05e9:seq-off-by-one";
+
 /* The driver reads its configuration once, when the first reader is opened. */
 static void configure(void)
 {
@@ -27,7 +31,7 @@ static void configure(void)
 	if (!mkdtemp(path))
 		abort();
 	setenv("PCSCLITE_HP_DROPDIR", path, 1);
-	setenv("IFDCCID_QUIRKS", "f1f1:0e5c:escape-always;f1f1:0fad:padded-answers;f1f1:05e9:seq-off-by-one", 1);
+	setenv("IFDCCID_QUIRKS", overrides, 1);
 	for (size_t i = 1; i < N_FOLDERS; i++)
 		mkdir(strcat(path, folders[i]), 0700);
 	f = fopen(strcat(path, "/Info.plist"), "w");
@@ -50,6 +54,14 @@ void fuzz_rig_begin(void)
 		configure();
 	configured = true;
 	fuzz_rig_witness(NULL);
+}
+
+bool fuzz_rig_numbers_count(const struct sim_dev *d)
+{
+	struct quirk_set q;
+
+	quirks_match(&q, sim_dev_vendor(d), sim_dev_product(d), 0x0100, overrides);
+	return !quirk_has(&q, QUIRK_SEQ_OFF_BY_ONE);
 }
 
 /* Lun 00rr00ss: reader and slot. */

@@ -31,6 +31,8 @@ struct fuzz_witness {
 	void (*unsaid)(void);
 };
 void fuzz_rig_witness(const struct fuzz_witness *w);
+/* Does bSeq tell the reader's answers apart? Not where a quirk takes the number before and after, too. */
+bool fuzz_rig_numbers_count(const struct sim_dev *d);
 
 /* Power on; the ATR is not longer than it may be. */
 RESPONSECODE fuzz_power(unsigned k, DWORD action, uint8_t *atr, DWORD *len);

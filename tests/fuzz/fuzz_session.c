@@ -209,6 +209,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	uint8_t first = fuzz_u8(&in);
 	bool fit;
 
+	s.relabelled = !fuzz_rig_numbers_count(d);
 	fuzz_rig_begin();
 	fake_usb_add(d);
 	/* A reader that does not work without faults has nothing to be tested here. */

@@ -109,8 +109,9 @@ static struct fuzz_answer answer(struct fuzz_card *c, const struct exchange_step
 			a.len = s->wLevelParameter;
 	}
 	t->off += a.len;
-	if (t->off == t->len && a.len > 0)
-		remember(t, t->block, t->len);
+	/* at character level nobody asks for what is behind a block */
+	if (a.len > 0 && (t->character || t->off == t->len))
+		remember(t, t->block, t->off);
 	return a;
 }
 
