@@ -420,7 +420,7 @@ static int submit(struct rig_usbfs *u, struct handle *h, const struct wire_msg *
 	q->urb.buf = q->data;
 	q->urb.len = m->length;
 	q->urb.user = q;
-	if (!is_in(m) && m->length)
+	if (!is_in(m) && data)
 		memcpy(q->data, data, m->length);
 	q->next = h->requests;
 	h->requests = q;
