@@ -141,7 +141,8 @@ static struct exchange_step t1_restart(struct exchange *x)
 	return x->apdu_len > 0 ? t1_send_i(x) : t1_bare_end(x);
 }
 
-/* The card knows no S(RESYNCH), and asks for the very block that it has not seen, as the reader said. */
+/* The card knows no S(RESYNCH), and asks for the very block that it has not seen, as the reader
+ * said. */
 static bool t1_not_seen(const struct exchange *x)
 {
 	const struct t1_state *m = &x->m.t1;

@@ -265,8 +265,7 @@ enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsig
 		struct ccid_block in;
 
 		if (left == 0) {
-			step.verdict = STEP_FAILED;
-			step.err = CCID_ERR_TIMEOUT;
+			step = exchange_fail(&s->exchange, CCID_ERR_TIMEOUT);
 			break;
 		}
 		if (wait > left)
@@ -275,8 +274,7 @@ enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsig
 				     wait, &in);
 		if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ||
 		    reader_is_gone(s->reader)) {
-			step.verdict = STEP_FAILED;
-			step.err = err == CCID_OK ? CCID_ERR_NO_DEVICE : err;
+			step = exchange_fail(&s->exchange, err ? err : CCID_ERR_NO_DEVICE);
 			break;
 		}
 		step = exchange_feed(&s->exchange, err, in.data, in.len, in.bChainParameter);

@@ -306,6 +306,24 @@ static void row_19_chained_answers(void **state)
 	}
 }
 
+/* What had come of the answer does not stay in the caller's buffer. */
+static void row_22_unplugged_in_a_chain(void **state)
+{
+	static const uint8_t apdu[] = { 0x80, 0x14, 0x03, 0xE8, 0x00, 0x03, 0xE8 };
+
+	(void)state;
+	begin_two("reader r\nslots = 2\nbusy = 2\nfeatures = 0x000404FA\nmaxlen = 300\n"
+		  "card 0 = t1\ncard 1 = t1\n", 1);
+	rig_fault(0, "unplug slot=0 nth=3");
+	memset(out, 0xEE, sizeof out);
+	assert_int_equal(rig_apdu(0, apdu, sizeof apdu, out, 66000, &len), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(len, 0);
+	assert_int_equal(out[1], 0);
+	for (unsigned i = 0; i < 66000; i++)
+		assert_true(out[i] == 0 || out[i] == 0xEE);
+	close_both();
+}
+
 /* --- row 20 --- */
 
 #define ICC_A "reader a\niccd = a\ncard 0 = t0\n" BESIDE
@@ -459,6 +477,7 @@ int main(void)
 		TEST(row_17_t1_blocks_by_characters),
 		TEST(row_18_answers_to_pps),
 		TEST(row_19_chained_answers),
+		TEST(row_22_unplugged_in_a_chain),
 		TEST(row_20_iccd_a),
 		TEST(row_20_iccd_b),
 		TEST(row_20_iccd_is_never_without_its_card),
