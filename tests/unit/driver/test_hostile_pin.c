@@ -236,7 +236,7 @@ static void row_21_given_up_in_vain(void **state)
 		rig_fault(0, "pin-cancelled");
 		press("1234\n");
 		RIG_IS_FINE(verify(out, 10, &n));
-		rig_fault(0, faults[i]);
+		rig_fault(0, "%s", faults[i]);
 		if (rig_apdu(0, (const uint8_t *)"\x80\x10\x00\x00", 4, out, sizeof out, &len) == IFD_SUCCESS)
 			fail_msg("%s: the answer to the PIN is the next command's", faults[i]);
 		recovers(faults[i], 1);
