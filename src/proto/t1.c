@@ -123,6 +123,14 @@ static struct exchange_step t1_bare_end(struct exchange *x)
 	return (struct exchange_step){ .verdict = STEP_DONE };
 }
 
+/* Both ends agree on N(S). */
+static struct exchange_step t1_go_on(struct exchange *x)
+{
+	x->t1->doubtful = false;
+	x->m.t1.errors = 0;
+	return x->apdu_len > 0 ? t1_send_i(x) : t1_bare_end(x);
+}
+
 /* Rule 6.3: both ends begin at N(S) = 0, and the whole command anew. Whether the card went back
  * to the IFS values it began with is left open by some cards: the smaller IFSC suits both. */
 static struct exchange_step t1_restart(struct exchange *x)
@@ -131,14 +139,12 @@ static struct exchange_step t1_restart(struct exchange *x)
 
 	t1->ns = 0;
 	t1->nr = 0;
-	t1->doubtful = false;
 	if (t1->ifsc > t1->first_ifsc)
 		t1->ifsc = t1->first_ifsc;
 	exchange_discard(x);
 	x->sent = 0;
 	x->m.t1.aborted = false;
-	x->m.t1.errors = 0;
-	return x->apdu_len > 0 ? t1_send_i(x) : t1_bare_end(x);
+	return t1_go_on(x);
 }
 
 /* The card knows no S(RESYNCH), and asks for the very block that it has not seen, as the reader
@@ -149,13 +155,6 @@ static bool t1_not_seen(const struct exchange *x)
 
 	return x->t1->doubtful && m->got && (m->pcb & 0xC0) == T1_PCB_R &&
 	       ((m->pcb & T1_PCB_R_NR) != 0) == (x->t1->ns != 0);
-}
-
-static struct exchange_step t1_go_on(struct exchange *x)
-{
-	x->t1->doubtful = false;
-	x->m.t1.errors = 0;
-	return x->apdu_len > 0 ? t1_send_i(x) : t1_bare_end(x);
 }
 
 /* Rule 7.4: the attempts at the means at hand are used up. */
