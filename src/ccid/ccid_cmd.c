@@ -204,6 +204,7 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, s
 	struct deadline total = deadline_in_ms(c->total_ms > c->wait_ms ? c->total_ms : c->wait_ms);
 	struct deadline patience = deadline_in_ms(c->wait_ms);
 	enum ccid_err err;
+	uint8_t bError;
 	bool lost;
 
 	*a = (struct answer){ .data = cs->answer };
@@ -231,10 +232,13 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, s
 		LOG(LOG_INFO, &cs->log, "%s ended without its answer (%s): resynchronising",
 		    ccid_message_name(c->type), err_name(err));
 		resync(cs);
-	} else if (err != CCID_OK && cs->bError == BERROR_ABORTED) {
-		/* Nobody did: half of an ABORT of before got lost, perhaps another program's. */
+	} else if (err != CCID_OK &&
+		   (cs->bError == BERROR_ABORTED || cs->bError == BERROR_SLOT_BUSY)) {
+		/* Not by us: half of an ABORT of before got lost, or the slot still works for
+		 * who was there before us, perhaps another program. */
+		bError = cs->bError;
 		resync(cs);
-		cs->bError = BERROR_ABORTED;
+		cs->bError = bError;
 	}
 	return err;
 }

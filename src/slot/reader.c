@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define FIRST_STATUS_TRIES 3u
+#define FIRST_SEQ_SHIFT 10	/* of the clock in ns: the first bSeq is another one each time */
 /* Largest message with an extended APDU in it; a larger claim changes nothing. */
 #define MESSAGE_MAX (CCID_HEADER_LENGTH + 65546u)
 /* ATR, GetParameters and the like also come from readers that announce less. */
@@ -126,6 +127,22 @@ static enum ccid_err copy_rates(struct reader *r)
 	return CCID_OK;
 }
 
+/* A slot's numbers go on where those of the slot before it ended. Nobody knows what a reader was
+ * asked before it was opened, perhaps by a pcscd that is no more: begun at 0 each time, the numbers
+ * would meet what is still to come for that. */
+static enum ccid_err make_slots(struct reader *r)
+{
+	r->n_slots = ccid_desc_slots(&r->desc);
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
+	r->slots = calloc(r->n_slots, sizeof *r->slots);
+	r->former = calloc(r->n_slots, sizeof *r->former);
+	if (!r->slots || !r->former)
+		return CCID_ERR_NOMEM;
+	for (unsigned i = 0; i < r->n_slots; i++)
+		r->former[i].bSeq = (uint8_t)(clock_now() >> FIRST_SEQ_SHIFT);
+	return CCID_OK;
+}
+
 /* The transport is open: everything before the first command. */
 static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
 {
@@ -143,11 +160,7 @@ static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
 	quirk_fix_desc(r);
 	if (quirk_has(&r->quirks, QUIRK_SHARED_GATE))
 		registry_share_gate(r);
-	r->n_slots = ccid_desc_slots(&r->desc);
-	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
-	r->slots = calloc(r->n_slots, sizeof *r->slots);
-	r->former = calloc(r->n_slots, sizeof *r->former);
-	return r->slots && r->former ? CCID_OK : CCID_ERR_NOMEM;
+	return make_slots(r);
 }
 
 /* Some readers need long for their first answer; others lost a message before we came. */

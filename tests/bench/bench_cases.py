@@ -57,7 +57,7 @@ CASES = [
          ["-s", "2", "-r", "50", *SHORT, *QUIT, *FIVE_PLACES]),
     Case("single slot, 0 ms", sim(), ["-r", "2000", *SHORT, *QUIT]),
     Case("T=1 TPDU, 8 slots, 5 ms", sim(8, card="t1 time_us=5000", lines=["level = tpdu"]),
-         ["-s", "8", "-r", "100", "-p", "1", *SHORT, *QUIT], NO_FLOOR),
+         ["-s", "8", "-r", "100", "-p", "1", *SHORT, *QUIT]),
     Case("64 KiB extended APDUs", sim(card="t1", lines=["level = extended", "maxlen = 1034"]),
          ["-r", "10", *LONG, *QUIT], NO_FLOOR),
     Case("closing 96", BANKS, ["-s", "8", "-r", "2", *SHORT], once=(CLASSIC,)),

@@ -2,12 +2,13 @@
 /* The floor: the same bytes by libusb with no driver in it. One event thread for all devices, one
  * sleeping thread a slot. Knows just enough CCID to be answered; checks nothing, locks nothing -
  * but for a reader with fewer busy places than slots, where commands take turns.
- * T=0 cards and short APDUs only. */
+ * Short APDUs only; of T=1 just the blocks that move them when nothing goes wrong. */
 #include "bench/bench.h"
 
 #include <libusb.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,13 @@
 #define EP_IN 0x80u
 #define POWER_ON 0x62u
 #define XFR_BLOCK 0x6Fu
+#define SET_PARAMETERS 0x61u
+#define PROLOGUE 3u
+#define PCB_NS 0x40u
+#define PCB_MORE 0x20u
+#define PCB_R 0x80u
+#define PCB_NR 0x10u
+#define PCB_IFS 0xC1u
 #define VOLTAGE_5V 1u
 #define VOLTAGE_3V 2u
 #define STATUS_MASK 0xC0u
@@ -25,6 +33,7 @@
 struct floor_slot {
 	struct floor_device *dev;
 	uint8_t number, seq;
+	bool t1, ns, nr;		/* T=1: N(S) of the next I-block of either side */
 	struct libusb_transfer *out;
 	uint8_t message[MESSAGE_MAX], answer[MESSAGE_MAX];
 	size_t answer_len;
@@ -170,20 +179,45 @@ static bool open_slot(void *ctx, unsigned index, const struct bench_device *dev,
 	return true;
 }
 
+/* One T=1 block, with LRC, there and back. */
+static void block_trip(struct floor_slot *s, uint8_t pcb, const uint8_t *inf, size_t len)
+{
+	uint8_t block[PROLOGUE + 256 + 1] = { 0, pcb, (uint8_t)len };
+
+	memcpy(block + PROLOGUE, inf, len);
+	for (size_t i = 0; i < PROLOGUE + len; i++)
+		block[PROLOGUE + len] ^= block[i];
+	round_trip(s, XFR_BLOCK, 0, block, PROLOGUE + len + 1);
+}
+
+static bool went_well(const struct floor_slot *s)
+{
+	return s->answer_len > HEADER && (s->answer[7] & STATUS_MASK) == 0;
+}
+
+/* Fi/Di, LRC, guard time, BWI/CWI, clock stop, IFSC, NAD: as a card says that says nothing. */
+static bool begin_t1(struct floor_slot *s)
+{
+	static const uint8_t parameters[] = { 0x11, 0x10, 0, 0x4D, 0, 32, 0 };
+
+	round_trip(s, SET_PARAMETERS, 1, parameters, sizeof parameters);
+	if (!went_well(s))
+		return false;
+	block_trip(s, PCB_IFS, (const uint8_t *)"\xFE", 1);
+	s->t1 = true;
+	s->ns = s->nr = false;
+	return went_well(s);
+}
+
 static bool power_on(void *ctx, unsigned index, unsigned protocol)
 {
 	struct bench_floor *f = ctx;
 	struct floor_slot *s = &f->slot[index];
 
-	if (protocol != 0) {
-		fprintf(stderr, "floor: T=0 only\n");
-		return false;
-	}
 	round_trip(s, POWER_ON, VOLTAGE_5V, (const uint8_t *)"", 0);
-	if (s->answer_len > HEADER && (s->answer[7] & STATUS_MASK) == 0)
-		return true;
-	round_trip(s, POWER_ON, VOLTAGE_3V, (const uint8_t *)"", 0);
-	return s->answer_len > HEADER && (s->answer[7] & STATUS_MASK) == 0;
+	if (!went_well(s))
+		round_trip(s, POWER_ON, VOLTAGE_3V, (const uint8_t *)"", 0);
+	return went_well(s) && (protocol == 0 || begin_t1(s));
 }
 
 /* In the order of coming: were one slot overtaken each time, it would in the end be at work alone. */
@@ -203,6 +237,24 @@ static void end_turn(struct bench_floor *f, struct floor_device *d)
 	pthread_mutex_unlock(&f->turns);
 }
 
+/* An I-block, and an R-block for each further part of the answer. */
+static void transmit_t1(struct floor_slot *s, const uint8_t *apdu, size_t apdu_len, uint8_t *answer, size_t *len)
+{
+	const uint8_t *block = s->answer + HEADER;
+
+	*len = 0;
+	block_trip(s, s->ns ? PCB_NS : 0, apdu, apdu_len);
+	s->ns = !s->ns;
+	for (;;) {
+		s->nr = !s->nr;
+		memcpy(answer + *len, block + PROLOGUE, block[2]);
+		*len += block[2];
+		if (!(block[1] & PCB_MORE))
+			return;
+		block_trip(s, PCB_R | (s->nr ? PCB_NR : 0), (const uint8_t *)"", 0);
+	}
+}
+
 static bool transmit(void *ctx, unsigned index, const uint8_t *apdu, size_t apdu_len, uint8_t *answer,
 		     size_t *len)
 {
@@ -213,11 +265,15 @@ static bool transmit(void *ctx, unsigned index, const uint8_t *apdu, size_t apdu
 		return false;
 	if (f->places)
 		wait_turn(f, s->dev);
-	round_trip(s, XFR_BLOCK, 0, apdu, apdu_len);
+	if (s->t1) {
+		transmit_t1(s, apdu, apdu_len, answer, len);
+	} else {
+		round_trip(s, XFR_BLOCK, 0, apdu, apdu_len);
+		*len = s->answer_len - HEADER;
+		memcpy(answer, s->answer + HEADER, *len);
+	}
 	if (f->places)
 		end_turn(f, s->dev);
-	*len = s->answer_len - HEADER;
-	memcpy(answer, s->answer + HEADER, *len);
 	return true;
 }
 

@@ -172,7 +172,8 @@ void sim_answer(struct sim_iface *f, const struct sim_cmd *c, unsigned status, u
 	m->data[7] = (uint8_t)(status << 6 | (s ? sim_icc(s) : 2));
 	m->data[8] = error;
 	m->data[9] = b9;
-	m->final = s && s->busy && s->busy_seq == c->seq && c->type != PC_ABORT;
+	/* what is refused because the slot is busy does not end what it is busy with, whatever its bSeq */
+	m->final = s && s->busy && s->busy_seq == c->seq && s->busy_type == c->type;
 	if (m->final && (c->type == PC_XFR_BLOCK || c->type == PC_SECURE)) {
 		uint64_t wt = sim_waiting_time(f, s, c->b7);
 

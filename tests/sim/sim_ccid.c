@@ -430,8 +430,8 @@ static bool admit(struct sim_iface *f, const struct sim_cmd *c, const struct com
 			     c->b9);
 	if (k->type == PC_ABORT)
 		return true;
-	/* a host that opens the reader anew begins at 0 once more */
-	if (s->seq_known && s->last_seq == c->seq && c->seq != 0)
+	/* a host that opens the reader anew, and asks for its state first, cannot know the last one */
+	if (s->seq_known && s->last_seq == c->seq && k->type != PC_SLOT_STATUS)
 		sim_complain(f->d, "bulk: bSeq %u of slot %u is the last one's", c->seq, c->slot);
 	s->seq_known = true;
 	s->last_seq = c->seq;

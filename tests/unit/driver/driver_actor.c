@@ -162,13 +162,18 @@ enum act actor_ask(struct actor *a)
 }
 
 /* bPINOperation is the first byte of abData: 00 verify, 01 modify (CCID 1.10 §6.1.11). */
-static void type_pin(void *user, uint64_t now, const char *text)
+void actor_hears(struct sim_dev *d, uint64_t now, const char *text)
 {
 	const char *secure = strncmp(text, "out", 3) == 0 ? strstr(text, " Secure ") : NULL;
 	const char *data = secure ? strstr(secure, ": ") : NULL;
 
 	if (data)
-		sim_dev_keys(user, 0, strncmp(data, ": 01", 4) == 0 ? "1234\n1234\n1234\n" : "1234\n", now + 10000000u);
+		sim_dev_keys(d, 0, strncmp(data, ": 01", 4) == 0 ? "1234\n1234\n1234\n" : "1234\n", now + 10000000u);
+}
+
+static void type_pin(void *user, uint64_t now, const char *text)
+{
+	actor_hears(user, now, text);
 }
 
 void actor_person(struct sim_dev *d)

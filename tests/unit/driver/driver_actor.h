@@ -30,5 +30,7 @@ enum act actor_ask(struct actor *a);
 
 /* Somebody who types whenever a device wants a PIN. With fake_usb_lock() held. */
 void actor_person(struct sim_dev *d);
+/* What that person makes of a line of the device's trace (sim_dev_trace): for who listens to it as well. */
+void actor_hears(struct sim_dev *d, uint64_t now, const char *text);
 
 #endif

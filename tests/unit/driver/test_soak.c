@@ -20,6 +20,8 @@
 #define DEVICES 32u
 #define ROUND_S 60u
 #define HANGS_S 240u		/* longer than any command may take */
+#define LINES 80u		/* of a device's trace, shown when an answer is wrong */
+#define LINE 100u
 #define SLACK 131072u		/* bytes that the C library keeps at hand for its threads */
 
 struct soak_rack {
@@ -101,7 +103,11 @@ static struct soak {
 	int stop;
 	unsigned n_places, n_usb, n_devices, round;
 	unsigned long good, failed, wrong, pins, opened, events, armed;
-	const char *last_fault[DEVICES];
+	struct trace {			/* under the bus lock */
+		struct sim_dev *dev;
+		char line[LINES][LINE];
+		unsigned next;
+	} trace[DEVICES];
 	pthread_mutex_t plug[DEVICES];	/* held while a reader is out, and while its name is asked for */
 } soak;
 
@@ -181,11 +187,32 @@ static enum act one(struct place *p, unsigned *seed)
 	}
 }
 
+/* With the bus locked. */
+static void note(struct trace *t, uint64_t now, const char *text)
+{
+	snprintf(t->line[t->next++ % LINES], LINE, "%llu.%03llu %s", (unsigned long long)(now / 1000000000u),
+		 (unsigned long long)(now / 1000000u % 1000u), text);
+}
+
+static void hear(void *user, uint64_t now, const char *text)
+{
+	struct trace *t = user;
+
+	note(t, now, text);
+	actor_hears(t->dev, now, text);
+}
+
 static void complain(const struct place *p)
 {
-	print_message("wrong: device %u interface %u slot %u, after %s: %02X%02X.. is answered %02X%02X%02X..\n",
-		      p->device, p->number, p->slot, soak.last_fault[p->device], p->actor.command[0],
-		      p->actor.command[1], p->actor.answer[0], p->actor.answer[1], p->actor.answer[2]);
+	const struct trace *t = &soak.trace[p->device];
+
+	fake_usb_lock();
+	print_message("wrong: device %u interface %u slot %u: %02X%02X.. is answered %02X%02X%02X.. after\n",
+		      p->device, p->number, p->slot, p->actor.command[0], p->actor.command[1],
+		      p->actor.answer[0], p->actor.answer[1], p->actor.answer[2]);
+	for (unsigned i = t->next > LINES ? t->next - LINES : 0; i < t->next; i++)
+		print_message("\t%s\n", t->line[i % LINES]);
+	fake_usb_unlock();
 }
 
 static void *client(void *arg)
@@ -252,8 +279,8 @@ static bool fault(unsigned nr, const char *spec)
 	fake_usb_lock();
 	ok = nr < soak.n_usb ? sim_dev_fault(fake_usb_dev(nr), spec, err, sizeof err) :
 			       sim_serial_fault(fake_serial_reader(nr - soak.n_usb), spec, err, sizeof err);
-	if (ok && spec[0] != 'c')
-		soak.last_fault[nr] = spec;
+	if (ok)
+		note(&soak.trace[nr], clock_now(), spec);
 	fake_usb_unlock();
 	return ok;
 }
@@ -378,7 +405,8 @@ static void start_rack(const struct soak_rack *r)
 		pthread_mutex_init(&soak.plug[i], NULL);
 		add_places(i, &reader);
 		fake_usb_lock();
-		actor_person(device(i));
+		soak.trace[i].dev = device(i);
+		sim_dev_trace(device(i), hear, &soak.trace[i]);
 		fake_usb_unlock();
 	}
 }

@@ -282,7 +282,7 @@ static void test_message_complaints(void **state)
 	receive(&b, 100);
 	complained(&b, ++n, "message of 272 bytes");
 	b.seq[0]--;
-	command(&b, 0x65, 0, NULL, NULL, 0);
+	command(&b, 0x6C, 0, NULL, NULL, 0);
 	complained(&b, ++n, "is the last one's");
 	command(&b, 0x55, 0, NULL, NULL, 0);
 	answered(&b, 0x81, 0x40, 0);

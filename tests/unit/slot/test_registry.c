@@ -414,6 +414,102 @@ static void row_26_closed_during_a_transmit(void **state)
 	}
 }
 
+/* The same when nothing of the reader stays open, as after the end of pcscd: the command that is still under way is
+ * aborted, and does not keep the slot busy until its end. */
+static void opened_again_in_mid_command(void **state)
+{
+	struct caller busy;
+	uint64_t since;
+
+	(void)state;
+	rig_start(FAKE_REAL, "reader one\ncard 0 = t0\n");
+	rig_ready(0, 0, 0);
+	begin(&busy, slow_main, 0, 60000);
+	since = rig_ms();
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	end_with(&busy, IFD_NO_SUCH_DEVICE, since);
+	rig_ready(0, 0, 0);
+	RIG_IS_FINE(rig_echo(0, 1, 20));
+	assert_in_range(rig_ms() - since, 0, 2 * SOON_MS);
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	rig_stop();
+}
+
+static void *verify_main(void *arg)
+{
+	/* PIN_VERIFY_STRUCTURE: 30 s, ASCII, 4 to 8 digits, VERIFY with a block of 8 */
+	static const uint8_t in[] = { 30, 30, 0x82, 0x08, 0x00, 8, 4, 0x02, 1, 0x09, 0x04, 0, 0, 0, 0, 13, 0, 0, 0,
+				      0x00, 0x20, 0x00, 0x00, 0x08, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF };
+	struct caller *c = arg;
+	uint8_t sw[2];
+	DWORD n = 0;
+
+	c->rc = IFDHControl(c->lun, SCARD_CTL_CODE(0x330006), (PUCHAR)(uintptr_t)in, sizeof in, sw, sizeof sw, &n);
+	c->len = n;
+	return NULL;
+}
+
+/* The user goes on typing the PIN that nobody asks for any more: what the card says to it is nobody's answer. */
+static void opened_again_in_a_pin_entry(void **state)
+{
+	struct caller busy;
+	uint64_t since;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		rig_start(FAKE_REAL, "reader one\npinpad = 3\ncard 0 = t1 pin=1234\n");
+		rig_ready(0, 0, 1);
+		if (i > 0)
+			RIG_IS_FINE(rig_echo(0, i, 20));
+		begin(&busy, verify_main, 0, 0);
+		since = rig_ms();
+		RIG_IS_FINE(IFDHCloseChannel(0));
+		end_with(&busy, IFD_NO_SUCH_DEVICE, since);
+		fake_usb_lock();
+		/* twice he types it in time, once too late */
+		sim_dev_keys(fake_usb_dev(0), 0, "1234\n", clock_now() + (i < 2 ? 300000000u : 6000000000u));
+		fake_usb_unlock();
+		rig_ready(0, 0, 1);
+		usleep(800000);
+		RIG_IS_FINE(rig_echo(0, 1, 20));
+		RIG_IS_FINE(rig_echo(0, 2, 20));
+		RIG_IS_FINE(IFDHCloseChannel(0));
+		rig_stop();
+	}
+}
+
+/* "out slot 0 seq N ...": of the first command since *user was -1. */
+static void hear_seq(void *user, uint64_t now, const char *text)
+{
+	int *seq = user;
+
+	(void)now;
+	if (*seq < 0)
+		sscanf(text, "out slot 0 seq %d", seq);
+}
+
+/* What is still to come for a program of before does not bear the number of a new command because both count from 0. */
+static void numbers_do_not_begin_anew(void **state)
+{
+	int first[8];
+	unsigned same = 0;
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, RIG_ONE);
+	for (unsigned i = 0; i < 8; i++) {
+		first[i] = -1;
+		fake_usb_lock();
+		sim_dev_trace(fake_usb_dev(0), hear_seq, &first[i]);
+		fake_usb_unlock();
+		rig_ready(0, 0, 1);
+		RIG_IS_FINE(IFDHCloseChannel(0));
+		assert_in_range(first[i], 0, 255);
+		same += i > 0 && first[i] == first[i - 1];
+	}
+	assert_in_range(same, 0, 2);
+	rig_stop();
+}
+
 #define TEST(f) cmocka_unit_test_teardown(f, rig_teardown)
 
 int main(void)
@@ -429,6 +525,9 @@ int main(void)
 		TEST(row_22_unplugged_in_the_middle),
 		TEST(device_removed),
 		TEST(row_26_closed_during_a_transmit),
+		TEST(opened_again_in_mid_command),
+		TEST(opened_again_in_a_pin_entry),
+		TEST(numbers_do_not_begin_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
