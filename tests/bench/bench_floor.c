@@ -20,6 +20,7 @@
 #define XFR_BLOCK 0x6Fu
 #define SET_PARAMETERS 0x61u
 #define PROLOGUE 3u
+#define T1_INF_MAX 254u
 #define PCB_NS 0x40u
 #define PCB_MORE 0x20u
 #define PCB_R 0x80u
@@ -182,7 +183,7 @@ static bool open_slot(void *ctx, unsigned index, const struct bench_device *dev,
 /* One T=1 block, with LRC, there and back. */
 static void block_trip(struct floor_slot *s, uint8_t pcb, const uint8_t *inf, size_t len)
 {
-	uint8_t block[PROLOGUE + 256 + 1] = { 0, pcb, (uint8_t)len };
+	uint8_t block[PROLOGUE + T1_INF_MAX + 1] = { 0, pcb, (uint8_t)len };
 
 	memcpy(block + PROLOGUE, inf, len);
 	for (size_t i = 0; i < PROLOGUE + len; i++)
@@ -261,7 +262,7 @@ static bool transmit(void *ctx, unsigned index, const uint8_t *apdu, size_t apdu
 	struct bench_floor *f = ctx;
 	struct floor_slot *s = &f->slot[index];
 
-	if (apdu_len > MESSAGE_MAX - HEADER)
+	if (apdu_len > (s->t1 ? T1_INF_MAX : MESSAGE_MAX - HEADER))
 		return false;
 	if (f->places)
 		wait_turn(f, s->dev);

@@ -298,17 +298,28 @@ static void row_10_escape(void **state)
 	usable();
 }
 
+static void hear_abort(void *user, uint64_t now, const char *text)
+{
+	(void)now;
+	*(unsigned *)user += strncmp(text, "out", 3) == 0 && strstr(text, " Abort ");
+}
+
+/* Until the deadline; then it is not ours what the slot is busy with, and is aborted. */
 static void slot_busy_is_retried(void **state)
 {
 	uint64_t began = rig_ms();
+	unsigned aborts = 0;
 
 	(void)state;
 	rig_fault(0, "error value=0xE0 count=20 msg=6F");
 	assert_int_equal(generate(&cs, 30, 3000), CCID_OK);
 	assert_in_range(rig_ms() - began, 200, 300);
 	rig_fault(0, "error-status value=0xE0 count=0 slot=0 msg=6F");
+	sim_dev_trace(fake_usb_dev(0), hear_abort, &aborts);
 	began = rig_ms();
 	assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_BUSY);
+	sim_dev_trace(fake_usb_dev(0), NULL, NULL);
+	assert_int_equal(aborts, 1);
 	assert_in_range(rig_ms() - began, 3000, 3200);
 	rig_fault(0, "clear");
 	usable();
