@@ -191,7 +191,7 @@ static enum ccid_err get_killable(struct slot *s, struct cap_value *v)
 	return card_always_present(s) ? put_byte(v, 1) : CCID_ERR_TAG;
 }
 
-/* Every call inside and every later one ends at once. */
+/* Every call inside and every later one ends at once; a poll waits for its stop. */
 static void set_removed(struct slot *s)
 {
 	reader_set_gone(s->reader);

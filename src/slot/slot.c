@@ -121,8 +121,11 @@ enum ccid_err slot_presence(struct slot *s, bool *present)
 	enum ccid_err err;
 
 	*present = false;
+	/* pcscd said so itself. Told it again, it would ask for a rescan and sleep for a second,
+	 * once a slot; told that there is no card, pcscd 1.9 forgets that it ends its polling
+	 * thread. */
 	if (reader_is_gone(s->reader))
-		return CCID_ERR_NO_DEVICE;
+		return CCID_ERR_COMM;
 	/* A command is under way: then the card is there, and nobody waits for it here. */
 	if (pthread_mutex_trylock(&s->lock) != 0) {
 		*present = true;

@@ -70,13 +70,15 @@ struct reader {
 };
 
 bool reader_is_gone(const struct reader *r);
-/* IFD_DEVICE_REMOVED: every call inside and every later one fails at once, without error lines. */
+/* IFD_DEVICE_REMOVED: every call inside and every later one fails at once, without error lines; a
+ * poll waits for its stop. */
 void reader_set_gone(struct reader *r);
 
 /* IFDHPowerICC up or reset: *len is always set; atr has room for ATR_MAX bytes. */
 enum ccid_err slot_power_on(struct slot *s, uint8_t *atr, size_t *len);
 enum ccid_err slot_power_off(struct slot *s);
-/* CCID_OK and *present; CCID_ERR_NO_DEVICE when the reader is gone. */
+/* CCID_OK and *present; CCID_ERR_NO_DEVICE when the reader is gone, CCID_ERR_COMM when pcscd
+ * knows that it is (reader_set_gone). */
 enum ccid_err slot_presence(struct slot *s, bool *present);
 /* IFDHSetProtocolParameters: protocol 0 or 1. */
 enum ccid_err slot_set_protocol(struct slot *s, unsigned protocol);

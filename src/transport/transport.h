@@ -58,12 +58,14 @@ struct transport_ops {
 
 	/* Waits for a slot change of that slot: CCID_OK on an event (also one that came
 	 * while nobody waited), CCID_ERR_TIMEOUT at the deadline or when stopped. NULL when
-	 * the transport has no notifications. */
+	 * the transport has no notifications. Of a device that is gone there are no events:
+	 * over USB it waits to be stopped all the same, 5 s at most, then NO_DEVICE. */
 	enum ccid_err (*wait_change)(struct transport *t, uint8_t slot, const struct deadline *d);
 	/* Ends the current wait_change of that slot, or the next one when none runs. */
 	void (*stop_change)(struct transport *t, uint8_t slot);
 
-	/* The device is gone: every call inside and every later one fails at once. */
+	/* The device is gone: every call inside and every later one fails at once, but
+	 * wait_change. */
 	void (*set_gone)(struct transport *t);
 
 	/* The slot is being closed (or opened again): what runs on it, and every later call, fails

@@ -10,6 +10,8 @@
 /* A flood is read no faster than this: more events than that in a window wait for its end. */
 #define FLOOD_WINDOW_NS 100000000u
 #define FLOOD_EVENTS 50u
+/* The longest a poll of a reader that is gone waits to be stopped. */
+#define GONE_HOLD_MS 5000u
 
 static void LIBUSB_CALL intr_done(struct libusb_transfer *x);
 
@@ -163,52 +165,71 @@ static struct deadline revive(struct usb_transport *u, struct deadline d)
 	return d;
 }
 
+/* Is there an end to the poll of slot s? With the lock, which it lets go for a moment. */
+static bool poll_ends(struct usb_transport *u, struct usb_slot *s, enum ccid_err *err)
+{
+	bool stale = false;
+
+	if (u->lost && !u->gone && !u->reopening) {
+		/* Unplugged, or merely lost: then who looks for the card opens the reader again. */
+		pthread_mutex_unlock(&u->lock);
+		stale = usb_judge_loss(u, CCID_ERR_STALE) == CCID_ERR_STALE;
+		pthread_mutex_lock(&u->lock);
+	}
+	if (s->closed) {
+		*err = CCID_ERR_NO_DEVICE;
+	} else if (s->stop) {
+		*err = CCID_ERR_TIMEOUT;
+		s->stop = false;
+	} else if (!u->gone && (s->changed || stale)) {
+		*err = CCID_OK;
+		s->changed = false;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* A reader that is gone has nothing to tell any more, yet its poll goes on until it is stopped:
+ * pcscd learns from udev that the reader is gone, stops the poll and waits for the thread. Had the
+ * poll ended by itself, that thread would look for the card, be refused and sleep for 1.4 s, and so
+ * once more for each further slot. */
 enum ccid_err usb_wait_change(struct transport *t, uint8_t slot, const struct deadline *d)
 {
 	struct usb_transport *u = usb_of(t);
+	struct deadline end = *d;
 	struct usb_slot *s;
 	enum ccid_err err = CCID_OK;
-	bool waiting = true, lost = false;
+	bool held = false;
 
 	if (slot >= u->n_slots)
 		return CCID_ERR_ARG;
 	s = &u->slots[slot];
 	pthread_mutex_lock(&u->lock);
-	if (s->polling)
-		waiting = false, err = CCID_ERR_BUSY;
-	while (waiting) {
+	if (s->polling) {
+		pthread_mutex_unlock(&u->lock);
+		return CCID_ERR_BUSY;
+	}
+	s->polling = true;
+	while (!poll_ends(u, s, &err)) {
 		struct deadline until;
 
-		if (u->gone || s->closed) {
-			err = CCID_ERR_NO_DEVICE;
+		if (u->gone && !held) {
+			held = true;
+			end = deadline_earlier(end, deadline_in_ms(GONE_HOLD_MS));
+		}
+		if (deadline_passed(&end)) {
+			err = u->gone ? CCID_ERR_NO_DEVICE : CCID_ERR_TIMEOUT;
 			break;
 		}
-		if (s->changed || s->stop) {
-			err = s->stop ? CCID_ERR_TIMEOUT : CCID_OK;
-			s->changed = s->changed && s->stop;
-			s->stop = false;
-			break;
-		}
-		/* Nothing will be told any more. */
-		lost = u->lost && !u->reopening;
-		if (lost)
-			break;
-		if (deadline_passed(d)) {
-			err = CCID_ERR_TIMEOUT;
-			break;
-		}
-		until = revive(u, *d);
-		s->polling = true;
 		__atomic_store_n(&s->poller.done, 0, __ATOMIC_RELEASE);
+		until = revive(u, end);
 		pthread_mutex_unlock(&u->lock);
 		pump_wait(u->pump, &s->poller, &until);
 		pthread_mutex_lock(&u->lock);
-		s->polling = false;
 	}
+	s->polling = false;
 	pthread_mutex_unlock(&u->lock);
-	/* Unplugged, or merely lost: then who looks for the card opens the reader again. */
-	if (lost && usb_judge_loss(u, CCID_ERR_STALE) == CCID_ERR_NO_DEVICE)
-		err = CCID_ERR_NO_DEVICE;
 	return err;
 }
 

@@ -50,8 +50,13 @@ sim("insert", 0, 5, "t1")
 ok(context.wait_card(names[5]), "slot 5 has a card again")
 rv, card = context.connect(names[5])
 same(card.apdu(short(0x14, le=64)) if card else rv_name(rv), pattern(64) + OK, "which works")
+began = time.monotonic()
 sim("unplug", 0)
 same(context.wait_readers(8), want[8:], "the first reader is unplugged: its 8 slots go")
+took = time.monotonic() - began
+print("# gone after %.2f s" % took)
+# not one after the other, each after a sleep of pcscd's polling thread
+better(took < 4, "which takes no time", "%.2f s" % took)
 rv, card = context.connect(want[9])
 same(card.apdu(short(0x10)) if card else rv_name(rv), OK, "the second one works on")
 sim("plug", 0)

@@ -59,7 +59,7 @@ static void recovers(struct sim_dev *d)
 	fuzz_dev_honest(d);
 	fake_usb_unlock();
 	right = fuzz_dev_atr(d, &len);
-	if (!sim_dev_is_plugged(d) || IFDHICCPresence(fuzz_lun(0)) == IFD_NO_SUCH_DEVICE)
+	if (!sim_dev_is_plugged(d) || fuzz_is_gone(0))
 		return;
 	for (unsigned i = 0; i < 3 && n == 0; i++)
 		fuzz_power(0, IFD_POWER_UP, atr, &n);

@@ -48,6 +48,14 @@ RESPONSECODE fuzz_power(unsigned k, DWORD action, uint8_t *atr, DWORD *len)
 	return rc;
 }
 
+bool fuzz_is_gone(unsigned k)
+{
+	uint8_t atr[FUZZ_ATR_ROOM];
+	DWORD n;
+
+	return fuzz_power(k, IFD_POWER_DOWN, atr, &n) == IFD_NO_SUCH_DEVICE;
+}
+
 RESPONSECODE fuzz_apdu(unsigned k, const uint8_t *apdu, size_t len, struct fuzz_room *room, size_t *n)
 {
 	SCARD_IO_HEADER pci = { 0, 0 };

@@ -16,7 +16,8 @@ static void no_event_is_lost(struct sim_dev *d, bool just_waits)
 	DWORD n = sizeof poll;
 	uint64_t begin;
 
-	if (IFDHGetCapabilities(fuzz_lun(0), TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &n, (PUCHAR)&poll) != IFD_SUCCESS)
+	if (fuzz_is_gone(0) ||
+	    IFDHGetCapabilities(fuzz_lun(0), TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &n, (PUCHAR)&poll) != IFD_SUCCESS)
 		return;
 	fake_usb_lock();
 	fuzz_dev_honest(d);

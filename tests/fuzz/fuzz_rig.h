@@ -36,6 +36,8 @@ bool fuzz_rig_numbers_count(const struct sim_dev *d);
 
 /* Power on; the ATR is not longer than it may be. */
 RESPONSECODE fuzz_power(unsigned k, DWORD action, uint8_t *atr, DWORD *len);
+/* Unplugged, or said to be. A look for the card would not do: it is another error when pcscd said so. */
+bool fuzz_is_gone(unsigned k);
 RESPONSECODE fuzz_apdu(unsigned k, const uint8_t *apdu, size_t len, struct fuzz_room *room, size_t *n);
 
 #endif

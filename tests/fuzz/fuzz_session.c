@@ -193,7 +193,7 @@ static void works_again(struct session *s)
 	fake_usb_plug(0);
 	move_card(s, false);
 	move_card(s, true);
-	if (IFDHICCPresence(fuzz_lun(0)) == IFD_NO_SUCH_DEVICE || s->replugged || s->data_faults) {
+	if (fuzz_is_gone(0) || s->replugged || s->data_faults) {
 		for (unsigned k = 0; k < FUZZ_LUNS; k++)
 			IFDHCloseChannel(fuzz_lun(k));
 		FUZZ_CHECK(fuzz_rig_open(0) == IFD_SUCCESS);

@@ -73,8 +73,10 @@ def node(i):
 
 
 def show_log():
-    lines = [line for line in log().split("\n") if not re.search("winscard|SVCServiceRunLoop|RefReader", line)]
-    print("# " + "\n# ".join(lines[-80:]))
+    """What pcscd and the kernel said last, and what the simulator has plugged."""
+    lines = [line for line in log().split("\n")
+             if not re.search("winscard|SVCServiceRunLoop|RefReader|RFWaitForReaderInit", line)]
+    print("# " + "\n# ".join(lines[-80:] + run("dmesg").split("\n")[-30:] + run(SIM, "list").split("\n")))
 
 
 def works(reader, name, seconds=20):
@@ -275,7 +277,7 @@ def sleep_test():
 def qemu_test():
     for i in range(4):
         sim("unplug", i)
-    same(context.wait_readers(0), [], "all are unplugged")
+    same(context.wait_readers(0), [], "all are unplugged") or show_log()
     run("modprobe", "uhci-hcd")
     names = context.wait_readers(1)
     # known by its number, under the name that lists have for it

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+/* ns. On virtual time a flood costs no time: it is bounded, so that a wait of minutes has no million of them. */
+#define EXTENSION_EVERY_MIN 10000000u
+
 static void fire_msg(struct sim_dev *d, struct sim_event *e)
 {
 	(void)d;
@@ -68,8 +71,11 @@ static void fire_extension(struct sim_dev *d, struct sim_event *e)
 static void extend(struct sim_iface *f, const struct sim_cmd *c, uint8_t type, uint64_t every,
 		   unsigned times, uint8_t multiplier)
 {
-	struct sim_event *e = sim_at(f->d, f->d->now + every, fire_extension);
+	struct sim_event *e;
 
+	if (every < EXTENSION_EVERY_MIN)
+		every = EXTENSION_EVERY_MIN;
+	e = sim_at(f->d, f->d->now + every, fire_extension);
 	e->f = f;
 	e->slot = c->slot;
 	e->seq = c->seq;
@@ -177,6 +183,8 @@ void sim_answer(struct sim_iface *f, const struct sim_cmd *c, unsigned status, u
 	if (m->final && (c->type == PC_XFR_BLOCK || c->type == PC_SECURE)) {
 		uint64_t wt = sim_waiting_time(f, s, c->b7);
 
+		if (wt < EXTENSION_EVERY_MIN)
+			wt = EXTENSION_EVERY_MIN;
 		if (work_ns > wt)
 			extend(f, c, m->data[0], wt, (unsigned)((work_ns - 1) / wt), 1);
 	}

@@ -289,6 +289,7 @@ struct caller {
 	pthread_t thread;
 	DWORD lun;
 	unsigned ms;		/* the card works so long */
+	bool enough;		/* no further poll */
 	RESPONSECODE rc;
 	size_t len;
 };
@@ -310,9 +311,20 @@ static void *poll_main(void *arg)
 	DWORD len = sizeof poll;
 
 	c->rc = IFDHGetCapabilities(c->lun, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &len, (PUCHAR)&poll);
-	while (c->rc == IFD_SUCCESS)
+	while (c->rc == IFD_SUCCESS && !__atomic_load_n(&c->enough, __ATOMIC_ACQUIRE))
 		c->rc = poll(c->lun, (int)c->ms);
 	return NULL;
+}
+
+/* As pcscd ends its polling thread. */
+static void end_poll(struct caller *c)
+{
+	RESPONSECODE (*halt)(DWORD);
+	DWORD len = sizeof halt;
+
+	RIG_IS_FINE(IFDHGetCapabilities(c->lun, TAG_IFD_STOP_POLLING_THREAD, &len, (PUCHAR)&halt));
+	__atomic_store_n(&c->enough, true, __ATOMIC_RELEASE);
+	RIG_IS_FINE(halt(c->lun));
 }
 
 static void begin(struct caller *c, void *(*f)(void *), DWORD lun, unsigned ms)
@@ -348,7 +360,8 @@ static void row_22_unplugged_in_the_middle(void **state)
 		end_with(&busy, IFD_NO_SUCH_DEVICE, since);
 		/* another thread of pcscd learns it from its next call */
 		WITHIN(SOON_MS, IFDHICCPresence(1));
-		end_with(&polling, IFD_NO_SUCH_DEVICE, since);
+		end_poll(&polling);
+		end_with(&polling, IFD_SUCCESS, since);
 		WITHIN(SOON_MS, rig_power(1));
 		WITHIN(SOON_MS, IFDHCloseChannel(1));
 		WITHIN(SOON_MS, IFDHCloseChannel(0));
@@ -378,7 +391,8 @@ static void device_removed(void **state)
 	since = rig_ms();
 	RIG_IS_FINE(IFDHSetCapabilities(1, TAG_IFD_DEVICE_REMOVED, 1, &one));
 	end_with(&busy, IFD_NO_SUCH_DEVICE, since);
-	end_with(&polling, IFD_NO_SUCH_DEVICE, since);
+	end_poll(&polling);
+	end_with(&polling, IFD_SUCCESS, since);
 	WITHIN(SOON_MS, IFDHICCPresence(0));
 	WITHIN(SOON_MS, IFDHCloseChannel(0));
 	WITHIN(SOON_MS, IFDHCloseChannel(1));

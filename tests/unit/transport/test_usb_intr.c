@@ -275,25 +275,59 @@ static void running_polls(void **state)
 	assert_int_equal(poller_end(&p[4], since), CCID_OK);
 	since = rig_ms();
 	bench.t->ops->set_gone(bench.t);
-	assert_int_equal(poller_end(&p[0], since), CCID_ERR_NO_DEVICE);
+	usleep(100000);
+	assert_true(is_polling(0));
+	bench.t->ops->stop_change(bench.t, 0);
+	assert_int_equal(poller_end(&p[0], since), CCID_ERR_TIMEOUT);
 	bench_stop();
 }
 
-/* Unplugged: the poll ends, so that pcscd looks; what it finds then is no device. */
+/* Unplugged: the polls wait for the stops that pcscd sends, and end with them at once; a command is refused at once. */
 static void unplugged_in_a_poll(void **state)
 {
-	struct poller p;
+	struct poller p[2];
 	uint64_t since;
 
 	(void)state;
 	start_real();
-	poller_begin(&p, 1);
-	since = rig_ms();
+	poller_begin(&p[0], 1);
+	poller_begin(&p[1], 2);
 	fake_usb_unplug(0);
-	assert_int_equal(poller_end(&p, since), CCID_OK);
 	assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_NO_DEVICE);
-	assert_int_equal(poll_slot(1, 5000), CCID_ERR_NO_DEVICE);
+	usleep(100000);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(is_polling(1 + i));
+		since = rig_ms();
+		bench.t->ops->stop_change(bench.t, (uint8_t)(1 + i));
+		assert_int_equal(poller_end(&p[i], since), CCID_ERR_TIMEOUT);
+	}
+	/* so does one that begins later, and closing ends it as well */
+	poller_begin(&p[0], 1);
+	since = rig_ms();
+	bench.t->ops->set_closed(bench.t, 1, true);
+	assert_int_equal(poller_end(&p[0], since), CCID_ERR_NO_DEVICE);
 	bench_stop();
+}
+
+/* Nobody stops it: it ends by itself, whether the reader went before or in the poll. */
+static void gone_and_not_stopped(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	drain();
+	fake_usb_unplug(0);
+	for (unsigned i = 0; i < 2; i++) {
+		began = rig_ms();
+		assert_int_equal(poll_slot(i, 600000), CCID_ERR_NO_DEVICE);
+		assert_in_range(rig_ms() - began, 5000, 5010);
+	}
+	began = rig_ms();
+	assert_int_equal(poll_slot(1, 300), CCID_ERR_NO_DEVICE);
+	assert_in_range(rig_ms() - began, 300, 310);
+	bench.t->ops->stop_change(bench.t, 1);
+	assert_int_equal(poll_slot(1, 600000), CCID_ERR_TIMEOUT);
+	assert_in_range(rig_ms() - began, 300, 310);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -311,6 +345,7 @@ int main(void)
 		TEST(a_flood),
 		TEST(a_pipe_that_only_fails),
 		TEST(a_submission_that_fails),
+		TEST(gone_and_not_stopped),
 		cmocka_unit_test_teardown(running_polls, bench_teardown),
 		cmocka_unit_test_teardown(unplugged_in_a_poll, bench_teardown),
 	};
