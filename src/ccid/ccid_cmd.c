@@ -94,7 +94,10 @@ static enum ccid_err await(struct ccid_slot *cs, const struct command *c, struct
 	for (;;) {
 		struct deadline d = deadline_earlier(silence, *total);
 
-		err = cs->transport->ops->wait(cs->transport, r, &d);
+		/* The one before may have come in the moments that a wait takes beyond its end. */
+		err = extensions > 0 && deadline_passed(total) ?
+			      CCID_ERR_TIMEOUT :
+			      cs->transport->ops->wait(cs->transport, r, &d);
 		if (err == CCID_ERR_TIMEOUT && extensions > 0)
 			LOG(LOG_INFO, &cs->log, "%s: no answer after %u time extensions",
 			    ccid_message_name(c->type), extensions);

@@ -277,6 +277,35 @@ static void row_08_time_extensions_for_ever(void **state)
 	usable();
 }
 
+/* Waiting may last a moment beyond its deadline, and bring something all the same: here, always the same. */
+static enum ccid_err asks_for_more(struct transport *t, struct request *r, const struct deadline *d)
+{
+	(void)t;
+	(void)d;
+	clock_sleep_until(clock_now() + 150000000u);
+	memcpy(r->answer, (const uint8_t[]){ 0x81, 0, 0, 0, 0, r->slot, r->seq, 0x80, 1, 0 }, CCID_HEADER_LENGTH);
+	r->answer_len = CCID_HEADER_LENGTH;
+	return CCID_OK;
+}
+
+static void row_08_time_extensions_beyond_the_end(void **state)
+{
+	const struct transport_ops *honest = bench.t->ops;
+	struct transport_ops ops = *honest;
+	uint64_t began = rig_ms();
+
+	(void)state;
+	ops.wait = asks_for_more;
+	bench.t->ops = &ops;
+	assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_ERR_TIMEOUT);
+	assert_in_range(rig_ms() - began, 3000, 5600);
+	began = rig_ms();
+	assert_int_not_equal(ccid_power_off(&cs), CCID_OK);
+	assert_in_range(rig_ms() - began, 1000, 2500);
+	bench.t->ops = honest;
+	usable();
+}
+
 static void row_10_escape(void **state)
 {
 	static const uint8_t cmd[] = { 0x02 };
@@ -448,6 +477,7 @@ int main(void)
 		TEST(row_07_long_silence),
 		TEST(row_08_time_extensions),
 		TEST(row_08_time_extensions_for_ever),
+		TEST(row_08_time_extensions_beyond_the_end),
 		TEST(row_10_escape),
 		TEST(slot_busy_is_retried),
 		TEST(errors_keep_their_names),
