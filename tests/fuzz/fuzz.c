@@ -90,8 +90,9 @@ void fuzz_room_end(struct fuzz_room *room)
 
 void fuzz_room_unused(const struct fuzz_room *room, size_t used)
 {
-	if (used < room->cap)
-		FUZZ_CHECK(all_marks(room->p + used, room->cap - used));
+	/* zeros: an attempt that was given up left more there, and was wiped */
+	for (size_t i = used; i < room->cap; i++)
+		FUZZ_CHECK(room->p[i] == MARK || room->p[i] == 0);
 }
 
 uint8_t *fuzz_copy(const uint8_t *p, size_t n)

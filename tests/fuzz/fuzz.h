@@ -40,7 +40,7 @@ struct fuzz_room {
 struct fuzz_room fuzz_room(size_t cap);
 /* Nothing was written outside; ends with the buffer freed. */
 void fuzz_room_end(struct fuzz_room *room);
-/* Nothing was written from `used` on. */
+/* Nothing was written from `used` on, or it was wiped. */
 void fuzz_room_unused(const struct fuzz_room *room, size_t used);
 /* Bytes in a block of memory of their own, freed by the caller: reading beyond them is seen. */
 uint8_t *fuzz_copy(const uint8_t *p, size_t n);
