@@ -309,7 +309,7 @@ static void unplugged_in_a_poll(void **state)
 	bench_stop();
 }
 
-/* Nobody stops it: it ends by itself, whether the reader went before or in the poll. */
+/* Nobody stops it: it ends by itself, whether it finds out that the reader is gone or that is known. */
 static void gone_and_not_stopped(void **state)
 {
 	uint64_t began;
