@@ -44,7 +44,8 @@ enum ccid_err ccid_desc_parse(struct ccid_desc *d, const uint8_t *p, size_t len,
 		*why = "class descriptor too short (bLength)";
 		return CCID_ERR_PROTOCOL;
 	}
-	if (bDescriptorType != CCID_CLASS_DESCRIPTOR_TYPE) {
+	if (bDescriptorType != CCID_CLASS_DESCRIPTOR_TYPE &&
+	    bDescriptorType != CCID_CLASS_DESCRIPTOR_TYPE_OLD) {
 		*why = "not a CCID class descriptor (bDescriptorType)";
 		return CCID_ERR_PROTOCOL;
 	}
@@ -57,22 +58,31 @@ enum ccid_err ccid_desc_parse(struct ccid_desc *d, const uint8_t *p, size_t len,
 	return CCID_OK;
 }
 
+/* How well a descriptor of n bytes does as the class descriptor; 0: not at all. */
+static unsigned fitness(const uint8_t *p, size_t n)
+{
+	if (p[1] == CCID_CLASS_DESCRIPTOR_TYPE)
+		return n >= CCID_CLASS_DESCRIPTOR_LENGTH ? 3 : 1;
+	return p[1] == CCID_CLASS_DESCRIPTOR_TYPE_OLD && p[0] == CCID_CLASS_DESCRIPTOR_LENGTH &&
+			       n == CCID_CLASS_DESCRIPTOR_LENGTH ? 2 : 0;
+}
+
 const uint8_t *ccid_desc_find(const uint8_t *extra, size_t extra_len, size_t *len)
 {
 	const uint8_t *found = NULL;
+	unsigned best = 0;
 
 	*len = 0;
 	/* Every descriptor begins with bLength and bDescriptorType (USB 2.0 §9.5); a bLength
 	 * below 2 leaves no way to the next one. */
 	while (extra_len >= 2 && extra[0] >= 2) {
 		size_t n = extra[0] < extra_len ? extra[0] : extra_len;
-		bool whole = n >= CCID_CLASS_DESCRIPTOR_LENGTH;
+		unsigned fit = fitness(extra, n);
 
-		if (extra[1] == CCID_CLASS_DESCRIPTOR_TYPE && (whole || !found)) {
+		if (fit > best) {
 			found = extra;
 			*len = n;
-			if (whole)
-				break;
+			best = fit;
 		}
 		extra += n;
 		extra_len -= n;

@@ -11,6 +11,7 @@
 #define CCID_CLASS 0x0B
 #define CCID_CLASS_VENDOR 0xFF
 #define CCID_CLASS_DESCRIPTOR_TYPE 0x21
+#define CCID_CLASS_DESCRIPTOR_TYPE_OLD 0xFF	/* readers made before CCID had its number */
 #define CCID_CLASS_DESCRIPTOR_LENGTH 54
 
 /* bInterfaceProtocol (CCID 1.10 §4.4, ICCD 1.0 §4) */
@@ -83,8 +84,9 @@ struct ccid_desc {
 enum ccid_err ccid_desc_parse(struct ccid_desc *d, const uint8_t *p, size_t len, const char **why);
 
 /* Finds the class descriptor by its type in the extra bytes behind an interface
- * descriptor (or behind its last endpoint): the first that is whole, else the
- * first. Returns NULL when there is none; *len is what is there of it, bounded
+ * descriptor (or behind its last endpoint): the first of type 0x21 that is whole, else
+ * the first of type 0xFF with just the right length, else the first of type 0x21.
+ * Returns NULL when there is none; *len is what is there of it, bounded
  * by its bLength and by the extra bytes. */
 const uint8_t *ccid_desc_find(const uint8_t *extra, size_t extra_len, size_t *len);
 

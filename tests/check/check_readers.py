@@ -21,7 +21,7 @@ COLUMN = {
     "idVendor": r"[0-9a-f]{4}", "idProduct": r"[0-9a-f]{4}",
     "bcdDevice": r"[0-9A-Fa-f]{1,2}\.[0-9A-Fa-f]{1,2}",
     "bInterfaceNumber": r"\d+", "bInterfaceClass": r"0x(0B|FF)", "bInterfaceProtocol": r"[012]",
-    "bNumEndpoints": r"[0123]", "bcdCCID": r"\d+\.\d+",
+    "bNumEndpoints": r"[0123]", "bDescriptorType": r"0x(21|FF)", "bcdCCID": r"\d+\.\d+",
     "bMaxSlotIndex": r"0x[0-9A-F]{2}", "bVoltageSupport": r"0x[0-9A-F]{2}",
     "dwProtocols": r"0x[0-9A-F]{8}", "dwFeatures": r"0x[0-9A-F]{8}",
     "dwMaxIFSD": r"\d+", "dwMaxCCIDMessageLength": r"\d+", "bPINSupport": r"0x[0-9A-F]{2}",

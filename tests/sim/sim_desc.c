@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Descriptors, written from USB 2.0 §9.6 and CCID 1.10 §5.1. */
+/* Descriptors, written from USB 2.0 §9.6 and CCID 1.10 §5.1. Readers made before CCID had its number give their
+ * class descriptor the type 0xFF (lsusb dumps of 08e6:1359, 08e6:2202, 08e6:ace0, 09be:0002, 413c:2100). */
 #include "sim/sim_dev_priv.h"
 
 #include <stdlib.h>
@@ -23,7 +24,7 @@ size_t sim_class_desc(const struct sim_iface_conf *c, uint8_t *p)
 {
 	memset(p, 0, CLASS_DESC);
 	p[0] = CLASS_DESC;
-	p[1] = 0x21;
+	p[1] = c->bDescriptorType;
 	sim_put16(p + 2, c->bcdCCID);
 	p[4] = c->bMaxSlotIndex;
 	p[5] = c->bVoltageSupport;

@@ -49,6 +49,7 @@ struct sim_iface_conf {
 	uint8_t endpoints;
 	uint16_t packet;		/* wMaxPacketSize of the bulk endpoints */
 	char name[64];			/* iInterface; empty: none */
+	uint8_t bDescriptorType;	/* of the class descriptor: 0x21, or 0xFF as in five old readers */
 	uint16_t bcdCCID;
 	uint8_t bMaxSlotIndex, bVoltageSupport;
 	uint32_t dwProtocols, dwDefaultClock, dwMaximumClock;

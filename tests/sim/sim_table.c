@@ -53,6 +53,7 @@ void sim_iface_defaults(struct sim_iface_conf *f, unsigned number)
 	f->class = 0x0B;
 	f->endpoints = 3;
 	f->packet = 64;
+	f->bDescriptorType = 0x21;
 	f->bcdCCID = 0x0110;
 	f->bVoltageSupport = 7;
 	f->dwProtocols = 3;
@@ -169,6 +170,8 @@ static void iface_from_row(struct sim_iface_conf *f, const struct row *h, const 
 	f->told_protocol = (uint8_t)number(h, r, "bInterfaceProtocol");
 	f->endpoints = (uint8_t)number(h, r, "bNumEndpoints");
 	interface_name(f->name, sizeof(f->name), column(h, r, "iInterface"));
+	if (*column(h, r, "bDescriptorType"))
+		f->bDescriptorType = (uint8_t)number(h, r, "bDescriptorType");
 	f->bcdCCID = bcd(column(h, r, "bcdCCID"));
 	f->bMaxSlotIndex = (uint8_t)number(h, r, "bMaxSlotIndex");
 	f->bVoltageSupport = (uint8_t)number(h, r, "bVoltageSupport");

@@ -103,6 +103,10 @@ static void lengths(void **state)
 	p[1] = 0x24;
 	assert_int_equal(parse(p, sizeof p, CCID_PROTOCOL_BULK, &why), CCID_ERR_PROTOCOL);
 	assert_non_null(strstr(why, "bDescriptorType"));
+	/* readers made before CCID had its number: 08e6:1359, 08e6:2202, 08e6:ace0, 09be:0002, 413c:2100 */
+	p[0] = 54;
+	p[1] = 0xFF;
+	assert_int_equal(parse(p, 54, CCID_PROTOCOL_BULK, &why), CCID_OK);
 }
 
 static void message_length(void **state)
@@ -200,6 +204,27 @@ static void finding(void **state)
 	assert_int_equal(len, 0);
 }
 
+/* Type 0xFF counts at 54 bytes, and only where type 0x21 is missing. */
+static void finding_the_old_type(void **state)
+{
+	uint8_t e[108];
+	size_t len;
+
+	(void)state;
+	memcpy(e, sample, 54);
+	memcpy(e + 54, sample, 54);
+	e[1] = 0xFF;
+	assert_int_equal(find(e, 54, &len), 0);
+	assert_int_equal(len, 54);
+	assert_int_equal(find(e, 53, &len), -1);
+	assert_int_equal(find(e, 108, &len), 54);
+	/* a fragment of type 0x21 does worse */
+	assert_int_equal(find(e, 60, &len), 0);
+	assert_int_equal(len, 54);
+	e[0] = 55;
+	assert_int_equal(find(e, 55, &len), -1);
+}
+
 static void slots(void **state)
 {
 	static const struct {
@@ -258,7 +283,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields), cmocka_unit_test(lengths),
 		cmocka_unit_test(message_length),
-		cmocka_unit_test(finding), cmocka_unit_test(slots), cmocka_unit_test(rates),
+		cmocka_unit_test(finding),
+		cmocka_unit_test(finding_the_old_type), cmocka_unit_test(slots), cmocka_unit_test(rates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

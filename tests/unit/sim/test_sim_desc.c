@@ -17,7 +17,7 @@ static unsigned walk(struct sim_dev *d, const uint8_t **class_desc)
 	while (at < len) {
 		assert_true(p[at] >= 2 && at + p[at] <= len);
 		interfaces += p[at + 1] == 4;
-		if (p[at + 1] == 0x21 && p[at] == 54)
+		if ((p[at + 1] == 0x21 || p[at + 1] == 0xFF) && p[at] == 54)
 			class_desc[n++] = p + at;
 		at += p[at];
 	}
@@ -80,6 +80,7 @@ static void check_row(const struct tsv *head, const struct tsv *t, unsigned devi
 	for (i = 0; i < n && sim_dev_interface_number(d, i) != number; i++)
 		;
 	assert_true(i < n);
+	assert_int_equal(classes[i][1], tsv_number(head, t, "bDescriptorType", 0));
 	assert_int_equal(classes[i][4], tsv_number(head, t, "bMaxSlotIndex", 0));
 	assert_int_equal(sim_dev_slots(d, i), classes[i][4] + 1);
 	assert_int_equal(le32(classes[i] + 19), tsv_number(head, t, "dwDataRate_bps", 10));
