@@ -45,6 +45,7 @@ def main():
     tap.case("src: every file", missing(sources, makefile))
     tap.case("tests/sim: every file", missing(tree("tests/sim", r"\.[ch]$"), makefile))
     tap.case("tests/unit: every test", missing(tree("tests/unit", r"\.[ch]$"), makefile))
+    tap.case("tests/field: every file", missing(tree("tests/field", r"\.(c|h|md|tsv)$"), makefile))
     tap.case("tests/check: every check", missing(tree("tests/check", r"\.(c|sh|py)$"), makefile))
     tap.case("tests/e2e: every test", missing(tree("tests/e2e", r"\.(c|sh|py)$"), makefile))
     tap.case("rules: a forgotten file is found",

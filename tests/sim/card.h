@@ -245,6 +245,7 @@ struct sim_card {
 	unsigned pin_len, tries_left;
 	bool verified;
 	uint32_t random;
+	unsigned ran[256];		/* commands executed, by INS */
 
 	struct card_fault faults[CARD_FAULTS];
 	unsigned complaints;

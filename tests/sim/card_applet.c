@@ -193,6 +193,7 @@ static uint16_t run_one(struct sim_card *c, const struct card_apdu *a)
 	uint16_t sw;
 	const struct command *cmd;
 
+	c->ran[a->ins]++;
 	if (c->cfg.applet == APPLET_ECHO && a->ins != 0xC0) {
 		start(c);
 		if (a->nc > 0)
@@ -208,6 +209,11 @@ static uint16_t run_one(struct sim_card *c, const struct card_apdu *a)
 	start(c);
 	sw = cmd->run(c, a);
 	return c->ans.end == 0 ? refuse(c, sw) : sw;
+}
+
+unsigned sim_card_ran(const struct sim_card *c, uint8_t ins)
+{
+	return c->ran[ins];
 }
 
 void card_run(struct sim_card *c, const struct card_apdu *a)

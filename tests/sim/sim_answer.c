@@ -11,6 +11,7 @@ static void fire_msg(struct sim_dev *d, struct sim_event *e)
 {
 	(void)d;
 	sim_trace_msg(e->f, false, e->msg->data, e->msg->len);
+	sim_player_sent(e->f, false, e->msg->data, e->msg->len);
 	sim_queue(e->f, e->msg);
 }
 
@@ -54,6 +55,7 @@ static void fire_extension(struct sim_dev *d, struct sim_event *e)
 	m->data[7] = 0x80 | (s ? sim_icc(s) : 2);
 	m->data[8] = e->value;
 	sim_trace_msg(f, false, m->data, m->len);
+	sim_player_sent(f, false, m->data, m->len);
 	sim_queue(f, m);
 	if (e->left != 1 && d->now + e->every > d->now) {
 		struct sim_event *n = sim_at(d, d->now + e->every, fire_extension);

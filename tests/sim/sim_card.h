@@ -70,6 +70,8 @@ void sim_card_set_ifsd(struct sim_card *c, uint8_t ifsd);
  * last). */
 bool sim_card_fault(struct sim_card *c, const char *spec, char *err, size_t cap);
 const char *sim_card_fault_name(unsigned i, const char **text);
+/* How often the command with this INS was executed. */
+unsigned sim_card_ran(const struct sim_card *c, uint8_t ins);
 /* The reader lost, damaged or delayed the card's last answer: asking for it again is then no
  * violation. */
 void sim_card_lost(struct sim_card *c);

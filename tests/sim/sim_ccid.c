@@ -486,6 +486,8 @@ void sim_ccid_message(struct sim_iface *f, const uint8_t *p, size_t len)
 	const struct command *k;
 
 	sim_trace_msg(f, true, p, len);
+	if (sim_player_message(f, p, len))
+		return;
 	if (len < SIM_HEADER) {
 		sim_complain(f->d, "bulk: message of %zu bytes", len);
 		return;

@@ -196,6 +196,8 @@ static void class_request(struct sim_iface *f, struct sim_urb *u, const struct s
 {
 	struct sim_dev *d = f->d;
 
+	if (sim_player_request(f, u))
+		return;
 	if (sim_fault_hits(d, "control-stall", f, -1)) {
 		done(d, u, SIM_STALL);
 		return;

@@ -302,6 +302,8 @@ static void forget(struct sim_dev *d, int status)
 			sim_msg_free(m);
 		}
 		f->queue_tail = &f->queue;
+		for (struct sim_msg *m; (m = sim_take_notice(f)) != NULL;)
+			sim_msg_free(m);
 		f->out_len = 0;
 		f->in_flight = 0;
 		f->in.halted = f->intr.halted = f->out_halted = false;
@@ -491,6 +493,11 @@ bool sim_dev_has_card(const struct sim_dev *d, unsigned interface, unsigned slot
 {
 	return interface < d->conf.n_ifaces && slot < d->iface[interface].n_slots &&
 	       d->iface[interface].slot[slot].card != NULL;
+}
+
+unsigned sim_dev_card_ran(const struct sim_dev *d, unsigned interface, unsigned slot, uint8_t ins)
+{
+	return sim_dev_has_card(d, interface, slot) ? sim_card_ran(d->iface[interface].slot[slot].card, ins) : 0;
 }
 
 unsigned sim_dev_max_in_flight(const struct sim_dev *d, unsigned interface)

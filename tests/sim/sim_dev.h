@@ -81,6 +81,35 @@ void sim_dev_reset(struct sim_dev *d, uint64_t now);
 bool sim_dev_is_plugged(const struct sim_dev *d);
 /* SET_INTERFACE / claim bookkeeping is the attachment's business. */
 
+/* What a class request gets from a player. */
+struct sim_reply {
+	const uint8_t *data;	/* of an IN request; valid until the next request */
+	size_t len;
+	uint64_t after_ns;
+	bool stall, silent;	/* silent: it never completes */
+};
+
+/* A player stands between the endpoints and the model and answers in its place. Called while the device is worked on
+ * (under the attachment's lock, if it has one). */
+struct sim_player {
+	/* A whole message of bulk OUT; a class request. True: it is the player's, the model does not see it. */
+	bool (*message)(void *user, unsigned interface, const uint8_t *p, size_t len);
+	bool (*request)(void *user, unsigned interface, const uint8_t setup[8], struct sim_reply *r);
+	/* What goes to the host on bulk IN or interrupt IN, whoever made it. */
+	void (*sent)(void *user, unsigned interface, bool interrupt, const uint8_t *p, size_t len);
+	bool alone;		/* the model announces no slot changes */
+};
+
+/* NULL ends it. */
+void sim_dev_set_player(struct sim_dev *d, const struct sim_player *p, void *user);
+/* Raw bytes for the host, at a time: one transfer on bulk IN (len 0: an empty packet), one on interrupt IN. */
+void sim_dev_say(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at);
+void sim_dev_notify(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at);
+/* Calls back when it is time. The call may do anything to the device. Unplugging forgets it. */
+void sim_dev_call_at(struct sim_dev *d, uint64_t at, void (*call)(void *user), void *user);
+/* How often the card in the slot has executed the command with this INS since it was inserted. */
+unsigned sim_dev_card_ran(const struct sim_dev *d, unsigned interface, unsigned slot, uint8_t ins);
+
 /* Arms a named fault: "name [key=value ...]", e.g. "late-answer slot=1 nth=3 count=1 ms=50";
  * "clear" ends all. False with a message for an unknown name. List: sim_fault.c. */
 bool sim_dev_fault(struct sim_dev *d, const char *spec, char *err, size_t err_cap);

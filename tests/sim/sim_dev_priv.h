@@ -98,6 +98,8 @@ struct sim_event {
 	uint64_t every;		/* time extensions: one each so many ns ... */
 	unsigned left;		/* ... so often */
 	uint8_t seq, type, value;
+	void (*call)(void *user);	/* a player's */
+	void *call_user;
 	struct sim_event *next;
 };
 
@@ -180,6 +182,7 @@ struct sim_iface {
 	size_t intr_raw_len;
 	int intr_raw_status;
 	bool intr_raw_set;
+	struct sim_msg *notices;	/* a player's interrupt packets */
 	uint64_t intr_flood_ns;
 };
 
@@ -217,6 +220,8 @@ struct sim_dev {
 	unsigned n_complaints, kept_complaints;
 	void (*trace)(void *user, uint64_t now, const char *text);
 	void *trace_user;
+	const struct sim_player *player;
+	void *player_user;
 };
 
 enum sim_desc_fault {
@@ -347,6 +352,14 @@ void sim_fault_answer(struct sim_iface *f, const struct sim_cmd *c, struct sim_m
 const struct sim_fault *sim_fault_hits(struct sim_dev *d, const char *name, struct sim_iface *f, int slot);
 uint32_t sim_fault_value(const struct sim_fault *t, uint32_t otherwise);
 void sim_faults_clear(struct sim_dev *d);
+
+/* sim_player.c */
+bool sim_player_message(struct sim_iface *f, const uint8_t *p, size_t len);
+bool sim_player_request(struct sim_iface *f, struct sim_urb *u);
+void sim_player_sent(struct sim_iface *f, bool interrupt, const uint8_t *p, size_t len);
+bool sim_player_alone(const struct sim_dev *d);
+/* The next interrupt packet of the player, which the caller frees, or NULL. */
+struct sim_msg *sim_take_notice(struct sim_iface *f);
 
 /* sim_trace.c */
 void sim_complain(struct sim_dev *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -239,6 +239,7 @@ static void intr_deliver(struct sim_iface *f, const uint8_t *p, size_t len, int 
 	}
 	memcpy(u->buf, p, len);
 	u->actual = len;
+	sim_player_sent(f, true, p, len);
 	sim_trace_text(f->d, "int if %u: %02X%02X%s", f->index, len ? p[0] : 0, len > 1 ? p[1] : 0,
 		       len > 2 ? "..." : "");
 	sim_complete_at(f->d, u, status, f->d->now + delay);
@@ -247,13 +248,17 @@ static void intr_deliver(struct sim_iface *f, const uint8_t *p, size_t len, int 
 void sim_pump_intr(struct sim_iface *f)
 {
 	uint8_t msg[1 + SIM_MAX_SLOTS / 4];
+	struct sim_msg *m;
 	size_t len;
 
 	while (f->intr.head) {
-		if (f->intr_raw_set) {
+		if ((m = sim_take_notice(f)) != NULL) {
+			intr_deliver(f, m->data, m->len, SIM_OK, 0);
+			sim_msg_free(m);
+		} else if (f->intr_raw_set) {
 			f->intr_raw_set = false;
 			intr_deliver(f, f->intr_raw, f->intr_raw_len, f->intr_raw_status, 0);
-		} else if (any_changed(f) || f->intr_flood_ns) {
+		} else if ((any_changed(f) && !sim_player_alone(f->d)) || f->intr_flood_ns) {
 			len = slot_changes(f, msg);
 			intr_deliver(f, msg, len, SIM_OK, f->intr_flood_ns);
 		} else {

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef FIELD_H
+#define FIELD_H
+
+/* Field cases: what a user saw with a real reader, as a script that is run on the whole driver. The language is
+ * explained in README.md. */
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FIELD_S 1000000000ull		/* nanoseconds */
+#define FIELD_READERS 4
+#define FIELD_LUNS 16
+
+/* --- patterns: bytes, masks, names for bytes (field_pattern.c) --- */
+
+struct pattern {
+	uint16_t *token;
+	size_t n;
+	bool open;			/* more bytes may follow */
+};
+
+/* What the names of a pattern ("ss", "tt") stand for. */
+struct bindings {
+	struct binding {
+		char name[2];
+		bool bound;
+		uint8_t value;
+	} b[8];
+};
+
+/* NULL, or what is wrong with the text. */
+const char *pattern_parse(struct pattern *p, const char *text);
+void pattern_free(struct pattern *p);
+/* Binds names that are not bound yet; "ss" is bound anew each time. b NULL: names match anything. */
+bool pattern_matches(const struct pattern *p, const uint8_t *bytes, size_t len, struct bindings *b);
+/* The pattern as bytes, which the caller frees; wildcards and unbound names are 00. */
+uint8_t *pattern_bytes(const struct pattern *p, const struct bindings *b);
+/* "6F 05 00 ...", cut when it is long. Returns text. */
+char *hex_text(char *text, size_t cap, const uint8_t *bytes, size_t len);
+
+/* --- scripts (field_script.c) --- */
+
+enum answer_kind { ANSWER_BULK, ANSWER_INTERRUPT, ANSWER_STALL, ANSWER_SILENCE, ANSWER_ECHO, ANSWER_ACTION };
+
+/* One thing that the reader, or a person, does. */
+struct answer {
+	enum answer_kind kind;
+	struct pattern bytes;
+	char *action;
+	unsigned times;			/* of messages */
+	uint64_t delay;			/* ns since the line before; of an action: since the step began */
+};
+
+/* What the driver is expected to send, and what comes back. The first one of a step expects nothing. */
+struct exchange {
+	unsigned line;
+	char *text;
+	bool control;
+	struct pattern expected;
+	struct answer *answer;
+	size_t n_answers;
+};
+
+struct step {
+	unsigned line;
+	char *text;			/* without what follows "=>", "within", "after" */
+	char *result;			/* NULL: not given */
+	uint64_t within, at_least;	/* ns; 0: no such condition */
+	struct exchange *exchange;
+	size_t n_exchanges;
+	bool rule;			/* stands from here on */
+};
+
+struct script {
+	char *name, *path, *sim;	/* sim: the simulator text with the changes of the script */
+	bool conversation;
+	struct step *step;
+	size_t n_steps;
+	char error[300];		/* empty: it could be read */
+};
+
+struct script *script_read(const char *folder, const char *name);
+void script_free(struct script *s);
+char *file_text(const char *path);
+
+/* --- a running case (field_player.c) --- */
+
+struct message {
+	char way;			/* '>' bulk OUT, '<' bulk IN, 'i' interrupt IN, 'c' class request */
+	size_t len;
+	uint8_t *bytes;
+};
+
+struct running {
+	const struct script *script;
+	const struct step *step;	/* whose conversation is on */
+	size_t next;			/* its next exchange */
+	const struct exchange *rule[32];
+	size_t n_rules;
+	struct bindings names;
+	struct pending *pending;	/* what a person will do */
+	struct message *wire;
+	size_t n_wire;
+	char failure[800];
+	unsigned failed_line;
+	unsigned n_devs;
+	struct field_dev {
+		struct running *r;
+		unsigned nr;
+		uint8_t *reply;		/* to the last class request */
+	} dev[FIELD_READERS];
+	bool opened[FIELD_LUNS];
+	unsigned long lun_of[FIELD_LUNS];
+	unsigned protocol[FIELD_LUNS];
+	unsigned reader, interface, slot;	/* of this step */
+};
+
+/* Puts the player into the devices that are there. */
+void player_begin(struct running *r);
+void player_end(struct running *r);
+/* The step's conversation begins; it ends with a failure if the driver left something out. */
+void player_step(struct running *r, const struct step *s);
+void player_step_over(struct running *r);
+void wire_clear(struct running *r);
+/* Only the first failure counts. Always returns false. */
+bool failed(struct running *r, unsigned line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* --- steps (field_step.c, field_look.c) --- */
+
+/* What a person does to a reader; under the fake bus's lock. False: not such an action, or it cannot be done. */
+bool person_acts(struct running *r, unsigned dev, const char *text);
+/* False after a failure. */
+bool step_run(struct running *r, const struct step *s);
+/* Assertions about what went before: log, wire, card. *known is false when the words are none. */
+bool step_look(struct running *r, const struct step *s, const char *words, bool *known);
+/* "once", "never", "3 times", "at least 2 times" or nothing (at least once). */
+bool count_fits(const char *words, unsigned n, bool *known);
+void field_close(struct running *r);
+
+#endif
