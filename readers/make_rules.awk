@@ -3,7 +3,8 @@
 # The udev rules from the descriptor table, the list of readers and the template:
 #   awk -v sbindir=/usr/sbin -f make_rules.awk \
 #       reader_descriptors.tsv supported_readers.txt 92_pcscd_ccid.rules.in
-# A rule by id is made for each reader that is offered and whose bInterfaceClass is 0xFF.
+# A rule by id is made for each reader that is offered and whose bInterfaceClass is 0xFF, or is not known because the
+# table has no row of that reader.
 
 FNR == 1 { file++ }
 
@@ -16,6 +17,7 @@ file == 1 && FNR == 1 {
 }
 file == 1 {
 	split($0, cell, "\t")
+	described[cell[column["idVendor"]] ":" cell[column["idProduct"]]] = 1
 	if (cell[column["bInterfaceClass"]] == "0xFF")
 		vendor_class[cell[column["idVendor"]] ":" cell[column["idProduct"]]] = 1
 	next
@@ -27,7 +29,8 @@ file == 2 && /^#: / {
 	next
 }
 file == 2 && /^[0-9a-f][0-9a-f][0-9a-f][0-9a-f]:/ {
-	if (offered && substr($0, 1, 9) in vendor_class)
+	id = substr($0, 1, 9)
+	if (offered && (id in vendor_class || !(id in described)))
 		rule[++rules] = "ATTR{idVendor}==\"" substr($0, 1, 4) "\", ATTR{idProduct}==\"" \
 			substr($0, 6, 4) "\", ENV{IFD_CCID_READER}=\"1\""
 	next

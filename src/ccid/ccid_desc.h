@@ -10,6 +10,7 @@
 
 #define CCID_CLASS 0x0B
 #define CCID_CLASS_VENDOR 0xFF
+#define CCID_CLASS_NONE 0x00
 #define CCID_CLASS_DESCRIPTOR_TYPE 0x21
 #define CCID_CLASS_DESCRIPTOR_TYPE_OLD 0xFF	/* readers made before CCID had its number */
 #define CCID_CLASS_DESCRIPTOR_LENGTH 54

@@ -18,6 +18,7 @@ struct meaning {
 static const struct meaning meanings[] = {
 	{ "bInterfaceClass", ALL, CCID_CLASS, "smart card (CCID)" },
 	{ "bInterfaceClass", ALL, CCID_CLASS_VENDOR, "the vendor's own, older than the standard" },
+	{ "bInterfaceClass", ALL, CCID_CLASS_NONE, "none is said" },
 	{ "bInterfaceProtocol", ALL, CCID_PROTOCOL_BULK, "CCID, bulk transfers" },
 	{ "bInterfaceProtocol", ALL, CCID_PROTOCOL_ICCD_A, "ICCD version A, control transfers" },
 	{ "bInterfaceProtocol", ALL, CCID_PROTOCOL_ICCD_B, "ICCD version B, control transfers" },

@@ -48,9 +48,11 @@ bool usb_is_reader(const struct libusb_interface_descriptor *alt)
 
 	if (alt->bInterfaceClass == CCID_CLASS)
 		return true;
-	/* Readers older than the standard: a class descriptor of the right shape must be there. */
-	return alt->bInterfaceClass == CCID_CLASS_VENDOR && usb_class_descriptor(alt, &len) &&
-	       len >= CCID_CLASS_DESCRIPTOR_LENGTH;
+	/* Readers older than the standard, and readers of ACS that fill in no class (ACR83U,
+	 * ACR88U, ACR128U and others): a class descriptor of the right shape must be there. */
+	return (alt->bInterfaceClass == CCID_CLASS_VENDOR ||
+		alt->bInterfaceClass == CCID_CLASS_NONE) &&
+	       usb_class_descriptor(alt, &len) && len >= CCID_CLASS_DESCRIPTOR_LENGTH;
 }
 
 static enum ccid_err refuse(const struct log_ctx *log, unsigned interface, const char *why)

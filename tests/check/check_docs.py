@@ -217,7 +217,20 @@ def check_versions(tap, configure):
                                       ("contrib/ifd-ccid.spec", f" {version}\n")) if want not in read(name)])
 
 
+def wrong_counts(readme, readers, table):
+    """README's numbers of readers and of described interfaces."""
+    offered = [part for part in re.split(r"^#: ", readers, flags=re.M)
+               if part.startswith(("supported", "should_work", "partly_working"))]
+    count = len(re.findall(r"^[0-9a-f]{4}:[0-9a-f]{4}:", "".join(offered), re.M))
+    rows = table.rstrip("\n").count("\n")
+    return [f"README does not say {text}" for text in (f"{count} readers are listed", f"{rows} described interfaces")
+            if text not in " ".join(readme.split())]
+
+
 def show_that_rules_bite(tap):
+    counts = ("1 readers are listed, 1 described\n interfaces", "#: supported\n0001:0002:A\n#: disabled\n0001:0003:B\n")
+    tap.case("rules: counts that are right pass", wrong_counts(*counts, "head\nrow\n"))
+    tap.case("rules: counts that are wrong are found", len(wrong_counts("2 readers are listed", *counts[1:], "h\n")) == 2)
     tap.case("rules: a dead link is found", bool(dead_links("README.md", "[x](doc/nothing.md)")))
     tap.case("rules: a dead anchor is found", bool(dead_links("README.md", "# One\n[x](#two)")))
     tap.case("rules: a live anchor passes", dead_links("README.md", "# One two\n[x](#one-two)"))
@@ -233,6 +246,8 @@ def main():
     code = "".join(read(os.path.relpath(f, TOP)) for f in glob.glob(os.path.join(TOP, "src", "*", "*.[ch]")))
     pages = [page for page in PAGES if exists(page)]
     tap.case("documents: links lead somewhere", [f for page in pages for f in dead_links(page, read(page))])
+    tap.case("README: the counts of readers are the lists'",
+             wrong_counts(readme, read("readers/supported_readers.txt"), read("readers/reader_descriptors.tsv")))
     tap.case("README: the log lines are the driver's", unsaid_lines(readme, strings_of(code)))
     check_options(tap, readme, configure)
     check_pages(tap, makefile)

@@ -148,10 +148,10 @@ static void several_interfaces(void **state)
 	rig_stop();
 }
 
-static void class_ff(void **state)
+/* The class of readers older than the standard, and of some of ACS: the class descriptor decides. */
+static void other_class(const char *sim)
 {
-	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\nclass = 0xFF\n");
+	rig_start(FAKE_VIRTUAL, sim);
 	assert_int_equal(find(0, 0), CCID_OK);
 	assert_int_equal(desc.bInterfaceProtocol, CCID_PROTOCOL_BULK);
 	rig_fault(0, "desc-short value=20");
@@ -161,6 +161,18 @@ static void class_ff(void **state)
 	/* not one of ours: not a word */
 	assert_int_equal(rig_log_critical(), 0);
 	rig_stop();
+}
+
+static void class_ff(void **state)
+{
+	(void)state;
+	other_class("reader r\nclass = 0xFF\n");
+}
+
+static void class_00(void **state)
+{
+	(void)state;
+	other_class("reader r\nvendor = 072f\nproduct = 2011\nclass = 0x00\n");
 }
 
 /* Row 13 of what a device may do, and what has to come of it. */
@@ -435,6 +447,7 @@ int main(void)
 		TEST(what_a_plain_reader_has),
 		TEST(several_interfaces),
 		TEST(class_ff),
+		TEST(class_00),
 		TEST(strange_descriptors),
 		TEST(the_first_whole_descriptor_counts),
 		TEST(the_first_that_fits),
