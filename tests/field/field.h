@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 #define FIELD_S 1000000000ull		/* nanoseconds */
-#define FIELD_READERS 4
+#define FIELD_READERS 2
+#define FIELD_INTERFACES 4
 #define FIELD_LUNS 16
 
 /* --- patterns: bytes, masks, names for bytes (field_pattern.c) --- */
@@ -33,7 +34,9 @@ struct bindings {
 /* NULL, or what is wrong with the text. */
 const char *pattern_parse(struct pattern *p, const char *text);
 void pattern_free(struct pattern *p);
-/* Binds names that are not bound yet; "ss" is bound anew each time. b NULL: names match anything. */
+/* "ss" stands for the bSeq of the command that was sent last. */
+void bind_seq(struct bindings *b, uint8_t seq);
+/* Binds names that are not bound yet. b NULL: names match anything. */
 bool pattern_matches(const struct pattern *p, const uint8_t *bytes, size_t len, struct bindings *b);
 /* The pattern as bytes, which the caller frees; wildcards and unbound names are 00. */
 uint8_t *pattern_bytes(const struct pattern *p, const struct bindings *b);
@@ -76,6 +79,7 @@ struct step {
 struct script {
 	char *name, *path, *sim;	/* sim: the simulator text with the changes of the script */
 	bool conversation;
+	unsigned interface;		/* bInterfaceNumber that steps mean when they name none */
 	struct step *step;
 	size_t n_steps;
 	char error[300];		/* empty: it could be read */
@@ -100,6 +104,7 @@ struct running {
 	const struct exchange *rule[32];
 	size_t n_rules;
 	struct bindings names;
+	bool closing;			/* the case is over: the model answers what is still sent */
 	struct pending *pending;	/* what a person will do */
 	struct message *wire;
 	size_t n_wire;
@@ -114,9 +119,11 @@ struct running {
 	bool opened[FIELD_LUNS];
 	unsigned long lun_of[FIELD_LUNS];
 	unsigned protocol[FIELD_LUNS];
-	unsigned reader, interface, slot;	/* of this step */
+	unsigned reader, interface, slot;	/* of this step; interface is a bInterfaceNumber */
 };
 
+/* The simulator's index of the step's interface. */
+unsigned player_interface(const struct running *r);
 /* Puts the player into the devices that are there. */
 void player_begin(struct running *r);
 void player_end(struct running *r);

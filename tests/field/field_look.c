@@ -96,7 +96,7 @@ static bool look_card(struct running *r, const struct step *s, char *words)
 	bool known, fits;
 
 	fake_usb_lock();
-	n = sim_dev_card_ran(fake_usb_dev(r->reader), r->interface, r->slot, (uint8_t)ins);
+	n = sim_dev_card_ran(fake_usb_dev(r->reader), player_interface(r), r->slot, (uint8_t)ins);
 	fake_usb_unlock();
 	fits = count_fits(count, n, &known);
 	if (!known || ins > 0xFF)

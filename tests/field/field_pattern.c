@@ -121,11 +121,19 @@ static struct binding *find(struct bindings *b, unsigned token)
 	return x;
 }
 
+void bind_seq(struct bindings *b, uint8_t seq)
+{
+	struct binding *x = find(b, NAME | (unsigned)'s' << 7 | 's');
+
+	x->bound = true;
+	x->value = seq;
+}
+
 static bool name_matches(struct bindings *b, unsigned token, uint8_t byte)
 {
 	struct binding *x = find(b, token);
 
-	if (x->bound && memcmp(x->name, "ss", 2) != 0)
+	if (x->bound)
 		return x->value == byte;
 	x->bound = true;
 	x->value = byte;
@@ -143,7 +151,7 @@ bool pattern_matches(const struct pattern *p, const uint8_t *bytes, size_t len, 
 	for (size_t i = 0; i < p->n; i++) {
 		unsigned t = p->token[i];
 
-		if (t & NAME ? !name_matches(&tried, t, bytes[i]) : t != ANY && t != bytes[i])
+		if (t & NAME ? b && !name_matches(&tried, t, bytes[i]) : t != ANY && t != bytes[i])
 			return false;
 	}
 	if (b)

@@ -163,8 +163,12 @@ static bool message(void *user, unsigned interface, const uint8_t *p, size_t len
 	const struct exchange *x;
 
 	keep(fd->r, '>', p, len);
+	if (fd->r->closing)
+		return false;
 	if (fd->r->failure[0])
 		return true;
+	if (len > 6)
+		bind_seq(&fd->r->names, p[6]);
 	x = find(fd->r, false, p, len);
 	if (!x) {
 		if (fd->r->script->conversation)
@@ -181,8 +185,13 @@ static bool request(void *user, unsigned interface, const uint8_t setup[8], stru
 	const struct exchange *x;
 
 	keep(fd->r, 'c', setup, 8);
+	if (fd->r->closing)
+		return false;
 	x = fd->r->failure[0] ? NULL : find(fd->r, true, setup, 8);
 	if (!x) {
+		/* rates and clocks are in the reader's description */
+		if (setup[0] & 0x80 && !fd->r->failure[0])
+			return false;
 		if (fd->r->script->conversation && !fd->r->failure[0])
 			unexpected(fd, true, setup, 8);
 		reply->stall = true;
@@ -232,6 +241,16 @@ void player_end(struct running *r)
 	wire_clear(r);
 }
 
+unsigned player_interface(const struct running *r)
+{
+	const struct sim_dev *d = fake_usb_dev(r->reader);
+	unsigned i = 0;
+
+	while (i + 1 < sim_dev_interfaces(d) && sim_dev_interface_number(d, i) != r->interface)
+		i++;
+	return i;
+}
+
 void player_step(struct running *r, const struct step *s)
 {
 	fake_usb_lock();
@@ -239,7 +258,7 @@ void player_step(struct running *r, const struct step *s)
 		r->names.b[i].bound = false;
 	r->step = s;
 	r->next = 1;
-	answer(&r->dev[r->reader], r->interface, &s->exchange[0], NULL, 0);
+	answer(&r->dev[r->reader], player_interface(r), &s->exchange[0], NULL, 0);
 	fake_usb_unlock();
 }
 

@@ -316,6 +316,11 @@ static bool head_line(struct reading *r, char *line)
 		sprintf(r->with + n, "%s\n", rest);
 		return true;
 	}
+	rest = after(line, "interface");
+	if (rest && strlen(rest) == 1 && rest[0] >= '0' && rest[0] < '0' + FIELD_INTERFACES) {
+		r->s->interface = (unsigned)(rest[0] - '0');
+		return true;
+	}
 	if (strcmp(line, "conversation") != 0)
 		return false;
 	r->s->conversation = true;

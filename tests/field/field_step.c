@@ -29,7 +29,7 @@ static const char *after(const char *line, const char *keyword)
 
 static DWORD lun_now(const struct running *r)
 {
-	return (DWORD)(r->reader * 2 + r->interface) << 16 | r->slot;
+	return (DWORD)(r->reader * FIELD_INTERFACES + r->interface) << 16 | r->slot;
 }
 
 static unsigned lun_index(struct running *r)
@@ -244,9 +244,9 @@ static bool named_code(const char *result, RESPONSECODE *code)
 	return strlen(result) == 3 && !*end;
 }
 
-static bool result_fits(struct running *r, const struct step *s, const struct outcome *o)
+static bool result_fits(struct running *r, const struct step *s, const char *words, const struct outcome *o)
 {
-	const char *want = s->result ? s->result : strcmp(s->text, "presence") == 0 ? "present" : "ok";
+	const char *want = s->result ? s->result : strcmp(words, "presence") == 0 ? "present" : "ok";
 	struct pattern p;
 	RESPONSECODE code;
 	const char *wrong;
@@ -290,8 +290,8 @@ static bool person_card(struct sim_dev *d, const struct running *r, const char *
 	char err[200];
 
 	if (card)
-		return sim_dev_insert(d, r->interface, r->slot, card, clock_now(), err, sizeof(err));
-	return after(text, "remove") && sim_dev_remove(d, r->interface, r->slot, clock_now());
+		return sim_dev_insert(d, player_interface(r), r->slot, card, clock_now(), err, sizeof(err));
+	return after(text, "remove") && sim_dev_remove(d, player_interface(r), r->slot, clock_now());
 }
 
 bool person_acts(struct running *r, unsigned dev, const char *text)
@@ -313,7 +313,7 @@ bool person_acts(struct running *r, unsigned dev, const char *text)
 
 		/* the OK key is what ends a PIN */
 		snprintf(keys, sizeof(keys), "%s\n", rest);
-		return sim_dev_keys(d, r->interface, keys, clock_now());
+		return sim_dev_keys(d, player_interface(r), keys, clock_now());
 	}
 	return person_card(d, r, text);
 }
@@ -365,7 +365,8 @@ static const char *where(struct running *r, const char *text)
 	unsigned *const value[] = { &r->reader, &r->interface, &r->slot };
 	const char *p = text;
 
-	r->reader = r->interface = r->slot = 0;
+	r->reader = r->slot = 0;
+	r->interface = r->script->interface;
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		const char *q = after(p, words[i]);
 		int n = 0;
@@ -379,7 +380,7 @@ static const char *where(struct running *r, const char *text)
 		if (q[n] == ':')
 			break;
 	}
-	return r->reader < r->n_devs && r->interface < 2 && r->slot < 32 ? p : NULL;
+	return r->reader < r->n_devs && r->interface < FIELD_INTERFACES && r->slot < 32 ? p : NULL;
 }
 
 static bool step_call(struct running *r, const struct step *s, const char *words, bool *known)
@@ -399,7 +400,7 @@ static bool step_call(struct running *r, const struct step *s, const char *words
 		call(r, rest, &o);
 		player_step_over(r);
 		if (!r->failure[0] && time_fits(r, s, clock_now() - begin))
-			result_fits(r, s, &o);
+			result_fits(r, s, words, &o);
 	}
 	free(o.bytes);
 	return !r->failure[0];

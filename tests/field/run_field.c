@@ -29,6 +29,7 @@ static void begin(struct running *r, const char *more)
 		abort();
 	sprintf(text, "%s\n%s", r->script->sim, more);
 	rig_start(FAKE_VIRTUAL, text);
+	r->closing = false;
 	r->n_devs = count_readers(text);
 	free(text);
 	player_begin(r);
@@ -36,6 +37,7 @@ static void begin(struct running *r, const char *more)
 
 static void end(struct running *r)
 {
+	r->closing = true;
 	field_close(r);
 	player_end(r);
 }

@@ -23,6 +23,8 @@
  *	voltages = 7		bVoltageSupport
  *	protocols = 3		dwProtocols
  *	rates = 9600,19200	GET_DATA_RATES and bNumDataRatesSupported
+ *	n_rates = N		bNumDataRatesSupported alone
+ *	foreign = 8		an interface of that class, without a class descriptor: a disk beside the reader
  *	datarate, maxrate = bps	dwDataRate, dwMaxDataRate
  *	maxlen = N		dwMaxCCIDMessageLength	ifsd = N	dwMaxIFSD
  *	clock = kHz		class = 0x0B|0xFF	iccd = a|b
@@ -105,6 +107,8 @@ static const struct key keys[] = {
 	{ "lcd", U16, false, IFC(wLcdLayout) },
 	{ "mechanical", U32, false, IFC(dwMechanical) },
 	{ "chains", U8, false, IFC(chains) },
+	{ "n_rates", U8, false, IFC(bNumDataRatesSupported) },
+	{ "foreign", U8, false, IFC(foreign) },
 };
 
 static bool to_number(const char *text, int base, unsigned long max, unsigned long *v)

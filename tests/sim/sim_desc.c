@@ -109,12 +109,13 @@ static uint8_t add_string(struct sim_dev *d, const char *text)
 static void put_interface(struct sim_dev *d, struct out *o, const struct sim_iface *f)
 {
 	const struct sim_iface_conf *c = f->conf;
-	uint8_t p[9] = { 9, 4, c->number, 0, 0, c->class, 0, c->told_protocol, add_string(d, c->name) };
+	uint8_t p[9] = { 9, 4, c->number, 0, 0, c->foreign ? c->foreign : c->class, 0, c->told_protocol,
+			 add_string(d, c->name) };
 	size_t at = o->len;
 	unsigned n = 0;
 
 	put(o, p, sizeof(p));
-	if (!(d->desc_fault & (DESC_AT_ENDPOINT | DESC_NONE)))
+	if (!c->foreign && !(d->desc_fault & (DESC_AT_ENDPOINT | DESC_NONE)))
 		put_class(d, o, c);
 	if (!(d->desc_fault & DESC_NO_ENDPOINTS))
 		n = put_endpoints(d, o, f);

@@ -62,6 +62,7 @@ struct sim_iface_conf {
 	uint8_t bPINSupport, bMaxCCIDBusySlots;
 	uint32_t *rates, *clocks;	/* owned; NULL: the request is refused */
 	unsigned n_rates, n_clocks;
+	uint8_t foreign;		/* class of an interface that is not a reader; 0: it is one */
 	uint8_t chains;			/* takes extended APDUs in parts, whatever dwFeatures says */
 };
 
