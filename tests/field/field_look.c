@@ -104,6 +104,23 @@ static bool look_card(struct running *r, const struct step *s, char *words)
 	return fits || failed(r, s->line, "the card executed %02lX %u times, not %s", ins, n, count);
 }
 
+static bool look_bseq(struct running *r, const struct step *s)
+{
+	const struct message *last = NULL;
+
+	for (size_t i = 0; i < r->n_wire; i++) {
+		const struct message *m = &r->wire[i];
+
+		if (m->way != '>' || m->len < 10)
+			continue;
+		if (last && last->bytes[6] == m->bytes[6])
+			return failed(r, s->line, "bSeq %02X went to slot %u and to slot %u in a row", m->bytes[6],
+				      last->bytes[5], m->bytes[5]);
+		last = m;
+	}
+	return true;
+}
+
 bool step_look(struct running *r, const struct step *s, const char *words, bool *known)
 {
 	char line[600];
@@ -124,8 +141,8 @@ bool step_look(struct running *r, const struct step *s, const char *words, bool 
 	if (sscanf(line, "interfaces claimed %u", &n) == 1)
 		return fake_usb_counts().claims == n ||
 		       failed(r, s->line, "%u interfaces are claimed, not %u", fake_usb_counts().claims, n);
-	if (strcmp(line, "no complaint") == 0)
-		return true;
+	if (strcmp(line, "no bSeq twice in a row") == 0)
+		return look_bseq(r, s);
 	*known = false;
 	return false;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs the field cases: one TAP case for each script in tests/field/cases. With names as arguments: only those. */
+/* Runs the field cases: one TAP case for each script in tests/field/cases. With names as arguments: only those. The
+ * scripts in tests/field/wrong must fail, each with the words of its line "# says". */
 #include "field/field.h"
 #include "unit/driver/driver_rig.h"
 
@@ -66,20 +67,24 @@ static void print_wire(const struct running *r)
 	}
 }
 
-static void run_case(void **state)
+static struct running *new_run(const struct script *s)
 {
-	struct script *s = *state;
 	struct running *r = calloc(1, sizeof(*r));
-	const char *more;
-	bool fine = true;
 
 	if (!r)
 		abort();
-	if (s->error[0])
-		print_error("%s\n", s->error);
-	assert_true(!s->error[0]);
 	r->script = s;
 	begin(r, "");
+	return r;
+}
+
+/* False after a failure. */
+static bool run_steps(struct running *r)
+{
+	const struct script *s = r->script;
+	const char *more;
+	bool fine = true;
+
 	for (size_t i = 0; i < s->n_steps && fine; i++) {
 		if (is_restart(&s->step[i], &more)) {
 			end(r);
@@ -89,6 +94,20 @@ static void run_case(void **state)
 			fine = step_run(r, &s->step[i]) && !r->failure[0];
 		}
 	}
+	return fine;
+}
+
+static void run_case(void **state)
+{
+	const struct script *s = *state;
+	struct running *r;
+	bool fine;
+
+	if (s->error[0])
+		print_error("%s\n", s->error);
+	assert_true(!s->error[0]);
+	r = new_run(s);
+	fine = run_steps(r);
 	if (!fine) {
 		print_error("%s:%u: %s\n", s->path, r->failed_line, r->failure);
 		print_wire(r);
@@ -99,6 +118,30 @@ static void run_case(void **state)
 	rig_stop();
 }
 
+/* What is wrong with the script, or went wrong with it, is said with its line. */
+static void run_wrong(void **state)
+{
+	const struct script *s = *state;
+	char said[1000] = "", *text = file_text(s->path), *says = text ? strstr(text, "# says ") : NULL;
+	struct running *r;
+
+	assert_non_null(says);
+	says += strlen("# says ");
+	says[strcspn(says, "\n")] = '\0';
+	snprintf(said, sizeof(said), "%s", s->error);
+	if (!said[0]) {
+		r = new_run(s);
+		(void)run_steps(r);
+		snprintf(said, sizeof(said), "%s:%u: %s", s->path, r->failed_line, r->failure);
+		end(r);
+		free(r);
+	}
+	if (!strstr(said, says))
+		print_error("%s\n  must say: %s\n", said, says);
+	assert_non_null(strstr(said, says));
+	free(text);
+}
+
 /* --- which --- */
 
 static int by_name(const void *a, const void *b)
@@ -106,7 +149,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static size_t all_cases(const char *folder, char **name)
+static size_t all_cases(const char *folder, char **name, size_t max)
 {
 	DIR *d = opendir(folder);
 	struct dirent *e;
@@ -114,7 +157,7 @@ static size_t all_cases(const char *folder, char **name)
 
 	if (!d)
 		return 0;
-	while ((e = readdir(d)) != NULL && n < MAX_CASES) {
+	while ((e = readdir(d)) != NULL && n < max) {
 		size_t len = strlen(e->d_name);
 
 		if (len > 7 && strcmp(e->d_name + len - 7, ".script") == 0 && e->d_name[0] != '.') {
@@ -129,34 +172,51 @@ static size_t all_cases(const char *folder, char **name)
 	return n;
 }
 
+struct list {
+	struct CMUnitTest test[MAX_CASES];
+	struct script *script[MAX_CASES];
+	char *name[MAX_CASES];
+	size_t n;
+};
+
+static void add(struct list *l, const char *folder, size_t from, CMUnitTestFunction run)
+{
+	for (size_t i = from; i < l->n; i++) {
+		l->script[i] = script_read(folder, l->name[i]);
+		l->test[i] = (struct CMUnitTest){ l->name[i], run, NULL, rig_teardown, l->script[i] };
+	}
+}
+
+static void gather(struct list *l, int argc, char **argv)
+{
+	static const char cases[] = TOP_SRCDIR "/tests/field/cases", wrong[] = TOP_SRCDIR "/tests/field/wrong";
+	size_t n;
+
+	if (argc > 1) {
+		for (; l->n + 1 < (size_t)argc && l->n < MAX_CASES; l->n++)
+			l->name[l->n] = strdup(argv[l->n + 1]);
+		add(l, cases, 0, run_case);
+		return;
+	}
+	l->n = n = all_cases(cases, l->name, MAX_CASES);
+	add(l, cases, 0, run_case);
+	l->n += all_cases(wrong, l->name + n, MAX_CASES - n);
+	add(l, wrong, n, run_wrong);
+}
+
 int main(int argc, char **argv)
 {
-	static const char folder[] = TOP_SRCDIR "/tests/field/cases";
-	struct CMUnitTest *test = calloc(MAX_CASES, sizeof(*test));
-	char **name = calloc(MAX_CASES, sizeof(*name));
-	struct script **script = calloc(MAX_CASES, sizeof(*script));
-	size_t n = 0;
+	struct list *l = calloc(1, sizeof(*l));
 	int rc;
 
-	if (!test || !name || !script)
+	if (!l)
 		abort();
-	if (argc > 1) {
-		for (; n + 1 < (size_t)argc && n < MAX_CASES; n++)
-			name[n] = strdup(argv[n + 1]);
-	} else {
-		n = all_cases(folder, name);
+	gather(l, argc, argv);
+	rc = _cmocka_run_group_tests("field", l->test, l->n, NULL, NULL);
+	for (size_t i = 0; i < l->n; i++) {
+		script_free(l->script[i]);
+		free(l->name[i]);
 	}
-	for (size_t i = 0; i < n; i++) {
-		script[i] = script_read(folder, name[i]);
-		test[i] = (struct CMUnitTest){ name[i], run_case, NULL, rig_teardown, script[i] };
-	}
-	rc = _cmocka_run_group_tests("field", test, n, NULL, NULL);
-	for (size_t i = 0; i < n; i++) {
-		script_free(script[i]);
-		free(name[i]);
-	}
-	free(script);
-	free(name);
-	free(test);
+	free(l);
 	return rc;
 }
