@@ -62,11 +62,24 @@ build_in() {
 	)
 }
 
-# count_results FOLDER: "passed failed skipped" of all single cases under it.
-count_results() {
-	find "$1" -name '*.trs' -exec cat {} + 2>/dev/null | awk '
-		/^:test-result: *(PASS|XFAIL)/ { passed++ }
-		/^:test-result: *(FAIL|XPASS|ERROR)/ { failed++ }
-		/^:test-result: *SKIP/ { skipped++ }
-		END { print passed + 0, failed + 0, skipped + 0 }'
+# build_quietly FOLDER CONFIGURE-ARGUMENT...: build_in, with all that it says in FOLDER.log, and one line here. A build
+# that fails shows the end of its log. $verbose: shows all.
+build_quietly() {
+	local log=$1.log begin=$SECONDS status
+
+	mkdir -p "$(dirname "$1")" || return 1
+	if [ -n "${verbose:-}" ]; then
+		(build_in "$@") 2>&1 | tee "$log" >&2
+		status=${PIPESTATUS[0]}
+	else
+		(build_in "$@") >"$log" 2>&1
+		status=$?
+		[ "$status" = 0 ] || tail -n 30 "$log" >&2
+	fi
+	if [ "$status" = 0 ]; then
+		echo "built in $1 in $((SECONDS - begin)) s (log: $log)" >&2
+	else
+		echo "the build in $1 failed after $((SECONDS - begin)) s (log: $log)" >&2
+	fi
+	return "$status"
 }

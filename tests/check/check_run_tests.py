@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What ./run-tests prints and writes: its command line, progress, counts, the list of failed cases, JUnit XML. Three
+test programs, one good, one bad, one that does not compile, run by this build's own Makefile."""
+
+import os
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as xml
+
+from tap import Tap
+
+TOP = os.path.abspath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
+BUILD = os.path.abspath(os.environ.get("top_builddir", os.getcwd()))
+PLACE = "tests/check/run-tests"
+GOOD = 'echo "ok 1 - it works"\necho "ok 2 - another # SKIP not here"\necho 1..2\n'
+BAD = ('echo "ok 1 - a good one"\necho "not ok 2 - a <bad> & \\"odd\\" one"\necho "# why: \x01 \xc3\xa4 ]]>"\n'
+       'echo 1..3\n')
+FILES = {"good.sh": GOOD, "bad.sh": BAD, "uncompiled.c": "int main(void) { return nothing_of_this_name; }\n"}
+PROGRAMS = ["good.sh", "bad.sh", "uncompiled"]
+
+
+def environment():
+    """Without the make and the test that this one runs in."""
+    return {k: v for k, v in os.environ.items()
+            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CHECK_PROGRESS", "CHECK_TOTAL")}
+
+
+def run(*words, **more):
+    return subprocess.run(words, capture_output=True, text=True, errors="replace", env=environment(), **more)
+
+
+def bash(script, *arguments):
+    return run("bash", "-c", script, "run-tests", *arguments, cwd=TOP)
+
+
+def command_line(tap):
+    tests = os.path.join(TOP, "run-tests")
+    for option in ("-h", "--help"):
+        got = run("bash", tests, option)
+        tap.case(f"{option} explains and succeeds", got.returncode == 0 and "--junit FILE" in got.stdout and
+                 "ran and none failed." in got.stdout and "started_in" not in got.stdout)
+    for words, named in ((["nonsense"], "nonsense"), (["gcc", "gc"], "configuration gc:"),
+                         (["--nonsense"], "--nonsense"), (["-x"], "-x"), (["--junit"], "--junit"), (["-b"], "-b")):
+        got = run("bash", tests, *words)
+        said = got.stdout + got.stderr
+        tap.case(f"{' '.join(words)}: refused by its name, in one line, exit code 2",
+                 [] if got.returncode == 2 and said.count("\n") == 1 and named in said else [str(got)])
+
+
+def make_programs():
+    place = os.path.join(BUILD, PLACE)
+    shutil.rmtree(place, ignore_errors=True)
+    os.makedirs(place)
+    for name, text in FILES.items():
+        with open(os.path.join(place, name), "w", encoding="latin-1") as file:
+            file.write(text)
+    return run(os.environ.get("MAKE", "make"), "-s", "-C", BUILD, "check-each", "CHECK_PROGRESS=yes",
+               "TESTS=" + " ".join(f"{PLACE}/{p}" for p in PROGRAMS), f"check_PROGRAMS={PLACE}/uncompiled",
+               "check_LIBRARIES=", f"TEST_SUITE_LOG={PLACE}/suite.log")
+
+
+def progress(tap, made):
+    def lines(verbose):
+        return subprocess.run(["awk", "-v", f"verbose={verbose}", "-f", os.path.join(TOP, "tools/progress.awk")],
+                              input=made.stdout, capture_output=True, text=True, check=False).stdout.split("\n")
+
+    quiet = lines("")
+    ended = [line for line in quiet if re.fullmatch(r"\[[1-3]/3\] \S+ … \d+ s, \d failed", line)]
+    tap.case("progress: a line for each program", [] if len(ended) == 3 else quiet)
+    tap.case("progress: counted to the end", [] if sorted(line[:5] for line in ended) ==
+             ["[1/3]", "[2/3]", "[3/3]"] else quiet)
+    tap.case("progress: failures of each", [] if {re.sub(r".*/(\S+) .* (\d) failed", r"\1 \2", line) for line in ended}
+             == {"good.sh 0", "bad.sh 2", "uncompiled 1"} else quiet)
+    tap.case("progress: failed cases are shown", any(re.match(r"FAIL: .*bad.sh 2 ", line) for line in quiet))
+    tap.case("progress: cases that pass are not", not any(line.startswith("PASS") for line in quiet))
+    tap.case("progress: with verbose they are", any(line.startswith("PASS") for line in lines("1")))
+
+
+def results(tap):
+    place = os.path.join(BUILD, PLACE)
+    got = bash("""
+        . tools/results.sh
+        results_begin "$1/results.tsv"
+        collect one "$1" 2>/dev/null
+        record two own PASS "a case of its own"
+        collect_tap three kernel "$1/tap" 7
+        collect_tap four kernel "$1/broken" 7
+        collect_tap five kernel "$1/none" 7
+        sum_up one; sum_up three; sum_up four; sum_up five
+        list_failed
+        write_junit "$1/junit.xml"
+        echo "$passed passed, $failed failed, $skipped skipped"
+        """, place)
+    lines = got.stdout.split("\n")
+    for want in ("one: 2 passed, 3 failed, 1 skipped", "three: 2 passed, 1 failed, 1 skipped",
+                 "four: 1 passed, 1 failed, 0 skipped", "five: 0 passed, 1 failed, 0 skipped",
+                 "6 passed, 6 failed, 2 skipped"):
+        tap.case(f"results: {want}", [] if want in lines else lines + [got.stderr])
+    failures = [line for line in lines if line.startswith("failed: ")]
+    tap.case("results: each failed case is listed", [] if len(failures) == 6 else lines)
+    for text, log in (("bad: 2 - a <bad> & \"odd\" one", "bad.log"), ("was not built", "uncompiled.log")):
+        at = [n for n, line in enumerate(lines) if text in line]
+        path = lines[at[0] + 1].strip() if at else ""
+        tap.case(f"results: {text}: with its log", [] if path.endswith(f"/failed/one/{log}") and
+                 os.path.exists(path) else lines)
+    return got
+
+
+def junit(tap):
+    path = os.path.join(BUILD, PLACE, "junit.xml")
+    root = xml.parse(path).getroot()
+    cases = root.findall("testsuite/testcase")
+    tap.case("JUnit: as many cases as there are", root.get("tests") == "14" and len(cases) == 14)
+    tap.case("JUnit: failures and skips", (root.get("failures"), root.get("skipped")) == ("6", "2") and
+             len(root.findall(".//failure")) == 6 and len(root.findall(".//skipped")) == 2)
+    suites = {suite.get("name"): suite for suite in root}
+    tap.case("JUnit: a suite for each program of each configuration",
+             [] if sorted(suites) == ["five: kernel", "four: kernel", "one: bad", "one: good", "one: uncompiled",
+                                      "three: kernel", "two: own"] else sorted(suites))
+    tap.case("JUnit: its time", suites["three: kernel"].get("time") == "7")
+    tap.case("JUnit: sums of each suite are its cases'", all(
+        int(suite.get("tests")) == len(suite.findall("testcase")) and
+        int(suite.get("failures")) == len(suite.findall("testcase/failure")) for suite in root))
+    tap.case("JUnit: odd characters in a name", any(case.get("name") == '2 - a <bad> & "odd" one' for case in cases))
+    tap.case("JUnit: the log of a failed case", "nothing_of_this_name" in suites["one: uncompiled"][0][0].text)
+    if shutil.which("xmllint"):
+        tap.case("JUnit: xmllint reads it", run("xmllint", "--noout", path).returncode == 0)
+    else:
+        tap.skip("JUnit: xmllint reads it", "xmllint is not installed")
+
+
+def main():
+    tap = Tap()
+    command_line(tap)
+    made = make_programs()
+    tap.case("make fails when a case failed", made.returncode != 0)
+    place = os.path.join(BUILD, PLACE)
+    for name, text in (("tap", "ok 1 - a\nok b # SKIP x\nnot ok 3 - c\nok 4\n1..4\n"), ("broken", "ok 1 - a\n"),
+                       ("none", "# nothing\n1..0\n")):
+        with open(os.path.join(place, name), "w", encoding="ascii") as file:
+            file.write(text)
+    progress(tap, made)
+    results(tap)
+    junit(tap)
+    shutil.rmtree(place)
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()
