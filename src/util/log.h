@@ -71,6 +71,10 @@ struct log_secrecy {
  * the state. Returns how many of its bytes, from the first, may be shown. log_secrets.c */
 size_t log_showable(struct log_secrecy *s, bool sent, const uint8_t *msg, size_t len);
 
+/* Is it a T=1 block: NAD PCB LEN INF and a right LRC or CRC (ISO 7816-3:2006 §11.3), the CRC in
+ * any convention that cards use? */
+bool log_is_block(const uint8_t *p, size_t len);
+
 /* One CCID message on its way out (sent) or in, at the comm level: header and length always,
  * data unless they carry a secret. */
 void log_message(const struct log_ctx *who, struct log_secrecy *s, bool sent,

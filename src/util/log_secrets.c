@@ -59,8 +59,7 @@ static uint8_t lrc(const uint8_t *p, size_t len)
 	return sum;
 }
 
-/* Is it a T=1 block: NAD PCB LEN INF and a right LRC or CRC? */
-static bool is_block(const uint8_t *p, size_t len)
+bool log_is_block(const uint8_t *p, size_t len)
 {
 	uint16_t sum, got;
 
@@ -153,7 +152,7 @@ size_t log_showable(struct log_secrecy *s, bool sent, const uint8_t *msg, size_t
 		shown = len < HEADER + SECURE_FIELDS ? len : HEADER + SECURE_FIELDS;
 		break;
 	case XFR_BLOCK:
-		if (!in_apdu_parts(s) && is_block(msg + HEADER, len - HEADER)) {
+		if (!in_apdu_parts(s) && log_is_block(msg + HEADER, len - HEADER)) {
 			if (block_sent(s, msg + HEADER, len - HEADER))
 				shown = HEADER;
 		} else if (command_sent(s, msg + HEADER, len - HEADER, get_le16(msg + 8))) {

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# pcscd's log of a run becomes a capture by ccid-trace: it holds the messages that the simulated readers saw,
+# tshark takes each of them for CCID, and no PIN is in it.
+. "$(dirname "$0")/lib.sh"
+e2e_enter "$e2e_dir/readers/control.sim" "$0" "$@"
+trace=$e2e_build/ccid-trace
+[ -x "$trace" ] || tap_skip_all "ccid-trace is not built"
+LIBCCID_ifdLogLevel=0x0F
+export LIBCCID_ifdLogLevel
+capture=$e2e_tmp/run.pcapng
+
+messages_of() { grep -cE " $1 +slot " $e2e_tmp/trace; }
+shown_as_ccid() { tshark -r $capture -Y "$1" 2> /dev/null | grep -c USBCCID; }
+apdu() { timeout 20 opensc-tool --reader 0 "$@"; }
+# The card's files count through the same bytes, so the zeros behind the PIN are looked for as well.
+pin_is_hidden() { ! grep -aqP '1234\x00\x00' $capture; }
+
+"$CCID_SIM" trace $e2e_tmp/trace
+pcscd_start
+tap_check "three readers" wait_readers 3
+all_cards() { timeout 10 pcsc_scan -c -n > $e2e_tmp/cards; [ "$(grep -c ATR: $e2e_tmp/cards)" -ge 2 ]; }
+tap_check "their cards answer" wait_until all_cards
+tap_check "a talk with a card" apdu --send-apdu 00A4020C022F00 --send-apdu 00B0000010
+tap_check "a PIN is verified" apdu --send-apdu 0020000108313233340000000000
+tap_check "pcscd ends well" pcscd_stop
+"$CCID_SIM" trace off
+
+tap_check "the log becomes a capture" "$trace" -o $capture $e2e_log
+"$trace" --log $capture > $e2e_tmp/again.log
+for way in out in; do
+	arrow='->'
+	[ $way = in ] && arrow='<-'
+	tap_check "messages $way: as many as the readers saw" \
+		test "$(grep -c -e "$arrow [0-9A-F][0-9A-F] [0-9A-F][0-9A-F] " $e2e_tmp/again.log)" -eq "$(messages_of $way)"
+done
+tap_check "the PIN is not in the capture" pin_is_hidden
+tap_check "nor in the dialogue" sh -c "'$trace' --apdu $e2e_log | grep VERIFY -c | grep -qx 0"
+tap_check "the dialogue has SELECT" sh -c "'$trace' --apdu $e2e_log | grep -q '00 A4 02 0C 02 2F 00  SELECT'"
+if command -v tshark > /dev/null; then
+	tap_check "tshark: messages out" test "$(shown_as_ccid 'usb.endpoint_address.direction == 0')" -eq "$(messages_of out)"
+	tap_check "tshark: messages in" test "$(shown_as_ccid 'usb.endpoint_address.direction == 1')" -eq "$(messages_of in)"
+else
+	tap_ok "tshark: messages out and in # SKIP tshark is not installed"
+fi
+tap_plan
