@@ -101,6 +101,8 @@ static void answer(struct field_dev *fd, unsigned interface, const struct exchan
 				sim_dev_say(d, interface, bytes, a->bytes.n, at);
 			else if (a->kind == ANSWER_INTERRUPT)
 				sim_dev_notify(d, interface, bytes, a->bytes.n, at);
+			else if (a->kind == ANSWER_STALL)
+				sim_dev_halt_in(d, interface, at);
 			else if (a->kind == ANSWER_ECHO)
 				sim_dev_say(d, interface, p, len, at);
 		}

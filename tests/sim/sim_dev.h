@@ -104,6 +104,8 @@ struct sim_player {
 void sim_dev_set_player(struct sim_dev *d, const struct sim_player *p, void *user);
 /* Raw bytes for the host, at a time: one transfer on bulk IN (len 0: an empty packet), one on interrupt IN. */
 void sim_dev_say(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at);
+/* Bulk IN halts at a time. */
+void sim_dev_halt_in(struct sim_dev *d, unsigned interface, uint64_t at);
 void sim_dev_notify(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at);
 /* Calls back when it is time. The call may do anything to the device. Unplugging forgets it. */
 void sim_dev_call_at(struct sim_dev *d, uint64_t at, void (*call)(void *user), void *user);

@@ -67,6 +67,16 @@ void sim_dev_say(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t
 	sim_emit(f, m, at);
 }
 
+void sim_dev_halt_in(struct sim_dev *d, unsigned interface, uint64_t at)
+{
+	struct sim_msg *m = sim_alloc(sizeof(*m));
+
+	m->data = sim_alloc(1);
+	m->status = SIM_STALL;
+	m->stale = true;
+	sim_emit(&d->iface[interface], m, at);
+}
+
 static void fire_notify(struct sim_dev *d, struct sim_event *e)
 {
 	struct sim_iface *f = e->f;
