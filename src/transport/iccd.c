@@ -311,11 +311,12 @@ static enum ccid_err b_xfr_block(struct iccd *i, const uint8_t *data, size_t len
 
 static enum ccid_err b_slot_status(struct iccd *i, struct reply *r, const struct deadline *d)
 {
-	uint8_t status[3];
+	uint8_t status[3] = { 0 };
 	size_t n;
 	enum ccid_err err = request_in(i, SLOT_STATUS, status, sizeof status, &n, d);
 
-	if (!err && n != sizeof status)
+	/* bStatus is what counts, and all that some tokens send */
+	if (!err && n == 0)
 		err = odd(i, "length of SlotStatus", n);
 	if (err)
 		return err;
@@ -365,6 +366,13 @@ static enum ccid_err run(struct iccd *i, struct reply *r, const struct deadline 
 	return err;
 }
 
+/* The device is gone, or does not listen: a refusal is something else. */
+static bool is_lost(enum ccid_err err)
+{
+	return err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE || err == CCID_ERR_NOMEM ||
+	       err == CCID_ERR_TIMEOUT;
+}
+
 static enum ccid_err power_off(struct iccd *i, const struct deadline *d)
 {
 	i->unfinished = false;
@@ -372,12 +380,14 @@ static enum ccid_err power_off(struct iccd *i, const struct deadline *d)
 	return request_out(i, ICC_POWER_OFF, 0, NULL, 0, d);
 }
 
+/* Power on begins with power off, which resets what the device keeps of commands; a device may
+ * refuse to power off what is off. */
 static enum ccid_err power_on(struct iccd *i, struct reply *r, const struct deadline *d)
 {
-	enum ccid_err err;
+	enum ccid_err err = power_off(i, d);
 
-	i->unfinished = false;
-	i->powered = false;
+	if (is_lost(err))
+		return err;
 	if (i->version == CCID_PROTOCOL_ICCD_A)
 		return a_power_on(i, r, d);
 	err = request_out(i, ICC_POWER_ON, 1, NULL, 0, d);
@@ -500,12 +510,6 @@ enum ccid_err iccd_continue(struct iccd *i, uint8_t *answer, size_t cap, size_t 
 	return answered(i, run(i, &r, d), &r, answer, answer_len);
 }
 
-static bool ends_opening(enum ccid_err err)
-{
-	return err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE || err == CCID_ERR_NOMEM ||
-	       err == CCID_ERR_TIMEOUT;
-}
-
 enum ccid_err iccd_open(struct iccd *i, const struct iccd_pipe *pipe, uint8_t bInterfaceProtocol,
 			uint8_t bInterfaceNumber, const struct log_ctx *log,
 			const struct deadline *d)
@@ -521,15 +525,13 @@ enum ccid_err iccd_open(struct iccd *i, const struct iccd_pipe *pipe, uint8_t bI
 	i->log = *log;
 	i->type = PC_TO_RDR_ICC_POWER_ON;
 
-	/* A device may refuse to power off what is off, and a dead card to power on. */
-	err = power_off(i, d);
-	if (!ends_opening(err))
-		err = power_on(i, &r, d);
-	if (!ends_opening(err) && i->unfinished)
+	/* A dead card may refuse to power on. */
+	err = power_on(i, &r, d);
+	if (!is_lost(err) && i->unfinished)
 		err = CCID_ERR_TIMEOUT;	/* busy all the time */
-	if (!ends_opening(err))
+	if (!is_lost(err))
 		err = power_off(i, d);
-	return ends_opening(err) ? err : CCID_OK;
+	return is_lost(err) ? err : CCID_OK;
 }
 
 void iccd_fix_desc(struct ccid_desc *d)

@@ -2,16 +2,19 @@
 /* ICCD A and B over a control pipe that follows a script. */
 #include "iccd_script.h"
 
+/* each power on begins so */
+#define OFF { 0x21, 0x63, 0, NULL, 0, 0, CCID_OK, 0 }
+
 /* ---- version A ---- */
 
 static void a_power(void **state)
 {
 	static const struct step script[] = {
-		{ 0xA1, 0x62, 0, "\x3B\x02\x11\x22", 4, 0, CCID_OK, 0 },
+		OFF, { 0xA1, 0x62, 0, "\x3B\x02\x11\x22", 4, 0, CCID_OK, 0 },
 		STATUS("\x10"), STATUS("\x80"),
 		{ 0x21, 0x63, 0, NULL, 0, 0, CCID_OK, 0 }, STATUS("\x00"),
-		{ 0xA1, 0x62, 0, "", 0, 0, CCID_OK, 0 },
-		{ 0xA1, 0x62, 0, "", 0, 0, CCID_ERR_COMM, 0 },
+		OFF, { 0xA1, 0x62, 0, "", 0, 0, CCID_OK, 0 },
+		OFF, { 0xA1, 0x62, 0, "", 0, 0, CCID_ERR_COMM, 0 },
 	};
 	struct bench *b = BENCH(A, script);
 
@@ -169,13 +172,15 @@ static void a_busy_for_ever(void **state)
 static void b_power(void **state)
 {
 	static const struct step script[] = {
-		{ 0x21, 0x62, 1, NULL, 0, 0, CCID_OK, 0 }, IN("\x80\x02\x00", 3, 0),
+		OFF, { 0x21, 0x62, 1, NULL, 0, 0, CCID_OK, 0 }, IN("\x80\x02\x00", 3, 0),
 		IN("\x80\x00\x00", 3, 0), IN("\x00\x3B\x00", 3, 0),
 		{ 0xA1, 0x81, 0, "\x00\x00\x01", 3, 3, CCID_OK, 0 },
 		{ 0x21, 0x63, 0, NULL, 0, 0, CCID_OK, 0 },
 		{ 0xA1, 0x81, 0, "\x41\xFE\x00", 3, 3, CCID_OK, 0 },
 		{ 0xA1, 0x81, 0, "\x00\x00", 2, 3, CCID_OK, 0 },
-		{ 0x21, 0x62, 1, NULL, 0, 0, CCID_OK, 0 }, IN("\x40\x41\xFE", 3, 0),
+		{ 0xA1, 0x81, 0, "\x01", 1, 3, CCID_OK, 0 },
+		{ 0xA1, 0x81, 0, "", 0, 3, CCID_OK, 0 },
+		OFF, { 0x21, 0x62, 1, NULL, 0, 0, CCID_OK, 0 }, IN("\x40\x41\xFE", 3, 0),
 	};
 	struct bench *b = BENCH(B, script);
 
@@ -189,6 +194,11 @@ static void b_power(void **state)
 	assert_answer(b, 0x81, 1, 0, 0, NULL, 0);
 	assert_int_equal(say(b, 0x65, 0, NULL, 0, 1000), CCID_OK);
 	assert_answer(b, 0x81, 0x41, 0xFE, 0, NULL, 0);
+	/* bStatus is all that some tokens send */
+	assert_int_equal(say(b, 0x65, 0, NULL, 0, 1000), CCID_OK);
+	assert_answer(b, 0x81, 0, 0, 0, NULL, 0);
+	assert_int_equal(say(b, 0x65, 0, NULL, 0, 1000), CCID_OK);
+	assert_answer(b, 0x81, 1, 0, 0, NULL, 0);
 	assert_int_equal(say(b, 0x65, 0, NULL, 0, 1000), CCID_ERR_COMM);
 	assert_int_equal(say(b, 0x62, 0, NULL, 0, 1000), CCID_OK);
 	assert_answer(b, 0x80, 0x41, 0xFE, 0, NULL, 0);
@@ -320,7 +330,7 @@ static void b_polls_for_ever(void **state)
 static void power_on_polls_for_ever(void **state)
 {
 	static const struct step polling[] = {
-		{ 0x21, 0x62, 1, NULL, 0, 0, CCID_OK, 0 },
+		OFF, { 0x21, 0x62, 1, NULL, 0, 0, CCID_OK, 0 },
 		{ 0xA1, 0x6F, 0, "\x80\x00\x00", 3, 0, CCID_OK, FOR_EVER },
 	};
 	static const struct step done[] = { IN("\x00\x3B\x00", 3, 0) };
