@@ -106,15 +106,15 @@ unsigned ccid_desc_busy_places(const struct ccid_desc *d)
 size_t ccid_rates_parse(uint32_t *rates, size_t cap, const uint8_t *p, size_t len,
 			unsigned announced)
 {
-	size_t n = len / 4;
+	size_t n = len % 4 == 0 ? len / 4 : 0, stored = 0;
 
-	if (len % 4 != 0 || n < announced)
-		return 0;
-	if (announced != 0)
+	if (announced != 0 && n > announced)
 		n = announced;
-	if (n > cap)
-		n = cap;
-	for (size_t i = 0; i < n; i++)
-		rates[i] = get_le32(p + 4 * i);
-	return n;
+	for (size_t i = 0; i < n && stored < cap; i++) {
+		uint32_t rate = get_le32(p + 4 * i);
+
+		if (rate != 0)
+			rates[stored++] = rate;
+	}
+	return stored;
 }

@@ -147,8 +147,14 @@ static void read_rates(struct usb_transport *u)
 {
 	uint8_t answer[4 * RATES_MAX];
 	unsigned announced = u->t.desc.bNumDataRatesSupported;
-	size_t want = announced ? (size_t)4 * announced : sizeof answer;
-	int len = libusb_control_transfer(u->handle, 0xA1, GET_DATA_RATES, 0,
+	size_t want = (size_t)4 * announced;
+	int len;
+
+	/* 0: every rate from dwDataRate to dwMaxDataRate (CCID 1.10 table 5.1-1). Readers that are
+	 * asked all the same are seen to answer zeros or rubbish. */
+	if (announced == 0)
+		return;
+	len = libusb_control_transfer(u->handle, 0xA1, GET_DATA_RATES, 0,
 					  u->t.desc.bInterfaceNumber, answer, (uint16_t)want,
 					  CONTROL_MS);
 

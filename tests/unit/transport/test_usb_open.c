@@ -58,10 +58,10 @@ static void data_rates(void **state)
 		{ "reader r\nrates = 9600,19200\n", "rates-odd value=1", 2 },
 		{ "reader r\n", "rates-odd value=1", 0 },
 		{ "reader r\n", "rates-odd value=3", 0 },
-		{ "reader r\n", "rates-count value=256", 256 },
-		{ "reader r\n", "rates-count value=1", 1 },
+		{ "reader r\n", "rates-count value=256", 0 },
+		{ "reader r\nrates = 0,9600,0\n", NULL, 1 },
 		{ "reader r\nrates = 9600,19200\n", "rates-count value=256", 2 },
-		{ "reader r\nrates = 9600,19200\n", "rates-count value=1", 0 },
+		{ "reader r\nrates = 9600,19200\n", "rates-count value=1", 1 },
 	};
 
 	(void)state;
