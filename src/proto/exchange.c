@@ -93,18 +93,14 @@ static struct exchange_step apdu_step(const struct exchange *x, const uint8_t *d
 	return step;
 }
 
+/* Whatever fits goes out as it is, an extended APDU too: many firmwares of this level take it, and
+ * the reader and the card are the ones to refuse it. */
 static struct exchange_step short_begin(struct exchange *x)
 {
-	struct apdu a = apdu_parse(x->apdu, x->apdu_len);
-
-	if (apdu_is_extended(&a))
-		return exchange_fail(x, CCID_ERR_NOT_SUPPORTED);
 	if (x->apdu_len > x->cfg->max_data)
 		return exchange_fail(x, CCID_ERR_TOO_LONG);
 	return apdu_step(x, x->apdu, x->apdu_len, CHAIN_WHOLE);
 }
-
-static const struct exchange_machine short_machine = { short_begin, exchange_feed_whole };
 
 /* The next part of the command. */
 static struct exchange_step extended_send(struct exchange *x)
@@ -163,6 +159,19 @@ static struct exchange_step extended_feed(struct exchange *x, enum ccid_err resu
 
 static const struct exchange_machine extended_machine = { extended_begin, extended_feed };
 
+/* bChainParameter is reserved at this level, and some readers leave anything in it. But 01 is what
+ * a firmware says that chains all the same (NXP PN7362AU, FIDO2 answers). */
+static struct exchange_step short_feed(struct exchange *x, enum ccid_err result,
+				       const uint8_t *data, size_t len, uint8_t chain)
+{
+	if (!x->answer_begun && (chain != CHAIN_BEGINS || len == 0))
+		return exchange_feed_whole(x, result, data, len, chain);
+	x->sent = x->apdu_len;
+	return extended_feed(x, result, data, len, chain);
+}
+
+static const struct exchange_machine short_machine = { short_begin, short_feed };
+
 #define PROTOCOLS 2
 #define LEVELS (LEVEL_EXTENDED_APDU + 1)
 
@@ -211,6 +220,17 @@ struct exchange_step exchange_begin_resynch(struct exchange *x, const struct exc
 	clear(x, cfg, t1);
 	x->machine = &t1_resynch_machine;
 	return x->machine->begin(x);
+}
+
+struct exchange_step exchange_finish(struct exchange *x, uint8_t sw1, uint8_t sw2)
+{
+	const uint8_t sw[] = { sw1, sw2 };
+
+	if (x->t1)
+		x->t1->unsettled = true;
+	exchange_discard(x);
+	exchange_append(x, sw, sizeof sw);
+	return exchange_done(x);
 }
 
 struct exchange_step exchange_feed(struct exchange *x, enum ccid_err result,

@@ -105,7 +105,7 @@ struct exchange {
  * the protocol). At most answer_cap bytes are written; answer_len is the whole length, up
  * to EXCHANGE_ANSWER_MAX, beyond which the exchange fails with CCID_ERR_OVERFLOW. An APDU the
  * level cannot carry fails with CCID_ERR_TOO_LONG (too many bytes) or CCID_ERR_NOT_SUPPORTED
- * (extended APDU on a short APDU reader or at T=0), one that is no command with CCID_ERR_ARG.
+ * (extended APDU at T=0 below the APDU levels), one that is no command with CCID_ERR_ARG.
  * An answer without SW1 SW2 fails with CCID_ERR_PROTOCOL.
  * ISO 7816-3:2006 §10-§12, CCID 1.10 §3.2, §6.1.4. */
 struct exchange_step exchange_begin(struct exchange *x, const struct exchange_config *cfg,
@@ -142,6 +142,10 @@ enum ccid_err t1_secure_answer(struct t1 *t1, const uint8_t *block, size_t len,
  * TIMEOUT are what a T=1 machine may repair; others end the exchange). */
 struct exchange_step exchange_feed(struct exchange *x, enum ccid_err result,
 				   const uint8_t *data, size_t len, uint8_t bChainParameter);
+
+/* Ends an exchange, whatever its state, with these status words: the reader itself answered the
+ * command. */
+struct exchange_step exchange_finish(struct exchange *x, uint8_t sw1, uint8_t sw2);
 
 /* Wipes what the machine holds. answer_len stays readable. */
 void exchange_end(struct exchange *x);

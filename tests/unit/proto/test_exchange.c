@@ -62,8 +62,9 @@ static const struct {
 	{ "1", 0, 261, CCID_OK }, { "2S", 0, 261, CCID_OK }, { "3S", 255, 261, CCID_OK },
 	{ "4S", 255, 261, CCID_OK }, { "4S", 255, 260, CCID_ERR_TOO_LONG },
 	{ "1", 0, 4, CCID_OK }, { "1", 0, 3, CCID_ERR_TOO_LONG },
-	{ "2E", 0, 65000, CCID_ERR_NOT_SUPPORTED }, { "3E", 1, 65000, CCID_ERR_NOT_SUPPORTED },
-	{ "4E", 300, 65000, CCID_ERR_NOT_SUPPORTED },
+	/* extended ones too: the reader and the card answer */
+	{ "2E", 0, 65000, CCID_OK }, { "3E", 1, 65000, CCID_OK }, { "4E", 300, 65000, CCID_OK },
+	{ "4E", 300, 308, CCID_ERR_TOO_LONG },
 };
 
 static void short_apdu_as_it_is(void **state)
@@ -89,6 +90,52 @@ static void short_apdu_as_it_is(void **state)
 		assert_int_equal(x.answer_len, 4);
 		assert_memory_equal(answer, "xy\x90", 4);
 	}
+}
+
+/* A reader that chains although it says "short APDU": all of the answer, or none. */
+static void short_apdu_chained(void **state)
+{
+	static const struct {
+		uint8_t first, second;
+		enum ccid_err fetch, want;
+		size_t whole;
+	} rows[] = {
+		{ 1, 2, CCID_OK, CCID_OK, 5 }, { 1, 1, CCID_OK, CCID_ERR_PROTOCOL, 0 },
+		{ 1, 2, CCID_ERR_PROTOCOL, CCID_ERR_PROTOCOL, 0 }, { 1, 0, CCID_OK, CCID_ERR_PROTOCOL, 0 },
+		{ 2, 0, CCID_OK, CCID_OK, 3 }, { 3, 0, CCID_OK, CCID_OK, 3 }, { 0x10, 0, CCID_OK, CCID_OK, 3 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct exchange_config cfg = config(LEVEL_SHORT_APDU, 1, 261);
+		struct exchange x;
+		struct exchange_step s = begin(&x, &cfg, make_apdu("2S", 0), 300);
+
+		assert_int_equal(s.wLevelParameter, 0);
+		s = exchange_feed(&x, CCID_OK, (const uint8_t *)"xyz", 3, rows[i].first);
+		if (rows[i].first == 1) {
+			assert_int_equal(s.verdict, STEP_SEND);
+			assert_true(s.len == 0 && s.wLevelParameter == 0x10);
+			s = exchange_feed(&x, rows[i].fetch, (const uint8_t *)"\x90", 2, rows[i].second);
+		}
+		assert_int_equal(s.verdict, rows[i].want == CCID_OK ? STEP_DONE : STEP_FAILED);
+		assert_int_equal(s.err, rows[i].want);
+		assert_int_equal(x.answer_len, rows[i].whole);
+	}
+}
+
+/* The reader answers for the card: the user cancelled the PIN entry. */
+static void finished_by_the_reader(void **state)
+{
+	struct exchange_config cfg = config(LEVEL_SHORT_APDU, 1, 261);
+	struct exchange x;
+	struct exchange_step s = begin(&x, &cfg, make_apdu("2S", 0), 300);
+
+	(void)state;
+	s = exchange_finish(&x, 0x64, 0x01);
+	assert_int_equal(s.verdict, STEP_DONE);
+	assert_int_equal(x.answer_len, 2);
+	assert_memory_equal(answer, "\x64\x01", 2);
 }
 
 /* The wait is for the bytes of this command and its answer. */
@@ -366,6 +413,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(short_apdu_as_it_is),
+		cmocka_unit_test(short_apdu_chained), cmocka_unit_test(finished_by_the_reader),
 		cmocka_unit_test(waits_follow_the_timing),
 		cmocka_unit_test(extended_chains_at_any_size),
 		cmocka_unit_test(overflow_is_signalled),
