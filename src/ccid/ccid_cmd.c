@@ -11,6 +11,7 @@
 #define EXTENSION_TOUCH 0xFF	/* "waiting for a touch": no multiplier */
 
 enum {
+	BERROR_NO_SLOT = 0x05,
 	BERROR_SLOT_BUSY = 0xE0,
 	BERROR_PIN_CANCELLED = 0xEF,
 	BERROR_PIN_TIMEOUT = 0xF0,
@@ -23,6 +24,7 @@ struct command {
 	uint8_t expect;
 	uint8_t b7, b8, b9;
 	bool passes_gate;
+	bool unused;		/* the answer's content is not used: its status is all of it */
 	const uint8_t *data;
 	size_t len;
 	unsigned wait_ms;	/* how long the reader may be silent */
@@ -36,19 +38,47 @@ struct answer {
 	size_t len;
 };
 
-static enum ccid_err judge_length(const struct ccid_slot *cs, struct answer *a, size_t got)
+/* Nothing is lost where bytes follow an ATR, or where nobody looks at the content. */
+static bool is_length_good(const struct ccid_slot *cs, const struct command *c, size_t dwLength,
+			   size_t carried)
+{
+	if (dwLength == carried || c->unused)
+		return true;
+	return dwLength < carried && (c->type == PC_TO_RDR_ICC_POWER_ON ||
+				      quirk_has(cs->quirks, QUIRK_PADDED_ANSWERS));
+}
+
+static enum ccid_err judge_length(const struct ccid_slot *cs, const struct command *c,
+				  struct answer *a, size_t got)
 {
 	size_t carried = got - CCID_HEADER_LENGTH;
 
-	if (a->head.dwLength == carried ||
-	    (a->head.dwLength < carried && quirk_has(cs->quirks, QUIRK_PADDED_ANSWERS))) {
+	if (is_length_good(cs, c, a->head.dwLength, carried)) {
 		a->data = cs->answer + CCID_HEADER_LENGTH;
-		a->len = a->head.dwLength;
+		a->len = a->head.dwLength < carried ? a->head.dwLength : carried;
 		return CCID_OK;
 	}
 	LOG(LOG_INFO, &cs->log, "%s: dwLength is %u but %zu bytes came",
 	    ccid_message_name(a->head.bMessageType), a->head.dwLength, carried);
 	return CCID_ERR_COMM;
+}
+
+/* May an answer of that type belong to the command? By practice an error answer is also a bare
+ * SlotStatus, and vsmartcard's CCID emulator sends an ATR in a SlotStatus. Where the status is all
+ * of the answer, any message of a reader will do; the command itself, which some readers send back
+ * when they are out of step, is not one. */
+static bool is_type_good(const struct command *c, const struct answer *a, unsigned state)
+{
+	uint8_t type = a->head.bMessageType;
+
+	if (type == c->expect)
+		return true;
+	if (type == RDR_TO_PC_SLOT_STATUS && c->type == PC_TO_RDR_ICC_POWER_ON &&
+	    state == COMMAND_OK && a->len > 0)
+		return true;
+	if (c->unused && type >= RDR_TO_PC_DATA_BLOCK && type <= RDR_TO_PC_DATA_RATE)
+		return true;
+	return type == RDR_TO_PC_SLOT_STATUS && state == COMMAND_FAILED;
 }
 
 /* The answer was not a time extension: does it fit the command? */
@@ -57,9 +87,7 @@ static enum ccid_err judge_type(struct ccid_slot *cs, const struct command *c,
 {
 	unsigned state = ccid_command_state(a->head.b7);
 
-	/* By practice an error answer may be a bare SlotStatus. */
-	if (a->head.bMessageType != c->expect &&
-	    !(a->head.bMessageType == RDR_TO_PC_SLOT_STATUS && state == COMMAND_FAILED)) {
+	if (!is_type_good(c, a, state)) {
 		LOG(LOG_INFO, &cs->log, "%s answered by bMessageType 0x%02X",
 		    ccid_message_name(c->type), a->head.bMessageType);
 		return CCID_ERR_COMM;
@@ -68,6 +96,7 @@ static enum ccid_err judge_type(struct ccid_slot *cs, const struct command *c,
 	if (state == COMMAND_OK)
 		return CCID_OK;
 	cs->bError = a->head.b8;
+	cs->refused = true;
 	if (cs->bError != BERROR_SLOT_BUSY)
 		LOG(LOG_INFO, &cs->log, "%s failed: bError 0x%02X (%s)", ccid_message_name(c->type),
 		    cs->bError, ccid_error_text(cs->bError));
@@ -116,7 +145,7 @@ static enum ccid_err await(struct ccid_slot *cs, const struct command *c, struct
 		silence = extended(c, a->head.b8);
 		extensions++;
 	}
-	err = judge_length(cs, a, r->answer_len);
+	err = judge_length(cs, c, a, r->answer_len);
 	if (err != CCID_OK)
 		return err;
 	err = judge_type(cs, c, a);
@@ -143,6 +172,7 @@ static enum ccid_err round_trip_once(struct ccid_slot *cs, const struct command 
 	enum ccid_err err;
 
 	*lost = false;
+	cs->refused = false;
 	ccid_msg_encode(&head, cs->message);
 	if (c->len > 0)
 		memcpy(cs->message + CCID_HEADER_LENGTH, c->data, c->len);
@@ -202,6 +232,19 @@ static enum ccid_err resync(struct ccid_slot *cs)
 	return cs->needs_resync ? CCID_ERR_COMM : CCID_OK;
 }
 
+/* dwMaxCCIDMessageLength limits what is for the card: readers are seen to claim less than their
+ * own commands need (Elatec TWN4: 64). */
+static size_t data_room(const struct ccid_slot *cs, const struct command *c)
+{
+	size_t room = cs->message_cap - CCID_HEADER_LENGTH;
+	size_t told = cs->desc->dwMaxCCIDMessageLength;
+
+	told = told > CCID_HEADER_LENGTH ? told - CCID_HEADER_LENGTH : 0;
+	if (c->type != PC_TO_RDR_XFR_BLOCK && c->type != PC_TO_RDR_SECURE)
+		return room;
+	return told < room ? told : room;
+}
+
 static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, struct answer *a)
 {
 	struct deadline total = deadline_in_ms(c->total_ms > c->wait_ms ? c->total_ms : c->wait_ms);
@@ -212,7 +255,7 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, s
 
 	*a = (struct answer){ .data = cs->answer };
 	cs->bError = 0;
-	if (c->len > cs->message_cap - CCID_HEADER_LENGTH) {
+	if (c->len > data_room(cs, c)) {
 		LOG(LOG_INFO, &cs->log, "%s of %zu bytes: dwMaxCCIDMessageLength is %u",
 		    ccid_message_name(c->type), c->len, cs->desc->dwMaxCCIDMessageLength);
 		return CCID_ERR_TOO_LONG;
@@ -266,12 +309,20 @@ static enum ccid_err give(struct ccid_slot *cs, const struct answer *a, uint8_t 
 enum ccid_err ccid_get_slot_status(struct ccid_slot *cs, unsigned wait_ms)
 {
 	struct command c = { .type = PC_TO_RDR_GET_SLOT_STATUS, .expect = RDR_TO_PC_SLOT_STATUS,
-			     .passes_gate = true, .wait_ms = wait_ms, .total_ms = wait_ms };
+			     .passes_gate = true, .unused = true,
+			     .wait_ms = wait_ms, .total_ms = wait_ms };
 	struct answer a;
 	enum ccid_err err = round_trip(cs, &c, &a);
 
-	/* The card's state is in every answer, also in one that says the command failed. */
-	return err == CCID_ERR_MUTE || err == CCID_ERR_NO_CARD ? CCID_OK : err;
+	/* The card's state is in every answer, also in one that says the command failed: firmware
+	 * derived from STMicroelectronics' sample refuses until the first power off. But there
+	 * may be no such slot (05), or one that is not in order (E0, FF). */
+	if (!cs->refused || cs->icc_state > ICC_ABSENT)
+		return err;
+	if (cs->icc_state == ICC_ABSENT || err == CCID_ERR_MUTE)
+		return CCID_OK;
+	return cs->bError == BERROR_NO_SLOT || cs->bError == BERROR_SLOT_BUSY ||
+	       cs->bError == BERROR_ABORTED ? err : CCID_OK;
 }
 
 enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t *atr, size_t cap,
@@ -296,7 +347,8 @@ enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t 
 enum ccid_err ccid_power_off(struct ccid_slot *cs)
 {
 	struct command c = { .type = PC_TO_RDR_ICC_POWER_OFF, .expect = RDR_TO_PC_SLOT_STATUS,
-			     .passes_gate = true, .wait_ms = CCID_COMMAND_MS,
+			     .passes_gate = true, .unused = true,
+			     .wait_ms = CCID_COMMAND_MS,
 			     .total_ms = CCID_COMMAND_MS };
 	struct answer a;
 
@@ -349,7 +401,7 @@ enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const 
 				  size_t len)
 {
 	struct command c = { .type = PC_TO_RDR_SET_PARAMETERS, .expect = RDR_TO_PC_PARAMETERS,
-			     .b7 = protocol, .data = params, .len = len,
+			     .unused = true, .b7 = protocol, .data = params, .len = len,
 			     .wait_ms = CCID_COMMAND_MS, .total_ms = CCID_TOTAL_MS };
 	struct answer a;
 	enum ccid_err err = round_trip(cs, &c, &a);
@@ -373,6 +425,13 @@ enum ccid_err ccid_escape(struct ccid_slot *cs, const uint8_t *data, size_t len,
 	return err == CCID_OK ? give(cs, &a, out, cap, out_len) : err;
 }
 
+bool ccid_pin_sw2(const struct ccid_slot *cs, uint8_t *sw2)
+{
+	*sw2 = cs->bError == BERROR_PIN_CANCELLED ? 0x01 : 0x00;
+	return cs->refused &&
+	       (cs->bError == BERROR_PIN_CANCELLED || cs->bError == BERROR_PIN_TIMEOUT);
+}
+
 enum ccid_err ccid_secure(struct ccid_slot *cs, uint8_t bBWI, uint16_t wLevelParameter,
 			  const uint8_t *data, size_t len, unsigned wait_ms,
 			  uint8_t *out, size_t cap, size_t *out_len, bool *not_sent)
@@ -383,16 +442,18 @@ enum ccid_err ccid_secure(struct ccid_slot *cs, uint8_t bBWI, uint16_t wLevelPar
 	struct answer a;
 	enum ccid_err err = round_trip(cs, &c, &a);
 
+	uint8_t sw2;
+
 	*out_len = 0;
 	*not_sent = err != CCID_OK;
 	if (err == CCID_OK)
 		return give(cs, &a, out, cap, out_len);
-	if (cs->bError != BERROR_PIN_CANCELLED && cs->bError != BERROR_PIN_TIMEOUT)
+	if (!ccid_pin_sw2(cs, &sw2))
 		return err;
 	if (cap < 2)
 		return CCID_ERR_OVERFLOW;
 	out[0] = 0x64;
-	out[1] = cs->bError == BERROR_PIN_CANCELLED ? 0x01 : 0x00;
+	out[1] = sw2;
 	*out_len = 2;
 	return CCID_OK;
 }

@@ -18,6 +18,7 @@ struct ccid_slot {
 	uint8_t bSeq;			/* of the next command */
 	uint8_t icc_state;		/* bmICCStatus of the newest answer */
 	uint8_t bError;			/* of the newest failed answer */
+	bool refused;			/* the newest command was answered: failed */
 	bool needs_resync;		/* the last command ended without its answer */
 	uint8_t *message;		/* room for the largest message either way */
 	size_t message_cap;
@@ -61,6 +62,9 @@ enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const 
 				  size_t len);
 enum ccid_err ccid_escape(struct ccid_slot *cs, const uint8_t *data, size_t len, unsigned wait_ms,
 			  uint8_t *out, size_t cap, size_t *out_len);
+/* Did the newest command end because the user cancelled the PIN entry (EF) or let it time out (F0)?
+ * Then the status words are 64 *sw2. */
+bool ccid_pin_sw2(const struct ccid_slot *cs, uint8_t *sw2);
 /* data is abPINDataStructure preceded by bPINOperation; PIN cancelled (EF) and PIN timeout (F0)
  * come back as CCID_OK with SW 64 01 / 64 00 in out. wait_ms also bounds extensions. */
 enum ccid_err ccid_secure(struct ccid_slot *cs, uint8_t bBWI, uint16_t wLevelParameter,

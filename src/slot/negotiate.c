@@ -4,7 +4,6 @@
 #include <string.h>
 
 #define DEFAULT_TA1 0x11
-#define TA2_IMPLICIT 0x10	/* b5: F and D are not those of TA1 (§8.3) */
 #define MAX_INF 254		/* T=1 information field (§11.3.2.3) */
 #define DEFAULT_IFS 32
 #define T1_OVERHEAD 3		/* NAD PCB LEN */
@@ -65,21 +64,20 @@ static bool card_has(const struct atr *atr, unsigned protocol)
 	return atr->protocols >> protocol & 1;
 }
 
-/* A reader that sets the parameters itself chose the protocol too. One that names neither T=0
- * nor T=1 has its dwProtocols wrong, and is believed to have both. */
+/* A reader that names neither T=0 nor T=1 has its dwProtocols wrong, and is believed to have
+ * both. The card of a USB ICC is the device: its ATR says what it speaks. */
 static bool reader_has(const struct ccid_desc *desc, unsigned protocol)
 {
 	uint32_t known = desc->dwProtocols & 0x03;
 
-	return automatic(desc) || known == 0 || (known >> protocol & 1);
+	return desc->bInterfaceProtocol != CCID_PROTOCOL_BULK || known == 0 ||
+	       (known >> protocol & 1);
 }
 
 static enum ccid_err check(const struct negotiate_input *in, unsigned protocol)
 {
 	if (protocol > 1 || !card_has(in->atr, protocol) || !reader_has(in->desc, protocol))
 		return CCID_ERR_PROTO_UNSUPPORTED;
-	if (in->atr->specific && (in->atr->TA2 & TA2_IMPLICIT) && !automatic(in->desc))
-		return CCID_ERR_NOT_SUPPORTED;
 	return CCID_OK;
 }
 
@@ -118,14 +116,15 @@ static uint8_t negotiated_speed(const struct negotiate_input *in)
 
 /* Fi and Di in force after the plan, as a TA1. In specific mode the card already
  * speaks at TA1 and cannot be asked for anything else (§6.3.1, §9); with an automatic
- * reader it is taken to. */
+ * reader it is taken to. TA2 b5 says that F and D are agreed upon in some other way: TA1 is the
+ * best guess then, libccid's too, and the reader and the card answer to it. */
 static uint8_t speed_of(const struct negotiate_input *in)
 {
 	uint8_t TA1 = in->atr->TA1;
 
 	if (automatic(in->desc) || in->atr->specific)
 		return timing_known(TA1) ? TA1 : DEFAULT_TA1;
-	return in->keep_atr_protocol ? DEFAULT_TA1 : negotiated_speed(in);
+	return in->keep_atr_protocol || in->default_speed ? DEFAULT_TA1 : negotiated_speed(in);
 }
 
 static uint8_t bwi_of(const struct atr *atr)

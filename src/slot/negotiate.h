@@ -14,6 +14,7 @@ struct negotiate_input {
 	const uint32_t *rates;		/* data-rate table, may be NULL */
 	size_t n_rates;
 	unsigned protocol;		/* asked for: 0 or 1 */
+	bool default_speed;		/* the card was mute at the speed of its TA1 */
 	bool keep_atr_protocol;		/* quirk (Oz776): no PPS, the ATR's default protocol */
 	bool no_ifsd;			/* quirk: no S(IFS request) */
 	bool case1_needs_p3, split_expected_64;
@@ -40,9 +41,8 @@ struct negotiation {
  * the device was opened (iccd_fix_desc). */
 enum exchange_level negotiate_level(const struct ccid_desc *desc);
 
-/* Fills *n. CCID_ERR_PROTO_UNSUPPORTED: card or reader lack the protocol, or TA2 fixes another;
- * CCID_ERR_NOT_SUPPORTED: TA2 b5 set (implicit F and D) where the reader leaves parameters to us.
- * After an error *n is not to be used. */
+/* Fills *n. CCID_ERR_PROTO_UNSUPPORTED: card or reader lack the protocol, or TA2 fixes another; *n
+ * is not to be used then. */
 enum ccid_err negotiate_plan(struct negotiation *n, const struct negotiate_input *in);
 
 /* The card answered the PPS without PPS1: turns *n, planned from the same input, to Fd, Dd, which

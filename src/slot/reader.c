@@ -66,7 +66,7 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 	c->bSeq = r->former[number].bSeq;
 	c->needs_resync = r->former[number].needs_resync;
 	c->icc_state = ICC_PRESENT_INACTIVE;
-	c->message_cap = message_size(&r->desc);
+	c->message_cap = MESSAGE_MAX;	/* dwMaxCCIDMessageLength is not for all: ccid_cmd.c */
 	c->answer_cap = answer_size(&r->desc);
 	c->message = malloc(c->message_cap);
 	c->answer = malloc(c->answer_cap);
@@ -169,6 +169,7 @@ static enum ccid_err first_status(struct slot *s)
 	const struct quirk_set *q = &s->reader->quirks;
 	unsigned wait = q->first_timeout_ms ? q->first_timeout_ms : CCID_COMMAND_MS;
 	enum ccid_err err = CCID_ERR_COMM;
+	bool off = false;
 
 	if (q->open_delay_ms) {
 		struct deadline d = deadline_in_ms(q->open_delay_ms);
@@ -179,6 +180,11 @@ static enum ccid_err first_status(struct slot *s)
 		err = ccid_get_slot_status(&s->ccid, wait);
 		if (err == CCID_OK || err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
 			break;
+		/* There are firmwares that refuse everything until they saw a power off. */
+		if (s->ccid.refused && !off) {
+			off = true;
+			ccid_power_off(&s->ccid);
+		}
 	}
 	if (err == CCID_ERR_STALE)
 		err = CCID_ERR_NO_DEVICE;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#define BERROR_MUTE 0xFE
 #define REOPEN_MS 2000u
 /* PC/SC part 10 pseudo-APDU FF C2 01: the user types a PIN meanwhile. */
 #define PSEUDO_APDU_MS 90000u
@@ -29,7 +30,15 @@ static void forget_card(struct slot *s)
 	s->powered = false;
 	s->negotiated = false;
 	s->pps_sent = false;
+	s->params_refused = false;
 	s->atr_len = 0;
+}
+
+/* The next card is perhaps another one. */
+static void card_left(struct slot *s)
+{
+	forget_card(s);
+	s->slow_atr_len = 0;
 }
 
 enum ccid_err slot_recover(struct slot *s, enum ccid_err err)
@@ -89,7 +98,7 @@ static enum ccid_err presence_locked(struct slot *s, bool *present)
 
 	if (follows_sibling(s, present)) {
 		if (!*present)
-			forget_card(s);
+			card_left(s);
 		return CCID_OK;
 	}
 	if (quirk_has(&s->reader->quirks, QUIRK_PRESENCE_FROM_POWER)) {
@@ -107,10 +116,10 @@ static enum ccid_err presence_locked(struct slot *s, bool *present)
 		return err;
 	*present = s->ccid.icc_state != ICC_ABSENT;
 	if (!*present) {
-		forget_card(s);
+		card_left(s);
 	} else if (s->ccid.icc_state == ICC_PRESENT_INACTIVE && s->powered) {
 		/* We did not power it off: another card, or a reader that lost its state. */
-		forget_card(s);
+		card_left(s);
 		report_absent_once(s, present);
 	}
 	return CCID_OK;
@@ -143,6 +152,8 @@ static unsigned voltages(const struct reader *r, uint8_t out[3])
 	unsigned supported = r->desc.bVoltageSupport & 7 ? r->desc.bVoltageSupport : 7;
 	static const unsigned option[] = { 1, 2, 3, 0 };	/* ifdDriverOptions 0x30 */
 	unsigned first = option[(r->config.driver_options & OPTION_VOLTAGE_MASK) >> 4];
+	/* 5 V (1), 3 V (2), 1.8 V (3): the configured one first. */
+	static const uint8_t order[3][3] = { { 1, 2, 3 }, { 2, 1, 3 }, { 3, 2, 1 } };
 	unsigned n = 0;
 
 	if (r->desc.dwFeatures & (CCID_FEATURE_AUTO_VOLTAGE | CCID_FEATURE_AUTO_ACTIVATION) ||
@@ -150,9 +161,8 @@ static unsigned voltages(const struct reader *r, uint8_t out[3])
 		out[0] = 0;
 		return 1;
 	}
-	/* From the configured one on, 5 V (1), 3 V (2), 1.8 V (3), 5 V ... each once. */
 	for (unsigned i = 0; i < 3; i++) {
-		unsigned v = (first - 1 + i) % 3 + 1;
+		unsigned v = order[first - 1][i];
 
 		if (supported & 1u << (v - 1))
 			out[n++] = (uint8_t)v;
@@ -160,11 +170,14 @@ static unsigned voltages(const struct reader *r, uint8_t out[3])
 	return n;
 }
 
-/* Nothing that another voltage could help. */
-static bool is_final(enum ccid_err err)
+/* Nothing that another voltage could help. Slots without a card detector (SAM) call a card that
+ * does not answer an absent one. */
+static bool is_final(const struct slot *s, enum ccid_err err)
 {
+	if (err == CCID_ERR_NO_CARD)
+		return s->ccid.bError != BERROR_MUTE;
 	return err == CCID_OK || err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ||
-	       err == CCID_ERR_NO_CARD || err == CCID_ERR_TIMEOUT || err == CCID_ERR_NOMEM;
+	       err == CCID_ERR_TIMEOUT || err == CCID_ERR_NOMEM;
 }
 
 static enum ccid_err power_at(struct slot *s, uint8_t bPowerSelect)
@@ -213,7 +226,7 @@ enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 		ccid_power_off(&s->ccid);
 	for (unsigned i = 0; i < n; i++) {
 		err = power_at(s, select[i]);
-		if (is_final(err))
+		if (is_final(s, err))
 			break;
 	}
 	if (err == CCID_OK)
@@ -246,8 +259,9 @@ enum ccid_err slot_power_off(struct slot *s)
 	pthread_mutex_lock(&s->lock);
 	forget_card(s);
 	err = reader_is_gone(s->reader) ? CCID_ERR_NO_DEVICE : ccid_power_off(&s->ccid);
-	if (err == CCID_ERR_MUTE || err == CCID_ERR_NO_CARD)
-		err = CCID_OK;	/* nothing there to power: it is off */
+	/* nothing there to power: it is off; or the reader has no such command */
+	if (err == CCID_ERR_MUTE || err == CCID_ERR_NO_CARD || err == CCID_ERR_NOT_SUPPORTED)
+		err = CCID_OK;
 	err = slot_recover(s, err);
 	pthread_mutex_unlock(&s->lock);
 	return err;
@@ -266,6 +280,7 @@ enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsig
 		unsigned wait = step.wait_ms > least_wait_ms ? step.wait_ms : least_wait_ms;
 		uint64_t left = deadline_left_ms(&total);
 		struct ccid_block in;
+		uint8_t sw2;
 
 		if (left == 0) {
 			step = exchange_fail(&s->exchange, CCID_ERR_TIMEOUT);
@@ -280,7 +295,12 @@ enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsig
 			step = exchange_fail(&s->exchange, err ? err : CCID_ERR_NO_DEVICE);
 			break;
 		}
-		step = exchange_feed(&s->exchange, err, in.data, in.len, in.bChainParameter);
+		/* a PIN was asked for by the reader on its own: the answer that Secure has, too */
+		if (err == CCID_ERR_TIMEOUT && s->exchange.apdu && ccid_pin_sw2(&s->ccid, &sw2))
+			step = exchange_finish(&s->exchange, 0x64, sw2);
+		else
+			step = exchange_feed(&s->exchange, err, in.data, in.len,
+					     in.bChainParameter);
 	}
 	if (step.verdict == STEP_DONE)
 		*answer_len = s->exchange.answer_len;
@@ -305,7 +325,7 @@ static void note_loss(struct slot *s, enum ccid_err err)
 
 	if (err != CCID_ERR_NO_CARD && err != CCID_ERR_POWER)
 		return;
-	forget_card(s);
+	card_left(s);
 	s->owes_absence = err == CCID_ERR_POWER;
 	if (t->ops->mark_changed)
 		t->ops->mark_changed(t, (uint8_t)s->number);

@@ -36,7 +36,10 @@ struct slot {
 	size_t atr_len;
 	struct negotiation params;	/* settled; valid when negotiated */
 	bool negotiated;
-	bool pps_sent;		/* since the card was powered on */
+	bool pps_sent;			/* since the card was powered on */
+	bool params_refused;		/* likewise: the reader refused SetParameters */
+	uint8_t slow_atr[ATR_MAX];	/* of a card that was mute at the speed of its TA1 */
+	size_t slow_atr_len;		/* 0: none, or it was taken out */
 	struct t1 t1;
 	struct exchange exchange;
 };

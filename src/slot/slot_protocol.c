@@ -4,6 +4,18 @@
 
 #include "quirks/quirk_hooks.h"
 
+#include <string.h>
+
+/* A reader that does part of it itself derives the parameters from the ATR. */
+#define DERIVES_PARAMETERS                                                                         \
+	(CCID_FEATURE_AUTO_ATR_CONFIG | CCID_FEATURE_AUTO_PARAM_NEGOTIATION | CCID_FEATURE_AUTO_PPS)
+
+static bool slow_card(const struct slot *s)
+{
+	return s->slow_atr_len > 0 && s->slow_atr_len == s->atr_len &&
+	       !memcmp(s->slow_atr, s->atr, s->atr_len);
+}
+
 static struct negotiate_input input_of(const struct slot *s, const struct atr *atr,
 				       unsigned protocol)
 {
@@ -14,13 +26,48 @@ static struct negotiate_input input_of(const struct slot *s, const struct atr *a
 
 	return (struct negotiate_input){
 		.atr = atr, .desc = &r->desc, .rates = rates, .n_rates = n_rates,
-		.protocol = protocol,
+		.protocol = protocol, .default_speed = slow_card(s),
 		.keep_atr_protocol = quirk_has(q, QUIRK_KEEP_ATR_PROTOCOL),
 		.no_ifsd = quirk_has(q, QUIRK_NO_IFSD),
 		.case1_needs_p3 = quirk_has(q, QUIRK_CASE1_NEEDS_P3),
 		.split_expected_64 = quirk_has(q, QUIRK_SPLIT_EXPECTED_64),
 		.extra_t1_wait_ms = q->extra_t1_wait_ms,
 	};
+}
+
+static bool at_default_speed(const struct negotiation *n)
+{
+	return n->exchange.timing.Fi == 372 && n->exchange.timing.Di == 1;
+}
+
+/* Not because of the transport, the card or the moment: the reader answered that it does not do
+ * it. */
+static bool is_refusal(const struct slot *s, enum ccid_err err)
+{
+	return s->ccid.refused &&
+	       (err == CCID_ERR_NOT_SUPPORTED || err == CCID_ERR_PROTO_UNSUPPORTED);
+}
+
+/* What the reader has in force after each power on, CCID 1.10 §6.1.7. */
+static bool wants_defaults(const struct negotiation *n)
+{
+	static const uint8_t defaults[] = { 0x11, 0x00, 0x00, 0x0A, 0x00 };
+
+	return n->protocol == 0 && n->params_len == sizeof defaults &&
+	       !memcmp(n->params, defaults, sizeof defaults);
+}
+
+/* Can the card be used although SetParameters failed? */
+static bool works_without(const struct slot *s, enum ccid_err err)
+{
+	const struct negotiation *n = &s->params;
+	bool active = s->ccid.icc_state == ICC_PRESENT_ACTIVE;
+
+	if (is_refusal(s, err))
+		return n->exchange.level >= LEVEL_SHORT_APDU || wants_defaults(n) ||
+		       (s->reader->desc.dwFeatures & DERIVES_PARAMETERS);
+	/* memory cards behind a reader that asks the card all the same */
+	return s->ccid.refused && err == CCID_ERR_MUTE && active && wants_defaults(n);
 }
 
 /* ISO 7816-3:2006 §9. */
@@ -39,8 +86,11 @@ static enum ccid_err do_pps(struct slot *s, const struct negotiate_input *in)
 	s->pps_sent = true;
 	err = ccid_xfr_block(&s->ccid, n->pps, n->pps_len, 0, wLevelParameter, wait, &answer);
 
+	if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ||
+	    (err == CCID_ERR_MUTE && !at_default_speed(n)))
+		return err;
 	if (err != CCID_OK)
-		return err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ? err : CCID_ERR_PTS;
+		return CCID_ERR_PTS;
 	err = pps_check(n->pps, n->pps_len, answer.data, answer.len, &kept);
 	if (err != CCID_OK) {
 		log_bytes(LOG_INFO, &s->ccid.log, "PPS: the card's answer is not acceptable:",
@@ -59,8 +109,15 @@ static enum ccid_err do_parameters(struct slot *s)
 	uint8_t atr[ATR_MAX];
 	size_t len;
 
-	if (err == CCID_OK || err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ||
-	    !quirk_has(&s->reader->quirks, QUIRK_PARAMS_MAY_FAIL))
+	if (err == CCID_OK || err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
+		return err;
+	if (works_without(s, err)) {
+		LOG(LOG_INFO, &s->ccid.log, "SetParameters refused (%s): the card is used without",
+		    err_name(err));
+		return CCID_OK;
+	}
+	s->params_refused = is_refusal(s, err);
+	if (!quirk_has(&s->reader->quirks, QUIRK_PARAMS_MAY_FAIL))
 		return err;
 	/* These readers work with what they derive from the ATR themselves: start afresh. */
 	LOG(LOG_INFO, &s->ccid.log, "SetParameters failed (%s): the card is reset and used without",
@@ -90,6 +147,67 @@ static enum ccid_err do_ifsd(struct slot *s)
 	return CCID_OK;
 }
 
+static enum ccid_err power_cycle(struct slot *s)
+{
+	uint8_t atr[ATR_MAX];
+	enum ccid_err err = ccid_power_off(&s->ccid);
+	size_t len;
+
+	if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
+		return err;
+	return slot_power_on_locked(s, atr, &len);
+}
+
+static enum ccid_err negotiate(struct slot *s, const struct negotiate_input *in)
+{
+	enum ccid_err err = negotiate_plan(&s->params, in);
+
+	if (err == CCID_OK && s->params.send_pps)
+		err = do_pps(s, in);
+	if (err == CCID_OK && s->params.set_parameters)
+		err = do_parameters(s);
+	return err;
+}
+
+/* The reader refused to set parameters, which it is not asked again: what is left is the
+ * protocol that the card speaks as things are. */
+static enum ccid_err negotiate_nothing(struct slot *s, struct negotiate_input *in)
+{
+	unsigned spoken = in->atr->specific ? in->atr->TA2 & 0x0F : in->atr->first_protocol;
+
+	if (in->protocol != spoken)
+		return CCID_ERR_NOT_SUPPORTED;
+	in->default_speed = true;
+	return negotiate_plan(&s->params, in);
+}
+
+/* pcscd goes on with the card's first protocol: a card that had its PPS is brought back to it. */
+static enum ccid_err undo_pps(struct slot *s)
+{
+	enum ccid_err err = power_cycle(s);
+
+	s->params_refused = true;
+	return err == CCID_OK ? CCID_ERR_NOT_SUPPORTED : err;
+}
+
+/* The card fell silent when its speed was set: not every one can do what its TA1 says. It is
+ * powered off and on, and left at the default speed until it is taken out. */
+static enum ccid_err negotiate_slowly(struct slot *s, struct negotiate_input *in)
+{
+	enum ccid_err err;
+
+	LOG(LOG_INFO, &s->ccid.log,
+	    "the card is mute at the speed of its TA1 (0x%02X): it is reset and used at the "
+	    "default speed", in->atr->TA1);
+	memcpy(s->slow_atr, s->atr, s->atr_len);
+	s->slow_atr_len = s->atr_len;
+	err = power_cycle(s);
+	if (err != CCID_OK)
+		return err;
+	in->default_speed = true;
+	return negotiate(s, in);
+}
+
 static enum ccid_err set_protocol_locked(struct slot *s, unsigned protocol)
 {
 	struct negotiate_input in;
@@ -107,11 +225,11 @@ static enum ccid_err set_protocol_locked(struct slot *s, unsigned protocol)
 	if (err != CCID_OK)
 		return err;
 	in = input_of(s, &atr, protocol);
-	err = negotiate_plan(&s->params, &in);
-	if (err == CCID_OK && s->params.send_pps)
-		err = do_pps(s, &in);
-	if (err == CCID_OK && s->params.set_parameters)
-		err = do_parameters(s);
+	err = s->params_refused ? negotiate_nothing(s, &in) : negotiate(s, &in);
+	if (err == CCID_ERR_MUTE && !atr.specific && !at_default_speed(&s->params))
+		err = negotiate_slowly(s, &in);
+	if (s->params_refused && s->pps_sent)
+		err = undo_pps(s);
 	if (err != CCID_OK)
 		return err;
 	t1_reset(&s->t1, s->params.crc, s->params.ifsc);
@@ -145,5 +263,7 @@ enum ccid_err slot_ensure_protocol(struct slot *s)
 	if (s->negotiated)
 		return CCID_OK;
 	err = atr_parse(&atr, s->atr, s->atr_len);
-	return err == CCID_OK ? set_protocol_locked(s, atr.first_protocol == 1 ? 1 : 0) : err;
+	if (err != CCID_OK)
+		return err;
+	return set_protocol_locked(s, atr.first_protocol == 1 ? 1 : 0);
 }

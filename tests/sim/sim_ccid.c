@@ -496,7 +496,9 @@ void sim_ccid_message(struct sim_iface *f, const uint8_t *p, size_t len)
 		(struct sim_cmd){ p[0], p[5], p[6],	      p[7],
 				  p[8], p[9], p + SIM_HEADER, len - SIM_HEADER };
 	k = find_command(c.type);
-	if (len > sim_max_message(f))
+	/* It limits what is for the card: readers are seen (Elatec TWN4, 64) whose value is below
+	 * their own fixed messages. */
+	if ((c.type == PC_XFR_BLOCK || c.type == PC_SECURE) && len > sim_max_message(f))
 		sim_complain(f->d, "bulk: message of %zu bytes, dwMaxCCIDMessageLength is %u", len,
 			     f->conf->dwMaxCCIDMessageLength);
 	if (c.slot >= f->n_slots) {

@@ -277,10 +277,17 @@ static void test_message_complaints(void **state)
 	answered(&b, 0x80, 0x40, 1);
 	complained(&b, ++n, "dwLength 6, but 5");
 	memset(m, 0, sizeof(m));
+	/* the limit is for what goes to the card */
 	make(m, &b, 0x6B, 0, NULL, long_data, 262);
 	send_raw(&b, m, 272);
 	receive(&b, 100);
-	complained(&b, ++n, "message of 272 bytes");
+	assert_int_equal(sim_dev_complaints(b.d), n);
+	make(m, &b, 0x6F, 2, NULL, long_data, 262);
+	send_raw(&b, m, 272);
+	receive(&b, 100);
+	n += 2;			/* the slot is not there either */
+	assert_int_equal(sim_dev_complaints(b.d), n);
+	assert_non_null(strstr(sim_dev_complaint(b.d, n - 2), "message of 272 bytes"));
 	b.seq[0]--;
 	command(&b, 0x6C, 0, NULL, NULL, 0);
 	complained(&b, ++n, "is the last one's");

@@ -98,10 +98,11 @@
 	  CCID_OK, "", "11 10 00 4D 00 20 00", 1, 372, 1, true, 254, 32 },
 	{ &rd_plain, "3B F7 91 00 FF 91 81 71 FE 40 00 41 20 00 11 77 81 80 40", 1, 0,
 	  CCID_OK, "", "91 10 FF 40 00 FE 00", 1, 512, 1, true, 254, 254 },
+	/* F and D agreed upon in some other way (TA2 b5): as TA1 says */
 	{ &rd_plain, "3B 90 13 10 10", 0, 0,
-	  .err = CCID_ERR_NOT_SUPPORTED },
+	  CCID_OK, "", "13 00 00 0A 00", 0, 372, 4, false, 254, 32 },
 	{ &rd_plain, "3B 90 13 11 11 83", 1, 0,
-	  .err = CCID_ERR_NOT_SUPPORTED },
+	  CCID_OK, "", "13 10 00 4D 00 20 00", 1, 372, 4, true, 254, 32 },
 	{ &rd_auto, "3B 90 13 10 10", 0, 0,
 	  CCID_OK, "", "", 0, 372, 4, false, 32, 32 },
 	{ &rd_auto, "3B 90 96 11 81 96", 1, 0,

@@ -70,9 +70,9 @@ static void voltages_in_their_order(void **state)
 		{ "voltages = 7", "A", 0x00, 1, CCID_OK }, { "voltages = 7", "B", 0x00, 2, CCID_OK },
 		{ "voltages = 7", "C", 0x00, 3, CCID_OK }, { "voltages = 5", "C", 0x00, 2, CCID_OK },
 		{ "voltages = 3", "C", 0x00, 2, CCID_ERR_MUTE }, { "voltages = 1", "A", 0x20, 1, CCID_OK },
-		{ "voltages = 7", "B", 0x10, 1, CCID_OK }, { "voltages = 7", "C", 0x10, 2, CCID_OK },
-		{ "voltages = 7", "A", 0x10, 3, CCID_OK }, { "voltages = 7", "C", 0x20, 1, CCID_OK },
-		{ "voltages = 7", "A", 0x20, 2, CCID_OK }, { "voltages = 7", "B", 0x20, 3, CCID_OK },
+		{ "voltages = 7", "B", 0x10, 1, CCID_OK }, { "voltages = 7", "C", 0x10, 3, CCID_OK },
+		{ "voltages = 7", "A", 0x10, 2, CCID_OK }, { "voltages = 7", "C", 0x20, 1, CCID_OK },
+		{ "voltages = 7", "A", 0x20, 3, CCID_OK }, { "voltages = 7", "B", 0x20, 2, CCID_OK },
 		{ "features = 0x00010038", "C", 0x00, 1, CCID_OK }, { "features = 0x00010034", "B", 0x20, 1, CCID_OK },
 		{ "features = 0x00010038", "A", 0x30, 1, CCID_OK },
 	};
