@@ -4,6 +4,7 @@
  * run this when a stick is plugged in and the administrator has said the request. */
 #include <errno.h>
 #include <libusb.h>
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -98,13 +99,14 @@ static int switch_one(libusb_device *dev, const struct options *o)
 	return 1;
 }
 
-/* Returns the exit status: 0 all well, 1 a stick was not switched, 2 there is none. */
+/* Returns the exit status: 0 all well, 1 a stick was not switched or there is none. */
 static int switch_all(const struct options *o)
 {
 	struct libusb_device_descriptor d;
 	libusb_context *ctx;
 	libusb_device **list;
-	int status = 2;
+	bool seen = false;
+	int status = 0;
 	ssize_t n;
 
 	if (libusb_init(&ctx)) {
@@ -115,17 +117,16 @@ static int switch_all(const struct options *o)
 	for (ssize_t i = 0; i < n; i++) {
 		if (libusb_get_device_descriptor(list[i], &d) || !is_stick(&d))
 			continue;
-		if (status == 2)
-			status = 0;
+		seen = true;
 		if (switch_one(list[i], o))
 			status = 1;
 	}
 	if (n >= 0)
 		libusb_free_device_list(list, 1);
 	libusb_exit(ctx);
-	if (status == 2)
+	if (!seen)
 		fputs("Kobil_mIDentity_switch: no Kobil mIDentity found\n", stderr);
-	return status;
+	return seen ? status : 1;
 }
 
 /* One hexadecimal field that ends at a colon or the end; false when it is none or above max. */
@@ -173,20 +174,31 @@ static bool parse_request(const char *text, struct request *r)
 	return !(type & FROM_DEVICE) && take_data(text, r);
 }
 
-static int usage(void)
+static int usage(FILE *to)
 {
-	fputs("Kobil_mIDentity_switch [-f] [-r TYPE:REQUEST:VALUE:INDEX[:DATA]]\n"
-	      "\t-r sends this request, fields in hexadecimal; without it nothing is sent;\n"
-	      "\t-f also to sticks that show their reader\n", stderr);
-	return 64;
+	fputs("Usage: Kobil_mIDentity_switch [-f] [-r TYPE:REQUEST:VALUE:INDEX[:DATA]]\n"
+	      "  -r REQUEST       sends this request, fields in hexadecimal; without it nothing is sent\n"
+	      "  -f               also to sticks that show their reader\n"
+	      "  -h, --help       this text\n"
+	      "  -V, --version    the version\n", to);
+	return to == stdout ? 0 : 2;
+}
+
+static int bad_usage(const char *why, const char *what)
+{
+	fprintf(stderr, "Kobil_mIDentity_switch: %s \"%s\"\n", why, what);
+	return usage(stderr);
 }
 
 int main(int argc, char **argv)
 {
 	struct options o = { .force = false };
+	static const struct option longs[] = { { "help", no_argument, NULL, 'h' },
+					       { "version", no_argument, NULL, 'V' },
+					       { NULL, 0, NULL, 0 } };
 	int c;
 
-	while ((c = getopt(argc, argv, "fr:")) != -1) {
+	while ((c = getopt_long(argc, argv, "fr:hV", longs, NULL)) != -1) {
 		switch (c) {
 		case 'f':
 			o.force = true;
@@ -194,11 +206,15 @@ int main(int argc, char **argv)
 		case 'r':
 			o.has_request = parse_request(optarg, &o.request);
 			if (!o.has_request)
-				return usage();
+				return bad_usage("no request:", optarg);
 			break;
+		case 'h':
+			return usage(stdout);
+		case 'V':
+			return puts("Kobil_mIDentity_switch (ifd-ccid) " VERSION) < 0;
 		default:
-			return usage();
+			return usage(stderr);
 		}
 	}
-	return optind < argc ? usage() : switch_all(&o);
+	return optind < argc ? bad_usage("unknown argument", argv[optind]) : switch_all(&o);
 }

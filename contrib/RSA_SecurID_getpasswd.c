@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Shows the one-time code of an RSA SecurID SID800, whose USB plug is a CCID reader with a card in it. */
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -153,7 +154,7 @@ static int with_context(SCARDCONTEXT context, const struct options *o)
 	DWORD size = SCARD_AUTOALLOCATE;
 	const char *name = NULL;
 	char *names = NULL;
-	int status = 2;
+	int status = 1;
 
 	/* pcsc-lite writes the pointer when the size is SCARD_AUTOALLOCATE. */
 	if (SCardListReaders(context, NULL, (LPSTR)&names, &size) == SCARD_S_SUCCESS)
@@ -167,12 +168,20 @@ static int with_context(SCARDCONTEXT context, const struct options *o)
 	return status;
 }
 
-static int usage(void)
+static int usage(FILE *to)
 {
-	fputs("RSA_SecurID_getpasswd [-a AID] [-c APDU] [-r READER]\n"
-	      "\tshows the code of an RSA SecurID SID800; AID and APDU in hexadecimal,\n"
-	      "\tREADER is a part of its name\n", stderr);
-	return 64;
+	fputs("Usage: RSA_SecurID_getpasswd [-a AID] [-c APDU] [-r READER]\n"
+	      "Shows the code of an RSA SecurID SID800; AID and APDU in hexadecimal,\n"
+	      "READER is a part of its name\n"
+	      "  -h, --help       this text\n"
+	      "  -V, --version    the version\n", to);
+	return to == stdout ? 0 : 2;
+}
+
+static int bad_usage(const char *why, const char *what)
+{
+	fprintf(stderr, "RSA_SecurID_getpasswd: %s \"%s\"\n", why, what);
+	return usage(stderr);
 }
 
 int main(int argc, char **argv)
@@ -181,20 +190,28 @@ int main(int argc, char **argv)
 	SCARDCONTEXT context;
 	int c, status;
 	LONG rv;
-	bool good = select_of(default_aid, &o.select) && from_hex(default_command, &o.command, APDU_CAP);
+	static const struct option longs[] = { { "help", no_argument, NULL, 'h' },
+					       { "version", no_argument, NULL, 'V' },
+					       { NULL, 0, NULL, 0 } };
 
-	while (good && (c = getopt(argc, argv, "a:c:r:")) != -1) {
-		if (c == 'a')
-			good = select_of(optarg, &o.select);
-		else if (c == 'c')
-			good = from_hex(optarg, &o.command, APDU_CAP) && o.command.len >= 4;
-		else if (c == 'r')
+	if (!select_of(default_aid, &o.select) || !from_hex(default_command, &o.command, APDU_CAP))
+		return 1;
+	while ((c = getopt_long(argc, argv, "a:c:r:hV", longs, NULL)) != -1) {
+		if (c == 'h')
+			return usage(stdout);
+		if (c == 'V')
+			return puts("RSA_SecurID_getpasswd (ifd-ccid) " VERSION) < 0;
+		if (c == 'a' && !select_of(optarg, &o.select))
+			return bad_usage("no AID in hexadecimal:", optarg);
+		if (c == 'c' && !(from_hex(optarg, &o.command, APDU_CAP) && o.command.len >= 4))
+			return bad_usage("no APDU in hexadecimal:", optarg);
+		if (c == 'r')
 			o.reader = optarg;
-		else
-			good = false;
+		else if (c == '?')
+			return usage(stderr);
 	}
-	if (!good || optind < argc)
-		return usage();
+	if (optind < argc)
+		return bad_usage("unknown argument", argv[optind]);
 	rv = SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &context);
 	if (rv != SCARD_S_SUCCESS)
 		return complain("pcscd", rv);

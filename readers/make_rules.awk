@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # The udev rules from the descriptor table, the list of readers and the template:
-#   awk -v sbindir=/usr/sbin -f make_rules.awk \
+#   awk -v sbindir=/usr/sbin -v group=pcscd -f make_rules.awk \
 #       reader_descriptors.tsv supported_readers.txt 92_pcscd_ccid.rules.in
 # A rule by id is made for each reader that is offered and whose bInterfaceClass is 0xFF, or is not known because the
 # table has no row of that reader.
@@ -42,6 +42,8 @@ file == 2 { next }
 {
 	while ((at = index($0, "@SBINDIR@")) > 0)
 		$0 = substr($0, 1, at - 1) sbindir substr($0, at + 9)
+	while ((at = index($0, "@GROUP@")) > 0)
+		$0 = substr($0, 1, at - 1) group substr($0, at + 7)
 	print
 }
 

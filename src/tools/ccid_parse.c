@@ -14,7 +14,7 @@
 #define VERSION "unknown"
 #endif
 
-enum { EXIT_NOTHING = 1, EXIT_USAGE = 2, EXIT_INCOMPLETE = 3 };
+enum { EXIT_NOTHING = 1, EXIT_INCOMPLETE = 1, EXIT_USAGE = 2 };
 
 struct options {
 	struct parse_wanted wanted;
@@ -32,7 +32,7 @@ static int usage(FILE *to)
 {
 	fputs("Usage: ccid-parse [-p] [-j | -g FILE] [VID:PID | /dev/bus/usb/BBB/DDD]\n"
 	      "Shows every CCID and ICCD smart-card reader on the bus.\n"
-	      "  -p, --vendor     also interfaces of class FF that have a CCID class descriptor\n"
+	      "  -p, --vendor     also those of class FF or 00 with a CCID class descriptor\n"
 	      "  -j, --json       as JSON\n"
 	      "  -g, --gz FILE    as text, compressed, without the serial number: for sending in\n"
 	      "  -h, --help       this text\n"
@@ -93,8 +93,15 @@ static int parse_options(int argc, char **argv, struct options *o)
 			return usage(stderr);
 		}
 	}
-	if (argc - optind > 1 || (o->json && o->gz))
-		return usage(stderr);
+	if (o->json && o->gz) {
+		fputs("ccid-parse: -j and -g exclude each other\n", stderr);
+		return EXIT_USAGE;
+	}
+	if (argc - optind > 1) {
+		fprintf(stderr, "ccid-parse: one reader at a time: \"%s\" is too much\n",
+			argv[optind + 1]);
+		return EXIT_USAGE;
+	}
 	if (optind < argc && !parse_which(argv[optind], &o->wanted)) {
 		fprintf(stderr, "ccid-parse: %s is neither VID:PID (four hexadecimal digits each) "
 			"nor a device node\n", argv[optind]);
@@ -152,7 +159,8 @@ static void say_nothing_found(const struct options *o, const struct parse_seen *
 	else
 		fputs("ccid-parse: no smart-card reader is on the bus\n", stderr);
 	if (seen->vendor)
-		fprintf(stderr, "ccid-parse: %u interface%s of class FF look%s like one: try -p\n",
+		fprintf(stderr,
+			"ccid-parse: %u interface%s of class FF or 00 look%s like one: try -p\n",
 			seen->vendor, seen->vendor == 1 ? "" : "s", seen->vendor == 1 ? "s" : "");
 }
 

@@ -197,11 +197,11 @@ def main():
             (1, "no such device is on the bus", ["dead:beef"]),
             (1, "no such device is on the bus", ["001/120"]),
             (1, "that device has no smart-card reader interface", ["1d6b:0002"]),
-            (1, "of class FF looks like one: try -p", ["%s:%s" % (vendor[0]["idVendor"], vendor[0]["idProduct"])]),
+            (1, "of class FF or 00 looks like one: try -p", ["%s:%s" % (vendor[0]["idVendor"], vendor[0]["idProduct"])]),
             (2, "is neither VID:PID", ["08e6"]), (2, "is neither VID:PID", ["08e6:343"]),
             (2, "is neither VID:PID", ["08e6:3437x"]), (2, "is neither VID:PID", ["/dev/ttyS0"]),
-            (2, "Usage:", ["-x"]), (2, "Usage:", ["-j", "-g", TMP + "/no.gz"]), (2, "Usage:", ["a", "b"]),
-            (3, "/no/such/folder/x.gz: No such file or directory", ["-g", "/no/such/folder/x.gz"])):
+            (2, "Usage:", ["-x"]), (2, "-j and -g exclude", ["-j", "-g", TMP + "/no.gz"]), (2, 'one reader at a time: "b"', ["a", "b"]),
+            (1, "/no/such/folder/x.gz: No such file or directory", ["-g", "/no/such/folder/x.gz"])):
         got = run(*arguments)
         ok(got.returncode == code and message in got.stderr and not got.stdout,
            "%s: exit code %d, %s" % (" ".join(arguments).replace(TMP, ""), code, message), got)
@@ -211,15 +211,15 @@ def main():
     ok(not os.path.exists(TMP + "/nothing.gz"), "no file is written for nothing")
     with open("/dev/full", "w", encoding="utf-8") as full:
         got = subprocess.run([PARSE], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    ok(got.returncode == 3 and "No space left" in got.stderr, "a full disk is noticed", got)
+    ok(got.returncode == 1 and "No space left" in got.stderr, "a full disk is noticed", got)
 
     # The node answers to nobody who knows not the simulator.
     elsewhere = {**os.environ, "CCID_SIM_SOCKET": "/nowhere"}
     got = subprocess.run([PARSE, "08e6:3437"], capture_output=True, text=True, env=elsewhere, check=False)
-    ok(got.returncode == 3 and "/dev/bus/usb/%s/%s: cannot open it" % node in got.stderr
+    ok(got.returncode == 1 and "/dev/bus/usb/%s/%s: cannot open it" % node in got.stderr
        and "dwFeatures: 0x00010230" in got.stdout and "iProduct: string 2, not read" in got.stdout
        and "GET_DATA_RATES: none (not read)" in got.stdout,
-       "a node that cannot be opened: the rest is shown, exit code 3", got.stderr)
+       "a node that cannot be opened: the rest is shown, exit code 1", got.stderr)
 
 
 main()

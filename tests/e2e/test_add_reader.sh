@@ -8,6 +8,7 @@ ccid_parse=${CCID_PARSE:-$e2e_build/ccid-parse}
 : > "$e2e_log"
 [ -x "$add_reader" ] || tap_skip_all "ccid-add-reader is not built"
 unset PCSCLITE_HP_DROPDIR
+export CCID_ADD_READER_RULES=$e2e_tmp/none/rules.d
 
 add() { "$add_reader" --dir "$e2e_drop" "$@" > $e2e_tmp/said 2>&1; }
 refuses() { ! add "$@"; }
@@ -60,11 +61,19 @@ tap_check "after: and comes back" wait_readers 4
 tap_check "after: and answers" wait_until named_answers "Tom & Co Vendor Pad"
 # Another program has the interface: what needs no claim is shown, and the rest is said to be missing.
 "$ccid_parse" 08e6:3437 > $e2e_tmp/parsed 2> $e2e_tmp/said
-tap_check "after: ccid-parse beside pcscd ends with 3" test $? -eq 3
+tap_check "after: ccid-parse beside pcscd ends with 1" test $? -eq 1
 tap_check "after: and says who is in the way" grep -q "stop pcscd" $e2e_tmp/said
 tap_check "after: and shows the strings" grep -q "iProduct: USB SmartCard Reader" $e2e_tmp/parsed
 tap_check "after: but no rates" grep -qF "GET_DATA_RATES: none (not read)" $e2e_tmp/parsed
 tap_check "after: pcscd ends well" pcscd_stop
+
+# Without the driver that it belongs to, the local bundle is passed over.
+mv "$e2e_drop/ifd-ccid.bundle/Contents/local" "$e2e_drop/ifd-ccid.bundle/Contents/away"
+pcscd_start
+tap_check "another driver's bundle: only the listed reader" wait_until listed "Gemalto PC Twin Reader 00 00"
+tap_check "another driver's bundle: no reader fails" eval '! grep -q "ifd-ccid-local.bundle/Contents/Linux" "$e2e_log"'
+tap_check "another driver's bundle: pcscd ends well" pcscd_stop
+mv "$e2e_drop/ifd-ccid.bundle/Contents/away" "$e2e_drop/ifd-ccid.bundle/Contents/local"
 
 tap_check "delete: one" add -d f1f1:0001
 pcscd_start

@@ -29,8 +29,8 @@ tap_check "an answer that is no code" ends 1 -a $aid -c 801600000212AB00
 tap_check "an application the token has not" ends 1
 tap_check "its answer is told" grep -q "answers 6A82" $e2e_tmp/said
 tap_check "a command the token has not" ends 1 -a $aid -c 8077000000
-tap_check "another reader's name" ends 2 -r nobody
-tap_check "bad arguments" eval 'ends 64 -a XY && ends 64 -c 8 && ends 64 -a "" && ends 64 more'
+tap_check "another reader's name" ends 1 -r nobody
+tap_check "bad arguments" eval 'ends 2 -a XY && ends 2 -c 8 && ends 2 -a "" && ends 2 more'
 pcscd_stop
 tap_check "without pcscd" ends 1
 tap_plan

@@ -13,7 +13,7 @@
 [ "$(id -u)" = 0 ] || skip_all "needs root for a Debian of its own"
 command -v dpkg-query >/dev/null || skip_all "no Debian system"
 # shellcheck disable=SC2086 # a list of words
-need_packages $build_packages dpkg-dev debhelper lintian debootstrap xz-utils util-linux >&2 ||
+need_packages $build_packages build-essential dpkg-dev debhelper lintian debootstrap xz-utils util-linux >&2 ||
 	skip_all "the tools cannot be installed"
 
 suite=${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
@@ -26,6 +26,47 @@ build() {
 		"$top/contrib/debian/build-packages" "$work/$package.tar.xz" "$work"
 }
 
+# The package for use beside libccid.
+build_beside() {
+	DEB_BUILD_OPTIONS="nocheck parallel=$(jobs_here)" \
+		"$top/contrib/debian/build-packages" --beside "$work/$package.tar.xz" "$work/beside"
+}
+
+both_are_there() {
+	inside dpkg-query -W -f '${Package} ${db:Status-Status}\n' libccid ifd-ccid-beside | grep -c ' installed$' | grep -qx 2
+}
+
+# From source, in the Debian: the tree that was built here, and make there.
+copy_tree() {
+	(
+		cd "$work" && tar xJf "$package.tar.xz" -C "$root/root" && cd "$root/root/$package" &&
+			inside apt-get install -y --no-install-recommends make mawk &&
+			./configure AWK=mawk >"$work/configure.log" 2>&1 && make -s -j"$(jobs_here)"
+	) && sed -i "s|$root||g" "$root/root/$package/Makefile" "$root/root/$package/libtool"
+}
+
+install_from_source() {
+	inside make -s -C "/root/$package" install "$@"
+}
+
+stops_and_says() {
+	! install_from_source >"$work/stopped" 2>&1 && grep -q "belongs to the package libccid" "$work/stopped" &&
+		grep -q "contrib/quick-start" "$work/stopped"
+}
+
+# The row of from-libccid.md, literally but for sudo.
+way_back() {
+	local line
+
+	line=$(sed -n 's/^| from source, on Debian |.*| `\(.*\)` |$/\1/p' "$top/doc/from-libccid.md" | sed 's/sudo //g')
+	[ -n "$line" ] && inside sh -c "cd /root/$package && ${line/apt install/apt install -y}"
+}
+
+library_is_whole() {
+	inside sh -c "cd / && dpkg --verify libccid" >"$work/verify"
+	[ ! -s "$work/verify" ]
+}
+
 look() {
 	lintian --fail-on error,warning --suppress-tags bad-distribution-in-changes-file \
 		--allow-root "$work"/ifd-ccid_*.changes
@@ -35,7 +76,7 @@ fresh_debian() {
 	debootstrap --variant=minbase --include=pcscd,libccid,pcsc-tools,udev "$suite" "$root" "$mirror" &&
 		printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" && chmod +x "$root/usr/sbin/policy-rc.d" &&
 		mkdir "$root/packages" && cp "$work"/ifd-ccid_*.deb "$work"/ccid-sim_*.deb "$root/packages/" &&
-		cp "$top/tests/package/in_debian.sh" "$root/packages/"
+		cp "$top/tests/package/in_debian.sh" "$top/contrib/debian/tests/simulated" "$root/packages/"
 }
 
 # inside COMMAND...: in the fresh Debian, with its own mounts and processes, which end with the command. Its folder
@@ -77,6 +118,8 @@ try() {
 nothing_left() {
 	[ ! -e "$root/etc/ifd-ccid" ] && [ ! -e "$root/etc/reader.conf.d/ifd-ccid" ] &&
 		[ ! -e "$root/usr/lib/udev/rules.d/92_pcscd_ccid.rules" ] &&
+		[ ! -e "$root/usr/lib/pcsc/drivers/ifd-ccid-local.bundle" ] &&
+		[ ! -e "$root/etc/udev/rules.d/92_pcscd_ccid_local.rules" ] &&
 		[ ! -e "$root/usr/share/doc/ifd-ccid" ] && [ ! -e "$root/usr/sbin/ccid-add-reader" ]
 }
 
@@ -92,10 +135,28 @@ check "the group that the udev rules name is there" inside getent group pcscd
 check "apt is content" apt_is_content
 # The simulator stays there, for libccid's turn.
 try ifd-ccid
+check "the test for autopkgtest" inside /packages/simulated
+check "a reader is added" inside ccid-add-reader f1f1:0001 "One"
 check "libccid is installed again" inside apt-get install -y --no-install-recommends libccid
 check "the driver is libccid's" owner libccid
+check "the added reader is none of libccid's" test ! -e "$root$drop/ifd-ccid-local.bundle/Contents/Info.plist"
 check "ifd-ccid is purged" inside apt-get purge -y ifd-ccid
 check "nothing of it is left" nothing_left
 check "apt is content again" apt_is_content
 try libccid
+need "the package for use beside libccid" build_beside
+cp "$work"/beside/ifd-ccid-beside_*.deb "$root/packages/"
+need "it is installed beside libccid" inside sh -c 'apt-get install -y --no-install-recommends /packages/ifd-ccid-beside_*.deb'
+check "both are there" both_are_there
+check "and pcscd uses this driver" inside env BUNDLE=ifd-ccid-beside /packages/simulated
+check "it is purged" inside apt-get purge -y ifd-ccid-beside
+check "and libccid is whole" library_is_whole
+need "built from source" copy_tree
+check "make install stops before libccid's files, and says what to do" stops_and_says
+check "and has changed nothing" library_is_whole
+check "make install over them" install_from_source OVERWRITE_PACKAGE=yes
+check "the way back that from-libccid.md tells" way_back
+check "libccid is whole again" library_is_whole
+check "nothing of the other is left" eval '[ ! -e "$root/usr/local/sbin/ccid-add-reader" ] &&
+	[ ! -e "$root$drop/ifd-ccid.bundle/Contents/Linux/libccid-local.so" ]'
 plan

@@ -53,7 +53,7 @@ refuses_rights() {
 
 	RSA_SecurID_getpasswd -r nobody 2>/dev/null
 	status=$?
-	[ $status = 2 ]
+	[ $status = 1 ]
 }
 
 in_simulator() {

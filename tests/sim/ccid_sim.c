@@ -2,6 +2,7 @@
 /* ccid-sim: simulated CCID readers for unchanged programs. */
 #define _GNU_SOURCE
 #include "sim/rig.h"
+#include "sim/sim_card.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -19,10 +20,20 @@ static int usage(FILE *to)
 	      "ccid-sim usbip [-t] [-l ADDRESS] [-p PORT] [-c SOCKET] FILE\n"
 	      "\toffers the readers of FILE to \"usbip attach\" (127.0.0.1, port 3240);\n"
 	      "\tSOCKET takes commands: set " WIRE_SOCKET_ENV " to it\n"
+	      "ccid-sim names readers|cards|faults|commands\n"
+	      "\tshows the words that a FILE and the commands may use, one a line\n"
+	      "ccid-sim --help | --version\n"
 	      "ccid-sim COMMAND [ARGUMENT...]\n"
 	      "\tinside of it: list, plug, unplug, insert, remove, keys, reset, fault, complaints,\n"
 	      "\tin-flight, trace, time; \"ccid-sim help\" explains them\n", to);
 	return to == stdout ? 0 : 2;
+}
+
+/* Says what is wrong with which word. */
+static int bad_usage(const char *why, const char *word)
+{
+	fprintf(stderr, "ccid-sim: %s \"%s\"\n", why, word);
+	return usage(stderr);
 }
 
 static int run(int argc, char **argv)
@@ -37,12 +48,19 @@ static int run(int argc, char **argv)
 		trace = true;
 	}
 	if (argc - optind < 2)
-		return usage(stderr);
+		return bad_usage("which COMMAND? after FILE", argc > optind ? argv[optind] : "");
 	file = argv[optind++];
 	/* getopt stops at FILE, so "--" is still there. */
 	if (!strcmp(argv[optind], "--"))
 		optind++;
 	return argv[optind] ? rig_run(file, trace, argv + optind) : usage(stderr);
+}
+
+static bool is_port(const char *text)
+{
+	size_t n = strspn(text, "0123456789");
+
+	return n > 0 && n < 6 && !text[n] && atoi(text) > 0 && atoi(text) <= 65535;
 }
 
 static int usbip(int argc, char **argv)
@@ -59,6 +77,8 @@ static int usbip(int argc, char **argv)
 			o.address = optarg;
 			break;
 		case 'p':
+			if (!is_port(optarg))
+				return bad_usage("a port is a number from 1 to 65535, not", optarg);
 			o.port = optarg;
 			break;
 		case 'c':
@@ -69,7 +89,8 @@ static int usbip(int argc, char **argv)
 		}
 	}
 	if (argc - optind != 1)
-		return usage(stderr);
+		return argc > optind ? bad_usage("one FILE only, so not", argv[optind + 1]) :
+				       bad_usage("which FILE?", "");
 	o.file = argv[optind];
 	return rig_usbip(&o);
 }
@@ -126,15 +147,88 @@ out:
 	return got < 0 || m.status ? 1 : 0;
 }
 
+/* The name and the ids of each row; "from = " takes both. */
+static int reader_names(void)
+{
+	const char *path = getenv("CCID_SIM_TABLE");
+	FILE *f = fopen(path ? path : CCID_SIM_TABLE, "r");
+	char *line = NULL;
+	size_t cap = 0;
+
+	if (!f) {
+		fprintf(stderr, "ccid-sim: %s: %s\n", path ? path : CCID_SIM_TABLE, strerror(errno));
+		return 1;
+	}
+	if (getline(&line, &cap, f) > 0) {
+		while (getline(&line, &cap, f) > 0) {
+			char *rest = line, *name = strsep(&rest, "\t"), *vendor = strsep(&rest, "\t");
+
+			printf("%s\n%s:%s\n", name, vendor ? vendor : "", rest ? strsep(&rest, "\t") : "");
+		}
+	}
+	free(line);
+	fclose(f);
+	return 0;
+}
+
+static const char *card_fault(unsigned i)
+{
+	return sim_card_fault_name(i, NULL);
+}
+
+static int names(int argc, char **argv)
+{
+	static const struct { const char *kind; const char *(*name)(unsigned i), *(*more)(unsigned i); } kinds[] = {
+		{ "cards", sim_card_preset, NULL },
+		{ "faults", sim_fault_name, card_fault },
+		{ "commands", rig_command_name, NULL },
+	};
+	const char *kind = argc == 2 ? argv[1] : "", *name;
+
+	if (!strcmp(kind, "readers"))
+		return reader_names();
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
+		if (strcmp(kind, kinds[k].kind))
+			continue;
+		for (unsigned i = 0; (name = kinds[k].name(i)); i++)
+			puts(name);
+		for (unsigned i = 0; kinds[k].more && (name = kinds[k].more(i)); i++)
+			puts(name);
+		return 0;
+	}
+	return bad_usage("names of what? not of", argc > 1 ? argv[argc - 1] : "");
+}
+
+static bool is_command(const char *word)
+{
+	const char *name;
+
+	for (unsigned i = 0; (name = rig_command_name(i)); i++)
+		if (!strcmp(name, word))
+			return true;
+	return false;
+}
+
 int main(int argc, char **argv)
 {
+	const char *word = argc > 1 ? argv[1] : "";
+
 	if (argc < 2)
 		return usage(stderr);
-	if (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))
+	if (!strcmp(word, "-h") || !strcmp(word, "--help"))
 		return usage(stdout);
-	if (!strcmp(argv[1], "run"))
+	if (!strcmp(word, "-V") || !strcmp(word, "--version"))
+		return puts("ccid-sim (ifd-ccid) " VERSION) < 0;
+	/* What getopt complains about stands behind the name of the program. */
+	argv[1] = argv[0];
+	if (!strcmp(word, "run"))
 		return run(argc - 1, argv + 1);
-	if (!strcmp(argv[1], "usbip") || !strcmp(argv[1], "--usbip"))
+	if (!strcmp(word, "usbip") || !strcmp(word, "--usbip"))
 		return usbip(argc - 1, argv + 1);
+	if (!strcmp(word, "names"))
+		return names(argc - 1, argv + 1);
+	if (!is_command(word))
+		return bad_usage(*word == '-' ? "unknown option" : "unknown command", word);
+	argv[1] = (char *)(uintptr_t)word;
 	return command(argv + 1);
 }

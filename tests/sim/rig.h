@@ -110,6 +110,9 @@ int rig_daemon(const char *config, bool trace, int listen_fd, int ready_fd);
 int rig_listen(void);
 
 /* rig_usbip.c: serves USB/IP until SIGTERM or SIGINT. Returns as rig_daemon(). */
+/* The names of commands, one by one; NULL at the end. */
+const char *rig_command_name(unsigned i);
+
 struct rig_usbip_options {
 	const char *file, *address, *port;
 	const char *control;	/* path of a socket for commands; NULL: none */

@@ -270,6 +270,11 @@ static const struct command {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
 
+const char *rig_command_name(unsigned i)
+{
+	return i < N_COMMANDS ? commands[i].name : NULL;
+}
+
 static bool do_help(struct rig *r, char *rest, FILE *out)
 {
 	size_t i;

@@ -25,15 +25,20 @@ check() {
 
 tool=$work/ccid-add-reader
 sed -e 's|@''VERSION@|1.0|; s|@''usbdropdir@|/nonexistent/drop|; s|@''bundle@|ifd-ccid.bundle|; s|@''bundle_arch@|Linux|' \
+	-e 's|@''pcscd_group@|pcscd|' \
 	"$top_srcdir/src/tools/ccid-add-reader.in" >"$tool"
 drop=$work/drop
 local_plist=$drop/ifd-ccid-local.bundle/Contents/Info.plist
-export CCID_ADD_READER_SYSFS=$work/sysfs
+export CCID_ADD_READER_SYSFS=$work/sysfs CCID_ADD_READER_RULES=$work/udev/rules.d
+export CCID_ADD_READER_UDEVADM=$work/udevadm
+rules=$work/udev/rules.d/92_pcscd_ccid_local.rules
+printf '#!/bin/sh\necho "$@" >>"%s/udev.said"\n' "$work" >"$work/udevadm"
+chmod +x "$work/udevadm"
 
 # A driver with the real list, and a bus with devices.
 fresh() {
-	rm -rf "$drop" "$work/sysfs"
-	mkdir -p "$drop/ifd-ccid.bundle/Contents/Linux"
+	rm -rf "$drop" "$work/sysfs" "$work/udev" "$work/udev.said"
+	mkdir -p "$drop/ifd-ccid.bundle/Contents/Linux" "$drop/ifd-ccid.bundle/Contents/local" "$work/udev"
 	echo library >"$drop/ifd-ccid.bundle/Contents/Linux/libccid.so"
 	echo second >"$drop/ifd-ccid.bundle/Contents/Linux/libccid-local.so"
 	${AWK:-awk} -v library=libccid.so -v class=CCIDCLASSDRIVER -v version=1.0 \
@@ -109,7 +114,7 @@ adding() {
 		"$drop/ifd-ccid.bundle/Contents/Linux/libccid-local.so" ]
 	check "$label: by a relative link" [ "$(readlink "$drop/ifd-ccid-local.bundle/Contents/Linux/libccid.so")" = \
 		../../../ifd-ccid.bundle/Contents/Linux/libccid-local.so ]
-	check "$label: everybody may read it" [ "$(stat -c %a "$local_plist")" = 644 ]
+	check "$label: everybody may read it" [ "$(stat -Lc %a "$local_plist")" = 644 ]
 	run F1F1:0002
 	check "$label: capitals; the maker's name is not said twice" plist_is "0xF1F1:0x0001:Maker Reader One" \
 		"0xF1F1:0x0002:Maker Reader Two"
@@ -140,8 +145,76 @@ removing() {
 	run -d f1f1:0002
 	check "$label: -d takes the last away" ended 0
 	check "$label: and the bundle with it" [ "$(ls -A "$drop")" = ifd-ccid.bundle ]
+	check "$label: and the udev rules" [ ! -e "$rules" ]
 	run f1f1:0002
 	check "$label: added again" plist_is "0xF1F1:0x0002:Maker Reader Two"
+}
+
+# udev gives the reader to pcscd's group, and is told.
+rules_of_udev() {
+	fresh
+	run f1f1:0001 One
+	check "$label: udev: a rule" grep -qx \
+		'ATTR{idVendor}=="f1f1", ATTR{idProduct}=="0001", GROUP="pcscd", MODE="0660"' "$rules"
+	check "$label: udev: everybody may read it" [ "$(stat -c %a "$rules")" = 644 ]
+	check "$label: udev is told to read it" grep -qx "control --reload-rules" "$work/udev.said"
+	check "$label: udev is triggered for that reader" grep -qx \
+		"trigger --subsystem-match=usb --action=change --attr-match=idVendor=f1f1 --attr-match=idProduct=0001" \
+		"$work/udev.said"
+	run f1f1:0002 Two
+	check "$label: udev: two rules" [ "$(grep -c GROUP "$rules")" = 2 ]
+	check "$label: udev: each GOTO has its LABEL" [ "$(grep -c pcscd_ccid_local_end "$rules")" = 4 ]
+	run -d f1f1:0001
+	check "$label: udev: -d takes its rule away" [ "$(grep -c 'GROUP' "$rules")$(grep -c 0001 "$rules")" = 10 ]
+	rm -rf "$work/udev"
+	run f1f1:0001 One
+	check "$label: udev: none is here" ended 0
+	check "$label: udev: and no folder is made" [ ! -e "$work/udev" ]
+	mkdir -p "$work/udev"
+	: >"$work/udev/rules.d"
+	run f1f1:0005 Five
+	check "$label: udev: what cannot be written is said" says "cannot be written"
+	check "$label: udev: the reader is added all the same" ended 0
+}
+
+# The driver goes, or another one comes in its place: pcscd finds no Info.plist, and so no reader that fails.
+dangling() {
+	fresh
+	run f1f1:0001 One
+	check "$label: gone: Info.plist is there" [ -e "$local_plist" ]
+	mv "$drop/ifd-ccid.bundle" "$work/away"
+	check "$label: gone: no Info.plist without the driver" [ ! -e "$local_plist" ]
+	mkdir -p "$drop/ifd-ccid.bundle/Contents/Linux"
+	: >"$drop/ifd-ccid.bundle/Contents/Linux/libccid.so"
+	check "$label: gone: nor beside another driver" [ ! -e "$local_plist" ]
+	run -l
+	check "$label: gone: -l still knows them" says "f1f1:0001:One"
+	rm -r "$drop/ifd-ccid.bundle"
+	mv "$work/away" "$drop/ifd-ccid.bundle"
+	check "$label: gone: it is back with the driver" plist_is "0xF1F1:0x0001:One"
+	# as version 1.0 wrote it
+	cp -L "$local_plist" "$work/old" && rm "$drop/ifd-ccid-local.bundle/Contents/"*.plist
+	cp "$work/old" "$local_plist"
+	run f1f1:0002 Two
+	check "$label: a list of version 1.0 is taken over" plist_is "0xF1F1:0x0001:One" "0xF1F1:0x0002:Two"
+	check "$label: and is a link now" [ -h "$local_plist" ]
+}
+
+# The driver's folder is read-only: --dir names another one, which gets a link to the driver.
+read_only() {
+	fresh
+	rm -rf "$work/built" "$work/etc"
+	mv "$drop" "$work/built"
+	mkdir "$work/etc"
+	sed "s|^built_for=.*|built_for='$work/built'|" "$tool" >"$work/tool2"
+	$shell "$work/tool2" --dir "$work/etc" f1f1:0001 One >"$work/out" 2>"$work/err"
+	check "$label: read-only: the list is in the other folder" [ -e "$work/etc/ifd-ccid-local.bundle/Contents/Info.plist" ]
+	check "$label: read-only: with its library" [ "$work/etc/ifd-ccid-local.bundle/Contents/Linux/libccid.so" -ef \
+		"$work/built/ifd-ccid.bundle/Contents/Linux/libccid-local.so" ]
+	check "$label: read-only: the driver is there, too" [ "$work/etc/ifd-ccid.bundle" -ef "$work/built/ifd-ccid.bundle" ]
+	check "$label: read-only: it says how pcscd finds it" says "PCSCLITE_HP_DROPDIR=$work/etc"
+	check "$label: read-only: nothing is written there" [ ! -e "$work/built/ifd-ccid-local.bundle" ]
+	drop=$work/drop
 }
 
 mistakes() {
@@ -222,6 +295,9 @@ for shell in $shells; do
 	[ "$shell" != busybox-sh ] || shell="busybox sh"
 	adding
 	removing
+	rules_of_udev
+	dangling
+	read_only
 	mistakes
 	circumstances
 done

@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# make install and make uninstall in a folder: what is there, what is left; what stops an installation. TAP.
+: "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}" "${top_builddir:=.}"
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+root=$work/root
+count=0 failed=0
+
+check() {
+	local name=$1
+	shift
+	count=$((count + 1))
+	if "$@" >"$work/said" 2>&1; then
+		echo "ok $count - $name"
+	else
+		failed=$((failed + 1))
+		echo "not ok $count - $name"
+		head -n 30 "$work/said" | sed 's/^/# /'
+	fi
+}
+
+run_make() {
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$top_builddir" "$@"
+}
+
+is_there() { [ -n "$(find "$root" -path "*$1" -print -quit)" ]; }
+
+# Links of installed documents that lead nowhere.
+dead_links() {
+	local folder=$1 file link dead=
+
+	for file in "$folder"/*.md; do
+		while IFS= read -r link; do
+			case $link in
+			'#'* | *:*) continue ;;
+			esac
+			[ -e "$folder/${link%%#*}" ] || dead="$dead ${file##*/}:$link"
+		done < <(grep -oE '\]\([^()]+\)' "$file" | sed 's/^](//; s/)$//')
+	done
+	[ -z "$dead" ] || echo "dead:$dead"
+	[ -z "$dead" ]
+}
+
+# --- tools/bundle-arch ---
+for pair in linux-gnu=Linux linux-musl=Linux darwin22.1=MacOS dragonfly6.4=DragonFly freebsd14.0=FreeBSD \
+	haiku=Haiku gnu=GNU gnu0.9=GNU kfreebsd-gnu=GNU/kFreeBSD netbsd10.0=NetBSD openbsd7.5=OpenBSD \
+	solaris2.11=SunOS; do
+	check "the bundle's folder of ${pair%=*}" test "$(sh "$top_srcdir/tools/bundle-arch" "${pair%=*}")" = "${pair#*=}"
+done
+
+# --- tools/check-owner ---
+owned=$work/owned.so
+: >"$owned"
+mkdir "$work/bin"
+fake() {
+	rm -f "$work/bin/"*
+	printf '#!/bin/sh\n%s\n' "$2" >"$work/bin/$1"
+	chmod +x "$work/bin/$1"
+	for tool in sed sh cat env; do ln -sf "$(command -v $tool)" "$work/bin/$tool"; done
+}
+owner() { env -i PATH="$work/bin" "$@" sh "$top_srcdir/tools/check-owner" /nonexistent "$owned" >"$work/out" 2>&1; }
+fake dpkg-query "[ \"\$2\" = $owned ] && echo \"libccid:amd64: \$2\""
+check "a file of a Debian package stops make install" eval '! owner'
+check "and says whose it is" grep -q "belongs to the package libccid\." "$work/out"
+check "and what to do" grep -q "contrib/quick-start" "$work/out"
+check "and how to go beside it" grep -q -- "--enable-bundle=.* --disable-class" "$work/out"
+check "not when a package is made" owner DESTDIR=/somewhere
+check "not when it is wanted" owner OVERWRITE_PACKAGE=yes
+fake rpm "[ \"\$4\" = $owned ] && echo pcsc-lite-ccid || exit 1"
+check "a file of an RPM package stops it, too" eval '! owner'
+check "and says whose it is (RPM)" grep -q "belongs to the package pcsc-lite-ccid\." "$work/out"
+fake dpkg-query "exit 1"
+check "a file of nobody does not" owner
+
+# --- install, uninstall ---
+check "make install" run_make install DESTDIR="$root"
+doc=$(find "$root" -name from-libccid.md -printf '%h\n' -quit)
+check "installed: links of the documents work" dead_links "$doc"
+check "installed: README has links" grep -q '](from-libccid.md)' "$doc/README.md"
+echo '[x](nothing.md)' >"$work/x.md"
+check "rules: a dead link is found" eval '! dead_links "$work"'
+for file in bash-completion/completions/ccid-sim bash-completion/completions/ccid-parse \
+	bash-completion/completions/ccid-add-reader metainfo/ifd-ccid.metainfo.xml; do
+	check "installed: $file" is_there "/share/$file"
+done
+if [ "$WITH_LIBUSB" != no ]; then
+	bundle=$(find "$root" -name Info.plist -printf '%h\n' -quit)
+	check "installed: the folder that the list of added readers goes through" test -d "$bundle/local"
+	drop=${bundle%/*/*}
+	mkdir -p "$root/etc/udev/rules.d"
+	add=$(find "$root" -name ccid-add-reader -perm -u+x -path '*bin/*' -print -quit)
+	check "a reader is added" env CCID_ADD_READER_UDEVADM=true "$add" --dir "$drop" \
+		--rules "$root/etc/udev/rules.d" f1f1:0001 One
+	check "with its rule" is_there /92_pcscd_ccid_local.rules
+	check "the added list is a bundle" test -e "$drop/ifd-ccid-local.bundle/Contents/Info.plist"
+fi
+check "make uninstall" run_make uninstall DESTDIR="$root"
+check "uninstalled: no file is left" test -z "$(find "$root" ! -type d)"
+find "$root" ! -type d | sed 's/^/# left: /'
+check "uninstalled: no bundle is left" test -z "$(find "$root" -name '*.bundle')"
+
+# --- configure says what is missing ---
+spaced="$work/a folder"
+mkdir "$spaced"
+if [ -x "$top_srcdir/configure" ]; then
+	check "configure below a path with a blank" eval '! (cd "$spaced" && "$top_srcdir/configure" >"$work/out" 2>&1)'
+	check "says in a sentence what to do" grep -q "make cannot build below a path with a blank" "$work/out"
+	check "configure without pkg-config" eval '! (cd "$work" && PKG_CONFIG=/nonexistent/pkg-config \
+		"$top_srcdir/configure" --cache-file=/dev/null >"$work/out" 2>&1)'
+	check "says which package" grep -q "pkg-config is needed\|libpcsclite-dev" "$work/out"
+	check "configure with a bad group" eval '! (cd "$work" && "$top_srcdir/configure" --with-pcscd-group="a b" >"$work/out" 2>&1)'
+	check "says what it wants" grep -q -- "--with-pcscd-group needs the name of a group" "$work/out"
+fi
+if command -v aclocal >/dev/null && command -v autoconf >/dev/null; then
+	mkdir "$work/acdir" "$work/tree"
+	cp "$(aclocal --print-ac-dir)"/*.m4 "$work/acdir/" 2>/dev/null
+	rm -f "$work/acdir/pkg.m4"
+	cp -r "$top_srcdir/configure.ac" "$top_srcdir/m4" "$work/tree/"
+	check "autoconf without pkg.m4" eval '! (cd "$work/tree" && ACLOCAL_PATH= aclocal -I m4 \
+		--system-acdir="$work/acdir" >"$work/out" 2>&1 && autoconf >>"$work/out" 2>&1)'
+	check "says that pkg-config is needed" grep -q "pkg-config with its macros (pkg.m4) is needed" "$work/out"
+fi
+check "udev: the group of --with-pcscd-group" eval 'awk -v sbindir=/s -v group=scard \
+	-f "$top_srcdir/readers/make_rules.awk" "$top_srcdir/readers/reader_descriptors.tsv" \
+	"$top_srcdir/readers/supported_readers.txt" "$top_srcdir/readers/92_pcscd_ccid.rules.in" |
+	grep -q "GROUP=\"scard\""'
+echo "1..$count"
+[ "$failed" = 0 ] && [ "$count" -gt 0 ]
