@@ -95,6 +95,8 @@ static int submit(struct fake_transfer *x)
 	x->next = fake.pending;
 	fake.pending = x;
 	fake.counts.submitted++;
+	if (fake.watch)
+		fake.watch(&x->urb, false);
 	sim_dev_submit(x->sim, &x->urb, clock_now());
 	return 0;
 }
@@ -176,8 +178,11 @@ static uint64_t collect(uint64_t now)
 	for (i = 0; i < fake.n_devs; i++) {
 		struct sim_urb *u;
 
-		while ((u = sim_dev_reap(fake.sim[i], now)) != NULL)
+		while ((u = sim_dev_reap(fake.sim[i], now)) != NULL) {
+			if (fake.watch)
+				fake.watch(u, true);
 			to_done(u->user);
+		}
 		if (sim_dev_next(fake.sim[i]) < next)
 			next = sim_dev_next(fake.sim[i]);
 	}
@@ -225,7 +230,11 @@ static void sleep_until(uint64_t at, bool stands_still)
 {
 	struct timespec ts = { (time_t)(at / 1000000000u), (long)(at % 1000000000u) };
 
-	if (fake.clock == FAKE_VIRTUAL && !stands_still) {
+	if (fake.idle) {
+		pthread_mutex_unlock(&fake.lock);
+		fake.idle(at);
+		pthread_mutex_lock(&fake.lock);
+	} else if (fake.clock == FAKE_VIRTUAL && !stands_still) {
 		pthread_mutex_unlock(&fake.lock);
 		clock_sleep_until(at);
 		pthread_mutex_lock(&fake.lock);
@@ -268,10 +277,10 @@ int LIBUSB_CALL libusb_handle_events_timeout_completed(libusb_context *ctx, stru
 
 	fake_usb_lock();
 	ctx = fake_context(ctx);
-	while (ctx->handling && clock_now() < end &&
+	while (!fake.idle && ctx->handling && clock_now() < end &&
 	       !(completed && __atomic_load_n(completed, __ATOMIC_ACQUIRE)))
 		sleep_until(end, true);
-	if (!ctx->handling) {
+	if (fake.idle || !ctx->handling) {
 		ctx->handling = true;
 		handle(ctx, end, completed);
 		ctx->handling = false;

@@ -60,6 +60,10 @@ struct fake_bus {
 	unsigned fail_submit, fail_alloc, fail_open, fail_node, claim_busy;
 	int fail_submit_code, fail_open_code, fail_node_errno;
 	struct fake_counts counts;
+	/* Both are NULL but in tests/compare, where several threads share the virtual clock: what a thread does that
+	 * has nothing to do before `at`; and who sees each transfer when it is submitted and when it is done. */
+	void (*idle)(uint64_t at);
+	void (*watch)(struct sim_urb *u, bool done);
 };
 
 /* A stand-in for the operating system: there is one. */
