@@ -267,7 +267,7 @@ def answers(level):
 FAULTS = ["silent", "late-answer ms=500", "late-answer ms=5000", "slow-answer ms=500", "slow-answer ms=1500",
           "slow-answer ms=6000", "padded", "padded value=2", "length-more", "length-less", "stale", "duplicate",
           "zero-length", "short-answer", "wrong-seq", "exact", "no-zlp", "in-stall", "in-error", "overflow", "out-stall",
-          "unplug", "unplug", "time-extension value=0 count=3", "time-extension value=1 count=3",
+          "unplug", "time-extension value=0 count=3", "time-extension value=1 count=3",
           "time-extension value=20 count=3", "time-extension value=255 count=3", "endless-extension"]
 NOTES = ["intr-short", "intr-long", "intr-unknown", "intr-overflow", "intr-stall", "hardware-error"]
 
