@@ -21,12 +21,35 @@ struct usb_host {
 	struct pump pump;
 };
 
+/* The errno of a refusal by the system, and what to do about it. */
+static const char *what_helps(int error)
+{
+	switch (error) {
+	case EACCES:
+		return "install the udev rules, and plug the reader in again";
+	case EPERM:
+		return "allow pcscd the device (USBGuard, SELinux, the container's devices)";
+	case EMFILE:
+	case ENFILE:
+		return "raise pcscd's limit of open files (LimitNOFILE)";
+	case ENOMEM:
+	case ENOSPC:
+		return "free memory or USB bandwidth, or use another port";
+	default:
+		return "plug the reader in again, and see the kernel's log";
+	}
+}
+
 enum ccid_err usb_host_new(struct usb_host **out)
 {
 	struct usb_host *host = calloc(1, sizeof *host);
 	enum ccid_err err = host ? pump_init(&host->pump) : CCID_ERR_NOMEM;
+	int error;
 
 	if (err != CCID_OK) {
+		error = errno;
+		LOG(LOG_CRITICAL, NULL, "libusb cannot be initialised: %s: %s", strerror(error),
+		    what_helps(error));
 		free(host);
 		host = NULL;
 	}
@@ -45,29 +68,40 @@ void usb_host_free(struct usb_host *host)
 /* The node may appear a moment before udev made it ours; absence is final. */
 static enum ccid_err open_node(struct usb_transport *u)
 {
+	int error;
+
 	u->fd = usb_node_open(u->name.node);
-	if (u->fd >= 0 || errno == ENOSYS)
+	error = errno;
+	if (u->fd >= 0 || error == ENOSYS)
 		return CCID_OK;
-	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
+	if (error == ENOENT || error == ENODEV || error == ENXIO)
 		return CCID_ERR_NO_DEVICE;
-	LOG(LOG_CRITICAL, &u->t.log, "cannot open %s: %s", u->name.node, strerror(errno));
-	return errno == EACCES || errno == EPERM ? CCID_ERR_BUSY : CCID_ERR_COMM;
+	LOG(LOG_CRITICAL, &u->t.log, "cannot open %s: %s: %s", u->name.node, strerror(error),
+	    what_helps(error));
+	return error == EACCES || error == EPERM ? CCID_ERR_BUSY : CCID_ERR_COMM;
 }
 
 static enum ccid_err open_handle(struct usb_transport *u)
 {
 	enum ccid_err err = open_node(u);
-	int rc;
+	int rc, error;
 
 	if (err != CCID_OK)
 		return err;
+	errno = 0;
 	rc = usb_wrap_node(u->pump->ctx, u->fd, &u->name, &u->handle);
+	error = errno;
 	if (rc == 0)
 		return CCID_OK;
 	if (u->fd >= 0)
 		usb_node_close(u->fd);
 	u->fd = -1;
 	u->handle = NULL;
+	if (error == EMFILE || error == ENFILE) {
+		LOG(LOG_CRITICAL, &u->t.log, "cannot use %s: %s: %s", u->name.node, strerror(error),
+		    what_helps(error));
+		return CCID_ERR_COMM;
+	}
 	if (rc == LIBUSB_ERROR_NO_DEVICE || rc == LIBUSB_ERROR_NOT_FOUND || rc == LIBUSB_ERROR_IO)
 		return CCID_ERR_NO_DEVICE;
 	return rc == LIBUSB_ERROR_NO_MEM ? CCID_ERR_NOMEM : CCID_ERR_COMM;
@@ -88,12 +122,14 @@ static enum ccid_err claim(struct usb_transport *u)
 {
 	struct deadline d = deadline_in_ms(CLAIM_MS);
 	int interface = u->t.desc.bInterfaceNumber;
-	int rc;
+	int rc, error;
 
+	errno = 0;
 	libusb_set_auto_detach_kernel_driver(u->handle, 1);
 	while ((rc = libusb_claim_interface(u->handle, interface)) == LIBUSB_ERROR_BUSY &&
 	       !deadline_passed(&d))
 		deadline_sleep_ms(&d, CLAIM_RETRY_MS);
+	error = errno;
 	if (rc == LIBUSB_ERROR_BUSY)
 		LOG(LOG_CRITICAL, &u->t.log,
 		    "interface %d is claimed by another program. Often it is GnuPG's scdaemon: "
@@ -102,7 +138,11 @@ static enum ccid_err claim(struct usb_transport *u)
 		    interface);
 	if (rc == LIBUSB_ERROR_NO_DEVICE || rc == LIBUSB_ERROR_NOT_FOUND)
 		return CCID_ERR_NO_DEVICE;
-	return usb_error(rc);
+	if (rc == 0 || rc == LIBUSB_ERROR_BUSY)
+		return usb_error(rc);
+	LOG(LOG_CRITICAL, &u->t.log, "interface %d cannot be claimed: %s (%s): %s", interface,
+	    error ? strerror(error) : "errno 0", libusb_error_name(rc), what_helps(error));
+	return CCID_ERR_COMM;
 }
 
 enum ccid_err usb_attach(struct usb_transport *u)

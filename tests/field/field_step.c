@@ -3,6 +3,8 @@
 #include "field/field.h"
 #include "unit/driver/driver_rig.h"
 
+#include <errno.h>
+#include <libusb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -318,6 +320,31 @@ bool person_acts(struct running *r, unsigned dev, const char *text)
 	return person_card(d, r, text);
 }
 
+/* "init", "node" or "claim", and an errno's name: the next one fails with it. */
+static bool system_refuses(const char *text)
+{
+	static const struct {
+		const char *name;
+		int err;
+	} names[] = { { "EPERM", EPERM }, { "EACCES", EACCES }, { "ENOSPC", ENOSPC }, { "EIO", EIO },
+		      { "ENOMEM", ENOMEM }, { "EMFILE", EMFILE } };
+	const char *space = strchr(text, ' ');
+	int err = 0;
+
+	for (size_t i = 0; space && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(space + 1, names[i].name) == 0)
+			err = names[i].err;
+	if (err && after(text, "init"))
+		fake_usb_fail_init(1, LIBUSB_ERROR_OTHER, err);
+	else if (err && after(text, "node"))
+		fake_usb_fail_node(1, err);
+	else if (err && after(text, "claim"))
+		fake_usb_fail_claim(1, LIBUSB_ERROR_OTHER, err);
+	else
+		return false;
+	return true;
+}
+
 /* Time, plugs and what the devices have to say. *known is false when the words are none of these. */
 static bool step_world(struct running *r, const struct step *s, const char *words, bool *known)
 {
@@ -328,6 +355,9 @@ static bool step_world(struct running *r, const struct step *s, const char *word
 		fake_clock_advance((uint64_t)(strtod(rest, NULL) * 1e9));
 		return true;
 	}
+	rest = after(words, "system refuses");
+	if (rest)
+		return system_refuses(rest) || failed(r, s->line, "unknown refusal: \"%s\"", rest);
 	if (strcmp(words, "plug") == 0) {
 		fake_usb_plug(r->reader);
 		return true;

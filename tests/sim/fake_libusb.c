@@ -158,6 +158,7 @@ void fake_usb_begin(enum fake_clock clock)
 	fake.clock = clock;
 	fake.next_address = 1;
 	fake.fail_submit = fake.fail_alloc = fake.fail_open = fake.fail_node = fake.claim_busy = 0;
+	fake.fail_init = fake.fail_claim = 0;
 	memset(&fake.counts, 0, sizeof(fake.counts));
 	fake_usb_unlock();
 }
@@ -260,44 +261,6 @@ void fake_usb_reset(unsigned nr)
 	fake_usb_unlock();
 }
 
-void fake_usb_fail_submit(unsigned nth, int code)
-{
-	fake_usb_lock();
-	fake.fail_submit = nth;
-	fake.fail_submit_code = code;
-	fake_usb_unlock();
-}
-
-void fake_usb_fail_alloc(unsigned nth)
-{
-	fake_usb_lock();
-	fake.fail_alloc = nth;
-	fake_usb_unlock();
-}
-
-void fake_usb_fail_open(unsigned times, int code)
-{
-	fake_usb_lock();
-	fake.fail_open = times;
-	fake.fail_open_code = code;
-	fake_usb_unlock();
-}
-
-void fake_usb_fail_node(unsigned times, int err)
-{
-	fake_usb_lock();
-	fake.fail_node = times;
-	fake.fail_node_errno = err;
-	fake_usb_unlock();
-}
-
-void fake_usb_claim_busy(unsigned times)
-{
-	fake_usb_lock();
-	fake.claim_busy = times;
-	fake_usb_unlock();
-}
-
 struct fake_counts fake_usb_counts(void)
 {
 	struct fake_counts c;
@@ -387,6 +350,15 @@ int LIBUSB_CALL libusb_init(libusb_context **ctx)
 	if (!c)
 		return LIBUSB_ERROR_NO_MEM;
 	fake_usb_lock();
+	if (fake.fail_init) {
+		int code = fake.fail_init_code, err = fake.fail_init_errno;
+
+		fake.fail_init--;
+		fake_usb_unlock();
+		free(c);
+		errno = err;
+		return code;
+	}
 	if (!ctx && fake.fallback) {
 		/* the default context counts its users */
 		free(c);
@@ -602,13 +574,17 @@ libusb_device *LIBUSB_CALL libusb_get_device(libusb_device_handle *h)
 int LIBUSB_CALL libusb_claim_interface(libusb_device_handle *h, int interface)
 {
 	uint32_t bit = interface >= 0 && interface < 32 ? 1u << interface : 0;
-	int rc = 0;
+	int rc = 0, err = errno;
 
 	fake_usb_lock();
 	if (!fake_alive(h)) {
 		rc = LIBUSB_ERROR_NO_DEVICE;
 	} else if (!bit || (unsigned)interface >= h->dev->raw[18 + 4]) {
 		rc = LIBUSB_ERROR_NOT_FOUND;
+	} else if (fake.fail_claim) {
+		fake.fail_claim--;
+		rc = fake.fail_claim_code;
+		err = fake.fail_claim_errno;
 	} else if (fake.claim_busy) {
 		fake.claim_busy--;
 		rc = LIBUSB_ERROR_BUSY;
@@ -620,6 +596,7 @@ int LIBUSB_CALL libusb_claim_interface(libusb_device_handle *h, int interface)
 		fake.counts.claims++;
 	}
 	fake_usb_unlock();
+	errno = err;
 	return rc;
 }
 

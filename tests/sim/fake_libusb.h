@@ -46,6 +46,8 @@ void fake_usb_fail_submit(unsigned nth, int code);
 void fake_usb_fail_alloc(unsigned nth);		/* libusb_alloc_transfer() */
 void fake_usb_fail_open(unsigned times, int code);	/* libusb_open(), libusb_wrap_sys_device() */
 void fake_usb_fail_node(unsigned times, int err);	/* usb_node_open(): errno */
+void fake_usb_fail_init(unsigned times, int code, int err);	/* libusb_init(); err: errno */
+void fake_usb_fail_claim(unsigned times, int code, int err);
 void fake_usb_claim_busy(unsigned times);	/* the next so many claims: LIBUSB_ERROR_BUSY */
 
 /* What is alive, and what was done since fake_usb_begin(). */

@@ -57,7 +57,8 @@ struct fake_bus {
 	struct fake_transfer *pending, *done, **done_tail;
 	struct libusb_context *contexts, *fallback;
 	struct libusb_device *node[FAKE_MAX_NODES];	/* by file descriptor */
-	unsigned fail_submit, fail_alloc, fail_open, fail_node, claim_busy;
+	unsigned fail_submit, fail_alloc, fail_open, fail_node, claim_busy, fail_init, fail_claim;
+	int fail_init_code, fail_init_errno, fail_claim_code, fail_claim_errno;
 	int fail_submit_code, fail_open_code, fail_node_errno;
 	struct fake_counts counts;
 	/* Both are NULL but in tests/compare, where several threads share the virtual clock: what a thread does that
