@@ -26,7 +26,13 @@ need_packages() {
 			missing+=("$name")
 	done
 	[ ${#missing[@]} = 0 ] && return 0
-	[ "$(id -u)" = 0 ] || sudo=(sudo)
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null || {
+			echo "missing, and there is no sudo; as root: apt-get install ${missing[*]}" >&2
+			return 1
+		}
+		sudo=(sudo)
+	fi
 	say "installing ${missing[*]}"
 	"${sudo[@]}" apt-get update -q >&2 &&
 		"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -q -y \
@@ -46,6 +52,14 @@ tests_at_once() {
 build_in() {
 	local folder=$1
 	shift
+	if [ -f config.status ] && [ "$folder" != . ]; then
+		echo "the source folder itself is configured, and builds elsewhere refuse that: make distclean, then again" >&2
+		return 1
+	fi
+	if ! mkdir -p "$folder" || ! : >"$folder/.writable"; then
+		echo "cannot write into $folder: give another folder (./run-tests -b FOLDER), or work on a copy" >&2
+		return 1
+	fi
 	if [ ! -x configure ] || [ configure.ac -nt configure ] || [ Makefile.am -nt Makefile.in ]; then
 		./autogen.sh >&2 || return 1
 	fi

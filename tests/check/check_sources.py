@@ -5,6 +5,7 @@ width, no VLA-like habits of macros that return. Every rule is also shown a text
 
 import os
 import re
+import subprocess
 
 from tap import Tap
 
@@ -22,7 +23,28 @@ MAX_WIDTH = {"src": 100, "else": 120}
 DATA = (".def",)
 
 
+def tracked():
+    """The files that git knows."""
+    try:
+        said = subprocess.run(["git", "-c", "safe.directory=*", "-C", TOP, "ls-files", "-z"], capture_output=True,
+                              check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return set()
+    return set(os.fsdecode(said).split("\0"))
+
+
+def built(name):
+    """In a tree that is configured in place: younger than its configuration."""
+    status = os.path.join(TOP, "config.status")
+    return os.path.exists(status) and os.path.getmtime(os.path.join(TOP, name)) > os.path.getmtime(status)
+
+
 def sources():
+    mine = tracked()
+    return [name for name in all_files() if name in mine or not built(name)]
+
+
+def all_files():
     for folder in FOLDERS:
         for path, folders, files in os.walk(os.path.join(TOP, folder)):
             folders[:] = [f for f in folders if f not in ("__pycache__", ".libs", ".deps")]

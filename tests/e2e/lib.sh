@@ -25,7 +25,8 @@ e2e_build=${abs_top_builddir:-$e2e_top}
 e2e_python=${PYTHON_PYSCARD:-/usr/bin/python3}
 PATH=$PATH:/usr/sbin:/sbin
 PYTHONDONTWRITEBYTECODE=1
-export PATH PYTHONDONTWRITEBYTECODE
+LC_ALL=C
+export PATH PYTHONDONTWRITEBYTECODE LC_ALL
 
 tap_count=0
 tap_failed=0
@@ -149,7 +150,9 @@ e2e_enter()
 	e2e_stage
 	# The driver may be built for another folder: make distcheck's is not pcscd's.
 	PCSCLITE_HP_DROPDIR=$e2e_drop
-	export e2e_log e2e_tmp CCID_SIM PCSCLITE_HP_DROPDIR
+	# pcscd 2 asks polkit, where it was built with it, and no polkit is needed here.
+	E2E_PCSCD_OPTIONS=$(pcscd --help 2>&1 | grep -o -e --disable-polkit)
+	export E2E_PCSCD_OPTIONS e2e_log e2e_tmp CCID_SIM PCSCLITE_HP_DROPDIR
 }
 
 # Puts the tested bundle, whole and anew, where pcscd looks for it.
@@ -193,7 +196,7 @@ is_answering()
 pcscd_start()
 {
 	# shellcheck disable=SC2086 # words
-	$E2E_LAUNCHER pcscd --foreground --debug --apdu --config $e2e_tmp/reader.conf.d "$@" > "$e2e_log" 2>&1 &
+	$E2E_LAUNCHER pcscd $E2E_PCSCD_OPTIONS --foreground --debug --apdu --config $e2e_tmp/reader.conf.d "$@" > "$e2e_log" 2>&1 &
 	pcscd_pid=$!
 	export pcscd_pid
 	wait_until is_answering || echo "# pcscd does not answer"

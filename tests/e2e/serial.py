@@ -27,9 +27,11 @@ class Port:
     """A simulated reader behind a pseudo terminal."""
 
     number = 0
+    all = []
 
     def __init__(self, kind, *cards):
         Port.number += 1
+        Port.all.append(self)
         self.kind = kind
         self.path = "%s/tty%d" % (TMP, Port.number)
         self.process = subprocess.Popen([os.environ["SIM_PTY"], kind, *cards, self.path], text=True,
@@ -59,6 +61,7 @@ class Port:
         self.process.stdin.close()
         self.process.stdout.read()
         self.process.wait()
+        Port.all.remove(self)
         if name:
             same(complaints, [], name + ": the reader has nothing to complain about")
 
@@ -74,7 +77,8 @@ class Pcscd:
         self.started = time.monotonic()
         with open(os.environ["e2e_log"], "a") as log_file:
             self.process = subprocess.Popen(
-                ["pcscd", "--foreground", "--debug", "--apdu", "--config", os.path.dirname(CONF)],
+                ["pcscd", *os.environ["E2E_PCSCD_OPTIONS"].split(), "--foreground", "--debug", "--apdu",
+                 "--config", os.path.dirname(CONF)],
                 stdout=log_file, stderr=log_file, env=environment())
         os.environ["pcscd_pid"] = str(self.process.pid)
         wait_for(lambda: scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)[0] == 0, 20)
@@ -95,7 +99,10 @@ class Pcscd:
         before = time.monotonic()
         self.process.send_signal(how)
         self.process.wait()
-        return time.monotonic() - before, self.process.returncode
+        took = time.monotonic() - before
+        for port in Port.all:
+            port.tell("closed")
+        return took, self.process.returncode
 
     def stop_well(self, name):
         took = self.stop()

@@ -4,9 +4,10 @@
  * standard input:
  *
  *	insert SLOT CARD	remove SLOT	keys TEXT (\n OK, \e cancel)
- *	fault SPEC		(sim_serial.h)	complaints	quit
+ *	fault SPEC		(sim_serial.h)	complaints	closed	quit
  *
- * each is answered "ok" or "error: ...". Exit status 1 when the driver broke the standard. */
+ * "closed": no program has the line open any more. Each is answered "ok" or "error: ...". Exit status 1 when the driver
+ * broke the standard. */
 #include "sim/sim_serial.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -101,6 +103,10 @@ static void obey(struct pty *p, char *line)
 	} else if (strcmp(line, "complaints") == 0) {
 		list_complaints(d);
 		ok = true;
+	} else if (strcmp(line, "closed") == 0) {
+		/* The last close ends TIOCEXCL on a real line. A pseudo terminal keeps it as long as its other end
+		 * is open, and then only an administrator could open the line again. */
+		ok = ioctl(p->slave, TIOCNXCL) == 0;
 	} else if (strcmp(line, "quit") == 0) {
 		ok = p->quit = true;
 	}
@@ -109,14 +115,15 @@ static void obey(struct pty *p, char *line)
 
 static void read_stdin(struct pty *p)
 {
-	ssize_t n = read(STDIN_FILENO, p->line + p->line_len, sizeof(p->line) - 1 - p->line_len);
+	size_t have = p->line_len < sizeof(p->line) - 1 ? p->line_len : 0;	/* no line is so long */
+	ssize_t n = read(STDIN_FILENO, p->line + have, sizeof(p->line) - 1 - have);
 	char *end;
 
 	if (n <= 0) {
 		p->stdin_open = false;
 		return;
 	}
-	p->line_len += (size_t)n;
+	p->line_len = have + (size_t)n;
 	p->line[p->line_len] = '\0';
 	while ((end = memchr(p->line, '\n', p->line_len)) != NULL) {
 		*end = '\0';
@@ -124,8 +131,6 @@ static void read_stdin(struct pty *p)
 		p->line_len -= (size_t)(end + 1 - p->line);
 		memmove(p->line, end + 1, p->line_len + 1);
 	}
-	if (p->line_len == sizeof(p->line) - 1)
-		p->line_len = 0;	/* no line is so long */
 }
 
 static unsigned line_speed(int fd)

@@ -200,7 +200,7 @@ static void every_tag_and_length(void **state)
 		TAG_IFD_SIMULTANEOUS_ACCESS, TAG_IFD_SLOTS_NUMBER, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT,
 		TAG_IFD_STOP_POLLING_THREAD, TAG_IFD_DEVICE_REMOVED,
 	};
-	char name[200];
+	static char name[200];
 
 	(void)state;
 	memset(name, 'n', sizeof name - 1);
@@ -258,7 +258,7 @@ static void polling(void **state)
 	assert_int_equal(get(TAG_IFD_POLLING_THREAD_KILLABLE, 1), CCID_ERR_TAG);
 }
 
-static void stop(void **state)
+static void stopping(void **state)
 {
 	RESPONSECODE (*f)(DWORD);
 
@@ -309,7 +309,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-		T(attributes), T(strings), T(driver_facts), T(every_tag_and_length), T(polling), T(stop),
+		T(attributes), T(strings), T(driver_facts), T(every_tag_and_length), T(polling), T(stopping),
 		T(card_that_cannot_be_taken_out), T(without_notifications), T(setting),
 	};
 
