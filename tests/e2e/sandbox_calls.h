@@ -2,9 +2,9 @@
 #ifndef SANDBOX_CALLS_H
 #define SANDBOX_CALLS_H
 
-/* The system calls that the unit of pcscd 2.5.3 leaves (SystemCallFilter=@system-service, then ~@resources @privileged), as
- * systemd 252 knows the groups ("systemd-analyze syscall-filter"): without what sandbox.c allows with some arguments alone,
- * and without what the other restrictions take away: namespaces, device nodes, and scheduling by deadline. */
+/* The system calls that the unit of pcscd 2.5.3 leaves (@system-service, less @resources and @privileged), as systemd
+ * 252 knows the groups ("systemd-analyze syscall-filter"): without what sandbox.c allows with some arguments alone, and
+ * without what the other restrictions take away: namespaces, device nodes, and scheduling by deadline. */
 #define SANDBOX_CALLS \
 	"systemd-analyze syscall-filter_llseek _newselect accept accept4 access add_key alarm arch_prctl " \
 	"arm_fadvise64_64 bind brk cacheflush capget chdir clock_getres clock_getres_time64 clock_gettime " \
