@@ -4,20 +4,24 @@
 # in place of libccid, used by pcscd on simulated readers, and removed again. Needs root and the network. TAP.
 #	tests/package/debian.sh		TARBALL=FILE KEEP=1: see lib.sh
 #	SUITE=bookworm MIRROR=URL	which Debian (default: the one this machine runs)
+#	BUILT=FOLDER PRISTINE=FOLDER	takes packages that are built, and a copy of a minimal root that is there
 #	DEBS=FOLDER			copies what was built there
 # shellcheck source=tests/package/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tools/setup.sh
 . "$top/tools/setup.sh"
+# shellcheck source=tests/systems/root.sh
+. "$top/tests/systems/root.sh"
 
 [ "$(id -u)" = 0 ] || skip_all "needs root for a Debian of its own"
 command -v dpkg-query >/dev/null || skip_all "no Debian system"
 # shellcheck disable=SC2086 # a list of words
-need_packages $build_packages build-essential dpkg-dev debhelper lintian debootstrap xz-utils util-linux >&2 ||
+[ -n "$BUILT" ] || need_packages $build_packages build-essential dpkg-dev debhelper lintian debootstrap xz-utils \
+	util-linux >&2 ||
 	skip_all "the tools cannot be installed"
 
 suite=${SUITE:-$(. /etc/os-release && echo "$VERSION_CODENAME")}
-mirror=${MIRROR:-http://deb.debian.org/debian}
+mirror=${MIRROR:-$(debian_mirror)}
 root=$work/root
 drop=/usr/lib/pcsc/drivers
 
@@ -73,22 +77,23 @@ look() {
 }
 
 fresh_debian() {
-	debootstrap --variant=minbase --include=pcscd,libccid,pcsc-tools,udev "$suite" "$root" "$mirror" &&
-		printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" && chmod +x "$root/usr/sbin/policy-rc.d" &&
+	local packages="pcscd libccid pcsc-tools udev"
+
+	if [ -n "$PRISTINE" ]; then
+		cp -a "$PRISTINE" "$root" || return
+	else
+		debian_root "$suite" "$root" "$mirror" || return
+	fi
+	apt-config dump | grep -E '^Acquire::(Check-|http|https|Retries)' >"$root/etc/apt/apt.conf.d/90machine"
+	printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" && chmod +x "$root/usr/sbin/policy-rc.d" &&
+		inside sh -c "apt-get update && apt-get install -y --no-install-recommends $packages" &&
 		mkdir "$root/packages" && cp "$work"/ifd-ccid_*.deb "$work"/ccid-sim_*.deb "$root/packages/" &&
 		cp "$top/tests/package/in_debian.sh" "$top/contrib/debian/tests/simulated" "$root/packages/"
 }
 
-# inside COMMAND...: in the fresh Debian, with its own mounts and processes, which end with the command. Its folder
-# becomes the root of the mounts, as the simulator wants to have one.
+# inside COMMAND...: in the fresh Debian.
 inside() {
-	unshare --mount --pid --fork sh -c '
-		root=$1; shift
-		mount --make-rprivate / && mount --rbind "$root" "$root" && cd "$root" &&
-			mount -t proc proc proc && mount --rbind /sys sys && mount --rbind /dev dev &&
-			pivot_root . . && umount -l . && cd / &&
-			exec env -i HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive \
-			PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"' sh "$root" "$@"
+	in_root "$root" "$@"
 }
 
 # owner PACKAGE: is the driver's library that package's, and the other one gone?
@@ -123,9 +128,13 @@ nothing_left() {
 		[ ! -e "$root/usr/share/doc/ifd-ccid" ] && [ ! -e "$root/usr/sbin/ccid-add-reader" ]
 }
 
-need "make dist" make_package
-SHOWN=60 need "dpkg-buildpackage" build
-check "lintian finds nothing" look
+if [ -n "$BUILT" ]; then
+	need "the packages are there" eval 'cp "$BUILT"/ifd-ccid_*.deb "$BUILT"/ccid-sim_*.deb "$work/"'
+else
+	need "make dist" make_package
+	SHOWN=60 need "dpkg-buildpackage" build
+	check "lintian finds nothing" look
+fi
 [ -z "$DEBS" ] || cp "$work"/*.deb "$DEBS/"
 need "a fresh Debian ($suite)" fresh_debian
 need "it comes with libccid" owner libccid
