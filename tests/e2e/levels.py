@@ -6,15 +6,16 @@ from e2e import *
 OK = b"\x90\x00"
 WHOLE = 65536
 # Name, protocol, whether the application does GET RESPONSE itself (no Le in case 4), and the longest data of
-# extended APDUs (0: they cannot go through).
+# extended APDUs (0: they cannot go through; FITS: those that fit into one message of the reader).
+FITS = -1
 READERS = (
     ("tpdu-t0", T0, True, 0),
     ("tpdu-t0-bytewise", T0, True, 0),
     ("tpdu-t1-lrc", T1, False, WHOLE),
     ("tpdu-t1-crc", T1, False, WHOLE),
     ("tpdu-t1-small-blocks", T1, False, WHOLE),
-    ("short-t0", T0, False, 0),
-    ("short-t1", T1, False, 0),
+    ("short-t0", T0, False, FITS),
+    ("short-t1", T1, False, FITS),
     ("extended-t0", T0, False, WHOLE),
     ("extended-t1", T1, False, WHOLE),
     ("extended-64-t0", T0, False, WHOLE),
@@ -88,6 +89,14 @@ def refused(card, where):
         ok(rv != 0 or answer[0] >> 4 == 6, "%s case %s is refused" % (where, case), (rv_name(rv), answer))
 
 
+def fitting(card, where):
+    """A reader of short APDU level passes on what fits into its message; the rest is refused."""
+    same(apdu(card, extended(0x14, le=200), False), pattern(200) + OK, where + " case 2E, 200 bytes")
+    same(apdu(card, extended(0x12, 1, data=pattern(200)), False), OK, where + " case 3E, 200 bytes")
+    rv, answer = card.raw(extended(0x12, 1, data=pattern(300)))
+    ok(rv != 0, where + " case 3E of 300 bytes does not fit", (rv_name(rv), answer))
+
+
 def visit(name, protocol, t0, top):
     sim("plug", name)
     readers = context.wait_readers(1)
@@ -103,7 +112,9 @@ def visit(name, protocol, t0, top):
         same(card.protocol, protocol, name + ": the protocol is T=%d" % (protocol == T1))
         short_cases(card, name + when + ":", t0)
         if when == "":
-            if top:
+            if top == FITS:
+                fitting(card, name + ":")
+            elif top:
                 extended_cases(card, name + ":", top)
             else:
                 refused(card, name + ":")
