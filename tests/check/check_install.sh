@@ -3,7 +3,7 @@
 # make install and make uninstall in a folder: what is there, what is left; what stops an installation. TAP.
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}" "${top_builddir:=.}"
 work=$(mktemp -d) || exit 99
-trap 'rm -rf "$work"' EXIT
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 root=$work/root
 count=0 failed=0
 
