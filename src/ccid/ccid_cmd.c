@@ -108,7 +108,9 @@ static struct deadline extended(const struct command *c, uint8_t bError)
 {
 	unsigned times = bError == 0 || bError == EXTENSION_TOUCH ? 1 : bError;
 
-	return deadline_in_ms((uint64_t)c->wait_ms * times);
+	uint64_t ms = (uint64_t)c->wait_ms * times;
+
+	return deadline_in_ms(ms < CCID_SILENCE_MS || times == 1 ? ms : CCID_SILENCE_MS);
 }
 
 /* Takes answers until one is no time extension. *lost: the command ended without its answer. */

@@ -27,8 +27,11 @@ struct ccid_slot {
 	size_t answer_used;		/* most bytes an answer left in it since it was wiped */
 };
 
-/* Largest time all extensions of one command may add up to. */
-#define CCID_TOTAL_MS (5u * 60u * 1000u)
+/* Largest time all extensions of one command may add up to: cards make keys for a quarter of an
+ * hour. */
+#define CCID_TOTAL_MS (30u * 60u * 1000u)
+/* Longest silence, whatever multiple of a waiting time the reader or the card asked for. */
+#define CCID_SILENCE_MS (5u * 60u * 1000u)
 /* Commands that do not involve the card's own time. */
 #define CCID_COMMAND_MS 3000u
 #define CCID_POWER_ON_MS 60000u

@@ -87,8 +87,8 @@ static struct exchange_step apdu_step(const struct exchange *x, const uint8_t *d
 	struct exchange_step step = { .verdict = STEP_SEND, .data = data, .len = len,
 				      .wLevelParameter = (uint16_t)parameter };
 
-	step.wait_ms = cfg->protocol == 0 ? timing_t0_ms(&cfg->timing, x->apdu_len, in)
-					  : timing_t1_ms(&cfg->timing, x->apdu_len, in, 0);
+	step.wait_ms = cfg->protocol == 0 ? timing_t0_command_ms(&cfg->timing, x->apdu_len, in)
+					  : timing_t1_command_ms(&cfg->timing, x->apdu_len, in);
 	step.wait_ms += cfg->extra_wait_ms;
 	return step;
 }

@@ -43,8 +43,9 @@ static struct exchange_step t0_tpdu_begin(struct exchange *x)
 	}
 	if (step.len > x->cfg->max_data)
 		return exchange_fail(x, CCID_ERR_TOO_LONG);
-	step.wait_ms = timing_t0_ms(&x->cfg->timing, step.len,
-				    (a.shape == APDU_2S ? a.Ne : 0) + 2) + x->cfg->extra_wait_ms;
+	step.wait_ms = timing_t0_command_ms(&x->cfg->timing, step.len,
+					    (a.shape == APDU_2S ? a.Ne : 0) + 2) +
+		       x->cfg->extra_wait_ms;
 	return step;
 }
 

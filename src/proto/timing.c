@@ -4,6 +4,8 @@
 #define FLOOR_MS 3000u
 #define MARGIN_MS 1000u
 #define CEILING_MS 300000u
+/* A reader that exchanges whole commands at T=1 is given no less. */
+#define T1_COMMAND_MS 10000u
 
 /* More than any APDU has; keeps the sums below far inside 64 bits. */
 #define MOST_BYTES 0x100000u
@@ -80,14 +82,51 @@ unsigned timing_t0_ms(const struct timing *t, size_t out, size_t in)
 	return wait_ms(t, (bytes_of(out) + bytes_of(in)) * WT);
 }
 
+/* The longest data field in and out, with its header or SW1 SW2. */
+unsigned timing_t0_command_ms(const struct timing *t, size_t out, size_t in)
+{
+	uint64_t WT = at_least_1(t->WI) * 960 * at_least_1(t->Fi);
+	uint64_t EGT = etus(t, t->TC1 == 0xFF ? 12 : 12u + t->TC1);
+	uint64_t answers = 5 * EGT + 260 * WT;
+	uint64_t takes = 261 * EGT + 6 * WT;
+	unsigned least = wait_ms(t, answers > takes ? answers : takes);
+	unsigned ours = timing_t0_ms(t, out, in);
+
+	return ours > least ? ours : least;
+}
+
+static uint64_t t1_bwt(const struct timing *t)
+{
+	return etus(t, 11) + (UINT64_C(960) * 372 << (t->BWI & 0x0F));
+}
+
+/* In etu. */
+static uint64_t t1_cwt(const struct timing *t)
+{
+	return 11 + (UINT64_C(1) << (t->CWI & 0x0F));
+}
+
+/* In etu. §11.2: TC1 = FF is 11 etu from one of our bytes to the next, else 12 + N. */
+static uint64_t t1_guard(const struct timing *t)
+{
+	return t->TC1 == 0xFF ? 11 : 12u + t->TC1;
+}
+
 unsigned timing_t1_ms(const struct timing *t, size_t out, size_t in, uint8_t multiplier)
 {
-	uint64_t BWT = etus(t, 11) + (UINT64_C(960) * 372 << (t->BWI & 0x0F));
-	uint64_t CWT = 11 + (UINT64_C(1) << (t->CWI & 0x0F));	/* in etu */
-	/* §11.2: TC1 = FF is 11 etu from one of our bytes to the next, else 12 + N. */
-	uint64_t guard = t->TC1 == 0xFF ? 11 : 12u + t->TC1;
-	uint64_t spacing = guard > CWT ? guard : CWT;
+	uint64_t CWT = t1_cwt(t);
+	uint64_t spacing = t1_guard(t) > CWT ? t1_guard(t) : CWT;
 
-	return wait_ms(t, at_least_1(multiplier) * BWT +
+	return wait_ms(t, at_least_1(multiplier) * t1_bwt(t) +
 			  etus(t, bytes_of(out) * spacing + bytes_of(in) * CWT));
+}
+
+unsigned timing_t1_command_ms(const struct timing *t, size_t out, size_t in)
+{
+	unsigned least = wait_ms(t, t1_bwt(t) + etus(t, 260 * t1_guard(t) + 260 * t1_cwt(t)));
+	unsigned ours = timing_t1_ms(t, out, in, 0);
+
+	if (least < ours)
+		least = ours;
+	return least > T1_COMMAND_MS ? least : T1_COMMAND_MS;
 }

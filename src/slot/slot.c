@@ -271,14 +271,17 @@ enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsig
 				size_t *answer_len)
 {
 	/* One command's blocks, repeats and waiting time extensions end with it. */
-	struct deadline total = deadline_in_ms(CCID_TOTAL_MS + least_wait_ms +
-						s->params.exchange.extra_wait_ms);
+	unsigned extra = least_wait_ms + s->params.exchange.extra_wait_ms;
+	struct deadline total = deadline_in_ms(CCID_TOTAL_MS + extra);
+	/* A card that says nothing any more is not asked again and again for so long. */
+	struct deadline silence = deadline_in_ms(CCID_SILENCE_MS + extra);
 	enum ccid_err err;
 
 	*answer_len = 0;
 	while (step.verdict == STEP_SEND) {
 		unsigned wait = step.wait_ms > least_wait_ms ? step.wait_ms : least_wait_ms;
-		uint64_t left = deadline_left_ms(&total);
+		struct deadline end = deadline_earlier(total, silence);
+		uint64_t left = deadline_left_ms(&end);
 		struct ccid_block in;
 		uint8_t sw2;
 
@@ -295,6 +298,8 @@ enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsig
 			step = exchange_fail(&s->exchange, err ? err : CCID_ERR_NO_DEVICE);
 			break;
 		}
+		if (err != CCID_ERR_TIMEOUT)
+			silence = deadline_in_ms(CCID_SILENCE_MS + extra);
 		/* a PIN was asked for by the reader on its own: the answer that Secure has, too */
 		if (err == CCID_ERR_TIMEOUT && s->exchange.apdu && ccid_pin_sw2(&s->ccid, &sw2))
 			step = exchange_finish(&s->exchange, 0x64, sw2);

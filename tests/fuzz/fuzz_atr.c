@@ -45,6 +45,9 @@ static void check_plan(const struct negotiation *n, const struct negotiate_input
 	FUZZ_CHECK(t->clock_khz >= 1 && t->Fi >= 1 && t->Di >= 1);
 	FUZZ_CHECK(timing_t0_ms(t, 65544, 65538) <= 5 * 60 * 1000);
 	FUZZ_CHECK(timing_t1_ms(t, 259, 259, 255) <= 5 * 60 * 1000);
+	FUZZ_CHECK(timing_t0_command_ms(t, 65544, 65538) <= 5 * 60 * 1000);
+	FUZZ_CHECK(timing_t1_command_ms(t, 65544, 65538) <= 5 * 60 * 1000);
+	FUZZ_CHECK(timing_t0_command_ms(t, 5, 2) >= 3000 && timing_t1_command_ms(t, 5, 2) >= 10000);
 	FUZZ_CHECK(timing_t0_ms(t, 5, 2) >= 3000 && timing_t1_ms(t, 5, 2, 0) >= 3000);
 }
 

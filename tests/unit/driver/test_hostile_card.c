@@ -359,7 +359,7 @@ static void play_icc(const char *reader, unsigned protocol, const struct row *ro
 		RESPONSECODE rc;
 
 		begin_icc(reader, protocol);
-		rc = under_fault(rows[i].fault, LONGEST_MS);
+		rc = under_fault(rows[i].fault, limit_of(&rows[i]));
 		if ((rc == IFD_SUCCESS) != (rows[i].outcome == GOOD)) {
 			rig_log_print();
 			fail_msg("%s: %ld", rows[i].fault, (long)rc);

@@ -148,9 +148,9 @@ static void waits_follow_the_timing(void **state)
 
 	(void)state;
 	apdu[4] = 40;
-	assert_int_equal(begin(&x, &t0, len, 300).wait_ms, timing_t0_ms(&t0.timing, 5, 42) + 9);
-	assert_int_equal(begin(&x, &t1, len, 300).wait_ms, timing_t1_ms(&t1.timing, 5, 42, 0) + 9);
-	assert_int_equal(begin(&x, &t0, 3, 300).wait_ms, timing_t0_ms(&t0.timing, 3, 258) + 9);
+	assert_int_equal(begin(&x, &t0, len, 300).wait_ms, timing_t0_command_ms(&t0.timing, 5, 42) + 9);
+	assert_int_equal(begin(&x, &t1, len, 300).wait_ms, timing_t1_command_ms(&t1.timing, 5, 42) + 9);
+	assert_int_equal(begin(&x, &t0, 3, 300).wait_ms, timing_t0_command_ms(&t0.timing, 3, 258) + 9);
 }
 
 /* ---- extended APDU level ---- */

@@ -133,11 +133,62 @@ static void extremes(void **state)
 	assert_in_range(timing_t1_ms(&zero, 5, 5, 1), 3000, 300000);
 }
 
+/* Whole commands, where the reader speaks with the card: the shortest of them is given the longest time. */
+static void whole_commands_t0(void **state)
+{
+	static const struct {
+		uint8_t TA1, TC1, WI;
+		uint32_t khz;
+		unsigned ms;
+	} rows[] = {
+		{ 0x11, 0, 10, 4000, 233133 },		/* 5 x 1.116 + 260 x 892.8 + 1000 */
+		{ 0x11, 0xFF, 10, 4000, 233133 },
+		{ 0x11, 254, 10, 4000, 233251 },	/* 5 x 24.738 + 232128 + 1000 */
+		{ 0x95, 0, 10, 4000, 300000 },		/* 260 x 1228.8 = 319488 */
+		{ 0x96, 0, 10, 4000, 300000 },
+		{ 0x11, 0, 1, 4000, 24218 },		/* 5.58 + 260 x 89.28 + 1000 */
+		{ 0x11, 254, 1, 100000, 3000 },
+		{ 0x96, 0, 1, 5000, 26559 },		/* 0.192 + 260 x 98.304 + 1000 */
+		{ 0x18, 0, 255, 4000, 300000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct timing t = { rows[i].khz, timing_fi(rows[i].TA1), timing_di(rows[i].TA1), rows[i].TC1,
+				    rows[i].WI, 4, 13 };
+
+		near(timing_t0_command_ms(&t, 5, 2), rows[i].ms);
+		near(timing_t0_command_ms(&t, 0, 0), rows[i].ms);
+		/* never less than the bytes themselves need */
+		assert_true(timing_t0_command_ms(&t, 65544, 258) >= timing_t0_ms(&t, 65544, 258));
+	}
+}
+
+static void whole_commands_t1(void **state)
+{
+	struct timing t = plain;
+
+	(void)state;
+	/* 260 x 12 x 0.093 + 1429.503 + 260 x 762.879 + 1000 */
+	near(timing_t1_command_ms(&t, 5, 2), 201068);
+	t.CWI = 5;	/* 290.16 + 1429.503 + 260 x 3.999 + 1000 = 3759 */
+	assert_int_equal(timing_t1_command_ms(&t, 5, 2), 10000);
+	t.TC1 = 254;	/* 260 x 24.738 = 6431.88 in place of 290.16: 9901 */
+	assert_int_equal(timing_t1_command_ms(&t, 5, 2), 10000);
+	t.BWI = 9;	/* 6431.88 + 45712.383 + 1039.74 + 1000 */
+	near(timing_t1_command_ms(&t, 5, 2), 54184);
+	near(timing_t1_command_ms(&t, 0, 0), 54184);
+	assert_int_equal(timing_t1_command_ms(&t, 65544, 65538), 300000);
+	t.BWI = 15;
+	assert_int_equal(timing_t1_command_ms(&t, 5, 2), 300000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fi_and_di), cmocka_unit_test(baud),
 		cmocka_unit_test(t0), cmocka_unit_test(t1),
+		cmocka_unit_test(whole_commands_t0), cmocka_unit_test(whole_commands_t1),
 		cmocka_unit_test(guard_time), cmocka_unit_test(extremes),
 	};
 
