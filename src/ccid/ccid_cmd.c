@@ -4,10 +4,14 @@
 
 #include "util/buf.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define RESYNC_MS 1000u
 #define BUSY_RETRY_MS 10u
+#define BUSY_PATIENCE_MS 30000u
+/* Failures after an ABORT that make it a lie. */
+#define DOUBTS_MAX 3u
 #define EXTENSION_TOUCH 0xFF	/* "waiting for a touch": no multiplier */
 
 enum {
@@ -18,22 +22,28 @@ enum {
 	BERROR_ABORTED = 0xFF,
 };
 
+static const struct deadline never = { UINT64_MAX };
+
 /* What goes out and what must come back. */
 struct command {
 	uint8_t type;
 	uint8_t expect;
 	uint8_t b7, b8, b9;
-	bool passes_gate;
+	bool passes_gate, no_queue, needs_card;
+	bool has_seq;
+	uint8_t seq;		/* with has_seq; else the reader's next */
 	bool unused;		/* the answer's content is not used: its status is all of it */
 	const uint8_t *data;
 	size_t len;
 	unsigned wait_ms;	/* how long the reader may be silent */
 	unsigned total_ms;	/* with all its time extensions */
+	unsigned place_ms;	/* how long it may wait for a busy place */
 };
 
-/* The answer's header and data; data points into cs->answer. */
+/* The answer's header and data; data points into cs->answer or cs->long_answer. */
 struct answer {
 	struct ccid_msg head;
+	const uint8_t *frame;
 	const uint8_t *data;
 	size_t len;
 };
@@ -54,7 +64,7 @@ static enum ccid_err judge_length(const struct ccid_slot *cs, const struct comma
 	size_t carried = got - CCID_HEADER_LENGTH;
 
 	if (is_length_good(cs, c, a->head.dwLength, carried)) {
-		a->data = cs->answer + CCID_HEADER_LENGTH;
+		a->data = a->frame + CCID_HEADER_LENGTH;
 		a->len = a->head.dwLength < carried ? a->head.dwLength : carried;
 		return CCID_OK;
 	}
@@ -113,20 +123,41 @@ static struct deadline extended(const struct command *c, uint8_t bError)
 	return deadline_in_ms(ms < CCID_SILENCE_MS || times == 1 ? ms : CCID_SILENCE_MS);
 }
 
+static void forget_long_answer(struct ccid_slot *cs)
+{
+	if (cs->long_answer)
+		wipe(cs->long_answer, cs->long_len);
+	free(cs->long_answer);
+	cs->long_answer = NULL;
+}
+
+/* An answer came: it is in the slot's buffer, or the transport made a larger one. */
+static void note_answer(struct ccid_slot *cs, const struct request *r, struct answer *a)
+{
+	cs->long_answer = r->long_answer;
+	cs->long_len = r->answer_len;
+	a->frame = r->long_answer ? r->long_answer : cs->answer;
+	if (!r->long_answer && r->answer_len > cs->answer_used)
+		cs->answer_used = r->answer_len;
+	log_message(&cs->log, &cs->secrecy, false, a->frame, r->answer_len);
+}
+
 /* Takes answers until one is no time extension. *lost: the command ended without its answer. */
 static enum ccid_err await(struct ccid_slot *cs, const struct command *c, struct request *r,
-			   const struct deadline *total, struct answer *a, bool *lost)
+			   const struct deadline *end, struct answer *a, bool *lost)
 {
+	struct deadline total = deadline_in_ms(c->total_ms > c->wait_ms ? c->total_ms : c->wait_ms);
 	struct deadline silence = deadline_in_ms(c->wait_ms);
 	unsigned extensions = 0;
 	enum ccid_err err;
 
 	*lost = true;
+	total = deadline_earlier(total, *end);
 	for (;;) {
-		struct deadline d = deadline_earlier(silence, *total);
+		struct deadline d = deadline_earlier(silence, total);
 
 		/* The one before may have come in the moments that a wait takes beyond its end. */
-		err = extensions > 0 && deadline_passed(total) ?
+		err = extensions > 0 && deadline_passed(&total) ?
 			      CCID_ERR_TIMEOUT :
 			      cs->transport->ops->wait(cs->transport, r, &d);
 		if (err == CCID_ERR_TIMEOUT && extensions > 0)
@@ -134,10 +165,8 @@ static enum ccid_err await(struct ccid_slot *cs, const struct command *c, struct
 			    ccid_message_name(c->type), extensions);
 		if (err != CCID_OK)
 			return err;
-		if (r->answer_len > cs->answer_used)
-			cs->answer_used = r->answer_len;
-		log_message(&cs->log, &cs->secrecy, false, cs->answer, r->answer_len);
-		err = ccid_msg_decode(&a->head, cs->answer, r->answer_len);
+		note_answer(cs, r, a);
+		err = ccid_msg_decode(&a->head, a->frame, r->answer_len);
 		if (err != CCID_OK)
 			return err;
 		if (ccid_command_state(a->head.b7) != COMMAND_TIME_EXTENSION)
@@ -156,12 +185,15 @@ static enum ccid_err await(struct ccid_slot *cs, const struct command *c, struct
 	return err;
 }
 
-/* One message out and its answer in. *lost tells that the answer may still come. */
+/* One message out and its answer in, by `end` at the latest. *lost tells that the answer may still
+ * come. */
 static enum ccid_err round_trip_once(struct ccid_slot *cs, const struct command *c,
-				     const struct deadline *total, struct answer *a, bool *lost)
+				     const struct deadline *end, struct answer *a, bool *lost)
 {
+	struct deadline place = deadline_in_ms(c->place_ms);
 	struct request r = {
-		.slot = cs->bSlot, .seq = cs->bSeq++,
+		.slot = cs->bSlot, .seq = c->seq, .takes_number = !c->has_seq,
+		.no_queue = c->no_queue, .needs_card = c->needs_card,
 		.msg = cs->message, .len = CCID_HEADER_LENGTH + c->len,
 		.passes_gate = c->passes_gate,
 		.seq_slack = quirk_has(cs->quirks, QUIRK_SEQ_OFF_BY_ONE) ? 1 : 0,
@@ -178,10 +210,13 @@ static enum ccid_err round_trip_once(struct ccid_slot *cs, const struct command 
 	ccid_msg_encode(&head, cs->message);
 	if (c->len > 0)
 		memcpy(cs->message + CCID_HEADER_LENGTH, c->data, c->len);
-	log_message(&cs->log, &cs->secrecy, true, r.msg, r.len);
-	err = cs->transport->ops->start(cs->transport, &r, total);
+	forget_long_answer(cs);
+	place = deadline_earlier(place, *end);
+	err = cs->transport->ops->start(cs->transport, &r, &place);
 	if (err == CCID_OK) {
-		err = await(cs, c, &r, total, a, lost);
+		cs->last_seq = r.seq;
+		log_message(&cs->log, &cs->secrecy, true, r.msg, r.len);
+		err = await(cs, c, &r, end, a, lost);
 		cs->transport->ops->finish(cs->transport, &r);
 	}
 	wipe(cs->message + CCID_HEADER_LENGTH, c->len);
@@ -194,43 +229,66 @@ static bool is_over(enum ccid_err err)
 	return err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE;
 }
 
-/* Brings reader and driver together again after a command that ended without its answer: ABORT by
- * control and bulk with one bSeq of their own (CCID 1.10 §5.3.1, §6.1.13), so whatever
- * still comes for the old command carries another one and is dropped. CCID_OK: needs_resync is
- * cleared; else the transport's error, or CCID_ERR_COMM. */
-static enum ccid_err resync(struct ccid_slot *cs)
+/* ABORT by control and bulk with one bSeq (CCID 1.10 §5.3.1, §6.1.13). Firmware derived from
+ * STMicroelectronics' CCID middleware always reads 0 on the control pipe and never ends the abort
+ * when the bulk half says otherwise: 0, unless that is the lost command's. */
+static enum ccid_err abort_both(struct ccid_slot *cs, const struct deadline *d)
 {
 	const struct transport_ops *ops = cs->transport->ops;
-	struct command abort = { .type = PC_TO_RDR_ABORT, .expect = RDR_TO_PC_SLOT_STATUS,
-				 .passes_gate = true, .wait_ms = RESYNC_MS };
-	struct command status = { .type = PC_TO_RDR_GET_SLOT_STATUS,
-				  .expect = RDR_TO_PC_SLOT_STATUS,
-				  .passes_gate = true, .wait_ms = RESYNC_MS };
-	struct deadline d = deadline_in_ms(RESYNC_MS);
+	struct deadline control = deadline_earlier(deadline_in_ms(RESYNC_MS / 2), *d);
+	struct command c = { .type = PC_TO_RDR_ABORT, .expect = RDR_TO_PC_SLOT_STATUS,
+			     .passes_gate = true, .wait_ms = RESYNC_MS, .has_seq = true,
+			     .seq = cs->last_seq == 0 ? 1 : 0 };
 	enum ccid_err err = CCID_ERR_NOT_SUPPORTED;
 	struct answer a;
-	bool lost = true;
+	uint8_t last = cs->last_seq;
+	bool lost;
+
+	if (ops->abort)
+		err = ops->abort(cs->transport, cs->bSlot, c.seq, &control);
+	if (err == CCID_OK)
+		err = round_trip_once(cs, &c, d, &a, &lost);
+	/* Still to come for the lost command is its answer, not ours. */
+	cs->last_seq = last;
+	return err;
+}
+
+/* Brings reader and driver together again after a command that ended without its answer: whatever
+ * still comes for it carries another bSeq and is dropped. CCID_OK: needs_resync is cleared; else
+ * the transport's error, or CCID_ERR_COMM. */
+static enum ccid_err resync(struct ccid_slot *cs, unsigned place_ms, bool no_queue)
+{
+	const struct transport_ops *ops = cs->transport->ops;
+	struct command status = { .type = PC_TO_RDR_GET_SLOT_STATUS,
+				  .expect = RDR_TO_PC_SLOT_STATUS,
+				  .wait_ms = RESYNC_MS, .place_ms = place_ms,
+				  .no_queue = no_queue };
+	struct deadline d = deadline_in_ms(RESYNC_MS);
+	enum ccid_err err;
+	struct answer a;
+	bool lost;
 
 	cs->needs_resync = true;
 	if (ops->resync)
 		ops->resync(cs->transport, cs->bSlot);
-	if (ops->abort)
-		err = ops->abort(cs->transport, cs->bSlot, cs->bSeq, &d);
-	if (err == CCID_OK)
-		err = round_trip_once(cs, &abort, &d, &a, &lost);
+	err = abort_both(cs, &d);
 	if (is_over(err))
 		return err;
 	cs->bError = 0;
+	cs->doubts = err == CCID_OK;
+	lost = err != CCID_OK;
 	if (err != CCID_OK) {
 		/* Readers without ABORT: an answer to anything shows that they listen again. */
-		d = deadline_in_ms(RESYNC_MS);
-		err = round_trip_once(cs, &status, &d, &a, &lost);
+		err = round_trip_once(cs, &status, &never, &a, &lost);
 	}
 	if (is_over(err))
 		return err;
+	if (err == CCID_ERR_BUSY && cs->bError == 0)
+		return err;	/* another slot has the reader's attention */
 	/* "Aborted" is what a reader says to all but the other half of an ABORT that it still
 	 * misses. */
-	cs->needs_resync = lost || err == CCID_ERR_TIMEOUT || cs->bError == BERROR_ABORTED;
+	cs->needs_resync = lost || err == CCID_ERR_TIMEOUT || err == CCID_ERR_BUSY ||
+			   cs->bError == BERROR_ABORTED;
 	return cs->needs_resync ? CCID_ERR_COMM : CCID_OK;
 }
 
@@ -247,10 +305,49 @@ static size_t data_room(const struct ccid_slot *cs, const struct command *c)
 	return told < room ? told : room;
 }
 
+/* An ABORT succeeded, and what follows fails one by one, with nothing said of why: it did not
+ * succeed at all. Such a reader listens only after a USB reset. */
+static enum ccid_err doubt(struct ccid_slot *cs, const struct command *c, enum ccid_err err)
+{
+	const struct transport_ops *ops = cs->transport->ops;
+
+	/* What readers may refuse (Escape, SetParameters) says nothing. */
+	if (cs->doubts == 0 || is_over(err) ||
+	    (c->type != PC_TO_RDR_XFR_BLOCK && c->type != PC_TO_RDR_ICC_POWER_ON &&
+	     c->type != PC_TO_RDR_ICC_POWER_OFF && c->type != PC_TO_RDR_GET_SLOT_STATUS))
+		return err;
+	if (err != CCID_ERR_NOT_SUPPORTED) {
+		cs->doubts = 0;
+	} else if (++cs->doubts > DOUBTS_MAX) {
+		cs->doubts = 0;
+		if (ops->want_reset && ops->want_reset(cs->transport))
+			return CCID_ERR_STALE;
+	}
+	return err;
+}
+
+/* The slot still works for who was there before us, perhaps another program. */
+static enum ccid_err until_not_busy(struct ccid_slot *cs, const struct command *c, struct answer *a,
+				    bool *lost)
+{
+	struct deadline patience = { UINT64_MAX };
+	enum ccid_err err;
+
+	for (;;) {
+		err = round_trip_once(cs, c, &never, a, lost);
+		if (err != CCID_ERR_BUSY || cs->bError != BERROR_SLOT_BUSY ||
+		    deadline_passed(&patience))
+			return err;
+		if (patience.at_ns == UINT64_MAX)
+			patience = deadline_in_ms(c->wait_ms < BUSY_PATIENCE_MS ?
+						  c->wait_ms : BUSY_PATIENCE_MS);
+		cs->bError = 0;
+		deadline_sleep_ms(&patience, BUSY_RETRY_MS);
+	}
+}
+
 static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, struct answer *a)
 {
-	struct deadline total = deadline_in_ms(c->total_ms > c->wait_ms ? c->total_ms : c->wait_ms);
-	struct deadline patience = deadline_in_ms(c->wait_ms);
 	enum ccid_err err;
 	uint8_t bError;
 	bool lost;
@@ -262,31 +359,29 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, s
 		    ccid_message_name(c->type), c->len, cs->desc->dwMaxCCIDMessageLength);
 		return CCID_ERR_TOO_LONG;
 	}
-	err = cs->needs_resync ? resync(cs) : CCID_OK;
+	err = cs->needs_resync ? resync(cs, c->place_ms, c->no_queue) : CCID_OK;
 	if (err != CCID_OK)
 		return err;
-	for (;;) {
-		err = round_trip_once(cs, c, &total, a, &lost);
-		if (err != CCID_ERR_BUSY || cs->bError != BERROR_SLOT_BUSY ||
-		    deadline_passed(&patience))
-			break;
-		cs->bError = 0;
-		deadline_sleep_ms(&patience, BUSY_RETRY_MS);
-	}
+	err = until_not_busy(cs, c, a, &lost);
 	if (lost && is_over(err)) {
 		/* Closed in mid-command perhaps: the reader still works at it when we come back. */
 		cs->needs_resync = true;
 	} else if (lost) {
 		LOG(LOG_INFO, &cs->log, "%s ended without its answer (%s): resynchronising",
 		    ccid_message_name(c->type), err_name(err));
-		resync(cs);
+		bError = cs->bError;
+		resync(cs, RESYNC_MS, false);
+		cs->bError = bError;
+		if (err == CCID_ERR_NO_CARD)
+			cs->icc_state = ICC_ABSENT;
 	} else if (err != CCID_OK &&
 		   (cs->bError == BERROR_ABORTED || cs->bError == BERROR_SLOT_BUSY)) {
-		/* Not by us: half of an ABORT of before got lost, or the slot still works for
-		 * who was there before us, perhaps another program. */
+		/* Not by us: half of an ABORT of before got lost, or the slot is still busy. */
 		bError = cs->bError;
-		resync(cs);
+		resync(cs, RESYNC_MS, false);
 		cs->bError = bError;
+	} else {
+		err = doubt(cs, c, err);
 	}
 	return err;
 }
@@ -308,17 +403,11 @@ static enum ccid_err give(struct ccid_slot *cs, const struct answer *a, uint8_t 
 	return CCID_ERR_OVERFLOW;
 }
 
-enum ccid_err ccid_get_slot_status(struct ccid_slot *cs, unsigned wait_ms)
+/* The card's state is in every answer, also in one that says the command failed: firmware derived
+ * from STMicroelectronics' sample refuses until the first power off. But there may be no such slot
+ * (05), or one that is not in order (E0, FF). */
+static enum ccid_err status_from(const struct ccid_slot *cs, enum ccid_err err)
 {
-	struct command c = { .type = PC_TO_RDR_GET_SLOT_STATUS, .expect = RDR_TO_PC_SLOT_STATUS,
-			     .passes_gate = true, .unused = true,
-			     .wait_ms = wait_ms, .total_ms = wait_ms };
-	struct answer a;
-	enum ccid_err err = round_trip(cs, &c, &a);
-
-	/* The card's state is in every answer, also in one that says the command failed: firmware
-	 * derived from STMicroelectronics' sample refuses until the first power off. But there
-	 * may be no such slot (05), or one that is not in order (E0, FF). */
 	if (!cs->refused || cs->icc_state > ICC_ABSENT)
 		return err;
 	if (cs->icc_state == ICC_ABSENT || err == CCID_ERR_MUTE)
@@ -327,12 +416,33 @@ enum ccid_err ccid_get_slot_status(struct ccid_slot *cs, unsigned wait_ms)
 	       cs->bError == BERROR_ABORTED ? err : CCID_OK;
 }
 
+enum ccid_err ccid_get_slot_status(struct ccid_slot *cs, unsigned wait_ms)
+{
+	struct command c = { .type = PC_TO_RDR_GET_SLOT_STATUS, .expect = RDR_TO_PC_SLOT_STATUS,
+			     .unused = true, .wait_ms = wait_ms, .total_ms = wait_ms,
+			     .place_ms = CCID_PLACE_MS };
+	struct answer a;
+
+	return status_from(cs, round_trip(cs, &c, &a));
+}
+
+enum ccid_err ccid_look(struct ccid_slot *cs)
+{
+	struct command c = { .type = PC_TO_RDR_GET_SLOT_STATUS, .expect = RDR_TO_PC_SLOT_STATUS,
+			     .unused = true, .no_queue = true, .wait_ms = CCID_COMMAND_MS,
+			     .total_ms = CCID_COMMAND_MS };
+	struct answer a;
+
+	return status_from(cs, round_trip(cs, &c, &a));
+}
+
 enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t *atr, size_t cap,
 			    size_t *len)
 {
 	struct command c = { .type = PC_TO_RDR_ICC_POWER_ON, .expect = RDR_TO_PC_DATA_BLOCK,
 			     .b7 = bPowerSelect, .wait_ms = CCID_POWER_ON_MS,
-			     .total_ms = CCID_TOTAL_MS };
+			     .total_ms = CCID_TOTAL_MS,
+			     .place_ms = CCID_PLACE_MS, .needs_card = true };
 	struct answer a;
 	enum ccid_err err = round_trip(cs, &c, &a);
 
@@ -349,12 +459,28 @@ enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t 
 enum ccid_err ccid_power_off(struct ccid_slot *cs)
 {
 	struct command c = { .type = PC_TO_RDR_ICC_POWER_OFF, .expect = RDR_TO_PC_SLOT_STATUS,
-			     .passes_gate = true, .unused = true,
-			     .wait_ms = CCID_COMMAND_MS,
-			     .total_ms = CCID_COMMAND_MS };
+			     .unused = true,
+			     .wait_ms = CCID_COMMAND_MS, .total_ms = CCID_COMMAND_MS,
+			     .place_ms = CCID_PLACE_MS };
 	struct answer a;
 
 	return round_trip(cs, &c, &a);
+}
+
+void ccid_power_off_briefly(struct ccid_slot *cs, unsigned wait_ms)
+{
+	struct command c = { .type = PC_TO_RDR_ICC_POWER_OFF, .expect = RDR_TO_PC_SLOT_STATUS,
+			     .wait_ms = wait_ms, .total_ms = wait_ms, .place_ms = wait_ms };
+	struct deadline end = deadline_in_ms(wait_ms);
+	struct answer a;
+	enum ccid_err err;
+
+	cs->bError = 0;
+	err = round_trip_once(cs, &c, &end, &a, &cs->needs_resync);
+	ccid_forget(cs);
+	/* No place by then: the reader is at work for another slot, or dead. */
+	if (err == CCID_ERR_TIMEOUT)
+		cs->needs_resync = true;
 }
 
 enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t len, uint8_t bBWI,
@@ -363,7 +489,8 @@ enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t l
 	struct command c = { .type = PC_TO_RDR_XFR_BLOCK, .expect = RDR_TO_PC_DATA_BLOCK,
 			     .b7 = bBWI, .b8 = (uint8_t)wLevelParameter,
 			     .b9 = (uint8_t)(wLevelParameter >> 8), .data = data, .len = len,
-			     .wait_ms = wait_ms, .total_ms = CCID_TOTAL_MS };
+			     .wait_ms = wait_ms, .total_ms = CCID_TOTAL_MS,
+			     .place_ms = CCID_PLACE_MS, .needs_card = true };
 	struct answer a;
 	enum ccid_err err = round_trip(cs, &c, &a);
 
@@ -380,6 +507,7 @@ enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t l
 
 void ccid_forget(struct ccid_slot *cs)
 {
+	forget_long_answer(cs);
 	wipe(cs->answer, cs->answer_used);
 	cs->answer_used = 0;
 }
@@ -388,7 +516,8 @@ enum ccid_err ccid_get_parameters(struct ccid_slot *cs, uint8_t *params, size_t 
 				  uint8_t *protocol)
 {
 	struct command c = { .type = PC_TO_RDR_GET_PARAMETERS, .expect = RDR_TO_PC_PARAMETERS,
-			     .wait_ms = CCID_COMMAND_MS, .total_ms = CCID_TOTAL_MS };
+			     .wait_ms = CCID_COMMAND_MS, .total_ms = CCID_TOTAL_MS,
+			     .place_ms = CCID_PLACE_MS, .needs_card = true };
 	struct answer a;
 	enum ccid_err err = round_trip(cs, &c, &a);
 
@@ -404,7 +533,8 @@ enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const 
 {
 	struct command c = { .type = PC_TO_RDR_SET_PARAMETERS, .expect = RDR_TO_PC_PARAMETERS,
 			     .unused = true, .b7 = protocol, .data = params, .len = len,
-			     .wait_ms = CCID_COMMAND_MS, .total_ms = CCID_TOTAL_MS };
+			     .wait_ms = CCID_COMMAND_MS, .total_ms = CCID_TOTAL_MS,
+			     .place_ms = CCID_PLACE_MS, .needs_card = true };
 	struct answer a;
 	enum ccid_err err = round_trip(cs, &c, &a);
 
@@ -419,7 +549,8 @@ enum ccid_err ccid_escape(struct ccid_slot *cs, const uint8_t *data, size_t len,
 {
 	struct command c = { .type = PC_TO_RDR_ESCAPE, .expect = RDR_TO_PC_ESCAPE,
 			     .data = data, .len = len,
-			     .wait_ms = wait_ms, .total_ms = CCID_TOTAL_MS };
+			     .wait_ms = wait_ms, .total_ms = CCID_TOTAL_MS,
+			     .place_ms = CCID_PLACE_MS };
 	struct answer a;
 	enum ccid_err err = round_trip(cs, &c, &a);
 
@@ -440,7 +571,8 @@ enum ccid_err ccid_secure(struct ccid_slot *cs, uint8_t bBWI, uint16_t wLevelPar
 {
 	struct command c = { .type = PC_TO_RDR_SECURE, .expect = RDR_TO_PC_DATA_BLOCK, .b7 = bBWI,
 			     .b8 = (uint8_t)wLevelParameter, .b9 = (uint8_t)(wLevelParameter >> 8),
-			     .data = data, .len = len, .wait_ms = wait_ms, .total_ms = wait_ms };
+			     .data = data, .len = len, .wait_ms = wait_ms, .total_ms = wait_ms,
+			     .place_ms = CCID_PLACE_MS, .needs_card = true };
 	struct answer a;
 	enum ccid_err err = round_trip(cs, &c, &a);
 

@@ -15,16 +15,19 @@ struct ccid_slot {
 	struct log_ctx log;
 	struct log_secrecy secrecy;
 	uint8_t bSlot;
-	uint8_t bSeq;			/* of the next command */
+	uint8_t last_seq;		/* bSeq of the last command */
 	uint8_t icc_state;		/* bmICCStatus of the newest answer */
 	uint8_t bError;			/* of the newest failed answer */
 	bool refused;			/* the newest command was answered: failed */
 	bool needs_resync;		/* the last command ended without its answer */
+	unsigned doubts;		/* failures in a row since an ABORT succeeded; 0: none did */
 	uint8_t *message;		/* room for the largest message either way */
 	size_t message_cap;
 	uint8_t *answer;
 	size_t answer_cap;
 	size_t answer_used;		/* most bytes an answer left in it since it was wiped */
+	uint8_t *long_answer;		/* the newest one, if it did not fit; owned */
+	size_t long_len;
 };
 
 /* Largest time all extensions of one command may add up to: cards make keys for a quarter of an
@@ -32,6 +35,8 @@ struct ccid_slot {
 #define CCID_TOTAL_MS (30u * 60u * 1000u)
 /* Longest silence, whatever multiple of a waiting time the reader or the card asked for. */
 #define CCID_SILENCE_MS (5u * 60u * 1000u)
+/* Longest wait for a busy place: another slot's card may take all its time. */
+#define CCID_PLACE_MS (CCID_TOTAL_MS + 60000u)
 /* Commands that do not involve the card's own time. */
 #define CCID_COMMAND_MS 3000u
 #define CCID_POWER_ON_MS 60000u
@@ -43,9 +48,13 @@ struct ccid_slot {
  * long the reader may be silent; output buffers are never exceeded: when the
  * answer is longer, *len is its whole length and the result CCID_ERR_OVERFLOW. */
 enum ccid_err ccid_get_slot_status(struct ccid_slot *cs, unsigned wait_ms);
+/* The same unless the reader's busy places are taken: CCID_ERR_BUSY at once, bError 0. */
+enum ccid_err ccid_look(struct ccid_slot *cs);
 enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t *atr, size_t cap,
 			    size_t *len);
 enum ccid_err ccid_power_off(struct ccid_slot *cs);
+/* At closing: one try, at most wait_ms in all. needs_resync: the reader did not answer. */
+void ccid_power_off_briefly(struct ccid_slot *cs, unsigned wait_ms);
 /* What an XfrBlock brought back; data points into the slot's answer buffer, until the next
  * command. */
 struct ccid_block {

@@ -9,6 +9,12 @@
 #include <string.h>
 
 #define FIRST_STATUS_TRIES 3u
+/* A reader that answers nothing holds pcscd's hot-plugging for as long: for one answer, and in all.
+ * With what reading its strings takes it is less than 5 s. */
+#define FIRST_STATUS_MS 1500u
+#define FIRST_STATUS_ALL_MS 3000u
+/* For powering a card off when its slot is closed. */
+#define CLOSE_MS 400u
 #define FIRST_SEQ_SHIFT 10	/* of the clock in ns: the first bSeq is another one each time */
 /* Largest message with an extended APDU in it; a larger claim changes nothing. */
 #define MESSAGE_MAX (CCID_HEADER_LENGTH + 65546u)
@@ -38,6 +44,7 @@ static void slot_destroy(struct slot *s)
 		wipe(s->ccid.message, s->ccid.message_cap);
 	if (s->ccid.answer)
 		wipe(s->ccid.answer, s->ccid.answer_cap);
+	ccid_forget(&s->ccid);
 	free(s->ccid.message);
 	free(s->ccid.answer);
 	pthread_mutex_destroy(&s->lock);
@@ -63,8 +70,8 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 	c->quirks = &r->quirks;
 	c->log = (struct log_ctx){ .reader = r->device_name, .lun = lun, .gone = &r->gone };
 	c->bSlot = (uint8_t)number;
-	c->bSeq = r->former[number].bSeq;
-	c->needs_resync = r->former[number].needs_resync;
+	c->needs_resync = r->former_lost[number];
+	r->mute_at_close = false;
 	c->icc_state = ICC_PRESENT_INACTIVE;
 	c->message_cap = MESSAGE_MAX;	/* dwMaxCCIDMessageLength is not for all: ccid_cmd.c */
 	c->answer_cap = answer_size(&r->desc);
@@ -82,14 +89,16 @@ void reader_free_slot(struct slot *s)
 {
 	struct transport *t = s->reader->transport;
 
-	/* A slot that does not listen is not waited for. */
-	if (s->powered && !s->ccid.needs_resync && !reader_is_gone(s->reader)) {
+	/* One that does not listen is not waited for, nor is a reader that did not answer when another
+	 * of its slots was closed. */
+	if (s->powered && !s->ccid.needs_resync && !s->reader->mute_at_close &&
+	    !reader_is_gone(s->reader)) {
 		t->ops->set_closed(t, (uint8_t)s->number, false);
-		ccid_power_off(&s->ccid);
+		ccid_power_off_briefly(&s->ccid, CLOSE_MS);
 		t->ops->set_closed(t, (uint8_t)s->number, true);
+		s->reader->mute_at_close = s->ccid.needs_resync;
 	}
-	s->reader->former[s->number].bSeq = s->ccid.bSeq;
-	s->reader->former[s->number].needs_resync = s->ccid.needs_resync;
+	s->reader->former_lost[s->number] = s->ccid.needs_resync;
 	slot_destroy(s);
 }
 
@@ -127,7 +136,7 @@ static enum ccid_err copy_rates(struct reader *r)
 	return CCID_OK;
 }
 
-/* A slot's numbers go on where those of the slot before it ended. Nobody knows what a reader was
+/* Nobody knows what a reader was
  * asked before it was opened, perhaps by a pcscd that is no more: begun at 0 each time, the numbers
  * would meet what is still to come for that. */
 static enum ccid_err make_slots(struct reader *r)
@@ -135,11 +144,10 @@ static enum ccid_err make_slots(struct reader *r)
 	r->n_slots = ccid_desc_slots(&r->desc);
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	r->slots = calloc(r->n_slots, sizeof *r->slots);
-	r->former = calloc(r->n_slots, sizeof *r->former);
-	if (!r->slots || !r->former)
+	r->former_lost = calloc(r->n_slots, sizeof *r->former_lost);
+	if (!r->slots || !r->former_lost)
 		return CCID_ERR_NOMEM;
-	for (unsigned i = 0; i < r->n_slots; i++)
-		r->former[i].bSeq = (uint8_t)(clock_now() >> FIRST_SEQ_SHIFT);
+	r->transport->bSeq = (uint8_t)(clock_now() >> FIRST_SEQ_SHIFT);
 	return CCID_OK;
 }
 
@@ -167,7 +175,8 @@ static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
 static enum ccid_err first_status(struct slot *s)
 {
 	const struct quirk_set *q = &s->reader->quirks;
-	unsigned wait = q->first_timeout_ms ? q->first_timeout_ms : CCID_COMMAND_MS;
+	unsigned wait = q->first_timeout_ms ? q->first_timeout_ms : FIRST_STATUS_MS;
+	struct deadline all;
 	enum ccid_err err = CCID_ERR_COMM;
 	bool off = false;
 
@@ -176,7 +185,8 @@ static enum ccid_err first_status(struct slot *s)
 
 		deadline_sleep_ms(&d, q->open_delay_ms);
 	}
-	for (unsigned i = 0; i < FIRST_STATUS_TRIES; i++) {
+	all = deadline_in_ms(wait > FIRST_STATUS_MS ? wait : FIRST_STATUS_ALL_MS);
+	for (unsigned i = 0; i < FIRST_STATUS_TRIES && !(i && deadline_passed(&all)); i++) {
 		err = ccid_get_slot_status(&s->ccid, wait);
 		if (err == CCID_OK || err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
 			break;
@@ -203,8 +213,8 @@ void reader_close(struct reader *r)
 	r->data_rates = NULL;
 	free(r->slots);
 	r->slots = NULL;
-	free(r->former);
-	r->former = NULL;
+	free(r->former_lost);
+	r->former_lost = NULL;
 }
 
 void reader_free(struct reader *r)

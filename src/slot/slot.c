@@ -92,6 +92,27 @@ static bool follows_sibling(struct slot *s, bool *present)
 	       registry_sibling_presence(s->reader, 0, present);
 }
 
+/* The reader works for other slots and cannot be asked: what it told by itself, else what it
+ * answered last. */
+static void presence_meanwhile(struct slot *s, bool *present)
+{
+	struct transport *t = s->reader->transport;
+	enum card_told told = t->ops->card_told ?
+				      t->ops->card_told(t, (uint8_t)s->number) : CARD_UNTOLD;
+
+	*present = s->ccid.icc_state != ICC_ABSENT;
+	if (told == CARD_TOLD_PRESENT)
+		*present = true;
+	else if (told != CARD_UNTOLD)
+		*present = false;
+	if (told == CARD_TOLD_REPLACED && s->powered)
+		report_absent_once(s, present);
+	else if (told == CARD_TOLD_REPLACED)
+		*present = true;
+	if (!*present || told == CARD_TOLD_REPLACED)
+		forget_card(s);
+}
+
 static enum ccid_err presence_locked(struct slot *s, bool *present)
 {
 	enum ccid_err err;
@@ -105,7 +126,12 @@ static enum ccid_err presence_locked(struct slot *s, bool *present)
 		*present = !s->power_failed;
 		return CCID_OK;
 	}
-	err = slot_recover(s, ccid_get_slot_status(&s->ccid, CCID_COMMAND_MS));
+	err = ccid_look(&s->ccid);
+	if (err == CCID_ERR_BUSY && s->ccid.bError == 0) {
+		presence_meanwhile(s, present);
+		return CCID_OK;
+	}
+	err = slot_recover(s, err);
 	was_reopened(s);
 	if (s->owes_absence) {
 		s->owes_absence = false;

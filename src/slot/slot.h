@@ -62,10 +62,9 @@ struct reader {
 
 	/* the registry's, under its lock */
 	struct slot **slots;		/* NULL where not open */
-	struct former_slot {		/* what a closed slot leaves to the next of its number */
-		uint8_t bSeq;
-		bool needs_resync;
-	} *former;
+	bool *former_lost;		/* a slot was closed after a command without its answer: the
+					   next of its number resynchronises */
+	bool mute_at_close;		/* the last slot to be closed was not answered */
 	unsigned n_open;
 	bool busy;			/* is being opened or closed */
 	int interface;			/* that the device name stands for; -1: not said */

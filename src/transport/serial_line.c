@@ -25,6 +25,7 @@
 /* Card movements are told when a command is under way (Escape 01 01 01: synchronously). A
  * poll therefore ends soon, and what follows it, GetSlotStatus, brings them. */
 #define CHANGE_WAIT_MS 400
+#define SEND_MS 3000u
 #define WRITE_RETRY_MS 10
 
 static bool is_time_extension(const uint8_t *answer)
@@ -170,6 +171,7 @@ static enum ccid_err send_command(struct serial *s, const struct deadline *d)
 static enum ccid_err serial_start(struct transport *t, struct request *r, const struct deadline *d)
 {
 	struct serial *s = serial_of(t);
+	struct deadline send;
 	enum ccid_err err;
 
 	if (r->len < CCID_HEADER_LENGTH)
@@ -179,12 +181,15 @@ static enum ccid_err serial_start(struct transport *t, struct request *r, const 
 	err = serial_enter(s);
 	if (err)
 		return err;
-	err = serial_take_line(s, r, d);
+	err = r->no_queue && (s->owner || s->first) ? CCID_ERR_BUSY : serial_take_line(s, r, d);
 	if (err)
 		return serial_leave(s, err);
+	transport_number(t, r);
 	s->out_len = serial_frame_encode(r->msg, r->len, s->out);
 	s->repeats = s->damages = 0;
-	err = send_command(s, d);
+	/* However long it waited for the line: a line that takes nothing is dead. */
+	send = deadline_in_ms(SEND_MS);
+	err = send_command(s, &send);
 	if (err)
 		serial_give_line(s);
 	return serial_leave(s, err);

@@ -18,31 +18,39 @@ struct transport;
 
 /* One command in flight. The caller owns it, zeroes it, fills the first part, and
  * keeps it in place from start() to finish(). At most one per slot at a time. `msg` is a whole
- * PC_to_RDR message; its header's bSlot and bSeq must equal slot and seq. */
+ * PC_to_RDR message; its header's bSlot equals slot, and bSeq equals seq unless takes_number. */
 struct request {
 	/* filled by the caller */
 	uint8_t slot;
 	uint8_t seq;
 	uint8_t *msg;
 	size_t len;
-	bool passes_gate;	/* GetSlotStatus, IccPowerOff, Abort: take no busy place */
+	bool takes_number;	/* start() gives it the reader's next bSeq, in seq and msg */
+	bool passes_gate;	/* Abort: takes no busy place */
+	bool no_queue;		/* CCID_ERR_BUSY at once when there is no place */
+	bool needs_card;	/* ends soon after the reader tells that the card was taken out */
 	uint8_t seq_slack;	/* quirk: answers whose bSeq is off by so much count too */
 	/* where the answer goes: capacity covers any message of this reader */
 	uint8_t *answer;
 	size_t answer_cap;
 	size_t answer_len;	/* set by wait() */
+	/* An answer that does not fit: it is here instead, the caller's to wipe and to free. */
+	uint8_t *long_answer;
 };
+
+/* What notifications said of the card since the slot's last answer. */
+enum card_told { CARD_UNTOLD, CARD_TOLD_ABSENT, CARD_TOLD_PRESENT, CARD_TOLD_REPLACED };
 
 struct transport_ops {
 	/* Waits for a busy place (unless passes_gate) and sends the message.
-	 * Errors: TIMEOUT (no place, or not sent by the deadline), NO_DEVICE, STALE, COMM,
-	 * NOMEM. After an error nothing is in flight and finish() need not be called. */
+	 * Errors: TIMEOUT (no place, or not sent by the deadline), BUSY (no_queue), NO_DEVICE,
+	 * STALE, COMM, NOMEM. After an error nothing is in flight and finish() need not be called. */
 	enum ccid_err (*start)(struct transport *t, struct request *r, const struct deadline *d);
 
 	/* Waits for the next answer that carries the request's slot and seq; may be
 	 * called again for the answer after a time extension. An answer is at least
 	 * 10 bytes, its dwLength is not yet judged. Errors: TIMEOUT, NO_DEVICE, STALE,
-	 * COMM (damaged frame). */
+	 * COMM (damaged frame), NO_CARD (needs_card: the reader told so, and stays silent). */
 	enum ccid_err (*wait)(struct transport *t, struct request *r, const struct deadline *d);
 
 	/* Gives the busy place back. An answer that comes later is dropped. */
@@ -75,6 +83,15 @@ struct transport_ops {
 	/* Makes the next wait_change of that slot return at once. NULL with wait_change. */
 	void (*mark_changed)(struct transport *t, uint8_t slot);
 
+	/* What notifications said of a slot's card since its last answer. Then CARD_UNTOLD has the
+	 * slot polled again when the reader has a busy place. NULL with wait_change. */
+	enum card_told (*card_told)(struct transport *t, uint8_t slot);
+
+	/* The reader listens no more, though it says it does: a USB reset is due. True: the handle
+	 * counts as dead now, and reopen() resets the device. False: not this device, not so
+	 * often. NULL when the transport has no such thing. */
+	bool (*want_reset)(struct transport *t);
+
 	/* Same node, dead handle (USB reset, suspend): opens and claims it again.
 	 * NULL when the transport has no such thing. */
 	enum ccid_err (*reopen)(struct transport *t, const struct deadline *d);
@@ -98,8 +115,19 @@ struct transport {
 	uint8_t bus, address;
 	unsigned ccid_interfaces;	/* that the device has, this one among them */
 	unsigned generation;		/* atomic: counts reopenings; each powered the cards off */
+	uint8_t bSeq;			/* of the next command; under the transport's lock */
 	bool card_always_present;	/* ICCD: no slot changes to wait for */
 	struct log_ctx log;
 };
+
+/* One counter a reader: GemCore SIM Pro stays mute when two commands in a row, of whatever slots,
+ * carry the same bSeq. Under the transport's lock, when the message is about to go out. */
+static inline void transport_number(struct transport *t, struct request *r)
+{
+	if (!r->takes_number)
+		return;
+	r->seq = t->bSeq++;
+	r->msg[6] = r->seq;
+}
 
 #endif

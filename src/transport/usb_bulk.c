@@ -21,38 +21,42 @@ enum ccid_err usb_bulk_init(struct usb_transport *u)
 	size_t packet = u->t.desc.bulk_in_packet ? u->t.desc.bulk_in_packet : 64;
 	size_t max = u->t.desc.dwMaxCCIDMessageLength;
 
+	/* A reader may answer more than it announces: then the buffer grows (make_room). */
 	if (max > MESSAGE_MAX)
 		max = MESSAGE_MAX;
-	/* Some readers answer more than they announce: never less than a short APDU's answer. */
 	if (max < CCID_HEADER_LENGTH + 261)
 		max = CCID_HEADER_LENGTH + 261;
 	u->in_cap = (max + packet - 1) / packet * packet;
+	u->in_first = u->in_cap;
 	u->in_buf = malloc(u->in_cap);
 	u->in = libusb_alloc_transfer(0);
 	return u->in_buf && u->in ? CCID_OK : CCID_ERR_NOMEM;
 }
 
-/* Asks for the next piece of what the reader sends. */
+/* A frame of exactly n packets without a closing zero-length packet is whole when its
+ * dwLength says so. */
+static bool frame_is_whole(const struct usb_transport *u)
+{
+	return u->in_have >= CCID_HEADER_LENGTH &&
+	       u->in_have - CCID_HEADER_LENGTH >= get_le32(u->in_buf + 1);
+}
+
+/* Asks for the next piece of what the reader sends: a whole number of packets. */
 static int submit_in(struct usb_transport *u)
 {
+	size_t packet = u->t.desc.bulk_in_packet ? u->t.desc.bulk_in_packet : 64;
 	size_t room = u->in_cap - u->in_have;
+	size_t want = u->split_reads || u->in_padding ? packet : u->in_first;
 	int rc;
 
-	if (u->split_reads) {
-		size_t packet = u->t.desc.bulk_in_packet;
-		size_t want = packet;
+	if (u->in_have >= CCID_HEADER_LENGTH && !frame_is_whole(u)) {
+		size_t rest = CCID_HEADER_LENGTH + (size_t)get_le32(u->in_buf + 1) - u->in_have;
 
-		if (u->in_have >= CCID_HEADER_LENGTH) {
-			size_t rest = CCID_HEADER_LENGTH + (size_t)get_le32(u->in_buf + 1) -
-				      u->in_have;
-
-			want = (rest + packet - 1) / packet * packet;
-		}
-		if (want < room)
-			room = want;
+		want = (rest + packet - 1) / packet * packet;
 	}
+	u->in_asked = want < room ? want : room;
 	libusb_fill_bulk_transfer(u->in, u->handle, u->t.desc.bulk_in, u->in_buf + u->in_have,
-				  (int)room, in_done, u, 0);
+				  (int)u->in_asked, in_done, u, 0);
 	rc = libusb_submit_transfer(u->in);
 	u->in_pending = rc == 0;
 	return rc;
@@ -77,15 +81,34 @@ static bool is_answer_to(const struct request *r, uint8_t bSeq)
 	return (uint8_t)(bSeq - r->seq + r->seq_slack) <= 2 * r->seq_slack;
 }
 
+/* Of a longer answer than the reader announced, or than the caller expects. Padding is no answer. */
+static uint8_t *long_answer(struct request *r, const uint8_t *frame, size_t len)
+{
+	size_t said = CCID_HEADER_LENGTH + (size_t)get_le32(frame + 1);
+
+	if (r->long_answer)
+		wipe(r->long_answer, r->answer_len);
+	free(r->long_answer);
+	r->long_answer = said > r->answer_cap ? malloc(len) : NULL;
+	return r->long_answer;
+}
+
 /* The answer's buffer is ours. */
 static void hand_over(struct usb_transport *u, struct usb_slot *s, const uint8_t *frame, size_t len)
 {
 	struct request *r = s->req;
+	uint8_t *to = r->answer;
+	size_t cap = r->answer_cap;
 
 	if (len < CCID_HEADER_LENGTH)
 		LOG(LOG_INFO, &u->t.log, "an answer of %zu bytes has no header", len);
-	r->answer_len = len < r->answer_cap ? len : r->answer_cap;
-	memcpy(r->answer, frame, r->answer_len);
+	if (len > cap && long_answer(r, frame, len)) {
+		to = r->long_answer;
+		cap = len;
+	}
+	r->answer_len = len < cap ? len : cap;
+	memcpy(to, frame, r->answer_len);
+	s->told = CARD_UNTOLD;		/* the answer tells */
 	usb_publish(u, (unsigned)(s - u->slots),
 		    len < CCID_HEADER_LENGTH ? CCID_ERR_COMM : CCID_OK);
 }
@@ -144,14 +167,6 @@ static void deliver(struct usb_transport *u, size_t len)
 		hand_over(u, s, u->in_buf, len);
 }
 
-/* A frame of exactly n packets without a closing zero-length packet is whole when its
- * dwLength says so. */
-static bool frame_is_whole(const struct usb_transport *u)
-{
-	return u->in_have >= CCID_HEADER_LENGTH &&
-	       u->in_have - CCID_HEADER_LENGTH >= get_le32(u->in_buf + 1);
-}
-
 /* The frame was handed over or is of no use: it may be the answer to a secret command. */
 static void forget_frame(struct usb_transport *u)
 {
@@ -159,17 +174,62 @@ static void forget_frame(struct usb_transport *u)
 	u->in_have = 0;
 }
 
+/* A frame that is longer than the reader announced: up to the longest of the standard. */
+static bool make_room(struct usb_transport *u)
+{
+	size_t packet = u->t.desc.bulk_in_packet ? u->t.desc.bulk_in_packet : 64;
+	size_t cap = (MESSAGE_MAX + packet - 1) / packet * packet;
+	uint8_t *more;
+
+	if (u->in_have < u->in_cap)
+		return true;
+	if (u->in_cap >= cap)
+		return false;
+	more = malloc(cap);
+	if (!more)
+		return false;
+	memcpy(more, u->in_buf, u->in_have);
+	wipe(u->in_buf, u->in_cap);
+	free(u->in_buf);
+	u->in_buf = more;
+	u->in_cap = cap;
+	return true;
+}
+
+/* Some ACS and Feitian firmwares send up to 49 184 bytes where dwLength says 2. What comes behind
+ * the frame is let pass until a short packet ends it, unless it is what somebody waits for. */
+static bool is_padding(const struct usb_transport *u)
+{
+	const uint8_t *p = u->in_buf;
+	const struct usb_slot *s;
+
+	if (!u->in_padding || u->in_have < CCID_HEADER_LENGTH)
+		return u->in_padding;
+	s = p[5] < u->n_slots ? &u->slots[p[5]] : NULL;
+	return p[0] < RDR_TO_PC_DATA_BLOCK || p[0] > RDR_TO_PC_DATA_RATE || !s || !s->req ||
+	       s->answered || !is_answer_to(s->req, p[6]);
+}
+
 static void take(struct usb_transport *u, size_t got)
 {
-	size_t packet = u->t.desc.bulk_in_packet;
+	bool full = got > 0 && got == u->in_asked;
+	bool whole;
 
 	u->in_errors = 0;
 	u->in_have += got;
+	if (is_padding(u)) {
+		u->in_padding = full;
+		forget_frame(u);
+		return;
+	}
 	if (u->in_have == 0)
 		return;	/* a stray zero-length packet: some readers send them before an answer */
-	if (u->split_reads && got > 0 && packet > 0 && got % packet == 0 && !frame_is_whole(u) &&
-	    u->in_have < u->in_cap)
+	whole = frame_is_whole(u);
+	if (full && !whole && make_room(u))
 		return;
+	if (!full && got > 0 && u->t.desc.bulk_in_packet && got % u->t.desc.bulk_in_packet == 0)
+		u->closes_frames = true;
+	u->in_padding = full && (!whole || u->in_have - CCID_HEADER_LENGTH > get_le32(u->in_buf + 1));
 	deliver(u, u->in_have);
 	forget_frame(u);
 }
@@ -186,10 +246,7 @@ static void take_peeked(struct usb_transport *u, size_t got)
 		deliver(u, u->in_have);
 		forget_frame(u);
 	}
-	for (unsigned i = 0; i < u->n_slots; i++) {
-		if (u->slots[i].peeking && !u->slots[i].answered)
-			usb_publish(u, i, CCID_ERR_TIMEOUT);
-	}
+	usb_vigil_peeked(u);
 }
 
 static void in_failed(struct usb_transport *u, enum libusb_transfer_status status)

@@ -10,8 +10,8 @@
 
 /* How long cancelled transfers may take to come back before they are given up. */
 #define REAP_MS 1000u
-/* Looking into the IN transfer after a deadline. */
-#define PEEK_MS 200u
+/* A reader that needs more resets than that is broken: others of the device's bus suffer. */
+#define RESET_EVERY_NS UINT64_C(60000000000)
 
 /* How often a second caller looks whether the first one has opened the device again. */
 #define REOPEN_LOOK_MS 10u
@@ -140,11 +140,13 @@ static enum ccid_err launch(struct usb_transport *u, struct request *r, bool hol
 		return err;
 	if (s->req || s->out_pending)
 		return CCID_ERR_BUSY;
+	transport_number(&u->t, r);
 	s->req = r;
 	s->answered = false;
 	s->holds_place = holds_place;
 	__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
 	u->in_flight++;
+	usb_vigil_begin(u, s);
 	err = usb_bulk_send(u, r);
 	if (err == CCID_ERR_STALE)
 		usb_lost(u);
@@ -153,6 +155,14 @@ static enum ccid_err launch(struct usb_transport *u, struct request *r, bool hol
 	s->req = NULL;
 	u->in_flight--;
 	return err;
+}
+
+/* A busy place, for those that take one. */
+static enum ccid_err take_place(struct usb_transport *u, struct usb_slot *s, const struct request *r,
+				const struct deadline *d)
+{
+	return r->passes_gate ? CCID_OK :
+	       r->no_queue ? usb_gate_try(u->gate) : usb_gate_enter(u->gate, &s->command, d);
 }
 
 static enum ccid_err bulk_start(struct transport *t, struct request *r, const struct deadline *d)
@@ -172,8 +182,8 @@ static enum ccid_err bulk_start(struct transport *t, struct request *r, const st
 	pthread_mutex_unlock(&u->lock);
 	if (err == CCID_OK && halted)
 		usb_bulk_clear_halt(u, r->slot);
-	if (err == CCID_OK && !r->passes_gate)
-		err = usb_gate_enter(u->gate, &s->command, d);
+	if (err == CCID_OK)
+		err = take_place(u, s, r, d);
 	if (err == CCID_OK) {
 		pthread_mutex_lock(&u->lock);
 		err = launch(u, r, !r->passes_gate);
@@ -186,58 +196,6 @@ static enum ccid_err bulk_start(struct transport *t, struct request *r, const st
 			err = usb_refusal(u, r->slot);
 		pthread_mutex_unlock(&u->lock);
 	}
-	return usb_judge_loss(u, err);
-}
-
-/* After the deadline: perhaps the answer is there but the reader did not end it. */
-static void peek(struct usb_transport *u, struct usb_slot *s)
-{
-	struct deadline d = deadline_in_ms(PEEK_MS);
-	bool wait = false;
-
-	pthread_mutex_lock(&u->lock);
-	if (!s->answered && u->in_pending && !u->split_reads) {
-		s->peeking = true;
-		wait = libusb_cancel_transfer(u->in) == 0;
-	}
-	pthread_mutex_unlock(&u->lock);
-	if (wait)
-		pump_wait(u->pump, &s->command, &d);
-	pthread_mutex_lock(&u->lock);
-	s->peeking = false;
-	pthread_mutex_unlock(&u->lock);
-}
-
-static enum ccid_err bulk_wait(struct transport *t, struct request *r, const struct deadline *d)
-{
-	struct usb_transport *u = usb_of(t);
-	struct usb_slot *s = &u->slots[r->slot];
-	enum ccid_err err;
-
-	/* The caller is done with the answer before, which was a time extension. */
-	if (s->taken) {
-		pthread_mutex_lock(&u->lock);
-		usb_bulk_unpark(u, r->slot);
-		pthread_mutex_unlock(&u->lock);
-	}
-	err = pump_wait(u->pump, &s->command, d);
-	if (err == CCID_ERR_TIMEOUT)
-		peek(u, s);
-	pthread_mutex_lock(&u->lock);
-	if (s->answered) {
-		err = s->result;
-		/* Ready for the answer after a time extension, not for it in the same buffer. */
-		if (err == CCID_OK) {
-			s->answered = false;
-			s->taken = true;
-			__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
-		}
-	} else {
-		err = usb_refusal(u, r->slot);
-		if (err == CCID_OK)
-			err = CCID_ERR_TIMEOUT;
-	}
-	pthread_mutex_unlock(&u->lock);
 	return usb_judge_loss(u, err);
 }
 
@@ -254,6 +212,36 @@ static void settle_out(struct usb_transport *u, struct usb_slot *s)
 		pump_wait(u->pump, &s->command, &d);
 		pthread_mutex_lock(&u->lock);
 	}
+}
+
+/* There may be a place for those that found none when they looked for their card. */
+static void poll_unsure(struct usb_transport *u)
+{
+	pthread_mutex_lock(&u->lock);
+	for (unsigned i = 0; i < u->n_slots; i++) {
+		if (u->slots[i].unsure)
+			usb_intr_changed(u, i);
+		u->slots[i].unsure = false;
+	}
+	__atomic_store_n(&u->unsure, 0, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&u->lock);
+}
+
+static enum card_told bulk_card_told(struct transport *t, uint8_t slot)
+{
+	struct usb_transport *u = usb_of(t);
+	enum card_told told = CARD_UNTOLD;
+
+	if (slot >= u->n_slots)
+		return told;
+	pthread_mutex_lock(&u->lock);
+	told = u->slots[slot].told;
+	if (told == CARD_UNTOLD && !u->slots[slot].unsure) {
+		u->slots[slot].unsure = true;
+		__atomic_store_n(&u->unsure, u->unsure + 1, __ATOMIC_RELAXED);
+	}
+	pthread_mutex_unlock(&u->lock);
+	return told;
 }
 
 static void bulk_finish(struct transport *t, struct request *r)
@@ -273,6 +261,8 @@ static void bulk_finish(struct transport *t, struct request *r)
 	pthread_mutex_unlock(&u->lock);
 	if (held)
 		usb_gate_leave(u->gate);
+	if (__atomic_load_n(&u->unsure, __ATOMIC_RELAXED) > 0)
+		poll_unsure(u);
 }
 
 enum ccid_err usb_enter(struct usb_transport *u, unsigned slot)
@@ -372,6 +362,44 @@ static bool reap(struct usb_transport *u)
 	return idle;
 }
 
+/* A keyboard or a disk in the same device must not vanish, nor another reader. */
+static bool is_sole_function(struct usb_transport *u)
+{
+	struct libusb_config_descriptor *config = NULL;
+	bool sole;
+
+	if (usb_enter(u, 0) != CCID_OK)
+		return false;
+	sole = libusb_get_active_config_descriptor(libusb_get_device(u->handle), &config) == 0 &&
+	       config->bNumInterfaces == 1;
+	if (config)
+		libusb_free_config_descriptor(config);
+	usb_leave(u);
+	return sole;
+}
+
+static bool usb_want_reset(struct transport *t)
+{
+	struct usb_transport *u = usb_of(t);
+	uint64_t now = clock_now();
+	bool due;
+
+	if (!is_sole_function(u))
+		return false;
+	pthread_mutex_lock(&u->lock);
+	due = !u->gone && !u->lost && !u->reopening &&
+	      (u->reset_ns == 0 || now - u->reset_ns >= RESET_EVERY_NS);
+	if (due) {
+		LOG(LOG_CRITICAL, &u->t.log,
+		    "commands still fail after an ABORT: the reader is reset");
+		u->reset_ns = now;
+		u->wants_reset = true;
+		usb_lost(u);
+	}
+	pthread_mutex_unlock(&u->lock);
+	return due;
+}
+
 enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 {
 	struct usb_transport *u = usb_of(t);
@@ -393,6 +421,9 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 	pthread_mutex_unlock(&u->lock);
 
 	if (reap(u)) {
+		if (u->wants_reset)
+			libusb_reset_device(u->handle);
+		u->wants_reset = false;
 		usb_detach(u);
 		do {
 			err = usb_attach(u);
@@ -469,9 +500,11 @@ void usb_share_gate(struct transport *first, struct transport *second)
 
 const struct transport_ops usb_bulk_ops = {
 	.start = bulk_start,
-	.wait = bulk_wait,
+	.wait = usb_bulk_wait,
 	.finish = bulk_finish,
 	.abort = bulk_abort,
+	.card_told = bulk_card_told,
+	.want_reset = usb_want_reset,
 	.wait_change = usb_wait_change,
 	.stop_change = usb_stop_change,
 	.mark_changed = usb_mark_changed,
@@ -485,9 +518,10 @@ const struct transport_ops usb_bulk_ops = {
 /* A reader without an interrupt endpoint says nothing by itself. */
 const struct transport_ops usb_bulk_quiet_ops = {
 	.start = bulk_start,
-	.wait = bulk_wait,
+	.wait = usb_bulk_wait,
 	.finish = bulk_finish,
 	.abort = bulk_abort,
+	.want_reset = usb_want_reset,
 	.set_gone = usb_set_gone,
 	.set_closed = usb_set_closed,
 	.reopen = usb_reopen,

@@ -9,6 +9,15 @@
 
 /* Private to src/transport/usb_*.c: one claimed interface. */
 
+/* What a wait for an answer looks after, besides the answer. */
+struct usb_vigil {
+	bool peeking;			/* for what the bulk IN transfer holds so far */
+	bool last_peek;			/* at the deadline: was begun */
+	unsigned peeks;			/* early ones, of this request */
+	uint64_t peek_ns;		/* when the next one is due; UINT64_MAX: none */
+	uint64_t gone_ns;		/* when the reader told that the card is gone; 0: it did not */
+};
+
 /* What the engine keeps for each slot, under the transport's lock. */
 struct usb_slot {
 	struct usb_transport *owner;
@@ -22,7 +31,9 @@ struct usb_slot {
 	bool closed;			/* fails at once */
 	struct libusb_transfer *out;	/* made at first use */
 	bool out_pending;
-	bool peeking;			/* waits for what the bulk IN transfer holds so far */
+	struct usb_vigil vigil;		/* of req */
+	enum card_told told;
+	bool unsure;			/* to be polled again when the gate has a place */
 	struct waiter command;		/* who waits for req */
 
 	struct waiter poller;		/* who waits for a slot change */
@@ -46,6 +57,9 @@ struct usb_transport {
 	bool gone;			/* for good: unplugged or closed */
 	bool lost;			/* transfers say "no device": gone or stale */
 	bool reopening;
+	bool wants_reset;		/* reopening resets the device */
+	uint64_t reset_ns;		/* when it was last wanted; 0: never */
+	unsigned unsure;		/* atomic: slots that are */
 	unsigned inside;		/* threads that use the handle without the lock */
 	bool reaping;			/* somebody waits: no transfer pending, nobody inside */
 	struct waiter reaper;
@@ -56,10 +70,14 @@ struct usb_transport {
 	struct libusb_transfer *in;
 	uint8_t *in_buf;
 	size_t in_cap;			/* a multiple of wMaxPacketSize */
+	size_t in_first;		/* the same: bytes asked for where a frame begins */
+	size_t in_asked;		/* by the transfer under way */
 	size_t in_have;			/* bytes of a frame read in pieces */
 	bool in_pending;
 	bool in_halted, out_halted;
 	bool split_reads;		/* the reader sends no closing zero-length packet */
+	bool closes_frames;		/* it was seen to send one */
+	bool in_padding;		/* what comes is the rest of a frame that was handed over */
 	unsigned in_errors;		/* one after the other */
 
 	struct libusb_transfer *intr;
@@ -110,6 +128,14 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d);
 void usb_close(struct transport *t);
 enum ccid_err usb_error(int libusb_code);
 
+/* usb_wait.c */
+enum ccid_err usb_bulk_wait(struct transport *t, struct request *r, const struct deadline *d);
+/* All below under lock: a request begins; a notification told of a slot's card; the IN transfer was
+ * taken back and held no frame. */
+void usb_vigil_begin(struct usb_transport *u, struct usb_slot *s);
+void usb_vigil_card(struct usb_transport *u, struct usb_slot *s, bool present, bool moved);
+void usb_vigil_peeked(struct usb_transport *u);
+
 /* usb_bulk.c; under lock unless said otherwise */
 enum ccid_err usb_bulk_init(struct usb_transport *u);
 enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r);
@@ -127,11 +153,12 @@ void usb_bulk_clear_halt(struct usb_transport *u, unsigned slot);
 extern const struct transport_ops usb_iccd_ops;
 enum ccid_err usb_iccd_open(struct usb_transport *u);
 
-/* usb_intr.c; the first four under lock */
+/* usb_intr.c; the first five under lock */
 enum ccid_err usb_intr_init(struct usb_transport *u);
 void usb_intr_submit(struct usb_transport *u);
 void usb_intr_cancel(struct usb_transport *u);
 void usb_intr_wake_all(struct usb_transport *u);
+void usb_intr_changed(struct usb_transport *u, unsigned slot);
 void usb_intr_free(struct usb_transport *u);
 enum ccid_err usb_wait_change(struct transport *t, uint8_t slot, const struct deadline *d);
 void usb_stop_change(struct transport *t, uint8_t slot);

@@ -64,6 +64,18 @@ static void queue_remove(struct usb_gate *g, struct gate_ticket *t)
 		g->last = before;
 }
 
+enum ccid_err usb_gate_try(struct usb_gate *g)
+{
+	bool free_place;
+
+	pthread_mutex_lock(&g->lock);
+	free_place = g->used < g->places && !g->first;
+	if (free_place)
+		g->used++;
+	pthread_mutex_unlock(&g->lock);
+	return free_place ? CCID_OK : CCID_ERR_BUSY;
+}
+
 enum ccid_err usb_gate_enter(struct usb_gate *g, struct waiter *w, const struct deadline *d)
 {
 	struct gate_ticket ticket = { .waiter = w };

@@ -31,6 +31,8 @@ void usb_gate_unref(struct usb_gate *g);
 /* Waits for a place. CCID_ERR_TIMEOUT at the deadline or when the waiter was woken without a place
  * (the caller looks why). The waiter is the calling thread's. */
 enum ccid_err usb_gate_enter(struct usb_gate *g, struct waiter *w, const struct deadline *d);
+/* The same without waiting: CCID_ERR_BUSY when there is no place. */
+enum ccid_err usb_gate_try(struct usb_gate *g);
 void usb_gate_leave(struct usb_gate *g);
 
 #endif

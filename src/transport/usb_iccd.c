@@ -59,6 +59,7 @@ static enum ccid_err iccd_start(struct transport *t, struct request *r, const st
 		return CCID_ERR_ARG;
 	__atomic_store_n(&u->slots[0].command.done, 0, __ATOMIC_RELEASE);
 	u->iccd_sent = false;
+	transport_number(t, r);
 	return usb_judge_loss(u, refusal(u));
 }
 

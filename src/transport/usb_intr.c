@@ -33,7 +33,7 @@ void usb_intr_submit(struct usb_transport *u)
 	u->intr_pending = libusb_submit_transfer(u->intr) == 0;
 }
 
-static void changed(struct usb_transport *u, unsigned slot)
+void usb_intr_changed(struct usb_transport *u, unsigned slot)
 {
 	struct usb_slot *s = &u->slots[slot];
 
@@ -45,18 +45,21 @@ static void changed(struct usb_transport *u, unsigned slot)
 void usb_intr_wake_all(struct usb_transport *u)
 {
 	for (unsigned i = 0; i < u->n_slots; i++)
-		changed(u, i);
+		usb_intr_changed(u, i);
 }
 
-/* NotifySlotChange: 2 bits a slot, bit 1 of each says that it changed. Returns the bytes it
+/* NotifySlotChange: 2 bits a slot, bit 0: a card is there, bit 1: it changed. Returns the bytes it
  * takes: as many as the slots need, or what is there. */
 static size_t slot_change(struct usb_transport *u, const uint8_t *p, size_t len)
 {
 	size_t want = 1 + (u->n_slots + 3) / 4;
 
 	for (unsigned i = 0; i < u->n_slots && 1 + i / 4 < len; i++) {
-		if (p[1 + i / 4] >> (i % 4 * 2) & 2)
-			changed(u, i);
+		unsigned bits = p[1 + i / 4] >> (i % 4 * 2) & 3;
+
+		usb_vigil_card(u, &u->slots[i], bits & 1, bits & 2);
+		if (bits & 2)
+			usb_intr_changed(u, i);
 	}
 	return want < len ? want : len;
 }
@@ -253,6 +256,6 @@ void usb_mark_changed(struct transport *t, uint8_t slot)
 	if (slot >= u->n_slots)
 		return;
 	pthread_mutex_lock(&u->lock);
-	changed(u, slot);
+	usb_intr_changed(u, slot);
 	pthread_mutex_unlock(&u->lock);
 }

@@ -306,6 +306,7 @@ static void forget(struct sim_dev *d, int status)
 			sim_msg_free(m);
 		f->out_len = 0;
 		f->in_flight = 0;
+		f->seq_known = false;
 		f->in.halted = f->intr.halted = f->out_halted = false;
 		f->in.free_at = f->intr.free_at = f->out_free_at = 0;
 		sim_pin_end(f);
@@ -443,7 +444,7 @@ bool sim_dev_remove(struct sim_dev *d, unsigned interface, unsigned slot, uint64
 		return false;
 	sim_card_drop(f, s);
 	sim_trace_text(d, "card removed from interface %u slot %u", interface, slot);
-	if (s->busy) {
+	if (s->busy && !sim_fault_hits(d, "silent-removal", f, (int)slot)) {
 		/* the exchange that ran ends now, without its card */
 		if (f->pin.active && f->pin.cmd.slot == slot)
 			sim_pin_end(f);
@@ -452,6 +453,8 @@ bool sim_dev_remove(struct sim_dev *d, unsigned interface, unsigned slot, uint64
 		c.slot = (uint8_t)slot;
 		c.seq = s->busy_seq;
 		sim_answer(f, &c, 1, ERR_MUTE, 0, NULL, 0, 0);
+	} else if (s->busy) {
+		sim_withdraw(f, slot);
 	}
 	sim_pump_intr(f);
 	return true;

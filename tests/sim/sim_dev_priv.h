@@ -121,10 +121,10 @@ struct sim_slot {
 	bool busy;
 	bool deserted;			/* the host that is owed the answer has let go of the device */
 	uint8_t busy_type, busy_seq;
-	bool seq_known;
 	uint8_t last_seq;
 	bool abort_control, abort_bulk;	/* which half of the abort has come */
 	uint8_t abort_seq;
+	bool abort_stuck;		/* the firmware believes that it is still aborting */
 	/* chaining (wLevelParameter) and what the host fetches piecewise */
 	uint8_t *in, *out;
 	size_t in_len, out_len, out_off;
@@ -176,6 +176,8 @@ struct sim_iface {
 	size_t out_len;
 	struct sim_msg *queue, **queue_tail;
 	unsigned in_flight, max_in_flight;
+	bool seq_known;
+	uint8_t last_seq;
 	struct sim_pin pin;
 	bool append_mode;		/* SPR 532: Escape 80 02 00 came before the PIN entry */
 	struct sim_iccd iccd;

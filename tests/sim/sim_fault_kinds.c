@@ -469,6 +469,13 @@ const struct sim_fault_kind sim_fault_kinds[] = {
 	{ "iccd-type", 0, NULL, NULL, "ICCD B: bResponseType value (55)" },
 	{ "iccd-poll", 0, NULL, NULL, "ICCD B: asks to poll again, in value (0) x 10 ms" },
 	{ "iccd-status", 0, NULL, NULL, "ICCD A: GetIccStatus says value (40: busy)" },
+	/* seen: Reiner SCT cyberJack RFID basis 0c4b:9102 (CCID issue 155) */
+	{ "silent-removal", 0, NULL, NULL, "a command under way is never answered when its card is taken out" },
+	/* STMicroelectronics' CCID device middleware (stm32-mw-usb-device) takes wValue of the control ABORT for the
+	 * slot alone, and goes on refusing with bError 00 until the bulk ABORT carries bSeq 0 */
+	{ "abort-seq-0", 0, NULL, NULL,
+	  "the control ABORT is read as bSeq 0; another one on the bulk pipe ends nothing, though it is answered" },
+	{ "same-seq-mute", 0, NULL, NULL, "no answer to a command with the bSeq of the last one, of any slot" },
 	/* at once */
 	{ "intr-short", 0, NULL, intr_short, "an interrupt packet of value (1) bytes" },
 	{ "intr-long", 0, NULL, intr_long, "an interrupt packet of value (64) bytes" },

@@ -185,6 +185,20 @@ static void row_06_more_than_asked_for(void **state)
 	rig_fault(0, "longer value=65000");
 	assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
 	usable();
+	/* longer than dwMaxCCIDMessageLength, and whole */
+	for (unsigned n = 262; n <= 65546; n += n < 700 ? 17 : 64846) {
+		struct ccid_block b;
+
+		rig_fault(0, "longer value=%u msg=6F", n);
+		assert_int_equal(ccid_xfr_block(&cs, (const uint8_t[]){ 0x80, 0x14, 0, 1, 1 }, 5, 0, 0, 3000, &b),
+				 CCID_OK);
+		assert_int_equal(b.len, n);
+		assert_int_equal(b.data[0], 0);
+		assert_int_equal(b.data[n - 1], 0xA5);
+		usable();
+	}
+	ccid_forget(&cs);
+	assert_null(cs.long_answer);
 	rig_fault(0, "overflow");
 	assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_COMM);
 	usable();

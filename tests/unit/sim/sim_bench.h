@@ -20,7 +20,7 @@
 struct bench {
 	struct sim_dev *d;
 	uint64_t now;
-	uint8_t seq[8];
+	uint8_t seq;
 	uint8_t *in;		/* what came last */
 	size_t in_len;
 	int status;
@@ -115,7 +115,7 @@ static inline size_t make(uint8_t *m, struct bench *b, uint8_t type, uint8_t slo
 	m[2] = (uint8_t)(len >> 8);
 	m[3] = (uint8_t)(len >> 16);
 	m[5] = slot;
-	m[6] = ++b->seq[slot & 7];
+	m[6] = ++b->seq;
 	if (abc)
 		memcpy(m + 7, abc, 3);
 	if (len)

@@ -288,7 +288,7 @@ static void test_message_complaints(void **state)
 	n += 2;			/* the slot is not there either */
 	assert_int_equal(sim_dev_complaints(b.d), n);
 	assert_non_null(strstr(sim_dev_complaint(b.d, n - 2), "message of 272 bytes"));
-	b.seq[0]--;
+	b.seq = (uint8_t)(b.seq - 2);
 	command(&b, 0x6C, 0, NULL, NULL, 0);
 	complained(&b, ++n, "is the last one's");
 	command(&b, 0x55, 0, NULL, NULL, 0);
@@ -338,11 +338,13 @@ static void test_busy_slots(void **state)
 	command(&b, 0x6F, 2, NULL, SLOW_ECHO, 6);
 	answered(&b, 0x80, 0x40, 0xE0);
 	complained(&b, 1, "3 commands in flight, 2 allowed");
+	/* nor does a status request */
 	command(&b, 0x65, 2, NULL, NULL, 0);
-	answered(&b, 0x81, 0, 0);
+	answered(&b, 0x81, 0x40, 0xE0);
+	complained(&b, 2, "3 commands in flight, 2 allowed");
 	command(&b, 0x6F, 0, NULL, SLOW_ECHO, 6);
 	answered(&b, 0x80, 0x40, 0xE0);
-	complained(&b, 2, "command on busy slot 0 (bSeq 3)");
+	complained(&b, 3, "command on busy slot 0 (bSeq 8)");
 	assert_true(receive(&b, 100));
 	assert_true(receive(&b, 100));
 	assert_int_equal(b.in[5], 1);
@@ -454,7 +456,7 @@ static void test_unplug(void **state)
 	assert_int_equal(b.status, SIM_GONE);
 	complained(&b, 1, "transfer after removal");
 	sim_dev_plug(b.d, b.now);
-	b.seq[0] = 0;
+	b.seq = 0;
 	command(&b, 0x65, 0, NULL, NULL, 0);
 	answered(&b, 0x81, 1, 0);
 	power(&b, 0);

@@ -224,7 +224,7 @@ static void test_late_answer(void **state)
 	power(&b, 0);
 	fault(&b, "late-answer ms=2000");
 	send(&b, 0x6F, 0, NULL, generate, 5);
-	late_seq = b.seq[0];
+	late_seq = b.seq;
 	assert_false(receive(&b, 1990));
 	make(m, &b, 0x72, 0, NULL, NULL, 0);
 	control(&b, 0x21, 1, (unsigned)m[6] << 8, 0, NULL, 0);

@@ -2,6 +2,8 @@
 /* src/transport/usb_bulk.c: frames on the bulk pipes, whole, torn, strange and lost. Virtual time. */
 #include "usb_bench.h"
 
+#include <stdlib.h>
+
 static struct command c, other;
 
 static int setup(void **state)
@@ -188,10 +190,60 @@ static void more_than_the_buffer(void **state)
 	(void)state;
 	rig_fault(0, "longer value=65000");
 	assert_int_equal(status(1000, 1), CCID_OK);
-	assert_in_range(c.r.answer_len, 271, 400);
+	/* the longest answer that a message carries, though the reader announced 271 bytes */
+	assert_int_equal(c.r.answer_len, 65010);
 	assert_int_equal(get_le32(c.answer + 1), 65000);
+	assert_null(c.r.long_answer);
 	for (uint8_t i = 2; i < 10; i++)
 		assert_int_equal(status_of(bench.t, 0, i), CCID_OK);
+}
+
+/* Where the caller has no room for it the answer comes in a buffer of its own. */
+static void longer_than_the_caller_expects(void **state)
+{
+	static const unsigned lengths[] = { 262, 602, 1024, 5000, 65546 };
+
+	(void)state;
+	for (uint8_t i = 0; i < 5; i++) {
+		struct deadline d = deadline_in_ms(1000);
+
+		rig_fault(0, "longer value=%u", lengths[i]);
+		command_make(&c, PC_TO_RDR_GET_SLOT_STATUS, 0, (uint8_t)(2 * i), NULL, 0);
+		c.r.answer_cap = 271;
+		c.answer[271] = 0x5A;
+		assert_int_equal(bench.t->ops->start(bench.t, &c.r, &d), CCID_OK);
+		assert_int_equal(bench.t->ops->wait(bench.t, &c.r, &d), CCID_OK);
+		bench.t->ops->finish(bench.t, &c.r);
+		assert_int_equal(c.answer[271], 0x5A);
+		assert_int_equal(c.r.answer_len, CCID_HEADER_LENGTH + lengths[i]);
+		assert_non_null(c.r.long_answer);
+		assert_int_equal(get_le32(c.r.long_answer + 1), lengths[i]);
+		assert_int_equal(c.r.long_answer[c.r.answer_len - 1], 0xA5);
+		free(c.r.long_answer);
+		assert_int_equal(status_of(bench.t, 0, (uint8_t)(2 * i + 1)), CCID_OK);
+	}
+}
+
+/* 49 174 bytes where dwLength says 0 (CCID issues 66, 67; acsccid issue 19), and other lengths: the next
+ * answers are true. */
+static void padding_of_many_packets(void **state)
+{
+	static const unsigned lengths[] = { 49174, 310, 374, 375, 640, 2000, 65000 };
+
+	(void)state;
+	for (unsigned zlp = 0; zlp < 2; zlp++) {
+		if (!zlp)
+			rig_fault(0, "no-zlp count=0");
+		for (uint8_t i = 0; i < 7; i++) {
+			rig_fault(0, "padded value=%u", lengths[i]);
+			assert_int_equal(status(1500, (uint8_t)(3 * i)), CCID_OK);
+			assert_in_range(c.r.answer_len, CCID_HEADER_LENGTH, 320);
+			assert_int_equal(get_le32(c.answer + 1), 0);
+			assert_int_equal(status_of(bench.t, 0, (uint8_t)(3 * i + 1)), CCID_OK);
+			assert_int_equal(status_of(bench.t, 0, (uint8_t)(3 * i + 2)), CCID_OK);
+		}
+		rig_fault(0, "clear");
+	}
 }
 
 static void failing_pipes(void **state)
@@ -330,6 +382,8 @@ int main(void)
 		TEST(frames_of_full_packets),
 		TEST(frames_of_full_packets_without_an_end),
 		TEST(more_than_the_buffer),
+		TEST(longer_than_the_caller_expects),
+		TEST(padding_of_many_packets),
 		TEST(failing_pipes),
 		TEST(a_pipe_that_only_fails),
 		TEST(damage_among_two_commands),

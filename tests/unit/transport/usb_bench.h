@@ -75,7 +75,7 @@ static inline void command_make(struct command *c, uint8_t type, uint8_t slot, u
 
 	c->r = (struct request){
 		.slot = slot, .seq = seq, .msg = c->msg, .len = CCID_HEADER_LENGTH + len,
-		.passes_gate = type == PC_TO_RDR_GET_SLOT_STATUS,
+		.passes_gate = type == PC_TO_RDR_ABORT,
 		.answer = c->answer, .answer_cap = sizeof c->answer,
 	};
 	if (type == PC_TO_RDR_ICC_POWER_ON)
