@@ -20,7 +20,7 @@ struct ccid_slot {
 	uint8_t bError;			/* of the newest failed answer */
 	bool refused;			/* the newest command was answered: failed */
 	bool needs_resync;		/* the last command ended without its answer */
-	unsigned doubts;		/* failures in a row since an ABORT succeeded; 0: none did */
+	unsigned doubts;		/* failures since an ABORT succeeded; 0: none did */
 	uint8_t *message;		/* room for the largest message either way */
 	size_t message_cap;
 	uint8_t *answer;

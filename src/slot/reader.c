@@ -89,8 +89,8 @@ void reader_free_slot(struct slot *s)
 {
 	struct transport *t = s->reader->transport;
 
-	/* One that does not listen is not waited for, nor is a reader that did not answer when another
-	 * of its slots was closed. */
+	/* One that does not listen is not waited for, nor is a reader that did not answer when
+	 * another of its slots was closed. */
 	if (s->powered && !s->ccid.needs_resync && !s->reader->mute_at_close &&
 	    !reader_is_gone(s->reader)) {
 		t->ops->set_closed(t, (uint8_t)s->number, false);

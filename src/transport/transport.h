@@ -44,7 +44,8 @@ enum card_told { CARD_UNTOLD, CARD_TOLD_ABSENT, CARD_TOLD_PRESENT, CARD_TOLD_REP
 struct transport_ops {
 	/* Waits for a busy place (unless passes_gate) and sends the message.
 	 * Errors: TIMEOUT (no place, or not sent by the deadline), BUSY (no_queue), NO_DEVICE,
-	 * STALE, COMM, NOMEM. After an error nothing is in flight and finish() need not be called. */
+	 * STALE, COMM, NOMEM. After an error nothing is in flight and finish() need not be
+	 * called. */
 	enum ccid_err (*start)(struct transport *t, struct request *r, const struct deadline *d);
 
 	/* Waits for the next answer that carries the request's slot and seq; may be

@@ -81,7 +81,7 @@ static bool is_answer_to(const struct request *r, uint8_t bSeq)
 	return (uint8_t)(bSeq - r->seq + r->seq_slack) <= 2 * r->seq_slack;
 }
 
-/* Of a longer answer than the reader announced, or than the caller expects. Padding is no answer. */
+/* For an answer longer than the caller expects. Padding does not count. */
 static uint8_t *long_answer(struct request *r, const uint8_t *frame, size_t len)
 {
 	size_t said = CCID_HEADER_LENGTH + (size_t)get_le32(frame + 1);
@@ -229,7 +229,8 @@ static void take(struct usb_transport *u, size_t got)
 		return;
 	if (!full && got > 0 && u->t.desc.bulk_in_packet && got % u->t.desc.bulk_in_packet == 0)
 		u->closes_frames = true;
-	u->in_padding = full && (!whole || u->in_have - CCID_HEADER_LENGTH > get_le32(u->in_buf + 1));
+	u->in_padding = full && (!whole || u->in_have - CCID_HEADER_LENGTH >
+						  get_le32(u->in_buf + 1));
 	deliver(u, u->in_have);
 	forget_frame(u);
 }

@@ -158,8 +158,8 @@ static enum ccid_err launch(struct usb_transport *u, struct request *r, bool hol
 }
 
 /* A busy place, for those that take one. */
-static enum ccid_err take_place(struct usb_transport *u, struct usb_slot *s, const struct request *r,
-				const struct deadline *d)
+static enum ccid_err take_place(struct usb_transport *u, struct usb_slot *s,
+				const struct request *r, const struct deadline *d)
 {
 	return r->passes_gate ? CCID_OK :
 	       r->no_queue ? usb_gate_try(u->gate) : usb_gate_enter(u->gate, &s->command, d);

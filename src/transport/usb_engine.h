@@ -15,7 +15,7 @@ struct usb_vigil {
 	bool last_peek;			/* at the deadline: was begun */
 	unsigned peeks;			/* early ones, of this request */
 	uint64_t peek_ns;		/* when the next one is due; UINT64_MAX: none */
-	uint64_t gone_ns;		/* when the reader told that the card is gone; 0: it did not */
+	uint64_t gone_ns;		/* the reader told that the card is gone; 0: it did not */
 };
 
 /* What the engine keeps for each slot, under the transport's lock. */

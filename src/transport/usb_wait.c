@@ -7,8 +7,8 @@
 #define NS_PER_MS UINT64_C(1000000)
 /* How long a cancelled IN transfer may take to come back. */
 #define PEEK_NS (200u * NS_PER_MS)
-/* A frame that fills its packets may lie in the IN transfer when the reader does not close it with a
- * zero-length packet. It is looked for twice in a command, until it was found once: a cancelled
+/* A frame that fills its packets may lie in the IN transfer when the reader does not close it with
+ * a zero-length packet. It is looked for twice in a command, until it was found once: a cancelled
  * transfer is a risk of its own on some host controllers. */
 #define FIRST_PEEK_NS (1000u * NS_PER_MS)
 #define SECOND_PEEK_NS (10000u * NS_PER_MS)
