@@ -408,7 +408,7 @@ static enum ccid_err give(struct ccid_slot *cs, const struct answer *a, uint8_t 
  * (05), or one that is not in order (E0, FF). */
 static enum ccid_err status_from(const struct ccid_slot *cs, enum ccid_err err)
 {
-	if (!cs->refused || cs->icc_state > ICC_ABSENT)
+	if (!cs->refused || cs->icc_state > ICC_ABSENT || is_over(err))
 		return err;
 	if (cs->icc_state == ICC_ABSENT || err == CCID_ERR_MUTE)
 		return CCID_OK;
