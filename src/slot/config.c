@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The environment of a set-uid program is not the administrator's. */
 static const char *environment(const char *name)
@@ -71,7 +72,11 @@ static enum ccid_err read_plist(struct config *c, const char *path)
 	struct plist *p;
 	enum ccid_err err = plist_read(&p, path, &e);
 
-	if (err == CCID_ERR_CONFIG)
+	if (err == CCID_ERR_CONFIG && e.line == 0)
+		LOG(LOG_CRITICAL, NULL,
+		    "%s: %s%s%s: it is read again when the next reader is opened", path,
+		    e.why, e.error ? ": " : "", e.error ? strerror(e.error) : "");
+	else if (err == CCID_ERR_CONFIG)
 		LOG(LOG_CRITICAL, NULL, "%s, line %u: %s", path, e.line, e.why);
 	else if (err)
 		LOG(LOG_CRITICAL, NULL, "%s: %s", path, err_name(err));
@@ -104,20 +109,38 @@ static void read_environment(struct config *c)
 	quirks_check_override(c->quirks);
 }
 
-enum ccid_err config_load(struct config *c)
+/* The caller frees it; NULL without memory. */
+static char *plist_path(void)
 {
 	const char *dir = environment("PCSCLITE_HP_DROPDIR");
-	enum ccid_err err = CCID_ERR_NOMEM;
 	size_t cap;
 	char *path;
 
-	*c = (struct config){ .log_level = LOG_DEFAULT_MASK };
 	if (!dir || dir[0] == '\0')
 		dir = PCSCLITE_HP_DROPDIR;
 	cap = strlen(dir) + sizeof "/" BUNDLE "/Contents/Info.plist";
 	path = malloc(cap);
-	if (path) {
+	if (path)
 		snprintf(path, cap, "%s/%s/Contents/Info.plist", dir, BUNDLE);
+	return path;
+}
+
+bool config_readable(void)
+{
+	char *path = plist_path();
+	bool readable = path && access(path, R_OK) == 0;
+
+	free(path);
+	return readable;
+}
+
+enum ccid_err config_load(struct config *c)
+{
+	enum ccid_err err = CCID_ERR_NOMEM;
+	char *path = plist_path();
+
+	*c = (struct config){ .log_level = LOG_DEFAULT_MASK };
+	if (path) {
 		err = read_plist(c, path);
 		free(path);
 	}

@@ -27,8 +27,10 @@ struct config {
  * compiled-in folder), checks that its three arrays are equally long, and the environment. Always
  * fills *c with usable values and puts the log levels in force (log_setup); CCID_ERR_CONFIG when
  * the plist cannot be used, after one clear log line (missing, unreadable, not a plist, the
- * three lengths); CCID_ERR_NOMEM. Meant to be called once per process: mistakes in the values
- * and in the environment are logged here. */
+ * three lengths); CCID_ERR_NOMEM. Meant to be called once per process, and
+ * again after an error: mistakes in the values and in the environment are logged here. */
 enum ccid_err config_load(struct config *c);
+/* Whether there is an Info.plist that may be read. */
+bool config_readable(void);
 
 #endif

@@ -5,8 +5,14 @@
 #include "transport/serial.h"
 #include "util/buf.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0"
+#endif
 
 #define FIRST_STATUS_TRIES 3u
 /* A reader that answers nothing holds pcscd's hot-plugging for as long: for one answer, and in all.
@@ -204,6 +210,32 @@ static enum ccid_err first_status(struct slot *s)
 	return err;
 }
 
+/* One line says what is driven, and how. */
+static void log_opened(const struct reader *r, const struct log_ctx *log)
+{
+	static const char *const levels[] = {
+		[LEVEL_CHARACTER] = "character", [LEVEL_TPDU] = "TPDU",
+		[LEVEL_SHORT_APDU] = "short APDU", [LEVEL_EXTENDED_APDU] = "extended APDU",
+	};
+	const struct ccid_desc *d = &r->desc;
+	char quirks[512] = "", name[QUIRK_NAME_CAP];
+	size_t len = 0;
+
+	for (unsigned i = 0; i < QUIRK_COUNT && len < sizeof quirks; i++) {
+		if (quirk_has(&r->quirks, (enum quirk)i))
+			len += (size_t)snprintf(quirks + len, sizeof quirks - len, "%s%s",
+						len ? "," : "",
+						quirk_name((enum quirk)i, name, sizeof name));
+	}
+	LOG(LOG_INFO, log,
+	    "ifd-ccid %s drives %04x:%04x \"%s\": level %s, slots %u, busy places %u, "
+	    "firmware %x.%02x, quirks %s",
+	    PACKAGE_VERSION, d->idVendor, d->idProduct,
+	    r->transport->product ? r->transport->product : "", levels[r->level], r->n_slots,
+	    ccid_desc_busy_places(d), d->bcdDevice >> 8, d->bcdDevice & 0xFFu,
+	    len ? quirks : "none");
+}
+
 void reader_close(struct reader *r)
 {
 	if (r->transport)
@@ -239,15 +271,22 @@ enum ccid_err reader_open(struct reader *r, struct usb_host *host,
 		err = serial_open(r->device_name, &log, &r->transport);
 	if (err == CCID_OK)
 		err = prepare(r, &log);
-	if (err == CCID_OK && number >= r->n_slots)
+	if (err == CCID_OK && number >= r->n_slots) {
+		LOG(LOG_CRITICAL, &log, "there is no slot %u: the reader has %u", number,
+		    r->n_slots);
 		err = CCID_ERR_NO_DEVICE;
+	}
 	if (err == CCID_OK) {
 		s = reader_new_slot(r, lun, number);
 		err = s ? first_status(s) : CCID_ERR_NOMEM;
 	}
-	if (err == CCID_OK)
+	if (err == CCID_ERR_NOMEM && !s)
+		LOG(LOG_CRITICAL, &log, "not opened: %s: end other programs, restart pcscd",
+		    strerror(ENOMEM));
+	if (err == CCID_OK) {
+		log_opened(r, &log);
 		quirk_ready(r, s);
-	else {
+	} else {
 		slot_destroy(s);
 		reader_close(r);
 		s = NULL;

@@ -20,7 +20,7 @@ static struct registry {
 	struct reader *readers;
 	unsigned n_readers;
 	struct usb_host *host;		/* while there are readers */
-	bool config_loaded;
+	bool config_loaded, config_failed;
 	struct config config;
 } registry = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -218,11 +218,12 @@ static struct usb_host *host_to_free(void)
 
 static void load_config(void)
 {
-	if (registry.config_loaded)
+	/* One that could not be read is read again as soon as that may help: at a later opening. */
+	if (registry.config_loaded && (!registry.config_failed || !config_readable()))
 		return;
-	config_load(&registry.config);
-	log_setup(registry.config.log_level, registry.config.log_secrets);
+	registry.config_failed = config_load(&registry.config) != CCID_OK;
 	registry.config_loaded = true;
+	log_setup(registry.config.log_level, registry.config.log_secrets);
 }
 
 /* Under lock: a reader that is being opened, in the list so that nobody else opens it. */

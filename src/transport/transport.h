@@ -112,6 +112,7 @@ struct transport {
 	uint32_t *data_rates;		/* owned; NULL when there is no table */
 	size_t n_data_rates;
 	char *manufacturer;		/* iManufacturer, raw bytes escaped; owned, may be NULL */
+	char *product;			/* iProduct; owned, may be NULL */
 	char *serial_number;		/* iSerialNumber; owned, may be NULL */
 	uint8_t bus, address;
 	unsigned ccid_interfaces;	/* that the device has, this one among them */

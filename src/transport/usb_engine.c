@@ -483,6 +483,7 @@ void usb_close(struct transport *t)
 		usb_gate_unref(u->gate);
 	free(u->t.data_rates);
 	free(u->t.manufacturer);
+	free(u->t.product);
 	free(u->t.serial_number);
 	pthread_mutex_destroy(&u->lock);
 	free(u);

@@ -3,6 +3,7 @@
 
 #include "util/buf.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -110,15 +111,23 @@ enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_
 	struct libusb_config_descriptor *config;
 	const struct libusb_interface_descriptor *chosen = NULL;
 	enum ccid_err err = CCID_ERR_NO_DEVICE;
+	int rc;
 
 	*desc = (struct ccid_desc){ .idVendor = dd->idVendor, .idProduct = dd->idProduct,
 				    .bcdDevice = dd->bcdDevice };
 	*n_interfaces = 0;
-	if (name->idVendor && (name->idVendor != dd->idVendor || name->idProduct != dd->idProduct))
+	if (name->idVendor &&
+	    (name->idVendor != dd->idVendor || name->idProduct != dd->idProduct)) {
+		LOG(LOG_INFO, log, "another device is there now: %04x:%04x", dd->idVendor,
+		    dd->idProduct);
 		return CCID_ERR_NO_DEVICE;
-	if (libusb_get_active_config_descriptor(dev, &config) != 0 &&
-	    libusb_get_config_descriptor(dev, 0, &config) != 0)
-		return CCID_ERR_NO_DEVICE;
+	}
+	errno = 0;
+	rc = libusb_get_active_config_descriptor(dev, &config);
+	if (rc != 0)
+		rc = libusb_get_config_descriptor(dev, 0, &config);
+	if (rc != 0)
+		return usb_open_failed(log, "no configuration descriptor", rc, errno);
 	for (unsigned i = 0; i < config->bNumInterfaces; i++) {
 		const struct libusb_interface *iface = &config->interface[i];
 		const struct libusb_interface_descriptor *alt = iface->altsetting;
@@ -132,6 +141,10 @@ enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_
 	if (chosen) {
 		err = judge(chosen, log, desc);
 		name->interface = chosen->bInterfaceNumber;
+	} else {
+		LOG(LOG_INFO, log, "this is not a CCID reader: %s",
+		    name->interface < 0 ? "it has no CCID interface"
+					: "the interface that is asked for is not one of CCID");
 	}
 	libusb_free_config_descriptor(config);
 	return err;
@@ -176,11 +189,17 @@ enum ccid_err usb_find_first(const struct usb_open_request *rq, struct usb_name 
 	libusb_context *ctx;
 	libusb_device **list;
 	ssize_t n;
+	int rc;
 
 	/* The pump's context may know no devices: look with one of our own. */
-	if (libusb_init(&ctx) != 0)
-		return CCID_ERR_NOMEM;
+	errno = 0;
+	rc = libusb_init(&ctx);
+	if (rc != 0)
+		return usb_open_failed(rq->log, "libusb cannot be initialised", rc, errno);
+	errno = 0;
 	n = libusb_get_device_list(ctx, &list);
+	if (n < 0)
+		err = usb_open_failed(rq->log, "libusb lists no devices", (int)n, errno);
 	for (ssize_t i = 0; i < n && err != CCID_OK; i++) {
 		int interface = fits(list[i], rq->name) ? free_interface(list[i], rq) : -1;
 

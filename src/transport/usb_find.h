@@ -14,11 +14,16 @@ const uint8_t *usb_class_descriptor(const struct libusb_interface_descriptor *al
 /* A class 0B interface, or one of class FF with a whole class descriptor. */
 bool usb_is_reader(const struct libusb_interface_descriptor *alt);
 
+/* A step of opening failed with libusb's code rc and the errno that it left (0: none): one critical
+ * line with the errno and what to do, and the error; one info line and CCID_ERR_NO_DEVICE when the
+ * device is gone. */
+enum ccid_err usb_open_failed(const struct log_ctx *log, const char *step, int rc, int left);
+
 /* Finds the CCID or ICCD interface in the device's configuration: the one that name->interface
  * says, else the first. Fills *desc (class descriptor, interface, endpoints, ids), name->interface
  * and *n_interfaces (CCID interfaces of the device).
- * CCID_ERR_NO_DEVICE: no such interface, or the ids are not those of the name (both quiet), or one
- * that cannot be used (one log line that names the field). */
+ * CCID_ERR_NO_DEVICE: the ids are not those of the name, there is no such interface, or it cannot be
+ * used; CCID_ERR_COMM: the descriptors cannot be read. One log line each. */
 enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_descriptor *dd,
 				 struct usb_name *name, const struct log_ctx *log,
 				 struct ccid_desc *desc, unsigned *n_interfaces);

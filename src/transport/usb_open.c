@@ -21,35 +21,18 @@ struct usb_host {
 	struct pump pump;
 };
 
-/* The errno of a refusal by the system, and what to do about it. */
-static const char *what_helps(int error)
-{
-	switch (error) {
-	case EACCES:
-		return "install the udev rules, and plug the reader in again";
-	case EPERM:
-		return "allow pcscd the device (USBGuard, SELinux, the container's devices)";
-	case EMFILE:
-	case ENFILE:
-		return "raise pcscd's limit of open files (LimitNOFILE)";
-	case ENOMEM:
-	case ENOSPC:
-		return "free memory or USB bandwidth, or use another port";
-	default:
-		return "plug the reader in again, and see the kernel's log";
-	}
-}
-
 enum ccid_err usb_host_new(struct usb_host **out)
 {
 	struct usb_host *host = calloc(1, sizeof *host);
-	enum ccid_err err = host ? pump_init(&host->pump) : CCID_ERR_NOMEM;
-	int error;
+	enum ccid_err err = CCID_ERR_NOMEM;
 
+	errno = 0;
+	if (host)
+		err = pump_init(&host->pump);
+	if (err != CCID_OK)
+		err = usb_open_failed(NULL, "libusb cannot be initialised", LIBUSB_ERROR_OTHER,
+				      errno);
 	if (err != CCID_OK) {
-		error = errno;
-		LOG(LOG_CRITICAL, NULL, "libusb cannot be initialised: %s: %s", strerror(error),
-		    what_helps(error));
 		free(host);
 		host = NULL;
 	}
@@ -65,46 +48,86 @@ void usb_host_free(struct usb_host *host)
 	free(host);
 }
 
+/* What libusb's code means; for "other" and "input/output" the errno that its system call left
+ * tells more. */
+static int errno_of(int rc, int left)
+{
+	switch (rc) {
+	case LIBUSB_ERROR_ACCESS:
+		return EACCES;
+	case LIBUSB_ERROR_NO_MEM:
+		return ENOMEM;
+	case LIBUSB_ERROR_BUSY:
+		return EBUSY;
+	case LIBUSB_ERROR_NO_DEVICE:
+	case LIBUSB_ERROR_NOT_FOUND:
+		return ENODEV;
+	default:
+		return left ? left : EIO;
+	}
+}
+
+static const char *advice(int error)
+{
+	switch (error) {
+	case EACCES:
+		return "install the udev rules, and plug the reader in again";
+	case EPERM:
+		return "allow pcscd the device (USBGuard, SELinux, the container's devices)";
+	case EMFILE:
+	case ENFILE:
+		return "raise pcscd's limit of open files (LimitNOFILE)";
+	case ENOMEM:
+	case ENOSPC:
+		return "free memory or USB bandwidth, or use another port";
+	case EBUSY:
+		return "end the program that uses it";
+	default:
+		return "plug the reader in again, and see the kernel's log";
+	}
+}
+
+enum ccid_err usb_open_failed(const struct log_ctx *log, const char *step, int rc, int left)
+{
+	int error = errno_of(rc, left);
+
+	if (error == ENODEV || error == ENOENT || error == ENXIO) {
+		LOG(LOG_INFO, log, "%s: %s: it is gone", step, strerror(error));
+		return CCID_ERR_NO_DEVICE;
+	}
+	LOG(LOG_CRITICAL, log, "%s: %s: %s", step, strerror(error), advice(error));
+	return error == EACCES || error == EPERM ? CCID_ERR_BUSY : CCID_ERR_COMM;
+}
+
 /* The node may appear a moment before udev made it ours; absence is final. */
 static enum ccid_err open_node(struct usb_transport *u)
 {
-	int error;
+	char step[sizeof u->name.node + 16];
 
 	u->fd = usb_node_open(u->name.node);
-	error = errno;
-	if (u->fd >= 0 || error == ENOSYS)
+	if (u->fd >= 0 || errno == ENOSYS)
 		return CCID_OK;
-	if (error == ENOENT || error == ENODEV || error == ENXIO)
-		return CCID_ERR_NO_DEVICE;
-	LOG(LOG_CRITICAL, &u->t.log, "cannot open %s: %s: %s", u->name.node, strerror(error),
-	    what_helps(error));
-	return error == EACCES || error == EPERM ? CCID_ERR_BUSY : CCID_ERR_COMM;
+	snprintf(step, sizeof step, "cannot open %s", u->name.node);
+	return usb_open_failed(&u->t.log, step, LIBUSB_ERROR_OTHER, errno);
 }
 
 static enum ccid_err open_handle(struct usb_transport *u)
 {
 	enum ccid_err err = open_node(u);
-	int rc, error;
+	int rc;
 
 	if (err != CCID_OK)
 		return err;
 	errno = 0;
 	rc = usb_wrap_node(u->pump->ctx, u->fd, &u->name, &u->handle);
-	error = errno;
 	if (rc == 0)
 		return CCID_OK;
+	err = usb_open_failed(&u->t.log, "libusb cannot use the device", rc, errno);
 	if (u->fd >= 0)
 		usb_node_close(u->fd);
 	u->fd = -1;
 	u->handle = NULL;
-	if (error == EMFILE || error == ENFILE) {
-		LOG(LOG_CRITICAL, &u->t.log, "cannot use %s: %s: %s", u->name.node, strerror(error),
-		    what_helps(error));
-		return CCID_ERR_COMM;
-	}
-	if (rc == LIBUSB_ERROR_NO_DEVICE || rc == LIBUSB_ERROR_NOT_FOUND || rc == LIBUSB_ERROR_IO)
-		return CCID_ERR_NO_DEVICE;
-	return rc == LIBUSB_ERROR_NO_MEM ? CCID_ERR_NOMEM : CCID_ERR_COMM;
+	return err;
 }
 
 static void close_handle(struct usb_transport *u)
@@ -122,27 +145,26 @@ static enum ccid_err claim(struct usb_transport *u)
 {
 	struct deadline d = deadline_in_ms(CLAIM_MS);
 	int interface = u->t.desc.bInterfaceNumber;
-	int rc, error;
+	char step[40];
+	int rc;
 
-	errno = 0;
 	libusb_set_auto_detach_kernel_driver(u->handle, 1);
+	errno = 0;
 	while ((rc = libusb_claim_interface(u->handle, interface)) == LIBUSB_ERROR_BUSY &&
 	       !deadline_passed(&d))
 		deadline_sleep_ms(&d, CLAIM_RETRY_MS);
-	error = errno;
-	if (rc == LIBUSB_ERROR_BUSY)
-		LOG(LOG_CRITICAL, &u->t.log,
-		    "interface %d is claimed by another program. Often it is GnuPG's scdaemon: "
-		    "put \"disable-ccid\" into scdaemon.conf and end scdaemon "
-		    "(gpgconf --kill scdaemon)",
-		    interface);
-	if (rc == LIBUSB_ERROR_NO_DEVICE || rc == LIBUSB_ERROR_NOT_FOUND)
-		return CCID_ERR_NO_DEVICE;
-	if (rc == 0 || rc == LIBUSB_ERROR_BUSY)
-		return usb_error(rc);
-	LOG(LOG_CRITICAL, &u->t.log, "interface %d cannot be claimed: %s (%s): %s", interface,
-	    error ? strerror(error) : "errno 0", libusb_error_name(rc), what_helps(error));
-	return CCID_ERR_COMM;
+	if (rc == 0)
+		return CCID_OK;
+	if (rc != LIBUSB_ERROR_BUSY) {
+		snprintf(step, sizeof step, "interface %d cannot be claimed", interface);
+		return usb_open_failed(&u->t.log, step, rc, errno);
+	}
+	LOG(LOG_CRITICAL, &u->t.log,
+	    "interface %d is claimed by another program. Often it is GnuPG's scdaemon: "
+	    "put \"disable-ccid\" into scdaemon.conf and end scdaemon "
+	    "(gpgconf --kill scdaemon)",
+	    interface);
+	return CCID_ERR_BUSY;
 }
 
 enum ccid_err usb_attach(struct usb_transport *u)
@@ -222,6 +244,9 @@ static enum ccid_err set_up(struct usb_transport *u, const struct libusb_device_
 		 : u->t.desc.interrupt_in ? &usb_bulk_ops : &usb_bulk_quiet_ops;
 	u->t.manufacturer = read_string(u, dd->iManufacturer);
 	u->t.serial_number = read_string(u, dd->iSerialNumber);
+	/* One that does not give its strings is not asked for a third. */
+	if ((u->t.manufacturer || !dd->iManufacturer) && (u->t.serial_number || !dd->iSerialNumber))
+		u->t.product = read_string(u, dd->iProduct);
 	if (bulk)
 		read_rates(u);
 	err = usb_engine_init(u);
@@ -244,6 +269,7 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 	struct usb_transport *u = calloc(1, sizeof *u);
 	struct libusb_device_descriptor dd;
 	enum ccid_err err;
+	int rc = 0;
 
 	if (!u)
 		return CCID_ERR_NOMEM;
@@ -254,8 +280,11 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 	pthread_mutex_init(&u->lock, NULL);
 	waiter_init(&u->reaper, WAIT_COMMAND);
 	err = open_handle(u);
-	if (err == CCID_OK && libusb_get_device_descriptor(libusb_get_device(u->handle), &dd) != 0)
-		err = CCID_ERR_NO_DEVICE;
+	errno = 0;
+	if (err == CCID_OK)
+		rc = libusb_get_device_descriptor(libusb_get_device(u->handle), &dd);
+	if (rc != 0)
+		err = usb_open_failed(&u->t.log, "no device descriptor", rc, errno);
 	if (err == CCID_OK)
 		err = usb_find_interface(libusb_get_device(u->handle), &dd, &u->name, &u->t.log,
 					 &u->t.desc, &u->t.ccid_interfaces);

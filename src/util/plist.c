@@ -250,9 +250,11 @@ enum ccid_err plist_read(struct plist **out, const char *path, struct plist_erro
 
 	*out = NULL;
 	*e = (struct plist_error){ 0 };
-	if (fd < 0)
+	if (fd < 0) {
+		e->error = errno;
 		return fail(e, errno == ENOENT ? "the file is missing"
 			       : "the file cannot be opened", 0);
+	}
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
 		fail(e, "not a regular file", 0);
 	else if (st.st_size == 0)

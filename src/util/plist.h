@@ -17,6 +17,7 @@ struct plist;
 struct plist_error {
 	const char *why;	/* static text */
 	unsigned line;		/* from 1; 0: the file as a whole */
+	int error;		/* errno of a file that cannot be read; 0: it was read */
 };
 
 /* Parses len bytes (need not end with a zero). On success *out is the caller's, to be ended by

@@ -515,6 +515,7 @@ static int make_handle(struct libusb_context *ctx, struct libusb_device *dev,
 
 	if (fake.fail_open) {
 		fake.fail_open--;
+		errno = fake.fail_open_errno;
 		return fake.fail_open_code;
 	}
 	if (!dev || !dev->attached)

@@ -45,6 +45,8 @@ void fake_usb_reset(unsigned nr);
 void fake_usb_fail_submit(unsigned nth, int code);
 void fake_usb_fail_alloc(unsigned nth);		/* libusb_alloc_transfer() */
 void fake_usb_fail_open(unsigned times, int code);	/* libusb_open(), libusb_wrap_sys_device() */
+/* err: the errno that the system call leaves */
+void fake_usb_fail_open_errno(unsigned times, int code, int err);
 void fake_usb_fail_node(unsigned times, int err);	/* usb_node_open(): errno */
 void fake_usb_fail_init(unsigned times, int code, int err);	/* libusb_init(); err: errno */
 void fake_usb_fail_claim(unsigned times, int code, int err);

@@ -19,9 +19,15 @@ void fake_usb_fail_alloc(unsigned nth)
 
 void fake_usb_fail_open(unsigned times, int code)
 {
+	fake_usb_fail_open_errno(times, code, 0);
+}
+
+void fake_usb_fail_open_errno(unsigned times, int code, int err)
+{
 	fake_usb_lock();
 	fake.fail_open = times;
 	fake.fail_open_code = code;
+	fake.fail_open_errno = err;
 	fake_usb_unlock();
 }
 

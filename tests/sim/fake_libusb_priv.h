@@ -59,7 +59,7 @@ struct fake_bus {
 	struct libusb_device *node[FAKE_MAX_NODES];	/* by file descriptor */
 	unsigned fail_submit, fail_alloc, fail_open, fail_node, claim_busy, fail_init, fail_claim;
 	int fail_init_code, fail_init_errno, fail_claim_code, fail_claim_errno;
-	int fail_submit_code, fail_open_code, fail_node_errno;
+	int fail_submit_code, fail_open_code, fail_node_errno, fail_open_errno;
 	struct fake_counts counts;
 	/* Both are NULL but in tests/compare, where several threads share the virtual clock: what a thread does that
 	 * has nothing to do before `at`; and who sees each transfer when it is submitted and when it is done. */

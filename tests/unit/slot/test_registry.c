@@ -6,6 +6,8 @@
 #include "transport/usb_engine.h"
 
 #include <pthread.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -523,6 +525,45 @@ static void numbers_do_not_begin_anew(void **state)
 	rig_stop();
 }
 
+/* The driver fixture has no Info.plist: the first opening could not read it. The next one reads what is there by then.
+ * Comes last, as the configuration stays. */
+static void configuration_is_read_again(void **state)
+{
+	char dir[] = "/tmp/test_registry.XXXXXX", path[128];
+	FILE *f;
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, RIG_ONE);
+	RIG_IS_FINE(rig_open(0, 0, 0));
+	assert_int_equal(rig_log_count(" drives "), 1);
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/" BUNDLE, dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof path, "%s/" BUNDLE "/Contents", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	strcat(path, "/Info.plist");
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("<plist><dict><key>ifdLogLevel</key><string>1</string>"
+	      "<key>ifdVendorID</key><array><string>1</string></array>"
+	      "<key>ifdProductID</key><array><string>1</string></array>"
+	      "<key>ifdFriendlyName</key><array><string>x</string></array></dict></plist>", f);
+	fclose(f);
+	setenv("PCSCLITE_HP_DROPDIR", dir, 1);
+	unsetenv("LIBCCID_ifdLogLevel");
+	rig_log_clear();
+	RIG_IS_FINE(rig_open(0, 0, 0));
+	assert_int_equal(rig_log_count(" drives "), 0);
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	for (unsigned i = 0; i < 3; i++) {
+		remove(path);
+		*strrchr(path, '/') = '\0';
+	}
+	rmdir(dir);
+	rig_stop();
+}
+
 #define TEST(f) cmocka_unit_test_teardown(f, rig_teardown)
 
 int main(void)
@@ -541,6 +582,7 @@ int main(void)
 		TEST(opened_again_in_mid_command),
 		TEST(opened_again_in_a_pin_entry),
 		TEST(numbers_do_not_begin_anew),
+		TEST(configuration_is_read_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,8 +135,8 @@ static void handles_that_cannot_be_made(void **state)
 	static const struct {
 		int code;
 		enum ccid_err want;
-	} rows[] = { { LIBUSB_ERROR_NO_DEVICE, CCID_ERR_NO_DEVICE }, { LIBUSB_ERROR_NO_MEM, CCID_ERR_NOMEM },
-		     { LIBUSB_ERROR_IO, CCID_ERR_NO_DEVICE }, { LIBUSB_ERROR_OTHER, CCID_ERR_COMM } };
+	} rows[] = { { LIBUSB_ERROR_NO_DEVICE, CCID_ERR_NO_DEVICE }, { LIBUSB_ERROR_NO_MEM, CCID_ERR_COMM },
+		     { LIBUSB_ERROR_IO, CCID_ERR_COMM }, { LIBUSB_ERROR_OTHER, CCID_ERR_COMM } };
 
 	(void)state;
 	bench_host(FAKE_VIRTUAL, RIG_ONE);
@@ -146,6 +146,97 @@ static void handles_that_cannot_be_made(void **state)
 		nothing_left();
 	}
 	bench_stop();
+}
+
+/* Every errno at every system call of an opening: one line that names it and says what to do, unless the device is
+ * gone. linux_usbfs.c of libusb gives most of them as "other" or "input/output". */
+static void every_errno_has_its_line(void **state)
+{
+	static const struct {
+		int err;
+		const char *advice;	/* NULL: the device is gone */
+	} rows[] = {
+		{ EPERM, "USBGuard" }, { EACCES, "udev rules" }, { ENOSPC, "USB bandwidth" }, { EIO, "see the kernel" },
+		{ ENOMEM, "USB bandwidth" }, { EMFILE, "LimitNOFILE" }, { ENFILE, "LimitNOFILE" },
+		{ EBUSY, "end the program" }, { EINVAL, "see the kernel" }, { ENODEV, NULL }, { ENOENT, NULL },
+		{ ENXIO, NULL },
+	};
+	static const struct {
+		const char *step;
+		int code;
+	} steps[] = {
+		{ "cannot open /dev/bus/usb/001/002", 0 }, { "libusb cannot use the device", LIBUSB_ERROR_IO },
+		{ "libusb cannot use the device", LIBUSB_ERROR_OTHER }, { "interface 0 cannot be claimed", LIBUSB_ERROR_OTHER },
+	};
+
+	(void)state;
+	bench_host(FAKE_VIRTUAL, RIG_ONE);
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0] * 4; i++) {
+		int err = rows[i / 4].err, code = steps[i % 4].code;
+		const char *advice = rows[i / 4].advice;
+		enum ccid_err want = !advice ? CCID_ERR_NO_DEVICE
+			: err == EACCES || err == EPERM ? CCID_ERR_BUSY : CCID_ERR_COMM;
+
+		rig_log_clear();
+		if (i % 4 == 0)
+			fake_usb_fail_node(1, err);
+		else if (i % 4 == 3)
+			fake_usb_fail_claim(1, code, err);
+		else
+			fake_usb_fail_open_errno(1, code, err);
+		assert_int_equal(open_it(), want);
+		assert_int_equal(rig_log_critical(), advice ? 1 : 0);
+		assert_int_equal(rig_log_count(steps[i % 4].step), 1);
+		assert_int_equal(rig_log_count(strerror(err)), 1);
+		assert_int_equal(rig_log_count(advice ? advice : "it is gone"), 1);
+		nothing_left();
+	}
+	bench_stop();
+}
+
+/* libusb's own codes say which errno it was. */
+static void codes_of_libusb_have_their_line(void **state)
+{
+	static const struct {
+		int code, err;
+	} rows[] = { { LIBUSB_ERROR_ACCESS, EACCES }, { LIBUSB_ERROR_NO_MEM, ENOMEM }, { LIBUSB_ERROR_OTHER, EIO } };
+
+	(void)state;
+	bench_host(FAKE_VIRTUAL, RIG_ONE);
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		rig_log_clear();
+		fake_usb_fail_claim(1, rows[i].code, 0);
+		assert_int_not_equal(open_it(), CCID_OK);
+		assert_int_equal(rig_log_critical(), 1);
+		assert_int_equal(rig_log_count(strerror(rows[i].err)), 1);
+		nothing_left();
+	}
+	bench_stop();
+}
+
+/* As pcscd sees it: 612 and the line; then the reader opens, with one line that says what it is. */
+static void libusb_that_cannot_be_initialised(void **state)
+{
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader Test Reader\nvendor = 08e6\nproduct = 3437\nbcd = 2.00\nname = A Good One\n"
+		  "level = tpdu\nslots = 2\nbusy = 2\ncard 0 = t1\n");
+	fake_usb_fail_init(1, LIBUSB_ERROR_OTHER, EMFILE);
+	assert_int_equal(rig_open(0, 0, 0), IFD_COMMUNICATION_ERROR);
+	assert_int_equal(rig_log_count("libusb cannot be initialised"), 1);
+	assert_int_equal(rig_log_count(strerror(EMFILE)), 1);
+	assert_int_equal(rig_log_count("LimitNOFILE"), 1);
+	fake_usb_fail_claim(1, LIBUSB_ERROR_OTHER, ENOSPC);
+	assert_int_equal(rig_open(0, 0, 0), IFD_COMMUNICATION_ERROR);
+	assert_int_equal(rig_log_count(strerror(ENOSPC)), 1);
+	rig_log_clear();
+	assert_int_equal(rig_open(0, 0, 0), IFD_SUCCESS);
+	assert_int_equal(rig_open(1, 0, 0), IFD_SUCCESS);
+	assert_int_equal(rig_log_count("drives 08e6:3437 \"A Good One\": level TPDU, slots 2, busy places 2, firmware "
+				       "2.00, quirks "), 1);
+	assert_int_equal(rig_log_count(" drives "), 1);
+	assert_int_equal(IFDHCloseChannel(1), IFD_SUCCESS);
+	assert_int_equal(IFDHCloseChannel(0), IFD_SUCCESS);
+	rig_stop();
 }
 
 /* Each allocation and each submission of an opening fails once. */
@@ -226,6 +317,8 @@ int main(void)
 		TEST(claimed_by_another_program),
 		TEST(nodes_that_cannot_be_opened),
 		TEST(handles_that_cannot_be_made),
+		TEST(every_errno_has_its_line), TEST(codes_of_libusb_have_their_line),
+		cmocka_unit_test_teardown(libusb_that_cannot_be_initialised, rig_teardown),
 		TEST(every_step_of_an_opening_fails),
 		TEST(unplugged_while_opening),
 		TEST(a_thousand_times),
