@@ -22,8 +22,8 @@ enum ccid_err usb_open_failed(const struct log_ctx *log, const char *step, int r
 /* Finds the CCID or ICCD interface in the device's configuration: the one that name->interface
  * says, else the first. Fills *desc (class descriptor, interface, endpoints, ids), name->interface
  * and *n_interfaces (CCID interfaces of the device).
- * CCID_ERR_NO_DEVICE: the ids are not those of the name, there is no such interface, or it cannot be
- * used; CCID_ERR_COMM: the descriptors cannot be read. One log line each. */
+ * CCID_ERR_NO_DEVICE: the ids are not those of the name, there is no such interface, or it cannot
+ * be used; CCID_ERR_COMM: the descriptors cannot be read. One log line each. */
 enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_descriptor *dd,
 				 struct usb_name *name, const struct log_ctx *log,
 				 struct ccid_desc *desc, unsigned *n_interfaces);
