@@ -166,7 +166,8 @@ static void every_errno_has_its_line(void **state)
 		int code;
 	} steps[] = {
 		{ "cannot open /dev/bus/usb/001/002", 0 }, { "libusb cannot use the device", LIBUSB_ERROR_IO },
-		{ "libusb cannot use the device", LIBUSB_ERROR_OTHER }, { "interface 0 cannot be claimed", LIBUSB_ERROR_OTHER },
+		{ "libusb cannot use the device", LIBUSB_ERROR_OTHER },
+		{ "interface 0 cannot be claimed", LIBUSB_ERROR_OTHER },
 	};
 
 	(void)state;
