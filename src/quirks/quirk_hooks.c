@@ -12,6 +12,7 @@
 #endif
 
 #define MAX_RATE_OF_QUIRK 200000u	/* RATES_TO_200000 */
+#define GEMALTO_FEATURES_ROOM 64	/* a later firmware may say more */
 
 static void set_level(struct reader *r, enum exchange_level level, uint32_t feature)
 {
@@ -107,13 +108,13 @@ static void load_display_strings(struct reader *r, struct slot *s)
 static void gemalto_features(struct reader *r, struct slot *s)
 {
 	static const uint8_t cmd[] = { 0x6A };
-	uint8_t out[GEMALTO_FEATURES_LENGTH];
+	uint8_t out[GEMALTO_FEATURES_ROOM];
 	size_t len;
 
 	/* Most readers of the maker do not know the command: no news. */
-	if (escape(s, cmd, sizeof cmd, out, sizeof out, &len) || len != sizeof out)
+	if (escape(s, cmd, sizeof cmd, out, sizeof out, &len) || len < GEMALTO_FEATURES_LENGTH)
 		return;
-	memcpy(r->gemalto_features, out, sizeof out);
+	memcpy(r->gemalto_features, out, GEMALTO_FEATURES_LENGTH);
 	r->has_gemalto_features = true;
 }
 

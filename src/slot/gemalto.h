@@ -4,7 +4,7 @@
 
 #include "slot/slot.h"
 
-/* Places in the 24 bytes a Gemalto firmware answers to Escape 6A, as far as the driver uses
+/* Places in the 21 bytes (or more) a Gemalto firmware answers to Escape 6A, as far as the driver uses
  * them. */
 enum gemalto_byte {
 	GEMALTO_ENTRY_CONDITION = 3,

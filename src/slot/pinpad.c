@@ -70,7 +70,7 @@ enum ccid_err pinpad_parse(struct pin_request *r, enum pin_operation operation,
 		r->wPINMaxExtraDigit = swap16(r->wPINMaxExtraDigit);
 		r->wLangId = swap16(r->wLangId);
 	}
-	if (ulDataLength != b.left || (r->bNumberMessage > 3 && r->bNumberMessage != 0xFF))
+	if (ulDataLength != b.left)
 		return CCID_ERR_NOT_SUPPORTED;
 	r->apdu = b.p;
 	r->apdu_len = b.left;
@@ -108,8 +108,9 @@ static void adapt_modify(struct pin_request *r, const struct reader *reader)
 		r->bNumberMessage = 3;
 	if (quirk_has(q, QUIRK_PIN_MODIFY_MESSAGES_FF) && r->bNumberMessage == 0)
 		r->bNumberMessage = 0xFF;
-	/* CCID 1.10 §6.1.11.7: bMsgIndex2 and bMsgIndex3 are there when they are used. */
-	r->n_indexes = r->bNumberMessage == 0 ? 1 : r->bNumberMessage == 3 ? 3 : 2;
+	/* CCID 1.10 §6.1.11.7: bMsgIndex2 and bMsgIndex3 are there when they are used. FF, the
+	 * reader's own choice of messages, may need them all: libccid sends three as well. */
+	r->n_indexes = r->bNumberMessage == 0 ? 1 : r->bNumberMessage < 3 ? 2 : 3;
 	if (quirk_has(q, QUIRK_PIN_MODIFY_ALL_INDEXES) &&
 	    !gemalto_has(reader, GEMALTO_NUMBER_MESSAGE_FIX))
 		r->n_indexes = 3;
@@ -328,7 +329,7 @@ static enum ccid_err run(struct slot *s, enum pin_operation operation, bool offe
 		err = pinpad_parse(&r, operation, in, len, HOST_IS_BIG_ENDIAN);
 	if (err) {
 		LOG(LOG_CRITICAL, &s->ccid.log, "PIN structure of %zu bytes refused: %s", len,
-		    offered ? "wrong length, or bNumberMessage" : "the reader has no such PIN pad");
+		    offered ? "wrong length" : "the reader has no such PIN pad");
 		return err;
 	}
 	pthread_mutex_lock(&s->lock);

@@ -28,8 +28,8 @@ struct pin_request {
 };
 
 /* Reads PIN_VERIFY_STRUCTURE or PIN_MODIFY_STRUCTURE. Multi-byte fields are little-endian, or, when
- * big_host, big-endian if ulDataLength fits only so. CCID_ERR_NOT_SUPPORTED for wrong lengths and
- * a bNumberMessage that is not 0..3 or FF. */
+ * big_host, big-endian if ulDataLength fits only so. CCID_ERR_NOT_SUPPORTED for wrong lengths. Any
+ * bNumberMessage passes: the reader judges it. */
 enum ccid_err pinpad_parse(struct pin_request *r, enum pin_operation operation,
 			   const uint8_t *in, size_t len, bool big_host);
 

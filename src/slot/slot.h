@@ -14,7 +14,7 @@
 struct reader;
 
 /* What Gemalto readers tell by Escape 6A (24 bytes), as it came. */
-#define GEMALTO_FEATURES_LENGTH 24
+#define GEMALTO_FEATURES_LENGTH 21
 
 /* One card slot. `lock` lets one command at a time in; it is taken before the registry's and before
  * any lock of the transport. */

@@ -15,16 +15,17 @@ struct escape {
 	uint8_t answer_len;
 };
 
-/* Gemalto's firmware features: 24 bytes. Two lines of 16, entry ends with the validation key, VerifyPinDirect
+/* Gemalto's firmware features: 21 bytes, as libccid's structure of them and reports of readers in the field have
+ * it. Two lines of 16, entry ends with the validation key, VerifyPinDirect
  * and ModifyPinDirect, bits of byte 8, version 1, PINs of 4 to 8 digits, no firewall. */
 #define FEATURES(bits) "\x02\x10\x00\x02\x60\x00\x00\x00" bits "\x00\x00\x00\x01\x04\x08\x00" \
-	"\x00\x00\x00\x00\x00\x00\x00\x00"
+	"\x00\x00\x00\x00\x00"
 #define NUMBER_MESSAGE_FIX "\x04"
 #define LONGER 0xFF	/* the answer repeats what came in */
 
 static const struct escape table[] = {
-	{ 0x08e6, 0x34c0, { 0x6A }, 1, 1, FEATURES(NUMBER_MESSAGE_FIX), 24 },
-	{ 0x08e6, ANY, { 0x6A }, 1, 1, FEATURES("\x00"), 24 },
+	{ 0x08e6, 0x34c0, { 0x6A }, 1, 1, FEATURES(NUMBER_MESSAGE_FIX), 21 },
+	{ 0x08e6, ANY, { 0x6A }, 1, 1, FEATURES("\x00"), 21 },
 	{ 0x08e6, ANY, { 0x02 }, 1, 1, "GemTwRC2-V2.00-GT0", 18 },
 	{ 0x08e6, ANY, { 0x1F, 0x02 }, 2, 2, "", 0 },
 	{ 0x08e6, ANY, { 0x1F, 0x01 }, 2, 2, "", 0 },

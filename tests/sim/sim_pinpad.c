@@ -108,8 +108,9 @@ static bool parse_modify(struct pin_block *b, const uint8_t *p, size_t len)
 	b->confirm = p[9];
 	b->validation = p[10];
 	b->messages = p[11];
-	/* bMsgIndex1 always; bMsgIndex2 unless bNumberMessage is 0; bMsgIndex3 only when it is 3 */
-	at = 15u + (b->messages != 0) + (b->messages == 3);
+	/* bMsgIndex1 always, bMsgIndex2 unless bNumberMessage is 0, bMsgIndex3 when it is 3 or more: FF (the
+	 * reader's own messages) comes with all three, as libccid has always sent it to 046a:00a1 */
+	at = 15u + (b->messages != 0) + (b->messages >= 3);
 	if (b->habits & ALL_INDEXES)
 		at = 17;
 	if (len < at + 3 + 4)
@@ -159,8 +160,6 @@ static const char *pin_fault(const struct sim_iface *f, const struct pin_block *
 		wrong = "wPINMaxExtraDigit: more than 16 digits";
 	else if (b->validation == 0 || b->validation > 7)
 		wrong = "bEntryValidationCondition";
-	else if (b->messages > 3 && b->messages != 0xFF)
-		wrong = "bNumberMessage";
 	else if (b->confirm & 0xFC)
 		wrong = "bConfirmPIN: RFU bits";
 	else if (b->apdu_len > 4 && b->apdu[4] && 5u + b->apdu[4] != b->apdu_len &&
@@ -281,10 +280,9 @@ static size_t t1_wrap(const struct sim_slot *s, const struct pin_block *b, uint8
 			crc = crc & 1 ? (uint16_t)(crc >> 1 ^ 0x8408) : (uint16_t)(crc >> 1);
 	}
 	if (s->params[1] & 1) {
-		/* ISO/IEC 13239 CRC, inverted, low byte first, as the card has it (card_t1_seal) */
-		crc = (uint16_t)~crc;
-		out[n++] = (uint8_t)crc;
+		/* the register as it is, high byte first, as an AU9540 sends it (card_t1_block.c) */
 		out[n++] = (uint8_t)(crc >> 8);
+		out[n++] = (uint8_t)crc;
 	} else {
 		out[n++] = sum;
 	}

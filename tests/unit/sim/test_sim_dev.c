@@ -480,7 +480,7 @@ static void test_escape(void **state)
 	bench_open(&b, "reader r\nvendor = 08e6\nproduct = 3478\n");
 	command(&b, 0x6B, 0, NULL, "\x6A", 1);
 	answered(&b, 0x83, 2, 0);
-	assert_int_equal(b.in_len, 34);
+	assert_int_equal(b.in_len, 31);
 	command(&b, 0x6B, 0, NULL, "\x02", 1);
 	answered(&b, 0x83, 2, 0);
 	command(&b, 0x6B, 0, NULL, "\x77", 1);
@@ -489,8 +489,8 @@ static void test_escape(void **state)
 	answered(&b, 0x83, 0x42, 10);
 	fault(&b, "escape-claims value=9");
 	command(&b, 0x6B, 0, NULL, "\x6A", 1);
-	assert_int_equal(b.in[1], 33);
-	assert_int_equal(b.in_len, 34);
+	assert_int_equal(b.in[1], 30);
+	assert_int_equal(b.in_len, 31);
 	fault(&b, "escape-long value=300");
 	command(&b, 0x6B, 0, NULL, "\x6A", 1);
 	assert_int_equal(b.in_len, 310);
