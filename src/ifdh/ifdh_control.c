@@ -57,9 +57,23 @@ static enum ccid_err do_escape(struct slot *s, struct control_call *c)
 	return slot_escape(s, c->in, c->len, c->out, c->cap, &c->returned);
 }
 
-/* Goes out as an Escape, so it is for the readers that are made for it only. */
+/* The reader's own applications (Secoder): CLA 20, INS 70 to 74, P1 and P2 0. A first length byte
+ * of 0 stands for "no data" or for an extended length. */
+static bool is_mct(const uint8_t *p, size_t len)
+{
+	return len >= 5 && p[0] == 0x20 && p[1] >= 0x70 && p[1] <= 0x74 && p[2] == 0 &&
+	       p[3] == 0 && p[4] == 0;
+}
+
+/* Goes out as an Escape, so it is for the readers that are made for it only, and no way round the
+ * ban on other Escape commands. */
 static enum ccid_err do_mct(struct slot *s, struct control_call *c)
 {
+	if (!is_mct(c->in, c->len)) {
+		LOG(LOG_INFO, &s->ccid.log,
+		    "MCT command refused: only CLA 20, INS 70 to 74 and 00 00 00 are for the reader");
+		return CCID_ERR_COMM;
+	}
 	return slot_escape(s, c->in, c->len, c->out, c->cap, &c->returned);
 }
 

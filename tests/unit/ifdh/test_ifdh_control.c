@@ -197,6 +197,14 @@ static void escape_needs_permission(void **state)
 
 static void mct_is_no_way_round(void **state)
 {
+	static const struct { const char *bytes; size_t len; } bad[] = {
+		{ "", 0 }, { "\x20", 1 }, { "\x20\x12", 2 }, { "\x20\x70\x00\x00", 4 },
+		{ "\x20\x6F\x00\x00\x00", 5 }, { "\x20\x75\x00\x00\x00", 5 },
+		{ "\x21\x70\x00\x00\x00", 5 }, { "\x20\x70\x01\x00\x00", 5 },
+		{ "\x20\x70\x00\x01\x00", 5 }, { "\x20\x70\x00\x00\x01\x00", 6 },
+		{ "\x1F\x02\x00\x00\x00", 5 },
+	};
+
 	(void)state;
 	reader.config.driver_options = OPTION_ESCAPE_AUTHORISED;
 	assert_int_equal(control(CODE(FEATURE_MCT_READER_DIRECT), "\x20", 1, 100), IFD_ERROR_NOT_SUPPORTED);
@@ -204,9 +212,22 @@ static void mct_is_no_way_round(void **state)
 	reader.config.driver_options = 0;
 	reader.quirks.bits = BIT(MCT_READER_DIRECT);
 	t.answer_len = 2;
-	assert_int_equal(control(CODE(FEATURE_MCT_READER_DIRECT), "\x20\x12", 2, 100), IFD_SUCCESS);
-	assert_string_equal(t.called, "escape");
-	assert_int_equal(returned, 2);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		assert_int_equal(control(CODE(FEATURE_MCT_READER_DIRECT), bad[i].bytes, bad[i].len, 100),
+				 IFD_COMMUNICATION_ERROR);
+		assert_int_equal(returned, 0);
+	}
+	assert_null(t.called);
+	for (char ins = 0x70; ins <= 0x74; ins++) {
+		const char command[8] = { 0x20, ins, 0, 0, 0, 0, 1, 0x55 };
+
+		t.called = NULL;
+		assert_int_equal(control(CODE(FEATURE_MCT_READER_DIRECT), command, 5, 100), IFD_SUCCESS);
+		assert_string_equal(t.called, "escape");
+		assert_int_equal(returned, 2);
+		/* with an extended length */
+		assert_int_equal(control(CODE(FEATURE_MCT_READER_DIRECT), command, 8, 100), IFD_SUCCESS);
+	}
 }
 
 #define NAD(text) control(SCARD_CTL_CODE(3600), text, sizeof(text) - 1, 100)

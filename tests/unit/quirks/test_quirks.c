@@ -131,6 +131,8 @@ static void firmware_ranges(void **state)
 	assert_true(has(0x0529, 0x0620, 0x0012, NULL, QUIRK_NO_IFSD));
 	assert_true(has(0x0529, 0x0620, 0x0013, NULL, QUIRK_NO_IFSD));
 	assert_false(has(0x0529, 0x0620, 0x0014, NULL, QUIRK_NO_IFSD));
+	assert_true(has(0x0b97, 0x7762, 0x0111, NULL, QUIRK_NO_IFSD));
+	assert_true(has(0x0b97, 0x7772, 0x0100, NULL, QUIRK_NO_IFSD));
 	assert_true(has(0x08e6, 0x3480, 0x01ff, NULL, QUIRK_PRESENCE_FROM_POWER));
 	assert_false(has(0x08e6, 0x3480, 0x0200, NULL, QUIRK_PRESENCE_FROM_POWER));
 }
