@@ -35,18 +35,42 @@ bool serial_channel_name(unsigned long channel, char *name, size_t cap)
 	return false;
 }
 
-/* How much of the name is the path, and the type (NULL: unknown). A path may have colons of its
- * own (/dev/serial/by-path/...): what stands behind the last one is a type unless the whole name is
- * a file. */
-static size_t split_name(const char *name, const struct serial_type **type)
+static bool exists(const char *name, size_t len)
 {
-	const char *colon = strrchr(name, ':');
+	char *path = strndup(name, len);
+	bool found = path && access(path, F_OK) == 0;
 
-	*type = serial_type_find("", 0);
-	if (!colon || strchr(colon, '/') || access(name, F_OK) == 0)
+	free(path);
+	return found;
+}
+
+/* How long the path in "path[:type]" is. The type begins at the first ':', unless the path has
+ * colons of its own (/dev/serial/by-path/...): then what is there decides. */
+static size_t path_length(const char *name)
+{
+	size_t first = strcspn(name, ":");
+	const char *last = strrchr(name, ':');
+
+	if (!last || exists(name, strlen(name)))
 		return strlen(name);
-	*type = serial_type_find(colon + 1, strlen(colon + 1));
-	return (size_t)(colon - name);
+	if (!exists(name, first) && exists(name, (size_t)(last - name)))
+		return (size_t)(last - name);
+	return first;
+}
+
+/* libccid took a type that it did not know for the first one, and so do reader.conf files. */
+static const struct serial_type *type_of(const char *name, size_t path_len,
+					 const struct log_ctx *log)
+{
+	const char *text = name[path_len] ? name + path_len + 1 : "";
+	const struct serial_type *type = serial_type_find(text, strlen(text));
+
+	if (type)
+		return type;
+	type = serial_type_find("", 0);
+	LOG(LOG_CRITICAL, log, "%s: no such reader type, %s is tried; there are: %s", name,
+	    type->name, serial_type_names());
+	return type;
 }
 
 /* The conversation at opening: one command at a time from slot 0, with its own bSeq. */
@@ -178,20 +202,13 @@ static enum ccid_err open_at(const char *path, const struct serial_type *type,
 enum ccid_err serial_open(const char *device_name, const struct log_ctx *log,
 			  struct transport **out)
 {
-	const struct serial_type *type;
-	size_t len = split_name(device_name, &type);
+	size_t len = path_length(device_name);
 	enum ccid_err err;
-	char *path;
+	char *path = strndup(device_name, len);
 
-	if (!type) {
-		LOG(LOG_CRITICAL, log, "%s: no such reader type; there are: %s", device_name,
-		    serial_type_names());
-		return CCID_ERR_ARG;
-	}
-	path = strndup(device_name, len);
 	if (!path)
 		return CCID_ERR_NOMEM;
-	err = open_at(path, type, log, out);
+	err = open_at(path, type_of(device_name, len, log), log, out);
 	free(path);
 	return err;
 }

@@ -55,6 +55,26 @@ static void default_type(void **state)
 	t->ops->close(t);
 }
 
+/* A type that is empty or unknown is the default; it begins at the first colon. */
+static void unknown_type(void **state)
+{
+	static const char *const types[] = { ":", ":GemPCQuad", ":x:GemPCPinPad", ":GEMPCTWIN" };
+	struct peer *p = *state;
+	struct transport *t;
+	char name[160];
+
+	p->echoes = true;
+	p->running = true;
+	assert_int_equal(pthread_create(&p->thread, NULL, play, p), 0);
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		snprintf(name, sizeof name, "%s%s", p->path, types[i]);
+		assert_int_equal(serial_open(name, &test_log, &t), CCID_OK);
+		assert_int_equal(t->desc.idProduct, 0x3437);
+		assert_works(p, t);
+		t->ops->close(t);
+	}
+}
+
 static void no_notifications(void **state)
 {
 	struct peer *p = *state;
@@ -77,7 +97,7 @@ static void foreign_devices(void **state)
 
 	assert_int_equal(serial_open("/dev/null", &test_log, &t), CCID_ERR_NO_DEVICE);
 	assert_int_equal(serial_open("/nonexistent/tty", &test_log, &t), CCID_ERR_NO_DEVICE);
-	assert_int_equal(serial_open("/dev/null:GemPCQuad", &test_log, &t), CCID_ERR_ARG);
+	assert_int_equal(serial_open("/dev/null:GemPCQuad", &test_log, &t), CCID_ERR_NO_DEVICE);
 	assert_int_equal(serial_open("", &test_log, &t), CCID_ERR_NO_DEVICE);
 	for (i = 0; i < 3; i++) {
 		uint64_t start = clock_now();
@@ -104,6 +124,11 @@ static void path_with_colons(void **state)
 	assert_int_equal(symlink(p->path, name), 0);
 	assert_int_equal(serial_open(name, &test_log, &t), CCID_OK);
 	t->ops->close(t);
+	strcat(name, ":GemPCPinPad");
+	assert_int_equal(serial_open(name, &test_log, &t), CCID_OK);
+	assert_int_equal(t->desc.idProduct, 0x3478);
+	t->ops->close(t);
+	*strrchr(name, ':') = '\0';
 	unlink(name);
 	rmdir(dir);
 }
@@ -128,7 +153,7 @@ static void channels(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(every_type), TEST(slow_start), TEST(default_type), TEST(no_notifications),
+		TEST(every_type), TEST(slow_start), TEST(default_type), TEST(unknown_type), TEST(no_notifications),
 		TEST(foreign_devices), TEST(path_with_colons), TEST(channels),
 	};
 
