@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Kobil mIDentity sticks come up as storage and HID only; a request makes them show their card reader
- * too. Which one it is Kobil has not told: the user says it, nothing is sent by guess. The udev rules
- * run this when a stick is plugged in and the administrator has said the request. */
+ * too. The udev rules run this when a stick is plugged in. */
 #include <errno.h>
 #include <libusb.h>
 #include <getopt.h>
@@ -13,7 +12,7 @@
 #include <unistd.h>
 
 enum { CCID_CLASS = 0x0B, DATA_CAP = 64, TIMEOUT_MS = 1000, RECIPIENT = 0x1F, TO_INTERFACE = 1,
-       FROM_DEVICE = 0x80 };
+       TO_ENDPOINT = 2, FROM_DEVICE = 0x80 };
 
 /* A request on the control pipe, USB 2.0 9.3. */
 struct request {
@@ -23,8 +22,14 @@ struct request {
 	uint8_t data[DATA_CAP];
 };
 
+/* What the stick waits for, by the public logs of libccid's program. */
+static const struct request show_reader = {
+	.bmRequestType = 0x22, .bRequest = 0x09, .wValue = 0x0200, .wIndex = 0x0002, .len = 10,
+	.data = { 0x00, 0x04, 0x00, 0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x11 },
+};
+
 struct options {
-	bool force, has_request;
+	bool force;
 	struct request request;
 };
 
@@ -48,24 +53,26 @@ static bool has_reader(libusb_device *dev)
 	return found;
 }
 
-/* The kernel wants the interface that a request is for to be ours; its HID driver has it. */
+/* The kernel wants the interface that a request is for to be ours; its drivers have it. An endpoint
+ * belongs to one of the first two. */
 static int send(libusb_device_handle *handle, const struct request *r)
 {
-	bool claim = (r->bmRequestType & RECIPIENT) == TO_INTERFACE;
+	unsigned recipient = r->bmRequestType & RECIPIENT;
+	int first = recipient == TO_INTERFACE ? r->wIndex & 0xFF : 0;
+	int end = recipient == TO_INTERFACE ? first + 1 : recipient == TO_ENDPOINT ? 2 : 0;
 	uint8_t data[DATA_CAP];
-	int rc;
+	int claimed = first, rc = 0;
 
 	memcpy(data, r->data, sizeof data);
-	if (claim) {
+	if (end > first)
 		libusb_set_auto_detach_kernel_driver(handle, 1);
-		rc = libusb_claim_interface(handle, r->wIndex & 0xFF);
-		if (rc)
-			return rc;
-	}
-	rc = libusb_control_transfer(handle, r->bmRequestType, r->bRequest, r->wValue, r->wIndex, data,
-				     r->len, TIMEOUT_MS);
-	if (claim)
-		libusb_release_interface(handle, r->wIndex & 0xFF);
+	while (claimed < end && (rc = libusb_claim_interface(handle, claimed)) == 0)
+		claimed++;
+	if (rc == 0)
+		rc = libusb_control_transfer(handle, r->bmRequestType, r->bRequest, r->wValue,
+					     r->wIndex, data, r->len, TIMEOUT_MS);
+	while (claimed-- > first)
+		libusb_release_interface(handle, claimed);
 	return rc < 0 ? rc : 0;
 }
 
@@ -80,10 +87,6 @@ static int switch_one(libusb_device *dev, const struct options *o)
 	if (!o->force && has_reader(dev)) {
 		puts("shows its reader already");
 		return 0;
-	}
-	if (!o->has_request) {
-		puts("does not show its reader; -r says what to send");
-		return 1;
 	}
 	rc = libusb_open(dev, &handle);
 	if (rc == 0) {
@@ -177,7 +180,7 @@ static bool parse_request(const char *text, struct request *r)
 static int usage(FILE *to)
 {
 	fputs("Usage: Kobil_mIDentity_switch [-f] [-r TYPE:REQUEST:VALUE:INDEX[:DATA]]\n"
-	      "  -r REQUEST       sends this request, fields in hexadecimal; without it nothing is sent\n"
+	      "  -r REQUEST       sends this request in place of the usual one, fields in hexadecimal\n"
 	      "  -f               also to sticks that show their reader\n"
 	      "  -h, --help       this text\n"
 	      "  -V, --version    the version\n", to);
@@ -192,7 +195,7 @@ static int bad_usage(const char *why, const char *what)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .force = false };
+	struct options o = { .request = show_reader };
 	static const struct option longs[] = { { "help", no_argument, NULL, 'h' },
 					       { "version", no_argument, NULL, 'V' },
 					       { NULL, 0, NULL, 0 } };
@@ -204,8 +207,8 @@ int main(int argc, char **argv)
 			o.force = true;
 			break;
 		case 'r':
-			o.has_request = parse_request(optarg, &o.request);
-			if (!o.has_request)
+			o.request = (struct request){ .len = 0 };
+			if (!parse_request(optarg, &o.request))
 				return bad_usage("no request:", optarg);
 			break;
 		case 'h':

@@ -82,7 +82,7 @@ rules_apply() {
 	for node in /sys/bus/usb/devices/*; do
 		if grep -qs 15e1 "$node/idVendor"; then
 			udevadm test --action=add "$(realpath "$node")" >/tmp/udev 2>&1
-			grep -q '92_pcscd_ccid.rules.*GROUP' /tmp/udev && grep -q 'MODE 0660' /tmp/udev && return
+			grep -q '92_pcscd_ccid.rules.*GROUP' /tmp/udev && return
 		fi
 	done
 	sed 's/^/# /' /tmp/udev

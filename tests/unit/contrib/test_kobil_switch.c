@@ -16,7 +16,8 @@ struct libusb_device {
 	int open_error, send_error;
 	unsigned requests;
 	struct request last;
-	bool open, claimed, kernel_driver, detach;
+	bool open, kernel_driver, detach;
+	unsigned claimed;	/* a bit for each interface */
 };
 
 static struct libusb_device stick[3];
@@ -120,28 +121,29 @@ int libusb_set_auto_detach_kernel_driver(libusb_device_handle *handle, int enabl
 
 int libusb_claim_interface(libusb_device_handle *handle, int interface)
 {
-	(void)interface;
-	if (of(handle)->kernel_driver && !of(handle)->detach)
+	if ((of(handle)->kernel_driver && !of(handle)->detach) || !of(handle)->classes[interface])
 		return LIBUSB_ERROR_BUSY;
-	of(handle)->claimed = true;
+	of(handle)->claimed |= 1u << interface;
 	return 0;
 }
 
 int libusb_release_interface(libusb_device_handle *handle, int interface)
 {
-	(void)interface;
-	of(handle)->claimed = false;
+	assert_true(of(handle)->claimed >> interface & 1);
+	of(handle)->claimed &= ~(1u << interface);
 	return 0;
 }
 
-/* As usbfs: a request for an interface needs the interface. */
+/* As usbfs: a request for an interface needs the interface; one for an endpoint that which has it. */
 int libusb_control_transfer(libusb_device_handle *handle, uint8_t type, uint8_t request, uint16_t value,
 			    uint16_t index, unsigned char *data, uint16_t len, unsigned timeout)
 {
 	struct libusb_device *dev = of(handle);
 
 	assert_int_not_equal(timeout, 0);
-	if ((type & 0x1F) == 1 && !dev->claimed)
+	if ((type & 0x1F) == 1 && !(dev->claimed >> index & 1))
+		return LIBUSB_ERROR_BUSY;
+	if ((type & 0x1F) == 2 && dev->claimed != 3)
 		return LIBUSB_ERROR_BUSY;
 	dev->requests++;
 	dev->last = (struct request){ type, request, value, index, len, { 0 } };
@@ -208,18 +210,30 @@ static void leaves_readers_alone(void **state)
 	assert_int_equal(send_it(), 0);
 	assert_int_equal(run(NULL, NULL), 0);
 	assert_int_equal(stick[1].requests, 0);
+	assert_false(stick[1].open);
 	assert_int_equal(run("-fr", "21:09:0200:0001:04"), 0);
 	assert_int_equal(stick[1].requests, 1);
 }
 
-/* What to send is nobody's guess. */
-static void sends_nothing_unasked(void **state)
+/* Without -r: the request that sticks in the field wait for, with both interfaces claimed. */
+static void the_usual_request(void **state)
 {
+	const struct request *r = &stick[1].last;
+
 	(void)state;
-	assert_int_equal(run(NULL, NULL), 1);
+	assert_int_equal(run(NULL, NULL), 0);
+	assert_int_equal(stick[1].requests, 1);
+	assert_true(r->bmRequestType == 0x22 && r->bRequest == 0x09 && r->wValue == 0x0200 && r->wIndex == 2);
+	assert_int_equal(r->len, 10);
+	assert_memory_equal(r->data, "\x00\x04\x00\x00\x00\x02\x00\x00\x00\x11", 10);
+	assert_false(stick[1].open || stick[1].claimed);
+	assert_int_equal(run("-f", NULL), 0);
+	assert_int_equal(stick[1].requests, 2);
+	/* an interface that cannot be claimed: nothing is sent, and the other one is given back */
+	stick[1].classes[1] = 0;
 	assert_int_equal(run("-f", NULL), 1);
-	assert_int_equal(stick[1].requests, 0);
-	assert_false(stick[1].open);
+	assert_int_equal(stick[1].requests, 2);
+	assert_false(stick[1].open || stick[1].claimed);
 }
 
 static void none_there(void **state)
@@ -268,7 +282,7 @@ int main(void)
 		cmocka_unit_test_setup(switches, fresh),
 		cmocka_unit_test_setup(switches_all, fresh),
 		cmocka_unit_test_setup(leaves_readers_alone, fresh),
-		cmocka_unit_test_setup(sends_nothing_unasked, fresh),
+		cmocka_unit_test_setup(the_usual_request, fresh),
 		cmocka_unit_test_setup(none_there, fresh),
 		cmocka_unit_test_setup(failures, fresh),
 		cmocka_unit_test_setup(another_request, fresh),
