@@ -61,9 +61,11 @@ struct t1_state {
 	unsigned phase;
 	unsigned last;			/* kind of the block in scratch */
 	unsigned errors;		/* attempts in a row without a usable block */
+	unsigned repeats;		/* times the card asked for the block under way */
 	unsigned restarts;		/* resynchronisations of this exchange */
 	size_t chunk;			/* information bytes of the I-block under way */
 	bool more;			/* and its M bit */
+	bool acknowledged;		/* the card has all of the command: not to be sent again */
 	bool aborted;			/* the card gave the chain up with S(ABORT) */
 	uint8_t multiplier;		/* WTX that goes with the block in scratch */
 	enum ccid_err why;		/* of the newest error */

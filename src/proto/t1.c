@@ -9,6 +9,9 @@
 
 /* Rule 7.4: attempts at one thing before the next harder means. */
 #define T1_ATTEMPTS 3
+/* How often the card may ask for one block again, or have it sent again, by R-blocks that are in
+ * order: these are no failed attempts (annex A, scenario 13), but must end. */
+#define T1_REPEATS 8
 /* How often S(RESYNCH) may start one command anew. */
 #define T1_RESTARTS 2
 /* Blocks that bring the command no further (S(WTX), S(IFS), S(ABORT), empty chained I-blocks).
@@ -28,7 +31,7 @@ enum t1_last { LAST_I, LAST_R, LAST_S_REQUEST, LAST_S_RESPONSE };
 void t1_reset(struct t1 *t1, bool crc, uint8_t ifsc)
 {
 	memset(t1, 0, sizeof *t1);
-	t1->crc = crc;
+	t1->edc = crc ? T1_CRC_OPEN : T1_LRC;
 	t1->ifsc = ifsc >= 1 && ifsc <= T1_IFS_MAX ? ifsc : T1_IFS_DEFAULT;
 	t1->first_ifsc = t1->ifsc;
 	t1->ifsd = T1_IFS_DEFAULT;
@@ -62,7 +65,7 @@ static struct exchange_step t1_again(struct exchange *x)
 	size_t expected = T1_PROLOGUE;
 
 	if (!at_character_level(x))
-		expected += x->t1->ifsd + t1_edc_len(x->t1->crc);
+		expected += x->t1->ifsd + t1_edc_len(x->t1->edc);
 	x->m.t1.in_len = 0;
 	return t1_ask(x, x->scratch_len, expected, x->m.t1.multiplier);
 }
@@ -73,7 +76,7 @@ static struct exchange_step t1_send(struct exchange *x, enum t1_last last, unsig
 	x->m.t1.last = last;
 	x->m.t1.multiplier = 0;
 	x->scratch_len = t1_block_put(x->scratch, x->t1->nad, (uint8_t)pcb, inf, inf_len,
-				      x->t1->crc);
+				      x->t1->edc);
 	return t1_again(x);
 }
 
@@ -82,7 +85,7 @@ static struct exchange_step t1_send(struct exchange *x, enum t1_last last, unsig
 static struct exchange_step t1_send_i(struct exchange *x)
 {
 	struct t1_state *m = &x->m.t1;
-	size_t frame = T1_PROLOGUE + t1_edc_len(x->t1->crc);
+	size_t frame = T1_PROLOGUE + t1_edc_len(x->t1->edc);
 	size_t left = x->apdu_len - x->sent;
 
 	m->chunk = x->t1->ifsc;
@@ -92,6 +95,7 @@ static struct exchange_step t1_send_i(struct exchange *x)
 	if (!m->more)
 		m->chunk = left;
 	m->phase = T1_SENDING;
+	m->acknowledged = false;
 	return t1_send(x, LAST_I, (x->t1->ns ? T1_PCB_I_NS : 0u) | (m->more ? T1_PCB_I_MORE : 0u),
 		       x->apdu + x->sent, m->chunk);
 }
@@ -127,11 +131,19 @@ static struct exchange_step t1_bare_end(struct exchange *x)
 static struct exchange_step t1_go_on(struct exchange *x)
 {
 	x->t1->doubtful = false;
-	x->m.t1.errors = 0;
+	x->m.t1.errors = x->m.t1.repeats = 0;
 	return x->apdu_len > 0 ? t1_send_i(x) : t1_bare_end(x);
 }
 
-/* Rule 6.3: both ends begin at N(S) = 0, and the whole command anew. Whether the card went back
+/* The link is in order: the next command can begin without S(RESYNCH). */
+static struct exchange_step t1_settle(struct exchange *x, enum ccid_err err)
+{
+	x->t1->unsettled = false;
+	return err == CCID_OK ? exchange_done(x) : exchange_fail(x, err);
+}
+
+/* Rule 6.3: both ends begin at N(S) = 0, and the whole command anew, unless the card has taken all
+ * of it: it would run twice there, and a VERIFY would cost two tries. Whether the card went back
  * to the IFS values it began with is left open by some cards: the smaller IFSC suits both. */
 static struct exchange_step t1_restart(struct exchange *x)
 {
@@ -144,6 +156,8 @@ static struct exchange_step t1_restart(struct exchange *x)
 	exchange_discard(x);
 	x->sent = 0;
 	x->m.t1.aborted = false;
+	if (x->m.t1.acknowledged)
+		return t1_settle(x, x->m.t1.why);
 	return t1_go_on(x);
 }
 
@@ -180,6 +194,16 @@ static bool t1_used_up(struct exchange *x, enum ccid_err why)
 	return ++x->m.t1.errors >= T1_ATTEMPTS;
 }
 
+/* A block in order that asks for ours once more: the line works, so failed attempts before it are
+ * forgotten. */
+static bool t1_asked_too_often(struct exchange *x)
+{
+	exchange_odd(x, "PCB", x->m.t1.pcb);
+	x->m.t1.why = CCID_ERR_COMM;
+	x->m.t1.errors = 0;
+	return ++x->m.t1.repeats > T1_REPEATS;
+}
+
 /* No block came, or none that makes sense here. */
 static struct exchange_step t1_recover(struct exchange *x, enum t1_fault fault, enum ccid_err why)
 {
@@ -197,13 +221,6 @@ static struct exchange_step t1_recover(struct exchange *x, enum t1_fault fault, 
 static struct exchange_step t1_odd_block(struct exchange *x)
 {
 	return t1_recover(x, T1_FAULT_OTHER, CCID_ERR_PROTOCOL);
-}
-
-/* The link is in order: the next command can begin without S(RESYNCH). */
-static struct exchange_step t1_settle(struct exchange *x, enum ccid_err err)
-{
-	x->t1->unsettled = false;
-	return err == CCID_OK ? exchange_done(x) : exchange_fail(x, err);
 }
 
 /* A block that is in order but brings the command no further: not for ever. */
@@ -231,7 +248,8 @@ static struct exchange_step t1_on_i(struct exchange *x, const struct t1_block *b
 	if (m->aborted)
 		exchange_discard(x);
 	m->aborted = false;
-	m->errors = 0;
+	m->acknowledged = true;
+	m->errors = m->repeats = 0;
 	t1->nr ^= 1;
 	if (!exchange_append(x, b->inf, b->inf_len))
 		return exchange_fail(x, CCID_ERR_OVERFLOW);
@@ -261,19 +279,26 @@ static struct exchange_step t1_on_r(struct exchange *x, const struct t1_block *b
 	if (m->aborted && b->fault == T1_FAULT_NONE)
 		return t1_on_abort_end(x, b);
 	/* Rule 7.1 seen from the other side: N(R) names the I-block the card wants (again). */
-	if (m->phase == T1_SENDING && !acknowledges && !m->aborted)
-		return t1_used_up(x, CCID_ERR_COMM) ? t1_escalate(x) : t1_send_i(x);
+	if (m->phase == T1_SENDING && !acknowledges && !m->aborted) {
+		m->acknowledged = false;
+		return t1_asked_too_often(x) ? t1_escalate(x) : t1_send_i(x);
+	}
 	/* The card has all but our last block, which was a response. */
 	if (m->last == LAST_S_RESPONSE && (b->fault != T1_FAULT_NONE || !m->more))
-		return t1_used_up(x, CCID_ERR_COMM) ? t1_escalate(x) : t1_again(x);
+		return t1_asked_too_often(x) ? t1_escalate(x) : t1_again(x);
 	/* Rule 2.2. */
 	if (m->phase == T1_SENDING && m->more && !m->aborted) {
 		x->t1->ns ^= 1;
 		x->sent += m->chunk;
-		m->errors = 0;
+		m->errors = m->repeats = 0;
 		return t1_send_i(x);
 	}
-	return t1_odd_block(x);
+	/* The card did not get our R-block, or has nothing to send yet. */
+	if (b->fault == T1_FAULT_NONE)
+		m->acknowledged = true;
+	if (t1_asked_too_often(x))
+		return t1_escalate(x);
+	return m->last == LAST_R ? t1_again(x) : t1_send_r(x, T1_FAULT_OTHER);
 }
 
 /* Rules 3, 4 and 9: the card asks, we answer with the same value. */
@@ -288,6 +313,9 @@ static struct exchange_step t1_on_request(struct exchange *x, const struct t1_bl
 	if (t1_idle_too_long(x))
 		return exchange_fail(x, CCID_ERR_PROTOCOL);
 	x->m.t1.errors = 0;
+	/* Only a card that has our I-block has the right to ask. */
+	if (!x->m.t1.more)
+		x->m.t1.acknowledged = true;
 	if (b->type == T1_S_IFS)
 		x->t1->ifsc = b->value;
 	if (b->type == T1_S_ABORT) {
@@ -322,13 +350,23 @@ static struct exchange_step t1_on_s(struct exchange *x, const struct t1_block *b
 	}
 }
 
+/* The card has shown which epilogue it has: what is in scratch may have to be sent again with it. */
+static void t1_learn_edc(struct exchange *x, enum t1_edc edc)
+{
+	if (x->t1->edc == edc)
+		return;
+	x->t1->edc = edc;
+	t1_seal(x->scratch, x->scratch_len - t1_edc_len(edc), edc);
+}
+
 static struct exchange_step t1_judge(struct exchange *x, const uint8_t *p, size_t len)
 {
 	struct t1_block b;
-	enum t1_fault fault = t1_block_parse(&b, p, len, x->t1->nad, x->t1->crc);
+	enum t1_fault fault = t1_block_parse(&b, p, len, x->t1->nad, x->t1->edc);
 
 	if (b.odd)
 		exchange_odd(x, b.odd, b.odd_value);
+	t1_learn_edc(x, b.edc);
 	x->m.t1.got = fault == T1_FAULT_NONE;
 	x->m.t1.pcb = x->m.t1.got ? p[1] : 0;
 	if (fault == T1_FAULT_EDC)
@@ -355,7 +393,7 @@ static struct exchange_step t1_collect(struct exchange *x, const uint8_t *data, 
 
 	if (m->in_len == 0 && (len < T1_PROLOGUE || len > T1_PROLOGUE || data[2] > T1_IFS_MAX))
 		return t1_judge(x, data, len);
-	whole = T1_PROLOGUE + (m->in_len ? m->in[2] : data[2]) + t1_edc_len(x->t1->crc);
+	whole = T1_PROLOGUE + (m->in_len ? m->in[2] : data[2]) + t1_edc_len(x->t1->edc);
 	wanted = m->in_len ? whole - m->in_len : T1_PROLOGUE;
 	if (wanted > x->cfg->max_data)
 		wanted = x->cfg->max_data;
@@ -396,7 +434,7 @@ static enum ccid_err t1_refuse(const struct exchange *x)
 		return CCID_ERR_ARG;
 	if (x->t1->dead)
 		return CCID_ERR_COMM;
-	if (x->cfg->max_data < T1_PROLOGUE + 1 + t1_edc_len(x->t1->crc))
+	if (x->cfg->max_data < T1_PROLOGUE + 1 + t1_edc_len(x->t1->edc))
 		return CCID_ERR_TOO_LONG;
 	return CCID_OK;
 }
@@ -454,8 +492,9 @@ enum ccid_err t1_secure_answer(struct t1 *t1, const uint8_t *block, size_t len,
 			       uint8_t *wtx, uint8_t reply[6], size_t *reply_len)
 {
 	struct t1_block b;
-	enum t1_fault fault = t1_block_parse(&b, block, len, t1->nad, t1->crc);
+	enum t1_fault fault = t1_block_parse(&b, block, len, t1->nad, t1->edc);
 
+	t1->edc = b.edc;
 	*inf = NULL;
 	*inf_len = 0;
 	*wtx = 0;
@@ -464,7 +503,7 @@ enum ccid_err t1_secure_answer(struct t1 *t1, const uint8_t *block, size_t len,
 	    b.value != 0) {
 		*wtx = b.value;
 		*reply_len = t1_block_put(reply, t1->nad, T1_PCB_S | T1_PCB_S_RESPONSE | T1_S_WTX,
-					  &b.value, 1, t1->crc);
+					  &b.value, 1, t1->edc);
 		return CCID_OK;
 	}
 	/* The PIN is in the reader, so nothing can be sent again, nor a chain go on. */

@@ -2,6 +2,7 @@
 #ifndef PROTO_T1_H
 #define PROTO_T1_H
 
+#include "proto/t1_block.h"
 #include "util/err.h"
 
 #include <stdbool.h>
@@ -21,7 +22,7 @@ struct t1 {
 	uint8_t ifsc;		/* most information bytes the card takes, 1..254 */
 	uint8_t ifsd;		/* most information bytes we take, 1..254 */
 	uint8_t first_ifsc;	/* ifsc as the ATR has it: a resynchronisation may bring it back */
-	bool crc;		/* epilogue is a CRC, else an LRC */
+	enum t1_edc edc;	/* the epilogue: what the ATR says, then what the card has shown */
 	bool dead;		/* resynchronisation failed: the card needs a reset */
 	bool unsettled;		/* an exchange was left half way: the next one begins with
 				   S(RESYNCH), so that no late block can answer it */

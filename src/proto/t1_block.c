@@ -6,13 +6,12 @@
 
 #define CRC_POLYNOMIAL 0x8408	/* x^16 + x^12 + x^5 + 1, lowest bit first */
 
-size_t t1_edc_len(bool crc)
+size_t t1_edc_len(enum t1_edc edc)
 {
-	return crc ? 2 : 1;
+	return edc == T1_LRC ? 1 : 2;
 }
 
-/* ISO/IEC 13239 (once 3309), as §11.3.4 asks: preset to ones, sent inverted, the byte with
- * the highest powers first; these are the low byte of a register that shifts right. */
+/* The register of ISO/IEC 13239 (once 3309), preset to ones. */
 static uint16_t crc16(const uint8_t *p, size_t len)
 {
 	uint16_t crc = 0xFFFF;
@@ -22,39 +21,63 @@ static uint16_t crc16(const uint8_t *p, size_t len)
 		for (int bit = 0; bit < 8; bit++)
 			crc = (uint16_t)(crc & 1 ? crc >> 1 ^ CRC_POLYNOMIAL : crc >> 1);
 	}
-	return (uint16_t)~crc;
+	return crc;
 }
 
-/* Writes the epilogue of p[len] to edc. */
-static void put_edc(uint8_t edc[2], const uint8_t *p, size_t len, bool crc)
+/* Writes the epilogue of p[len] to out. §11.3.4 refers to ISO/IEC 13239, where the highest powers
+ * go first and inverted; what cards and readers with a CRC do is another thing. */
+static void put_edc(uint8_t out[2], const uint8_t *p, size_t len, enum t1_edc edc)
 {
 	uint16_t sum;
 
-	if (crc) {
+	if (edc != T1_LRC) {
 		sum = crc16(p, len);
-		edc[0] = (uint8_t)sum;
-		edc[1] = (uint8_t)(sum >> 8);
+		if (edc == T1_CRC_INVERTED)
+			sum = (uint16_t)~(sum << 8 | sum >> 8);
+		out[0] = (uint8_t)(sum >> 8);
+		out[1] = (uint8_t)sum;
 		return;
 	}
-	edc[0] = 0;
+	out[0] = 0;
 	for (size_t i = 0; i < len; i++)
-		edc[0] ^= p[i];
+		out[0] ^= p[i];
+}
+
+size_t t1_seal(uint8_t *p, size_t len, enum t1_edc edc)
+{
+	uint8_t out[2];
+
+	put_edc(out, p, len, edc);
+	memcpy(p + len, out, t1_edc_len(edc));
+	return len + t1_edc_len(edc);
+}
+
+/* Which epilogue stands behind p[len]? *found is one of those that edc allows. */
+static bool edc_fits(const uint8_t *p, size_t len, enum t1_edc edc, enum t1_edc *found)
+{
+	uint8_t out[2];
+
+	*found = edc == T1_CRC_OPEN ? T1_CRC_PLAIN : edc;
+	put_edc(out, p, len, *found);
+	if (memcmp(out, p + len, t1_edc_len(edc)) == 0)
+		return true;
+	if (edc != T1_CRC_OPEN)
+		return false;
+	*found = T1_CRC_INVERTED;
+	put_edc(out, p, len, *found);
+	return memcmp(out, p + len, t1_edc_len(edc)) == 0;
 }
 
 size_t t1_block_put(uint8_t *out, uint8_t nad, uint8_t pcb, const uint8_t *inf, size_t inf_len,
-		    bool crc)
+		    enum t1_edc edc)
 {
-	size_t len = T1_PROLOGUE + inf_len;
-	uint8_t edc[2];
 
 	out[0] = nad;
 	out[1] = pcb;
 	out[2] = (uint8_t)inf_len;
 	if (inf_len > 0)
 		memcpy(out + T1_PROLOGUE, inf, inf_len);
-	put_edc(edc, out, len, crc);
-	memcpy(out + len, edc, t1_edc_len(crc));
-	return len + t1_edc_len(crc);
+	return t1_seal(out, T1_PROLOGUE + inf_len, edc);
 }
 
 uint8_t t1_nad_back(uint8_t nad)
@@ -111,19 +134,20 @@ static enum t1_fault parse_s(struct t1_block *b, uint8_t pcb)
 }
 
 enum t1_fault t1_block_parse(struct t1_block *b, const uint8_t *p, size_t len, uint8_t nad,
-			     bool crc)
+			     enum t1_edc edc)
 {
-	size_t edc_len = t1_edc_len(crc);
-	uint8_t edc[2];
+	size_t edc_len = t1_edc_len(edc);
 
 	memset(b, 0, sizeof *b);
+	b->edc = edc;
 	if (len < T1_PROLOGUE)
 		return odd(b, T1_FAULT_OTHER, "length of the block", (unsigned)len);
 	if (p[2] > T1_IFS_MAX || len != T1_PROLOGUE + (size_t)p[2] + edc_len)
 		return odd(b, T1_FAULT_OTHER, "LEN", p[2]);
-	put_edc(edc, p, len - edc_len, crc);
-	if (memcmp(edc, p + len - edc_len, edc_len) != 0)
+	if (!edc_fits(p, len - edc_len, edc, &b->edc)) {
+		b->edc = edc;
 		return odd(b, T1_FAULT_EDC, "EDC", p[len - 1]);
+	}
 	if (p[0] != t1_nad_back(nad))
 		return odd(b, T1_FAULT_OTHER, "NAD", p[0]);
 	b->inf = p + T1_PROLOGUE;

@@ -28,7 +28,7 @@ struct t1_card {
 	unsigned n_said;
 };
 
-/* ISO 7816-3:2006 §11.3.4, on its own: CRC of ISO/IEC 13239, or exclusive or. */
+/* ISO 7816-3:2006 §11.3.4, on its own: CRC as cards have it, or exclusive or. */
 static size_t epilogue(uint8_t *block, size_t n, bool crc)
 {
 	unsigned sum = crc ? 0xFFFF : 0;
@@ -38,12 +38,9 @@ static size_t epilogue(uint8_t *block, size_t n, bool crc)
 		for (unsigned k = 0; crc && k < 8; k++)
 			sum = sum & 1 ? sum >> 1 ^ 0x8408 : sum >> 1;
 	}
+	block[n] = (uint8_t)(crc ? sum >> 8 : sum);
 	if (crc)
-		sum ^= 0xFFFF;
-	/* the highest powers, which the register has below, go first */
-	block[n] = (uint8_t)sum;
-	if (crc)
-		block[n + 1] = (uint8_t)(sum >> 8);
+		block[n + 1] = (uint8_t)sum;
 	return n + (crc ? 2 : 1);
 }
 

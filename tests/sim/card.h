@@ -17,7 +17,7 @@ enum {
 
 enum card_applet { APPLET_FILE, APPLET_ECHO, APPLET_NONE };
 enum card_ack { ACK_ALL, ACK_ONE, ACK_MIXED };
-enum card_crc { CRC_NONE, CRC_ISO, CRC_PLAIN };
+enum card_crc { CRC_NONE, CRC_PLAIN, CRC_ISO };
 enum card_wtx { WTX_AUTO, WTX_OFF, WTX_FIXED };
 
 struct card_config {

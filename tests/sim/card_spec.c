@@ -19,7 +19,7 @@
  *   nulls=N       60 before each procedure byte
  *   wtx=N|off     S(WTX N) or 60 before every answer; off: never. Without it the card asks when
  *                 its work takes longer than 3/4 of the waiting time (at 4 MHz)
- *   crc=iso|plain CRC as in ISO/IEC 13239 (default), or neither inverted nor low byte first
+ *   crc=plain|iso CRC as cards in the field have it (default; card_t1_block.c), or by the letter of ISO/IEC 13239
  *   wtx_count=N   how often it asks before every answer (1)
  *   nad=swap|echo SAD and DAD swapped in the answer (default), or the NAD as it came
  *   fault=NAME[,key=value...]  a fault of card_fault.c, armed from the start

@@ -36,7 +36,7 @@ void card_t1_reset(struct sim_card *c)
 	struct card_t1 *t = &c->t1;
 
 	memset(t, 0, sizeof(*t));
-	t->crc = !c->atr.crc ? CRC_NONE : c->cfg.crc == CRC_PLAIN ? CRC_PLAIN : CRC_ISO;
+	t->crc = !c->atr.crc ? CRC_NONE : c->cfg.crc == CRC_ISO ? CRC_ISO : CRC_PLAIN;
 	t->ifsc = (uint8_t)c->atr.ifsc;
 	t->ifsd = 32;		/* §11.4.2 */
 }

@@ -10,6 +10,7 @@
  * nothing with src/proto. Its answer is a function of the command, so that a wrong one shows. */
 struct card {
 	bool crc;
+	bool inverted;			/* its CRC: inverted, low byte first */
 	uint8_t nad;			/* of the blocks it receives */
 	unsigned ifsc, ifsd;
 	unsigned ns, nr;		/* of its outstanding or next I-block; expected */
@@ -49,10 +50,12 @@ static inline size_t card_edc(const struct card *c, const uint8_t *p, size_t len
 
 		reg = (reg << 1 & 0xFFFF) ^ top * 0x1021;
 	}
+	if (c->inverted)
+		reg = ~reg;
 	for (unsigned i = 0; i < 16; i++)
-		out |= (~reg >> (15 - i) & 1) << i;
-	edc[0] = out & 0xFF;
-	edc[1] = out >> 8 & 0xFF;
+		out |= (reg >> (15 - i) & 1) << i;
+	edc[0] = (c->inverted ? out : out >> 8) & 0xFF;
+	edc[1] = (c->inverted ? out >> 8 : out) & 0xFF;
 	return 2;
 }
 

@@ -74,17 +74,17 @@ static struct exchange_step give(struct link *l, const uint8_t *p, size_t len)
 	s = exchange_feed(&l->x, CCID_OK, p, len < 3 ? len : 3, 0);
 	if (len <= 3 || s.verdict != STEP_SEND || s.len != 0)
 		return s;
-	assert_int_equal(s.wLevelParameter, p[2] + (l->t1.crc ? 2 : 1));
+	assert_int_equal(s.wLevelParameter, p[2] + (l->t1.edc ? 2 : 1));
 	assert_int_equal(s.bBWI, 0);
 	return exchange_feed(&l->x, CCID_OK, p + 3, len - 3, 0);
 }
 
 static void check_sent(const struct link *l, const struct exchange_step *s, const char *line)
 {
-	struct card c = { .crc = l->t1.crc };
+	struct card c = { .crc = l->t1.edc };
 	const char *at = strchr(line, '@');
 	bool tpdu = l->cfg.level == LEVEL_TPDU;
-	size_t expected = tpdu ? 35u + (l->t1.crc ? 2 : 1) : 3u;
+	size_t expected = tpdu ? 35u + (l->t1.edc ? 2 : 1) : 3u;
 	char text[64];
 
 	snprintf(text, sizeof text, "%.*s", at ? (int)(at - line) : 63, line);
@@ -103,7 +103,7 @@ static void check_sent(const struct link *l, const struct exchange_step *s, cons
 
 static struct exchange_step reply(struct link *l, const char *line)
 {
-	struct card c = { .crc = l->t1.crc };
+	struct card c = { .crc = l->t1.edc };
 	uint8_t raw[16];
 	size_t n = 0;
 	unsigned byte;
@@ -111,7 +111,7 @@ static struct exchange_step reply(struct link *l, const char *line)
 	if (line[1] == '%') {
 		for (line += 2; sscanf(line, "%2x", &byte) == 1; line += 2)
 			raw[n++] = (uint8_t)byte;
-		if (l->t1.crc && n > 3)	/* the raw blocks have an LRC: make it a CRC */
+		if (l->t1.edc && n > 3)	/* the raw blocks have an LRC: make it a CRC */
 			n = n - 1 + card_edc(&c, raw, n - 1, raw + n - 1);
 		return give(l, raw, n);
 	}
@@ -140,7 +140,7 @@ static void talk_once(const struct talk *t, unsigned way)
 		else if (*p == '*')
 			s = begin(&l, p + 2, strlen(p + 2));
 		else if (*p == '^')
-			t1_reset(&l.t1, l.t1.crc, (uint8_t)t->ifsc);
+			t1_reset(&l.t1, l.t1.edc, (uint8_t)t->ifsc);
 		else if (*p == '!' && (s.verdict != STEP_FAILED ||
 				       s.err != (enum ccid_err)atoi(p + 1)))
 			fail_msg("verdict %d error %d, not %s", s.verdict, s.err, p);
@@ -244,7 +244,7 @@ static void chaining_both_ways(void **state)
 
 		link_start(&l, way, ifs[i / 7 % 7], ifs[i % 7]);
 		l.t1.nad = c.nad = 0x21;
-		card_start(&c, l.t1.crc, ifs[i / 7 % 7]);
+		card_start(&c, l.t1.edc, ifs[i / 7 % 7]);
 		c.nad = 0x21;
 		c.ifsd = ifs[i % 7];
 		for (unsigned k = 0; k < 16; k++) {
@@ -279,7 +279,7 @@ static void a_bad_line_never_gives_wrong_data(void **state)
 			deaths += l.t1.dead;
 			resets++;
 			link_start(&l, i % 4, ifs, 32);
-			card_start(&c, l.t1.crc, ifs);
+			card_start(&c, l.t1.edc, ifs);
 			c.random = i % 200 ? n.seed | 1 : 0;
 		}
 		n.lost = i / 100 % 5 * 20;
@@ -414,10 +414,10 @@ static void small_messages_cut_blocks(void **state)
 			struct exchange_step s;
 
 			link_start(&l, way, 254, 32);
-			card_start(&c, l.t1.crc, 254);
+			card_start(&c, l.t1.edc, 254);
 			l.cfg.max_data = max;
 			s = begin(&l, apdu, sizeof apdu);
-			if (max < 4u + (l.t1.crc ? 2 : 1)) {
+			if (max < 4u + (l.t1.edc ? 2 : 1)) {
 				assert_int_equal(s.err, CCID_ERR_TOO_LONG);
 				continue;
 			}
@@ -547,7 +547,7 @@ static void ifsd_refused(void **state)
 
 static enum ccid_err secure(struct t1 *t1, const char *line, size_t *inf_len, uint8_t *wtx)
 {
-	struct card c = { .crc = t1->crc };
+	struct card c = { .crc = t1->edc };
 	const uint8_t *inf;
 	uint8_t answer[6];
 	size_t answer_len;
@@ -626,7 +626,7 @@ static void reset_state(void **state)
 		assert_int_equal(t1.ifsc, ifsc == 0 || ifsc == 255 ? 32 : ifsc);
 		assert_int_equal(t1.ifsd, 32);
 		assert_true(!t1.ns && !t1.nr && !t1.nad && !t1.dead && !t1.unsettled);
-		assert_int_equal(t1.crc, ifsc & 1);
+		assert_int_equal(t1.edc, ifsc & 1 ? T1_CRC_OPEN : T1_LRC);
 	}
 }
 

@@ -6,26 +6,44 @@
 #include <string.h>
 #include <cmocka.h>
 
-/* ISO/IEC 13239 by its definition, bit by bit in the order of sending: highest power first. */
-static void crc_of_the_standard(void **state)
+/* Each block with both epilogues: what libccid and cards in the field send, and the letter of
+ * ISO/IEC 13239. Vectors computed apart from the driver. */
+static const struct {
+	uint8_t block[8];
+	uint8_t len, plain[2], inverted[2];
+} crcs[] = {
+	{ { 0x00, 0xC1, 0x01, 0xFE }, 4, { 0x54, 0x4E }, { 0xB1, 0xAB } },
+	{ { 0x00, 0xE1, 0x01, 0xFE }, 4, { 0x57, 0x75 }, { 0x8A, 0xA8 } },
+	{ { 0x00, 0x00, 0x02, 0x90, 0x00 }, 5, { 0x9C, 0x6D }, { 0x92, 0x63 } },
+	{ { 0x00, 0x00, 0x05, 0x80, 0x10, 0x00, 0x00, 0x00 }, 8, { 0x21, 0xFF }, { 0x00, 0xDE } },
+};
+
+static void crc_of_the_field(void **state)
 {
-	static const uint8_t msg[] = { 0x00, 0x40, 0x02, 0x90, 0x00 };
 	uint8_t block[T1_BLOCK_MAX];
-	unsigned reg = 0xFFFF;
-	size_t len = t1_block_put(block, 0x00, 0x40, msg + 3, 2, true);
+	struct t1_block b;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof msg * 8; i++) {
-		unsigned bit = msg[i / 8] >> i % 8 & 1;
+	for (size_t i = 0; i < sizeof crcs / sizeof crcs[0]; i++) {
+		const uint8_t *p = crcs[i].block;
+		size_t n = crcs[i].len;
 
-		bit ^= reg >> 15 & 1;
-		reg = (reg << 1 & 0xFFFF) ^ (bit ? 0x1021 : 0);
+		assert_int_equal(t1_block_put(block, p[0], p[1], p + 3, p[2], T1_CRC_OPEN), n + 2);
+		assert_memory_equal(block, p, n);
+		assert_memory_equal(block + n, crcs[i].plain, 2);
+		assert_int_equal(t1_block_parse(&b, block, n + 2, 0, T1_CRC_OPEN), T1_FAULT_NONE);
+		assert_int_equal(b.edc, T1_CRC_PLAIN);
+		assert_int_equal(t1_block_parse(&b, block, n + 2, 0, T1_CRC_INVERTED), T1_FAULT_EDC);
+		assert_int_equal(b.edc, T1_CRC_INVERTED);
+		assert_int_equal(t1_seal(block, n, T1_CRC_INVERTED), n + 2);
+		assert_memory_equal(block + n, crcs[i].inverted, 2);
+		assert_int_equal(t1_block_parse(&b, block, n + 2, 0, T1_CRC_OPEN), T1_FAULT_NONE);
+		assert_int_equal(b.edc, T1_CRC_INVERTED);
+		assert_int_equal(t1_block_parse(&b, block, n + 2, 0, T1_CRC_PLAIN), T1_FAULT_EDC);
+		block[n] ^= 1;
+		assert_int_equal(t1_block_parse(&b, block, n + 2, 0, T1_CRC_OPEN), T1_FAULT_EDC);
+		assert_int_equal(b.edc, T1_CRC_OPEN);
 	}
-	reg ^= 0xFFFF;
-	assert_int_equal(len, 7);
-	/* first bit sent is the highest power, and bytes are sent lowest bit first */
-	for (unsigned i = 0; i < 16; i++)
-		assert_int_equal(block[5 + i / 8] >> i % 8 & 1, reg >> (15 - i) & 1);
 }
 
 static void lrc_is_the_exclusive_or(void **state)
@@ -33,9 +51,9 @@ static void lrc_is_the_exclusive_or(void **state)
 	uint8_t block[T1_BLOCK_MAX];
 
 	(void)state;
-	assert_int_equal(t1_block_put(block, 0x12, 0xC1, (const uint8_t *)"\xFE", 1, false), 5);
+	assert_int_equal(t1_block_put(block, 0x12, 0xC1, (const uint8_t *)"\xFE", 1, T1_LRC), 5);
 	assert_memory_equal(block, "\x12\xC1\x01\xFE\x2C", 5);
-	assert_int_equal(t1_block_put(block, 0, 0x80, NULL, 0, false), 4);
+	assert_int_equal(t1_block_put(block, 0, 0x80, NULL, 0, T1_LRC), 4);
 	assert_memory_equal(block, "\x00\x80\x00\x80", 4);
 }
 
@@ -83,7 +101,7 @@ static void every_pcb(void **state)
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof pcbs / sizeof pcbs[0]; i++) {
 		const struct pcb_row *r = &pcbs[i / 2];
-		bool crc = i % 2;
+		enum t1_edc crc = i % 2 ? T1_CRC_OPEN : T1_LRC;
 		struct t1_block b;
 		size_t len;
 
@@ -105,7 +123,7 @@ static void length_must_be_len(void **state)
 	struct t1_block b;
 
 	(void)state;
-	for (int crc = 0; crc < 2; crc++) {
+	for (enum t1_edc crc = T1_LRC; crc <= T1_CRC_INVERTED; crc++) {
 		size_t len = t1_block_put(block, 0, 0, (const uint8_t *)"abc", 3, crc);
 
 		for (size_t n = 0; n < sizeof block; n++)
@@ -123,7 +141,7 @@ static void every_damaged_bit_is_seen(void **state)
 	struct t1_block b;
 
 	(void)state;
-	for (int crc = 0; crc < 2; crc++) {
+	for (enum t1_edc crc = T1_LRC; crc <= T1_CRC_INVERTED; crc++) {
 		size_t len = t1_block_put(block, 0, 0x40, (const uint8_t *)"abcdef", 6, crc);
 
 		for (size_t bit = 0; bit < len * 8; bit++) {
@@ -145,9 +163,9 @@ static void nad_comes_back_swapped(void **state)
 	assert_int_equal(t1_nad_back(0x12), 0x21);
 	assert_int_equal(t1_nad_back(0x70), 0x07);
 	for (unsigned nad = 0; nad < 256; nad++) {
-		size_t len = t1_block_put(block, (uint8_t)nad, 0, NULL, 0, false);
+		size_t len = t1_block_put(block, (uint8_t)nad, 0, NULL, 0, T1_LRC);
 
-		assert_int_equal(t1_block_parse(&b, block, len, 0x12, false),
+		assert_int_equal(t1_block_parse(&b, block, len, 0x12, T1_LRC),
 				 nad == 0x21 ? T1_FAULT_NONE : T1_FAULT_OTHER);
 	}
 }
@@ -155,7 +173,7 @@ static void nad_comes_back_swapped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(crc_of_the_standard),
+		cmocka_unit_test(crc_of_the_field),
 		cmocka_unit_test(lrc_is_the_exclusive_or),
 		cmocka_unit_test(every_pcb),
 		cmocka_unit_test(length_must_be_len),

@@ -177,7 +177,7 @@ static void raw(struct sim_card *c, const char *in, const char *want)
 
 static void test_crc(void **state)
 {
-	struct sim_card *c = card_on("t1crc");
+	struct sim_card *c = card_on("t1crc crc=iso");
 
 	(void)state;
 	raw(c, "00 C1 01 FE B1 AB", "00 E1 01 FE 8A A8");
@@ -185,6 +185,9 @@ static void test_crc(void **state)
 	raw(c, "00 C1 01 FE B1 AC", "00 91 00 49 C6");
 	bye(c, 1, "epilogue");
 	c = card_on("t1crc crc=plain");
+	raw(c, "00 C1 01 FE 54 4E", "00 E1 01 FE 57 75");
+	bye(c, 0, NULL);
+	c = card_on("t1crc");
 	raw(c, "00 C1 01 FE 54 4E", "00 E1 01 FE 57 75");
 	bye(c, 0, NULL);
 }
