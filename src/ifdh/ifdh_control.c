@@ -71,7 +71,7 @@ static enum ccid_err do_mct(struct slot *s, struct control_call *c)
 {
 	if (!is_mct(c->in, c->len)) {
 		LOG(LOG_INFO, &s->ccid.log,
-		    "MCT command refused: only CLA 20, INS 70 to 74 and 00 00 00 are for the reader");
+		    "MCT command refused: it is none of 20 70 to 20 74 with 00 00 00");
 		return CCID_ERR_COMM;
 	}
 	return slot_escape(s, c->in, c->len, c->out, c->cap, &c->returned);

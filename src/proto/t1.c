@@ -350,7 +350,8 @@ static struct exchange_step t1_on_s(struct exchange *x, const struct t1_block *b
 	}
 }
 
-/* The card has shown which epilogue it has: what is in scratch may have to be sent again with it. */
+/* The card has shown which epilogue it has: what is in scratch may have to be sent again with
+ * it. */
 static void t1_learn_edc(struct exchange *x, enum t1_edc edc)
 {
 	if (x->t1->edc == edc)
