@@ -4,8 +4,8 @@
 
 #include "slot/slot.h"
 
-/* Places in the 21 bytes (or more) a Gemalto firmware answers to Escape 6A, as far as the driver uses
- * them. */
+/* Places in the 21 bytes (or more) that a Gemalto firmware answers to Escape 6A, as far as the
+ * driver uses them. */
 enum gemalto_byte {
 	GEMALTO_ENTRY_CONDITION = 3,
 	GEMALTO_MIN_PIN = 13,
