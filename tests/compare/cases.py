@@ -266,8 +266,8 @@ def answers(level):
 
 FAULTS = ["silent", "late-answer ms=500", "late-answer ms=5000", "slow-answer ms=500", "slow-answer ms=1500",
           "slow-answer ms=6000", "padded", "padded value=2", "length-more", "length-less", "stale", "duplicate",
-          "zero-length", "short-answer", "wrong-seq", "exact", "no-zlp", "in-stall", "in-error", "overflow", "out-stall",
-          "unplug", "time-extension value=0 count=3", "time-extension value=1 count=3",
+          "zero-length", "short-answer", "wrong-seq", "exact", "no-zlp", "in-stall", "in-error", "overflow",
+          "out-stall", "unplug", "time-extension value=0 count=3", "time-extension value=1 count=3",
           "time-extension value=20 count=3", "time-extension value=255 count=3", "endless-extension"]
 NOTES = ["intr-short", "intr-long", "intr-unknown", "intr-overflow", "intr-stall", "hardware-error"]
 
@@ -287,7 +287,7 @@ def waits(level):
                        opened(row, "power up", "proto 1", f"apdu {SELECT}", "presence", "close"))
         for size in (42, 44, 46, 50, 52, 54, 108, 110, 118, 246):
             yield Case("packets", f"{label(row)}/{size}", sim_of(row, "t1 applet=echo") + ["zlp = off"],
-                       start + [f"apdu 80160000{size:02X}@{size}{size:02X}", f"apdu {SELECT}", "close"])
+                       start + [f"apdu 80160000{size:02X}@{size} {size:02X}", f"apdu {SELECT}", "close"])
         yield Case("cardout", label(row), sim_of(row, "t1"),
                    [*start, "remove", "presence", f"apdu {SELECT}", "insert t1", "presence", "power up", "proto 1",
                     f"apdu {SELECT}", "remove", "insert t1", f"apdu {SELECT}", "presence", "close"])

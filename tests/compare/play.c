@@ -242,11 +242,14 @@ static void do_power(const char *arg)
 static void do_proto(const char *arg)
 {
 	unsigned t = 0, flags = 0, p1 = 0;
+	RESPONSECODE rc;
 
 	(void)sscanf(arg, "%u %x %x", &t, &flags, &p1);
-	t_in_use = t;
-	result(ifd.protocol(lun, t == 0 ? SCARD_PROTOCOL_T0 : t == 1 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_RAW,
-			    (UCHAR)flags, (UCHAR)p1, 0, 0), NULL, 0);
+	rc = ifd.protocol(lun, t == 0 ? SCARD_PROTOCOL_T0 : t == 1 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_RAW,
+			  (UCHAR)flags, (UCHAR)p1, 0, 0);
+	if (rc == IFD_SUCCESS)
+		t_in_use = t;
+	result(rc, NULL, 0);
 }
 
 static void do_apdu(const char *arg)
