@@ -296,13 +296,30 @@ static enum ccid_err resync(struct ccid_slot *cs, unsigned place_ms, bool no_que
  * own commands need (Elatec TWN4: 64). */
 static size_t data_room(const struct ccid_slot *cs, const struct command *c)
 {
-	size_t room = cs->message_cap - CCID_HEADER_LENGTH;
+	size_t room = CCID_MESSAGE_MAX - CCID_HEADER_LENGTH;
 	size_t told = cs->desc->dwMaxCCIDMessageLength;
 
 	told = told > CCID_HEADER_LENGTH ? told - CCID_HEADER_LENGTH : 0;
 	if (c->type != PC_TO_RDR_XFR_BLOCK && c->type != PC_TO_RDR_SECURE)
 		return room;
 	return told < room ? told : room;
+}
+
+/* A long Escape makes the message buffer larger; it stays so until the slot is closed. The buffer
+ * holds nothing between two commands. */
+static enum ccid_err make_room(struct ccid_slot *cs, size_t len)
+{
+	uint8_t *larger;
+
+	if (CCID_HEADER_LENGTH + len <= cs->message_cap)
+		return CCID_OK;
+	larger = malloc(CCID_HEADER_LENGTH + len);
+	if (!larger)
+		return CCID_ERR_NOMEM;
+	free(cs->message);
+	cs->message = larger;
+	cs->message_cap = CCID_HEADER_LENGTH + len;
+	return CCID_OK;
 }
 
 /* An ABORT succeeded, and what follows fails one by one, with nothing said of why: it did not
@@ -359,7 +376,9 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, s
 		    ccid_message_name(c->type), c->len, cs->desc->dwMaxCCIDMessageLength);
 		return CCID_ERR_TOO_LONG;
 	}
-	err = cs->needs_resync ? resync(cs, c->place_ms, c->no_queue) : CCID_OK;
+	err = make_room(cs, c->len);
+	if (err == CCID_OK && cs->needs_resync)
+		err = resync(cs, c->place_ms, c->no_queue);
 	if (err != CCID_OK)
 		return err;
 	err = until_not_busy(cs, c, a, &lost);

@@ -21,7 +21,7 @@ struct ccid_slot {
 	bool refused;			/* the newest command was answered: failed */
 	bool needs_resync;		/* the last command ended without its answer */
 	unsigned doubts;		/* failures since an ABORT succeeded; 0: none did */
-	uint8_t *message;		/* room for the largest message either way */
+	uint8_t *message;		/* room for the largest message to the card; owned */
 	size_t message_cap;
 	uint8_t *answer;
 	size_t answer_cap;

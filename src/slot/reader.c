@@ -22,15 +22,14 @@
 /* For powering a card off when its slot is closed. */
 #define CLOSE_MS 400u
 #define FIRST_SEQ_SHIFT 10	/* of the clock in ns: the first bSeq is another one each time */
-/* Largest message with an extended APDU in it; a larger claim changes nothing. */
-#define MESSAGE_MAX (CCID_HEADER_LENGTH + 65546u)
 /* ATR, GetParameters and the like also come from readers that announce less. */
 #define ANSWER_MIN (CCID_HEADER_LENGTH + 261u)
 #define ICCD_ANSWER_MAX (CCID_HEADER_LENGTH + 0x1000u)
 
 static size_t message_size(const struct ccid_desc *d)
 {
-	return d->dwMaxCCIDMessageLength < MESSAGE_MAX ? d->dwMaxCCIDMessageLength : MESSAGE_MAX;
+	return d->dwMaxCCIDMessageLength < CCID_MESSAGE_MAX ? d->dwMaxCCIDMessageLength :
+							     CCID_MESSAGE_MAX;
 }
 
 /* Version B of ICCD answers in parts of a transfer's length, whatever dwMaxCCIDMessageLength
@@ -79,7 +78,7 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 	c->needs_resync = r->former_lost[number];
 	r->mute_at_close = false;
 	c->icc_state = ICC_PRESENT_INACTIVE;
-	c->message_cap = MESSAGE_MAX;	/* dwMaxCCIDMessageLength is not for all: ccid_cmd.c */
+	c->message_cap = message_size(&r->desc);
 	c->answer_cap = answer_size(&r->desc);
 	c->message = malloc(c->message_cap);
 	c->answer = malloc(c->answer_cap);

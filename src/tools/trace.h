@@ -15,6 +15,7 @@
  *	trace_summary.c sink: times, errors, time extensions of each slot
  */
 
+#include "ccid/ccid_desc.h"
 #include "util/log.h"
 
 #include <stdbool.h>
@@ -23,8 +24,7 @@
 #include <stdio.h>
 
 #define TRACE_HEADER 10u
-/* Largest CCID message: an extended APDU with its header (CCID 1.10 §5.1). */
-#define TRACE_MESSAGE_MAX (TRACE_HEADER + 65546u)
+#define TRACE_MESSAGE_MAX CCID_MESSAGE_MAX
 #define TRACE_READERS_MAX 256
 #define TRACE_NAME_MAX	  120
 #define TRACE_SLOTS	  256

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Largest message of the standard: an extended APDU with its header (CCID 1.10 §5.1). */
-#define MESSAGE_MAX (CCID_HEADER_LENGTH + 65546u)
 #define IN_ERRORS_MAX 3u
 /* Bytes of a header that are enough to know whose answer it is. */
 #define OWNER_KNOWN 7u
@@ -22,8 +20,8 @@ enum ccid_err usb_bulk_init(struct usb_transport *u)
 	size_t max = u->t.desc.dwMaxCCIDMessageLength;
 
 	/* A reader may answer more than it announces: then the buffer grows (make_room). */
-	if (max > MESSAGE_MAX)
-		max = MESSAGE_MAX;
+	if (max > CCID_MESSAGE_MAX)
+		max = CCID_MESSAGE_MAX;
 	if (max < CCID_HEADER_LENGTH + 261)
 		max = CCID_HEADER_LENGTH + 261;
 	u->in_cap = (max + packet - 1) / packet * packet;
@@ -178,7 +176,7 @@ static void forget_frame(struct usb_transport *u)
 static bool make_room(struct usb_transport *u)
 {
 	size_t packet = u->t.desc.bulk_in_packet ? u->t.desc.bulk_in_packet : 64;
-	size_t cap = (MESSAGE_MAX + packet - 1) / packet * packet;
+	size_t cap = (CCID_MESSAGE_MAX + packet - 1) / packet * packet;
 	uint8_t *more;
 
 	if (u->in_have < u->in_cap)
