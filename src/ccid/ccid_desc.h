@@ -39,8 +39,8 @@ enum { CCID_PROTOCOL_BULK = 0, CCID_PROTOCOL_ICCD_A = 1, CCID_PROTOCOL_ICCD_B = 
 #define CCID_PIN_MODIFY 0x02
 
 #define CCID_HEADER_LENGTH 10
-/* Largest message of the standard: an extended APDU with its header (CCID 1.10 §5.1); a larger claim
- * of dwMaxCCIDMessageLength changes nothing. */
+/* Largest message of the standard: an extended APDU with its header (CCID 1.10 §5.1); a larger
+ * claim of dwMaxCCIDMessageLength changes nothing. */
 #define CCID_MESSAGE_MAX (CCID_HEADER_LENGTH + 65546u)
 
 /* The class descriptor in the standard's own names, followed by what the

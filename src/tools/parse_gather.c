@@ -169,12 +169,15 @@ bool parse_string_descriptor(struct parse_string *s, const uint8_t *p, size_t le
 
 void parse_rates_answer(struct parse_rates *rates, const uint8_t *p, size_t len, unsigned announced)
 {
-	rates->n = ccid_rates_parse(rates->value, PARSE_MAX_RATES, p, len - len % 4, 0);
+	/* All entries, also the zeros, which are not rates to the driver. */
+	rates->n = len / 4 < PARSE_MAX_RATES ? len / 4 : PARSE_MAX_RATES;
+	for (size_t i = 0; i < rates->n; i++)
+		rates->value[i] = get_le32(p + 4 * i);
 	rates->note = NULL;
 	if (rates->n == 0)
 		rates->note = "the device sent none";
 	else if (len % 4 != 0)
 		rates->note = "and a part of one more: the driver ignores the whole list";
 	else if (announced != 0 && rates->n < announced)
-		rates->note = "fewer than announced: the driver ignores the whole list";
+		rates->note = "fewer than announced";
 }
