@@ -98,7 +98,7 @@ systems_skip() {
 }
 
 systems() {
-	local each suite user began jobs=() chosen=() systems_seen='' parts
+	local each suite user began chosen=() systems_seen='' parts
 
 	[ "$(id -u)" = 0 ] || { systems_skip all "needs root"; return; }
 	need_packages debootstrap util-linux xz-utils || { systems_skip all "no debootstrap"; return; }
