@@ -34,7 +34,7 @@ struct ccid_slot {
  * hour. */
 #define CCID_TOTAL_MS (30u * 60u * 1000u)
 /* Longest silence, whatever multiple of a waiting time the reader or the card asked for. */
-#define CCID_SILENCE_MS (5u * 60u * 1000u)
+#define CCID_SILENCE_MS 300000u
 /* Longest wait for a busy place: another slot's card may take all its time. */
 #define CCID_PLACE_MS (CCID_TOTAL_MS + 60000u)
 /* Commands that do not involve the card's own time. */

@@ -19,6 +19,8 @@
  * With what reading its strings takes it is less than 5 s. */
 #define FIRST_STATUS_MS 1500u
 #define FIRST_STATUS_ALL_MS 3000u
+/* One that says that it is busy is alive: it ends what a pcscd before this one left behind. */
+#define FIRST_STATUS_BUSY_MS 10000u
 /* For powering a card off when its slot is closed. */
 #define CLOSE_MS 400u
 #define FIRST_SEQ_SHIFT 10	/* of the clock in ns: the first bSeq is another one each time */
@@ -176,13 +178,29 @@ static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
 	return make_slots(r);
 }
 
+static bool is_busy(const struct slot *s)
+{
+	return s->ccid.bError != 0 && ccid_error_map(s->ccid.bError) == CCID_ERR_BUSY;
+}
+
+static bool may_ask_again(const struct slot *s, enum ccid_err err, unsigned tries,
+			  const struct deadline *all, const struct deadline *busy)
+{
+	if (err == CCID_OK || err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
+		return false;
+	if (is_busy(s))
+		return !deadline_passed(busy);
+	return tries < FIRST_STATUS_TRIES && !deadline_passed(all);
+}
+
 /* Some readers need long for their first answer; others lost a message before we came. */
 static enum ccid_err first_status(struct slot *s)
 {
 	const struct quirk_set *q = &s->reader->quirks;
 	unsigned wait = q->first_timeout_ms ? q->first_timeout_ms : FIRST_STATUS_MS;
-	struct deadline all;
-	enum ccid_err err = CCID_ERR_COMM;
+	struct deadline all, busy;
+	enum ccid_err err;
+	unsigned tries = 0;
 	bool off = false;
 
 	if (q->open_delay_ms) {
@@ -191,12 +209,13 @@ static enum ccid_err first_status(struct slot *s)
 		deadline_sleep_ms(&d, q->open_delay_ms);
 	}
 	all = deadline_in_ms(wait > FIRST_STATUS_MS ? wait : FIRST_STATUS_ALL_MS);
-	for (unsigned i = 0; i < FIRST_STATUS_TRIES && !(i && deadline_passed(&all)); i++) {
+	busy = deadline_in_ms(FIRST_STATUS_BUSY_MS);
+	for (;;) {
 		err = ccid_get_slot_status(&s->ccid, wait);
-		if (err == CCID_OK || err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
+		if (!may_ask_again(s, err, ++tries, &all, &busy))
 			break;
 		/* There are firmwares that refuse everything until they saw a power off. */
-		if (s->ccid.refused && !off) {
+		if (s->ccid.refused && !is_busy(s) && !off) {
 			off = true;
 			ccid_power_off(&s->ccid);
 		}

@@ -30,7 +30,7 @@ struct talk {
 };
 
 struct apdu_reader {
-	struct talk *slot[TRACE_SLOTS];
+	struct talk slot[TRACE_SLOTS];
 };
 
 /* ISO 7816-4:2013 table 4 and §7, ISO 7816-8, and what PC/SC adds with CLA FF. */
@@ -164,9 +164,7 @@ static struct talk *talk_of(const struct trace_message *m)
 
 	if (!r)
 		r = m->reader->sink_data = calloc(1, sizeof *r);
-	if (r && !r->slot[m->bytes[5]])
-		r->slot[m->bytes[5]] = calloc(1, sizeof(struct talk));
-	return r ? r->slot[m->bytes[5]] : NULL;
+	return r ? &r->slot[m->bytes[5]] : NULL;
 }
 
 static void put_command(FILE *out, const struct trace_message *m, struct talk *k)
@@ -320,21 +318,11 @@ static void apdu_message(struct trace_sink *s, const struct trace_message *m)
 	}
 }
 
-static void apdu_reader_end(struct trace_sink *s, struct trace_reader *r)
-{
-	struct apdu_reader *own = r->sink_data;
-
-	(void)s;
-	for (size_t i = 0; own && i < TRACE_SLOTS; i++)
-		free(own->slot[i]);
-}
-
 struct trace_sink *trace_apdu_sink(FILE *out)
 {
 	struct trace_sink *s = calloc(1, sizeof *s);
 
 	if (s)
-		*s = (struct trace_sink){
-			.message = apdu_message, .reader_end = apdu_reader_end, .out = out};
+		*s = (struct trace_sink){.message = apdu_message, .out = out};
 	return s;
 }

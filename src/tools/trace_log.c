@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHUNK	       (1u << 20)
+#define CHUNK ((size_t)1 << 20)
 #define LINE_BYTES_MAX 4096u /* bytes decoded at a time */
 /* What a log without times is given: an order, not a time. */
 #define STEP_US 1000u
