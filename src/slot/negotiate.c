@@ -11,7 +11,9 @@
 #define MIN_CLOCK_KHZ 1000
 
 /* A card rarely needs the fastest of the 512/x family: with TA1 95 to 97 a
- * slower Di, down to 94 (512/8), is tried when the reader cannot follow. */
+ * slower Di, down to 94 (512/8), is tried when the reader cannot follow. The reader's table
+ * decides about it where there is one: the dwMaxDataRate of Alcor Micro's AU9590 (058C:9590) and
+ * of 1403:750C is the default rate, and their tables go up to 689655 bps. */
 #define LOWERED_FROM 0x97
 #define LOWERED_TO 0x94
 
@@ -64,9 +66,7 @@ static bool card_has(const struct atr *atr, unsigned protocol)
 	return atr->protocols >> protocol & 1;
 }
 
-/* A reader that names neither T=0 nor T=1 has its dwProtocols wrong, and is believed to have
- * both. The card of a USB ICC is the device: its ATR says what it speaks. */
-static bool reader_has(const struct ccid_desc *desc, unsigned protocol)
+bool negotiate_reader_has(const struct ccid_desc *desc, unsigned protocol)
 {
 	uint32_t known = desc->dwProtocols & 0x03;
 
@@ -76,7 +76,8 @@ static bool reader_has(const struct ccid_desc *desc, unsigned protocol)
 
 static enum ccid_err check(const struct negotiate_input *in, unsigned protocol)
 {
-	if (protocol > 1 || !card_has(in->atr, protocol) || !reader_has(in->desc, protocol))
+	if (protocol > 1 || !card_has(in->atr, protocol) ||
+	    !(in->as_it_is || negotiate_reader_has(in->desc, protocol)))
 		return CCID_ERR_PROTO_UNSUPPORTED;
 	return CCID_OK;
 }
@@ -96,22 +97,27 @@ static bool in_table(const struct negotiate_input *in, uint32_t baud)
 }
 
 /* Worth asking for, and can the reader do it? Reserved Fi and Di give 0 and are not. */
-static bool usable_speed(const struct negotiate_input *in, uint8_t TA1)
+static bool usable_speed(const struct negotiate_input *in, uint8_t TA1, uint32_t max)
 {
 	uint32_t clock = clock_khz(in->desc);
 	uint32_t baud = timing_baud(clock, TA1);
 
-	return baud > timing_baud(clock, DEFAULT_TA1) && baud <= in->desc->dwMaxDataRate &&
-	       in_table(in, baud);
+	return baud > timing_baud(clock, DEFAULT_TA1) && baud <= max && in_table(in, baud);
 }
 
 static uint8_t negotiated_speed(const struct negotiate_input *in)
 {
 	uint8_t TA1 = in->atr->TA1;
+	uint32_t max = in->desc->dwMaxDataRate;
 
-	while (TA1 <= LOWERED_FROM && TA1 > LOWERED_TO && !usable_speed(in, TA1))
-		TA1--;
-	return usable_speed(in, TA1) ? TA1 : DEFAULT_TA1;
+	if (usable_speed(in, TA1, max))
+		return TA1;
+	if (in->rates && in->n_rates > 0)
+		max = UINT32_MAX;
+	while (TA1 <= LOWERED_FROM && TA1 > LOWERED_TO)
+		if (usable_speed(in, --TA1, max))
+			return TA1;
+	return DEFAULT_TA1;
 }
 
 /* Fi and Di in force after the plan, as a TA1. In specific mode the card already
@@ -124,7 +130,7 @@ static uint8_t speed_of(const struct negotiate_input *in)
 
 	if (automatic(in->desc) || in->atr->specific)
 		return timing_known(TA1) ? TA1 : DEFAULT_TA1;
-	return in->keep_atr_protocol || in->default_speed ? DEFAULT_TA1 : negotiated_speed(in);
+	return in->keep_atr_protocol || in->default_speed || in->as_it_is ? DEFAULT_TA1 : negotiated_speed(in);
 }
 
 static uint8_t bwi_of(const struct atr *atr)

@@ -15,6 +15,8 @@ struct negotiate_input {
 	size_t n_rates;
 	unsigned protocol;		/* asked for: 0 or 1 */
 	bool default_speed;		/* the card was mute at the speed of its TA1 */
+	bool as_it_is;			/* nothing can be settled: what the card speaks by itself, also
+					   where the reader does not name it */
 	bool keep_atr_protocol;		/* quirk (Oz776): no PPS, the ATR's default protocol */
 	bool no_ifsd;			/* quirk: no S(IFS request) */
 	bool case1_needs_p3, split_expected_64;
@@ -40,6 +42,10 @@ struct negotiation {
 /* Exchange level of a reader by its dwFeatures (CCID 1.10 §5.1); ICCD has been mapped to it when
  * the device was opened (iccd_fix_desc). */
 enum exchange_level negotiate_level(const struct ccid_desc *desc);
+
+/* A reader that names neither T=0 nor T=1 has its dwProtocols wrong, and is believed to have
+ * both. The card of a USB ICC is the device: its ATR says what it speaks. */
+bool negotiate_reader_has(const struct ccid_desc *desc, unsigned protocol);
 
 /* Fills *n. CCID_ERR_PROTO_UNSUPPORTED: card or reader lack the protocol, or TA2 fixes another; *n
  * is not to be used then. */

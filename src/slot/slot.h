@@ -88,8 +88,8 @@ enum ccid_err slot_set_protocol(struct slot *s, unsigned protocol);
  * larger than cap (then cap bytes are written); 0 on every error. */
 enum ccid_err slot_transmit(struct slot *s, const uint8_t *apdu, size_t len,
 			    uint8_t *answer, size_t cap, size_t *answer_len);
-/* slot_protocol.c, under lock: parameters are settled if they are not yet, for the ATR's first
- * protocol. */
+/* slot_protocol.c, under lock: parameters are settled if they are not yet, for the first protocol
+ * of the ATR that the reader has; where it has none, the card is used as it is. */
 enum ccid_err slot_ensure_protocol(struct slot *s);
 /* Under lock: runs the steps of an exchange until it is done or failed. Wipes it. *answer_len:
  * whole length. */

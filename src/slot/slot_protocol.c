@@ -255,15 +255,54 @@ enum ccid_err slot_set_protocol(struct slot *s, unsigned protocol)
 	return err;
 }
 
+/* What an APDU goes out with when nobody has set a protocol, or what was asked for was refused:
+ * the ATR's first protocol, or the first of the two that card and reader both have. -1: none. */
+static int protocol_to_use(const struct slot *s, const struct atr *atr)
+{
+	const struct ccid_desc *desc = &s->reader->desc;
+	unsigned first = atr->specific ? atr->TA2 & 0x0F : atr->first_protocol;
+
+	if (first > 1)
+		first = 0;
+	if (negotiate_reader_has(desc, first))
+		return (int)first;
+	if (!atr->specific && !s->params_refused && (atr->protocols >> !first & 1) &&
+	    negotiate_reader_has(desc, !first))
+		return !first;
+	return -1;
+}
+
+/* The reader does not name what the card speaks: neither is asked for anything, the APDU goes out
+ * and they answer to it. Many readers' dwProtocols say less than they do. */
+static enum ccid_err use_as_it_is(struct slot *s, const struct atr *atr)
+{
+	unsigned spoken = atr->specific ? atr->TA2 & 0x0F : atr->first_protocol;
+	struct negotiate_input in = input_of(s, atr, spoken);
+	enum ccid_err err;
+
+	in.as_it_is = true;
+	err = negotiate_plan(&s->params, &in);
+	if (err != CCID_OK)
+		return err;
+	LOG(LOG_INFO, &s->ccid.log,
+	    "the card speaks T=%u, which the reader does not name (dwProtocols 0x%08X): used as it is",
+	    spoken, (unsigned)s->reader->desc.dwProtocols);
+	t1_reset(&s->t1, s->params.crc, s->params.ifsc);
+	s->negotiated = true;
+	return CCID_OK;
+}
+
 enum ccid_err slot_ensure_protocol(struct slot *s)
 {
 	struct atr atr;
 	enum ccid_err err;
+	int protocol;
 
 	if (s->negotiated)
 		return CCID_OK;
 	err = atr_parse(&atr, s->atr, s->atr_len);
 	if (err != CCID_OK)
 		return err;
-	return set_protocol_locked(s, atr.first_protocol == 1 ? 1 : 0);
+	protocol = protocol_to_use(s, &atr);
+	return protocol < 0 ? use_as_it_is(s, &atr) : set_protocol_locked(s, (unsigned)protocol);
 }

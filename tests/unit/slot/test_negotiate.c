@@ -359,6 +359,26 @@ static void maximum(void **state)
 	assert_int_equal(planned(&atr, "3B 10 98", &in).params[0], 0x11);
 }
 
+/* 058C:9590, 1403:750C: dwMaxDataRate is the default rate, and the table has much more. Of the card's own
+ * speed the maximum decides, of a lowered one the table: libccid does so, and these readers work with it. */
+static void maximum_below_the_table(void **state)
+{
+	static const uint32_t rates[] = { 689655, 500000, 250000, 125000, 62500, 31250, 10752 };
+	struct ccid_desc desc = rd_plain.desc;
+	struct negotiate_input in = { .desc = &desc, .rates = rates, .n_rates = COUNT(rates) };
+	struct atr atr;
+
+	(void)state;
+	desc.dwMaxDataRate = 10752;
+	assert_int_equal(planned(&atr, "3B 10 96", &in).params[0], 0x95);
+	assert_int_equal(planned(&atr, "3B 10 97", &in).params[0], 0x96);
+	assert_int_equal(planned(&atr, "3B 10 95", &in).params[0], 0x94);
+	assert_int_equal(planned(&atr, "3B 10 94", &in).params[0], 0x11);
+	assert_int_equal(planned(&atr, "3B 10 18", &in).params[0], 0x11);
+	in.n_rates = 0;
+	assert_int_equal(planned(&atr, "3B 10 96", &in).params[0], 0x11);
+}
+
 /* --- every TA1, every reader: the speed once more, worked out differently ------------------ */
 
 static double factor(unsigned TA1)
@@ -380,16 +400,17 @@ static bool near(double a, double b, double apart)
 	return a - b < apart && b - a < apart;
 }
 
-static bool possible(const struct reader *r, unsigned TA1)
+static bool possible(const struct reader *r, unsigned TA1, bool lowered)
 {
+	bool any_rate = lowered && r->n_rates > 0;
 	double clock = r->desc.dwDefaultClock ? r->desc.dwDefaultClock * 1000.0 : 1e6;
 	double bps = down(clock * factor(TA1) + 1e-7);
 	bool listed = r->n_rates == 0;
 
 	for (size_t i = 0; i < r->n_rates; i++)
 		listed |= near(r->rates[i], bps, 2.5);
-	return factor(TA1) > 0 && bps > down(clock / 372) && bps <= r->desc.dwMaxDataRate &&
-	       listed;
+	return factor(TA1) > 0 && bps > down(clock / 372) &&
+	       (any_rate || bps <= r->desc.dwMaxDataRate) && listed;
 }
 
 static unsigned expected_speed(const struct reader *r, unsigned TA1, bool specific)
@@ -398,10 +419,10 @@ static unsigned expected_speed(const struct reader *r, unsigned TA1, bool specif
 
 	if (by_itself || specific)
 		return factor(TA1) > 0 ? TA1 : 0x11;
-	if (possible(r, TA1))
+	if (possible(r, TA1, false))
 		return TA1;
 	for (unsigned lower = 0x96; TA1 >= 0x95 && TA1 <= 0x97 && lower >= 0x94; lower--)
-		if (lower < TA1 && possible(r, lower))
+		if (lower < TA1 && possible(r, lower, true))
 			return lower;
 	return 0x11;
 }
@@ -473,6 +494,7 @@ int main(void)
 		cmocka_unit_test(quirks_reach_the_exchange), cmocka_unit_test(clocks),
 		cmocka_unit_test(back_to_default_speed), cmocka_unit_test(an_empty_table_is_none),
 		cmocka_unit_test(tolerance), cmocka_unit_test(maximum), cmocka_unit_test(every_TA1),
+		cmocka_unit_test(maximum_below_the_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

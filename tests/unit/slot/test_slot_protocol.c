@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static unsigned pps, set_parameters, power_ons;
+static unsigned pps, blocks, set_parameters, power_ons;
 
 static void count(void *user, uint64_t now, const char *text)
 {
@@ -16,6 +16,7 @@ static void count(void *user, uint64_t now, const char *text)
 	if (strncmp(text, "out ", 4) != 0)
 		return;
 	pps += strstr(text, "XfrBlock") && strstr(text, ": FF");
+	blocks += strstr(text, "XfrBlock") != NULL;
 	set_parameters += strstr(text, "SetParameters") != NULL;
 	power_ons += strstr(text, "IccPowerOn") != NULL;
 }
@@ -28,7 +29,7 @@ static void begin(const char *text)
 	fake_usb_unlock();
 	RIG_IS_FINE(rig_open(0, 0, 0));
 	RIG_IS_FINE(rig_power(0));
-	pps = set_parameters = power_ons = 0;
+	pps = blocks = set_parameters = power_ons = 0;
 }
 
 static void end(void)
@@ -205,6 +206,40 @@ static void without_being_asked(void **state)
 	end();
 }
 
+/* What was asked for is refused before anything goes out: APDUs go out all the same, with what card and
+ * reader both have, or else as the card speaks by itself. Automatic readers of the table serve cards of a
+ * protocol that their dwProtocols has not; one that waits for SetParameters need not. */
+static void an_apdu_after_a_refusal(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned asked, pps, parameters;
+		bool answered;
+	} rows[] = {
+		{ "reader r\nfeatures = 0x00020040\nprotocols = 2\ncard 0 = t0\n", 0, 0, 0, true },
+		{ "reader r\nfeatures = 0x00020040\nprotocols = 1\ncard 0 = t1\n", 1, 0, 0, true },
+		{ "reader r\nfeatures = 0x00040040\nprotocols = 2\ncard 0 = t0specific\n", 0, 0, 0, true },
+		{ "reader r\nfeatures = 0x000404BA\nprotocols = 1\ncard 0 = t1\n", 1, 0, 0, false },
+		{ "reader r\nfeatures = 0x00010622\nprotocols = 2\ncard 0 = t0basic\n", 0, 0, 0, true },
+		{ "reader r\nfeatures = 0x0001007A\nprotocols = 1\ncard 0 = t1basic\n", 1, 0, 0, true },
+		{ "reader r\nprotocols = 2\ncard 0 = t0t1\n", 0, 1, 1, true },	/* the other one */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		begin(rows[i].text);
+		rig_pardon();
+		assert_int_equal(set(rows[i].asked), IFD_PROTOCOL_NOT_SUPPORTED);
+		for (unsigned j = 0; j < 3; j++)
+			assert_true((rig_echo(0, i, 20) == IFD_SUCCESS) == rows[i].answered);
+		assert_true(blocks >= 3);
+		if (pps != rows[i].pps || set_parameters != rows[i].parameters)
+			fail_msg("row %u: %u PPS, %u SetParameters", i, pps, set_parameters);
+		rig_pardon();
+		end();
+	}
+}
+
 static void without_power(void **state)
 {
 	(void)state;
@@ -230,6 +265,7 @@ int main(void)
 		TEST(params_may_fail),
 		TEST(a_card_without_ifs),
 		TEST(without_being_asked),
+		TEST(an_apdu_after_a_refusal),
 		TEST(without_power),
 	};
 
