@@ -130,7 +130,9 @@ static uint8_t speed_of(const struct negotiate_input *in)
 
 	if (automatic(in->desc) || in->atr->specific)
 		return timing_known(TA1) ? TA1 : DEFAULT_TA1;
-	return in->keep_atr_protocol || in->default_speed || in->as_it_is ? DEFAULT_TA1 : negotiated_speed(in);
+	if (in->keep_atr_protocol || in->default_speed || in->as_it_is)
+		return DEFAULT_TA1;
+	return negotiated_speed(in);
 }
 
 static uint8_t bwi_of(const struct atr *atr)

@@ -285,8 +285,8 @@ static enum ccid_err use_as_it_is(struct slot *s, const struct atr *atr)
 	if (err != CCID_OK)
 		return err;
 	LOG(LOG_INFO, &s->ccid.log,
-	    "the card speaks T=%u, which the reader does not name (dwProtocols 0x%08X): used as it is",
-	    spoken, (unsigned)s->reader->desc.dwProtocols);
+	    "the reader does not name T=%u of the card (dwProtocols 0x%08X): used as it is", spoken,
+	    (unsigned)s->reader->desc.dwProtocols);
 	t1_reset(&s->t1, s->params.crc, s->params.ifsc);
 	s->negotiated = true;
 	return CCID_OK;
