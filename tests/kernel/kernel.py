@@ -136,7 +136,8 @@ def capabilities_test():
 def rules_test():
     for i in range(4):
         s = os.stat(node(i))
-        same((grp.getgrgid(s.st_gid).gr_name, stat.S_IMODE(s.st_mode)), ("pcscd", 0o664), "rights of node %d" % i)
+        # whether others may read is for the system's own rules to say
+        same((grp.getgrgid(s.st_gid).gr_name, stat.S_IMODE(s.st_mode) & 0o660), ("pcscd", 0o660), "rights of node %d" % i)
         # only what is nothing but a CCID reader: reader 2 is driven by its control pipe
         same(contents(device(i) + "/power/control"), "on" if i == 2 else "auto", "reader %d may sleep, or not" % i)
         same(contents(device(i) + "/power/persist"), "0", "reader %d does not persist" % i)
