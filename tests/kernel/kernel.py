@@ -270,7 +270,9 @@ def sleep_test():
     same(stop(), 0, "pcscd ends")
     for i in range(4):
         status = device(i) + "/power/runtime_status"
-        ok(wait_for(lambda: contents(status) == "suspended"), "reader %d: sleeps" % i, contents(status))
+        # the rules let only a plain CCID reader sleep: reader 2 is driven by its control pipe
+        wanted = "active" if i == 2 else "suspended"
+        ok(wait_for(lambda: contents(status) == wanted), "reader %d: %s" % (i, wanted), contents(status))
     same(len(start(11)), 11, "pcscd wakes the readers")
     for word in ("00 00", "AU9540", "Rutoken"):
         works(find(word), "awake, it works: " + word)
