@@ -329,9 +329,10 @@ def row_22(r):
 
 def row_26(r):
     """A second program comes and goes in the middle of the first one's command, and resets the card when it may."""
-    answers = []
+    answers, mark = [], os.path.getsize(os.environ["e2e_log"])
     thread = threading.Thread(target=lambda: answers.append(r.card.apdu(short(0x18, 0x03, 0xE8, b"slow", 256))))
     thread.start()
+    ok(wait_for(lambda: "APDU: 80 18 03 E8" in log_since(mark)), "row 26: the first command is under way")
     own = Context()
     rv, second = own.connect(r.name)
     if rv == 0:
