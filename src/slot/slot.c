@@ -238,6 +238,8 @@ enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 {
 	uint8_t select[3];
 	unsigned n = voltages(s->reader, select);
+	/* A reader may ask for more time at one voltage, not at each. */
+	struct deadline all = deadline_in_ms(CCID_TOTAL_MS);
 	enum ccid_err err = CCID_ERR_POWER;
 
 	*len = 0;
@@ -252,7 +254,7 @@ enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 		ccid_power_off(&s->ccid);
 	for (unsigned i = 0; i < n; i++) {
 		err = power_at(s, select[i]);
-		if (is_final(s, err))
+		if (is_final(s, err) || deadline_passed(&all))
 			break;
 	}
 	if (err == CCID_OK)
