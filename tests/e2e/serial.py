@@ -70,6 +70,8 @@ class Port:
 class Pcscd:
     """pcscd with these lines of reader.conf: (friendly name, device name)."""
 
+    all = []
+
     def __init__(self, *lines, library=TWIN):
         with open(CONF, "w") as f:
             for name, device in lines:
@@ -81,6 +83,7 @@ class Pcscd:
                 ["pcscd", *os.environ["E2E_PCSCD_OPTIONS"].split(), "--foreground", "--debug", "--apdu",
                  "--config", os.path.dirname(CONF)],
                 stdout=log_file, stderr=log_file, env=environment())
+        Pcscd.all.append(self)
         os.environ["pcscd_pid"] = str(self.process.pid)
         wait_for(lambda: scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)[0] == 0, 20)
         self.start_time = time.monotonic() - self.started
@@ -179,6 +182,9 @@ def own_client(part, *arguments):
         except BaseException:
             traceback.print_exc()
             status = 1
+            for pcscd in Pcscd.all:	# the next part begins without it
+                pcscd.process.kill()
+                pcscd.process.wait()
         sys.stdout.flush()
         os._exit(status)
     if os.waitpid(child, 0)[1] != 0:
@@ -282,39 +288,43 @@ def five_slots():
 
 def movements():
     for kind in ("GemPCTwin", "GemCorePOSPro", "SEC1210URT"):
-        port = Port(kind, "")
-        pcscd = Pcscd((kind, port.path + ":" + kind))
-        context = Context()
-        name = context.wait_readers(1 if kind != "GemCorePOSPro" else 5)[0]
-        ok(context.wait_card(name, False), kind + ": no card at first")
-        for spec in ("t1", "t0"):
-            result = wait_state(context, name, True)
-            port.tell("insert", 0, spec)
-            came, took = result()
-            ok(came and took < 8, "%s: SCardGetStatusChange tells of the insertion" % kind, took)
-            wait_for(lambda: context.state(name)[1])
-            same(context.state(name)[1].hex(), ATR[spec], "%s: ATR of %s" % (kind, spec))
-            rv, card = context.connect(name)
-            ok(card and card.echo(b"here"), "%s: it works" % kind, rv_name(rv))
-            result = wait_state(context, name, False)
-            port.tell("remove", 0)
-            came, took = result()
-            ok(came and took < 8, "%s: and of the removal" % kind, took)
-            rv, _ = card.raw(short(0x10))
-            ok(rv in (scard.SCARD_W_REMOVED_CARD, scard.SCARD_E_NO_SMARTCARD), kind + ": APDU to no card", rv_name(rv))
-            card.disconnect()
-        # pulled and put back between two looks: still another card
-        port.tell("insert", 0, "t1")
-        context.wait_card(name)
+        own_client(moves, kind)
+
+
+def moves(kind):
+    port = Port(kind, "")
+    pcscd = Pcscd((kind, port.path + ":" + kind))
+    context = Context()
+    name = context.wait_readers(1 if kind != "GemCorePOSPro" else 5)[0]
+    ok(context.wait_card(name, False), kind + ": no card at first")
+    for spec in ("t1", "t0"):
+        result = wait_state(context, name, True)
+        port.tell("insert", 0, spec)
+        came, took = result()
+        ok(came and took < 8, "%s: SCardGetStatusChange tells of the insertion" % kind, took)
+        wait_for(lambda: context.state(name)[1])
+        same(context.state(name)[1].hex(), ATR[spec], "%s: ATR of %s" % (kind, spec))
         rv, card = context.connect(name)
+        ok(card and card.echo(b"here"), "%s: it works" % kind, rv_name(rv))
+        result = wait_state(context, name, False)
         port.tell("remove", 0)
-        port.tell("insert", 0, "t0")
+        came, took = result()
+        ok(came and took < 8, "%s: and of the removal" % kind, took)
         rv, _ = card.raw(short(0x10))
-        ok(rv != 0, kind + ": another card in its place is not taken for the first", rv_name(rv))
+        ok(rv in (scard.SCARD_W_REMOVED_CARD, scard.SCARD_E_NO_SMARTCARD), kind + ": APDU to no card", rv_name(rv))
         card.disconnect()
-        ok(wait_for(lambda: context.state(name)[1].hex() == ATR["t0"]), kind + ": its ATR is seen")
-        pcscd.stop_well(kind)
-        port.end(kind + " movements")
+    # pulled and put back between two looks: still another card
+    port.tell("insert", 0, "t1")
+    context.wait_card(name)
+    rv, card = context.connect(name)
+    port.tell("remove", 0)
+    port.tell("insert", 0, "t0")
+    rv, _ = card.raw(short(0x10))
+    ok(rv != 0, kind + ": another card in its place is not taken for the first", rv_name(rv))
+    card.disconnect()
+    ok(wait_for(lambda: context.state(name)[1].hex() == ATR["t0"]), kind + ": its ATR is seen")
+    pcscd.stop_well(kind)
+    port.end(kind + " movements")
 
 
 def two_at_once():
