@@ -78,7 +78,7 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 	c->log = (struct log_ctx){ .reader = r->device_name, .lun = lun, .gone = &r->gone };
 	c->bSlot = (uint8_t)number;
 	c->needs_resync = r->former_lost[number];
-	r->mute_at_close = false;
+	__atomic_store_n(&r->mute_at_close, false, __ATOMIC_RELAXED);
 	c->icc_state = ICC_PRESENT_INACTIVE;
 	c->message_cap = message_size(&r->desc);
 	c->answer_cap = answer_size(&r->desc);
@@ -98,12 +98,14 @@ void reader_free_slot(struct slot *s)
 
 	/* One that does not listen is not waited for, nor is a reader that did not answer when
 	 * another of its slots was closed. */
-	if (s->powered && !s->ccid.needs_resync && !s->reader->mute_at_close &&
+	if (s->powered && !s->ccid.needs_resync &&
+	    !__atomic_load_n(&s->reader->mute_at_close, __ATOMIC_RELAXED) &&
 	    !reader_is_gone(s->reader)) {
 		t->ops->set_closed(t, (uint8_t)s->number, false);
 		ccid_power_off_briefly(&s->ccid, CLOSE_MS);
 		t->ops->set_closed(t, (uint8_t)s->number, true);
-		s->reader->mute_at_close = s->ccid.needs_resync;
+		__atomic_store_n(&s->reader->mute_at_close, s->ccid.needs_resync,
+				 __ATOMIC_RELAXED);
 	}
 	s->reader->former_lost[s->number] = s->ccid.needs_resync;
 	slot_destroy(s);

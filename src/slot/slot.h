@@ -64,7 +64,7 @@ struct reader {
 	struct slot **slots;		/* NULL where not open */
 	bool *former_lost;		/* a slot was closed after a command without its answer: the
 					   next of its number resynchronises */
-	bool mute_at_close;		/* the last slot to be closed was not answered */
+	bool mute_at_close;		/* atomic: the last slot to be closed was not answered */
 	unsigned n_open;
 	bool busy;			/* is being opened or closed */
 	int interface;			/* that the device name stands for; -1: not said */

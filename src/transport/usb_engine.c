@@ -404,6 +404,7 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 {
 	struct usb_transport *u = usb_of(t);
 	enum ccid_err err = CCID_ERR_STALE;
+	bool reset;
 
 	pthread_mutex_lock(&u->lock);
 	while (u->reopening && !deadline_passed(d)) {
@@ -418,12 +419,13 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 		return err;
 	}
 	u->reopening = true;
+	reset = u->wants_reset;
+	u->wants_reset = false;
 	pthread_mutex_unlock(&u->lock);
 
 	if (reap(u)) {
-		if (u->wants_reset)
+		if (reset)
 			libusb_reset_device(u->handle);
-		u->wants_reset = false;
 		usb_detach(u);
 		do {
 			err = usb_attach(u);
