@@ -72,7 +72,8 @@ def shapes(tap):
     }
     for name, text in texts.items():
         code, out, err = run(text.encode())
-        tap.case(f"{name} becomes a capture", [] if code == 0 and messages(out) == PAIR else [err, str(messages(out))])
+        tap.case(f"{name} becomes a capture", [] if code == 0 and messages(out) == PAIR else [err,
+            str(messages(out))])
 
 
 def times(tap):
@@ -136,7 +137,8 @@ def captures(tap):
     bare = pcap[:24] + b"".join(struct.pack("<IIII", 0, 0, 64 + len(d), 64 + len(d)) + h + d
                                 for h, d, _ in packets(capture) if h[9] == 3)
     tap.case("without descriptors, CCID messages are known by their look", b"-> 6F 07" in run(bare)[1])
-    code, _, err = run(struct.pack("<III", 0x0A0D0D0A, 28, 0x1A2B3C4D) + b"\0" * 12 + struct.pack("<III", 28, 1, 0xFFFFFFF0))
+    code, _, err = run(struct.pack("<III", 0x0A0D0D0A, 28, 0x1A2B3C4D) + b"\0" * 12 + struct.pack("<III", 28, 1,
+        0xFFFFFFF0))
     tap.case("an impossible block length is refused", code == 2 and "impossible length" in err)
 
 
@@ -159,8 +161,164 @@ def dialogue(tap):
              "1 time extensions" in out and "12.000 ms at 0.000007 s: PC_to_RDR_XfrBlock" in out)
 
 
+def big_endian(capture):
+    """The same pcapng in the other byte order: block heads and usb headers turned, data as it is."""
+    def turn(fmt, data):
+        return struct.pack(">" + fmt, *struct.unpack("<" + fmt, data))
+    out, at = b"", 0
+    while at < len(capture):
+        kind, length = struct.unpack_from("<II", capture, at)
+        body = capture[at + 8:at + length - 4]
+        if kind == 0x0A0D0D0A:
+            body = turn("IHHq", body)
+        elif kind == 1:
+            body = turn("HHI", body[:8]) + turn("HH", body[8:12]) + body[12:]
+        else:
+            head = turn("IIIII", body[:20])
+            usb = body[20:84]
+            usb = turn("Q", usb[:8]) + usb[8:12] + turn("H", usb[12:14]) + usb[14:16] + turn("qiiII", usb[16:40]) + \
+                usb[40:48] + turn("iiII", usb[48:64])
+            body = head + usb + body[84:]
+        out += struct.pack(">II", kind, length) + body + struct.pack(">I", length)
+        at += length
+    return out
+
+
+def foreign_captures(tap):
+    text = (ours("->", SELECT) + ours("<-", DONE) + ours("<-", "50 03")).encode()
+    capture = run(text)[1]
+    log = run(capture)[1]
+    tap.case("the interrupt pipe is kept", b"<- 50 03" in log)
+    tap.case("a capture of a big-endian machine", run(big_endian(capture))[1] == log)
+    old = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 189)
+    for head, data, _ in packets(capture):
+        old += struct.pack("<IIII", 0, 0, 48 + len(data), 48 + len(data)) + head[:48] + data
+    tap.case("headers of 48 bytes", run(old)[1] == log)
+    tap.case("pcap of a big-endian machine", run(struct.pack(">IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 9, 220))[0] == 1)
+    other = struct.pack("<III", 5, 16, 0) + struct.pack("<I", 16)
+    tap.case("blocks of other kinds are passed over", run(capture + other)[1] == log)
+    simple = capture[:28] + struct.pack("<IIHHI", 1, 20, 220, 0, 0) + struct.pack("<I", 20)
+    for head, data, _ in packets(capture):
+        pad = b"\0" * (-len(data) % 4)
+        length = 16 + 64 + len(data) + len(pad)
+        simple += struct.pack("<III", 3, length, 64 + len(data)) + head + data + pad + struct.pack("<I", length)
+    tap.case("simple packet blocks", b"-> 6F 07" in run(simple)[1])
+    for name, block in (("names no interface", struct.pack("<IIIIIIII", 6, 32, 9, 0, 0, 0, 0, 32)),
+                        ("is too short", struct.pack("<IIII", 6, 16, 0, 16)),
+                        ("interface that is too short", struct.pack("<IIII", 1, 16, 0, 16)[:8] + b"\0\0\0\0" +
+                            struct.pack("<I", 16))):
+        tap.case("a block that " + name, run(capture + block)[0] in (0, 2))
+    tap.case("65 interfaces are refused", run(capture[:28] + (struct.pack("<IIHHI", 1, 20, 220, 0, 0) +
+                                                               struct.pack("<I", 20)) * 65)[0] == 2)
+    ether = capture[:28] + struct.pack("<IIHHI", 1, 20, 1, 0, 0) + struct.pack("<I", 20) + capture[28:]
+    tap.case("a link that is not USB is passed over", run(ether)[0] in (0, 1))
+
+
+def usb_packet(kind, xfer, endpoint, data=b"", setup=None, device=7, urb=1):
+    head = struct.pack("<QBBBBHBB", urb, ord(kind), xfer, endpoint, device, 1, 0 if setup else 0x2D, 0) + \
+        struct.pack("<qiiII", 0, 5, 0, len(data), len(data)) + (setup or b"\0" * 8) + b"\0" * 16
+    return struct.pack("<IIII", 0, 0, 64 + len(data), 64 + len(data)) + head + data
+
+
+def devices_of_a_capture(tap):
+    start = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 220)
+    device = bytes.fromhex("120100020000004008e637340102010203 01".replace(" ", ""))
+    hid = bytes.fromhex("0904000001030000 00".replace(" ", "")) + bytes.fromhex("07058403080010")
+    ccid = bytes.fromhex("0904010003 0b000000".replace(" ", "")) + bytes([54, 0x21]) + b"\1" * 52 + \
+        bytes.fromhex("07050102400000") + bytes.fromhex("07058202400000") + bytes.fromhex("07058303080010")
+    config = bytes.fromhex("0902000002010080 32".replace(" ", "")) + hid + ccid
+    ask = [bytes.fromhex("8006000100001200"), bytes.fromhex("800600020000ff00"), bytes.fromhex("2101000000000000")]
+    select = bytes.fromhex(SELECT.replace(" ", ""))
+    long = bytes.fromhex("6FF4010000000500 0000".replace(" ", "")) + b"\x11" * 500
+    pcap = start
+    for setup, answer in ((ask[0], device), (ask[1], config[:9]), (ask[1], config), (ask[2], b"")):
+        pcap += usb_packet("S", 2, 0x80, b"", setup) + usb_packet("C", 2, 0x80, answer)
+    pcap += usb_packet("S", 3, 0x01, select) + usb_packet("S", 3, 0x05, select) + usb_packet("C", 1, 0x83,
+        b"\x50\x03")
+    pcap += usb_packet("C", 1, 0x84, b"\0\0\4") + usb_packet("S", 3, 0x01, long[:64]) + usb_packet("S", 3, 0x01,
+        long[64:])
+    pcap += usb_packet("S", 1, 0x01) + usb_packet("E", 3, 0x01, select)
+    out = run(pcap)[1].decode()
+    tap.case("interfaces of class 0B count, other endpoints do not", out.count("-> 6F") == 2 and
+        out.count("<- 50 03") == 1)
+    tap.case("the device's ids and interface name the reader", "usb:e608/3437:libusb-1.0:1:7:1 " in out or
+        "libusb-1.0:1:7:1 " in out)
+    tap.case("a message in two transfers is one", "-> +256 11" in out)
+    many = start + b"".join(usb_packet("S", 3, 1, select, device=i % 128) for i in range(300))
+    tap.case("many devices", run(many)[0] == 0)
+    tap.case("with --apdu and --summary too", run(pcap, "-a")[0] == 0 and run(pcap, "-s")[0] == 0)
+    bent = start + usb_packet("C", 2, 0x80, config) + usb_packet("S", 3, 1, b"\x6F\1") + usb_packet("S", 3, 1,
+        b"\0" * 20)
+    tap.case("what is no message is passed over", run(bent)[0] == 1)
+
+
+def descriptors(tap):
+    raw = " ".join(["36", "21"] + ["%02X" % (i + 2) for i in range(52)])
+    text = ("08e6:3437 GemPC Twin, bus 001 device 002 interface 0\n device\n  bcdDevice: 1.08\n interface\n  bInterfaceProtocol: 0x00\n"
+            " endpoint\n  bEndpointAddress: 0x01 (OUT, to the reader)\n  bmAttributes: 0x02 (bulk)\n"
+            " endpoint\n  bEndpointAddress: 0x84 (IN)\n  bmAttributes: 0x02 (bulk)\n"
+            " endpoint\n  bEndpointAddress: 0x83 (IN)\n  bmAttributes: 0x03 (interrupt)\n"
+            f" class descriptor\n  raw: {raw}\n1234:5678 Other, bus 001 device 003 interface 0\n  raw: 36 zz\n").encode()
+    import gzip
+    import tempfile
+    log = (ours("->", SELECT) + ours("<-", DONE) + ours("<-", "50 03")).encode()
+    for packed in (False, True):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(gzip.compress(text) if packed else text)
+            file.flush()
+            capture = run(log, "-d", file.name)[1]
+            heads = [(head[9], head[10]) for head, _, _ in packets(capture) if head[9] != 2]
+            tap.case(f"endpoints come from ccid-parse{', compressed' if packed else ''}", heads == [(3, 1), (3,
+                0x84), (1, 0x83)])
+            tap.case("and so does the class descriptor", bytes.fromhex(raw.replace(" ", "")) in capture)
+    named = f"00000007 -> 000000 {SELECT}\n".encode()
+    for name in ("usb:08e6/3437:libusb-1.0:3:9:1", "usb:08e6/3437", "/dev/ttyS0:GemPCTwin"):
+        line = f"00000001 ifdhandler.c:77:X() Lun: 0, device: {name}\n".encode()
+        tap.case(f"device name {name}", name.encode() in run(line + named)[1])
+
+
+def odd_logs(tap):
+    extended = "".join(f"00000007 -> 000000 6F 02 00 00 00 00 {seq:02X} 00 {level:02X} 00 {data}\n00000001 <- 000000 80 00 00 00 00 00 {seq:02X} 00 00 10\n"
+                       for seq, level, data in ((1, 1, "00 D6"), (2, 3, "00 00"), (3, 2, "01 AA")))
+    extended += ("00000007 <- 000000 80 02 00 00 00 00 03 00 00 01 11 22\n00000007 -> 000000 6F 00 00 00 00 00 04 00 10 00\n"
+                 "00000007 <- 000000 80 02 00 00 00 00 04 00 00 02 90 00\n")
+    out = run(extended.encode(), "-a")[1].decode()
+    tap.case("--apdu puts chained parts together", "> 00 D6 00 00 01 AA" in out)
+    words = ["9000", "6110", "6282", "6283", "6200", "63C2", "6300", "6401", "6400", "6500", "6700", "6800", "6982",
+        "6983", "6985", "6900",
+             "6A80", "6A81", "6A82", "6A83", "6A84", "6A86", "6A88", "6A00", "6B00", "6C05", "6D00", "6E00", "6F00"]
+    text = "00000001 -> 000000 62 00 00 00 00 00 00 01 00 00\n00000001 <- 000000 80 02 00 00 00 00 00 00 00 00 3B 00\n"
+    text += "00000001 -> 000000 6F 04 00 00 00 00 01 00 00 00 FF 11 96 78\n00000001 <- 000000 80 04 00 00 00 00 01 00 00 00 FF 11 96 78\n"
+    text += "00000001 -> 000000 69 02 00 00 00 00 01 00 00 00 00 1E\n00000001 <- 000000 80 02 00 00 00 00 01 00 00 00 90 00\n"
+    for sw in words:
+        text += f"00000001 -> 000000 6F 05 00 00 00 00 02 00 00 00 00 B0 00 00 00\n00000009 <- 000000 80 02 00 00 00 00 02 00 00 00 {sw[:2]} {sw[2:]}\n"
+    text += "00000001 <- 000000 81 00 00 00 00 00 09 42 FE 00\n00000001 -> 000000 6F 64 00 00 00 00 02 00 00 00 " + "00 " * 100 + "\n"
+    text += "00000001 -> 000000 65 00 00 00 00 00 02 00 00 00\n00000001 NotifySlotChange: 50 03\n00000001 -> 000001 65 00 00 00 00 00 02 00 00 00\n"
+    out = run(text.encode(), "-a")[1].decode()
+    tap.case("--apdu: ATR, PPS, PIN entry and every status word", "ATR" in out and "PPS" in out and
+        "PIN entry" in out and
+             out.count("READ BINARY") == len(words) and "CLA is not supported" in out)
+    out = run(text.encode(), "-s")[1].decode()
+    tap.case("--summary: no answer, no command, notifications", "without an answer" in out and
+        "1 answers to no command" in out and
+             "interrupt pipe: 1 messages" in out and out.count(" ms at ") == 10)
+    readers = "".join(ours("->", SELECT).replace("001/002", f"001/{i:03d}") for i in range(300))
+    tap.case("300 readers: those that there is room for", run(readers.encode(), "-l")[1].count(b"-> 6F") == 256)
+    tap.case("a line of 3 MB", run(b"x" * 3000000 + b"\n" + f"-> 000000 {SELECT}".encode())[0] == 0)
+    tap.case("escape without an end, journal without a time",
+        run(f"\033[1 \npcscd[1]: x\n-> 000000 {SELECT}\n".encode())[0] == 0)
+    tap.case("a name that is too long is cut", run(f"{'n' * 500} (lun 0): -> {SELECT}\n".encode())[0] == 0)
+    tap.case("a continuation of nothing", run(ours("->", "+256 00 11").encode())[0] == 1)
+    tap.case("more than a message can have", run((ours("->", "6F FF FF 0F 00 00 05 00 00 00") +
+                                                  ours("->", "+10 " + "11 " * 900) * 80).encode(), "-l")[0] == 0)
+    tap.case("arrows that are not", run(b"a->b <-c - > <- -> \n-> 000000 zz\n-> 6F\n<- 99 00\n-&gt;\n &lt;-\n")[0] in (0, 1))
+    gone = subprocess.run([TRACE, "-o", "/dev/full"], input=text.encode(), capture_output=True, check=False)
+    tap.case("an output that cannot be written is told", gone.returncode == 2 and b"cannot be written" in gone.stderr)
+
+
 def options(tap):
-    for wrong in (["-a", "-s"], ["--nonsense"], ["a", "b"], ["/nonexistent"], ["-d", "/nonexistent"], ["-o", "/nonexistent/x"]):
+    for wrong in (["-a", "-s"], ["--nonsense"], ["a", "b"], ["/nonexistent"], ["-d", "/nonexistent"], ["-o",
+        "/nonexistent/x"]):
         code, _, err = run(b"", *wrong)
         tap.case(f"{' '.join(wrong)}: exit code 2 and a message", code == 2 and err != "")
     tap.case("--help and --version", run(b"", "--help")[0] == 0 and run(b"", "--version")[0] == 0)
@@ -175,7 +333,8 @@ def main():
     if not os.path.exists(TRACE):
         tap.skip("ccid-trace", "it is not built")
         tap.finish()
-    for part in (shapes, times, long_messages, secrets, captures, dialogue, options):
+    for part in (shapes, times, long_messages, secrets, captures, dialogue, foreign_captures, devices_of_a_capture,
+                 descriptors, odd_logs, options):
         part(tap)
     tap.finish()
 
