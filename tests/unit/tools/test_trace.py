@@ -55,7 +55,8 @@ def shapes(tap):
     texts = {
         "this driver's log": ours("->", SELECT) + ours("<-", DONE),
         "libccid's log": f"00000007 -> 000000 {SELECT} \n00004123 <- 000000 {DONE} \n",
-        "libccid's log with thread ids": f"00000007 [140213] -> 000000 {SELECT} \n00000012 [140213] <- 000000 {DONE} \n",
+        "libccid's log with thread "
+        "ids": f"00000007 [140213] -> 000000 {SELECT} \n00000012 [140213] <- 000000 {DONE} \n",
         "a log without times": f"-> 000000 {SELECT}\n<- 000000 {DONE}\n",
         "a log that a mail quotes": f"> 00000007 -> 000000 {SELECT}\n> 00000007 <- 000000 {DONE}\n",
         "an indented log": f"    00000007 -> 000000 {SELECT}\n\t00000007 <- 000000 {DONE}\n",
@@ -254,11 +255,13 @@ def devices_of_a_capture(tap):
 
 def descriptors(tap):
     raw = " ".join(["36", "21"] + ["%02X" % (i + 2) for i in range(52)])
-    text = ("08e6:3437 GemPC Twin, bus 001 device 002 interface 0\n device\n  bcdDevice: 1.08\n interface\n  bInterfaceProtocol: 0x00\n"
+    text = ("08e6:3437 GemPC Twin, bus 001 device 002 interface 0\n device\n  bcdDevice: 1.08\n interface\n  "
+            "bInterfaceProtocol: 0x00\n"
             " endpoint\n  bEndpointAddress: 0x01 (OUT, to the reader)\n  bmAttributes: 0x02 (bulk)\n"
             " endpoint\n  bEndpointAddress: 0x84 (IN)\n  bmAttributes: 0x02 (bulk)\n"
             " endpoint\n  bEndpointAddress: 0x83 (IN)\n  bmAttributes: 0x03 (interrupt)\n"
-            f" class descriptor\n  raw: {raw}\n1234:5678 Other, bus 001 device 003 interface 0\n  raw: 36 zz\n").encode()
+            f" class descriptor\n  raw: {raw}\n1234:5678 Other, bus 001 device 003 interface 0\n  raw: 36 "
+            f"zz\n").encode()
     import gzip
     import tempfile
     log = (ours("->", SELECT) + ours("<-", DONE) + ours("<-", "50 03")).encode()
@@ -278,26 +281,31 @@ def descriptors(tap):
 
 
 def odd_logs(tap):
-    extended = "".join(f"00000007 -> 000000 6F 02 00 00 00 00 {seq:02X} 00 {level:02X} 00 {data}\n00000001 <- 000000 80 00 00 00 00 00 {seq:02X} 00 00 10\n"
+    extended = "".join(f"00000007 -> 000000 6F 02 00 00 00 00 {seq:02X} 00 {level:02X} 00 {data}\n00000001 <- "
+                       f"000000 80 00 00 00 00 00 {seq:02X} 00 00 10\n"
                        for seq, level, data in ((1, 1, "00 D6"), (2, 3, "00 00"), (3, 2, "01 AA")))
-    extended += ("00000007 <- 000000 80 02 00 00 00 00 03 00 00 01 11 22\n00000007 -> 000000 6F 00 00 00 00 00 04 00 10 00\n"
+    extended += ("00000007 <- 000000 80 02 00 00 00 00 03 00 00 01 11 22\n00000007 -> 000000 6F 00 00 00 00 00 "
+                 "04 00 10 00\n"
                  "00000007 <- 000000 80 02 00 00 00 00 04 00 00 02 90 00\n")
     out = run(extended.encode(), "-a")[1].decode()
     tap.case("--apdu puts chained parts together", "> 00 D6 00 00 01 AA" in out)
     words = ["9000", "6110", "6282", "6283", "6200", "63C2", "6300", "6401", "6400", "6500", "6700", "6800", "6982",
-        "6983", "6985", "6900",
-             "6A80", "6A81", "6A82", "6A83", "6A84", "6A86", "6A88", "6A00", "6B00", "6C05", "6D00", "6E00", "6F00"]
+             "6983", "6985", "6900", "6A80", "6A81", "6A82", "6A83", "6A84", "6A86", "6A88", "6A00", "6B00", "6C05", "6D00", "6E00", "6F00"]
     text = "00000001 -> 000000 62 00 00 00 00 00 00 01 00 00\n00000001 <- 000000 80 02 00 00 00 00 00 00 00 00 3B 00\n"
-    text += "00000001 -> 000000 6F 04 00 00 00 00 01 00 00 00 FF 11 96 78\n00000001 <- 000000 80 04 00 00 00 00 01 00 00 00 FF 11 96 78\n"
-    text += "00000001 -> 000000 69 02 00 00 00 00 01 00 00 00 00 1E\n00000001 <- 000000 80 02 00 00 00 00 01 00 00 00 90 00\n"
+    text += ("00000001 -> 000000 6F 04 00 00 00 00 01 00 00 00 FF 11 96 78\n00000001 <- 000000 80 04 00 00 00 00 "
+             "01 00 00 00 FF 11 96 78\n")
+    text += ("00000001 -> 000000 69 02 00 00 00 00 01 00 00 00 00 1E\n00000001 <- 000000 80 02 00 00 00 00 01 00 "
+             "00 00 90 00\n")
     for sw in words:
-        text += f"00000001 -> 000000 6F 05 00 00 00 00 02 00 00 00 00 B0 00 00 00\n00000009 <- 000000 80 02 00 00 00 00 02 00 00 00 {sw[:2]} {sw[2:]}\n"
-    text += "00000001 <- 000000 81 00 00 00 00 00 09 42 FE 00\n00000001 -> 000000 6F 64 00 00 00 00 02 00 00 00 " + "00 " * 100 + "\n"
-    text += "00000001 -> 000000 65 00 00 00 00 00 02 00 00 00\n00000001 NotifySlotChange: 50 03\n00000001 -> 000001 65 00 00 00 00 00 02 00 00 00\n"
+        text += (f"00000001 -> 000000 6F 05 00 00 00 00 02 00 00 00 00 B0 00 00 00\n00000009 <- 000000 80 02 00 "
+                 f"00 00 00 02 00 00 00 {sw[:2]} {sw[2:]}\n")
+    text += ("00000001 <- 000000 81 00 00 00 00 00 09 42 FE 00\n00000001 -> 000000 6F 64 00 00 00 00 02 00 00 "
+             "00 " + "00 " * 100 + "\n")
+    text += ("00000001 -> 000000 65 00 00 00 00 00 02 00 00 00\n00000001 NotifySlotChange: 50 03\n00000001 -> "
+             "000001 65 00 00 00 00 00 02 00 00 00\n")
     out = run(text.encode(), "-a")[1].decode()
     tap.case("--apdu: ATR, PPS, PIN entry and every status word", "ATR" in out and "PPS" in out and
-        "PIN entry" in out and
-             out.count("READ BINARY") == len(words) and "CLA is not supported" in out)
+             "PIN entry" in out and out.count("READ BINARY") == len(words) and "CLA is not supported" in out)
     out = run(text.encode(), "-s")[1].decode()
     tap.case("--summary: no answer, no command, notifications", "without an answer" in out and
         "1 answers to no command" in out and
@@ -311,7 +319,8 @@ def odd_logs(tap):
     tap.case("a continuation of nothing", run(ours("->", "+256 00 11").encode())[0] == 1)
     tap.case("more than a message can have", run((ours("->", "6F FF FF 0F 00 00 05 00 00 00") +
                                                   ours("->", "+10 " + "11 " * 900) * 80).encode(), "-l")[0] == 0)
-    tap.case("arrows that are not", run(b"a->b <-c - > <- -> \n-> 000000 zz\n-> 6F\n<- 99 00\n-&gt;\n &lt;-\n")[0] in (0, 1))
+    tap.case("arrows that are not", run(b"a->b <-c - > <- -> \n-> 000000 zz\n-> 6F\n<- 99 00\n-&gt;\n "
+                                        b"&lt;-\n")[0] in (0, 1))
     gone = subprocess.run([TRACE, "-o", "/dev/full"], input=text.encode(), capture_output=True, check=False)
     tap.case("an output that cannot be written is told", gone.returncode == 2 and b"cannot be written" in gone.stderr)
 
