@@ -32,7 +32,7 @@ struct ccid_slot {
 
 /* Largest time all extensions of one command may add up to: cards make keys for a quarter of an
  * hour. */
-#define CCID_TOTAL_MS (30u * 60u * 1000u)
+#define CCID_TOTAL_MS 1800000u
 /* Longest silence, whatever multiple of a waiting time the reader or the card asked for. */
 #define CCID_SILENCE_MS 300000u
 /* Longest wait for a busy place: another slot's card may take all its time. */
