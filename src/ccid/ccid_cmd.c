@@ -218,6 +218,9 @@ static enum ccid_err round_trip_once(struct ccid_slot *cs, const struct command 
 		log_message(&cs->log, &cs->secrecy, true, r.msg, r.len);
 		err = await(cs, c, &r, end, a, lost);
 		cs->transport->ops->finish(cs->transport, &r);
+		/* An answer may have come after the wait for it ended: it is the slot's to free. */
+		cs->long_answer = r.long_answer;
+		cs->long_len = r.answer_len;
 	}
 	wipe(cs->message + CCID_HEADER_LENGTH, c->len);
 	return err;

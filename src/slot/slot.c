@@ -246,7 +246,7 @@ enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 	if (reader_is_gone(s->reader))
 		return CCID_ERR_NO_DEVICE;
 	was_reopened(s);
-	s->owes_absence = false;	/* who powers it on knows that it starts anew */
+	s->owes_absence = false;	/* pcscd powers the card on: it expects a fresh one */
 	forget_card(s);
 	if (quirk_has(&s->reader->quirks, QUIRK_OFF_BEFORE_ON) ||
 	    (quirk_has(&s->reader->quirks, QUIRK_SEC1210_SYNC) &&

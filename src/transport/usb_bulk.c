@@ -84,11 +84,17 @@ static uint8_t *long_answer(struct request *r, const uint8_t *frame, size_t len)
 {
 	size_t said = CCID_HEADER_LENGTH + (size_t)get_le32(frame + 1);
 
+	r->long_answer = said > r->answer_cap ? malloc(len) : NULL;
+	return r->long_answer;
+}
+
+/* The time extension that came before may have been a long one. */
+static void forget_long_answer(struct request *r)
+{
 	if (r->long_answer)
 		wipe(r->long_answer, r->answer_len);
 	free(r->long_answer);
-	r->long_answer = said > r->answer_cap ? malloc(len) : NULL;
-	return r->long_answer;
+	r->long_answer = NULL;
 }
 
 /* The answer's buffer is ours. */
@@ -100,6 +106,7 @@ static void hand_over(struct usb_transport *u, struct usb_slot *s, const uint8_t
 
 	if (len < CCID_HEADER_LENGTH)
 		LOG(LOG_INFO, &u->t.log, "an answer of %zu bytes has no header", len);
+	forget_long_answer(r);
 	if (len > cap && long_answer(r, frame, len)) {
 		to = r->long_answer;
 		cap = len;

@@ -4,7 +4,7 @@
 # several Debian systems, as root and as an ordinary user who may use sudo, whose locale is en_US.UTF-8.
 #
 # SYSTEMS="SUITE:USER ..."	which of them (default: bookworm, trixie and sid, root and tester each)
-# run-tests -c FOLDER		where pristine roots are kept and looked for (default: made anew each time)
+# run-tests -c FOLDER		where pristine roots are kept and looked for (default: made each time)
 #
 # Each root is a copy of a pristine one, in a mount and process namespace of its own (root.sh). Nothing of this machine
 # is in it but the source of HEAD and the way to the mirror. They run at the same time: tests wait more than they work.
