@@ -451,7 +451,8 @@ enum ccid_err ccid_get_slot_status(struct ccid_slot *cs, unsigned wait_ms)
 enum ccid_err ccid_look(struct ccid_slot *cs)
 {
 	struct command c = { .type = PC_TO_RDR_GET_SLOT_STATUS, .expect = RDR_TO_PC_SLOT_STATUS,
-			     .unused = true, .no_queue = true, .wait_ms = CCID_COMMAND_MS,
+			     .unused = true, .no_queue = cs->icc_state != ICC_UNKNOWN,
+			     .place_ms = CCID_COMMAND_MS, .wait_ms = CCID_COMMAND_MS,
 			     .total_ms = CCID_COMMAND_MS };
 	struct answer a;
 

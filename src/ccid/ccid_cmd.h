@@ -48,7 +48,8 @@ struct ccid_slot {
  * long the reader may be silent; output buffers are never exceeded: when the
  * answer is longer, *len is its whole length and the result CCID_ERR_OVERFLOW. */
 enum ccid_err ccid_get_slot_status(struct ccid_slot *cs, unsigned wait_ms);
-/* The same unless the reader's busy places are taken: CCID_ERR_BUSY at once, bError 0. */
+/* The same unless the reader's busy places are taken: CCID_ERR_BUSY at once, bError 0. Before the
+ * slot's first answer a place is waited for, at most CCID_COMMAND_MS (CCID_ERR_TIMEOUT). */
 enum ccid_err ccid_look(struct ccid_slot *cs);
 enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t *atr, size_t cap,
 			    size_t *len);

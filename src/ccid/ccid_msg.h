@@ -30,7 +30,12 @@ enum {
 };
 
 /* bStatus (CCID 1.10 §6.2.6) */
-enum { ICC_PRESENT_ACTIVE = 0, ICC_PRESENT_INACTIVE = 1, ICC_ABSENT = 2 };
+enum {
+	ICC_PRESENT_ACTIVE = 0,
+	ICC_PRESENT_INACTIVE = 1,
+	ICC_ABSENT = 2,
+	ICC_UNKNOWN = 3,	/* reserved there; ours before the slot's first answer */
+};
 enum { COMMAND_OK = 0, COMMAND_FAILED = 1, COMMAND_TIME_EXTENSION = 2 };
 
 /* The 10-byte header, either direction; b7..b9 are the three bytes whose meaning

@@ -79,7 +79,7 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 	c->bSlot = (uint8_t)number;
 	c->needs_resync = r->former_lost[number];
 	__atomic_store_n(&r->mute_at_close, false, __ATOMIC_RELAXED);
-	c->icc_state = ICC_PRESENT_INACTIVE;
+	c->icc_state = ICC_UNKNOWN;
 	c->message_cap = message_size(&r->desc);
 	c->answer_cap = answer_size(&r->desc);
 	c->message = malloc(c->message_cap);

@@ -292,6 +292,39 @@ static void presence_while_the_reader_is_busy(void **state)
 	end(2);
 }
 
+/* Slot 0 has the only place when slot 1, which is empty, is asked for the first time: nobody knows whether a card is
+ * there, so its first answer is waited for; "a card" would make pcscd announce one. When the place stays taken, the
+ * answer is an error, and pcscd asks again. */
+static void first_presence_while_the_reader_is_busy(void **state)
+{
+	static const struct {
+		unsigned ms;
+		RESPONSECODE presence;
+	} rows[] = { { 1500, IFD_ICC_NOT_PRESENT }, { 4500, IFD_RESPONSE_TIMEOUT } };
+	pthread_t t;
+	bool busy;
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(rows); i++) {
+		rig_start(FAKE_REAL, "reader r\nslots = 2\nbusy = 1\nlevel = short\nfeatures = 0x000204FA\n"
+				     "card 0 = t1\n");
+		rig_ready(0, 0, 1);
+		RIG_IS_FINE(rig_open(1, 0, 0));
+		rig_fault(0, "slow-answer slot=0 ms=%u msg=6F", rows[i].ms);
+		assert_int_equal(pthread_create(&t, NULL, run_slow, NULL), 0);
+		do {
+			fake_usb_lock();
+			busy = fake_usb_dev(0)->iface[0].in_flight > 0;
+			fake_usb_unlock();
+		} while (!busy);
+		assert_int_equal(IFDHICCPresence(1), rows[i].presence);
+		pthread_join(t, NULL);
+		RIG_IS_FINE(slow_rc);
+		assert_int_equal(IFDHICCPresence(1), IFD_ICC_NOT_PRESENT);
+		end(2);
+	}
+}
+
 /* --- ABORT that ends nothing --- */
 
 static void hear_seq(void *user, uint64_t now, const char *text)
@@ -350,6 +383,7 @@ int main(void)
 		TEST(closing_a_dead_reader),
 		TEST(one_counter_a_reader),
 		TEST(presence_while_the_reader_is_busy),
+		TEST(first_presence_while_the_reader_is_busy),
 		TEST(abort_is_read_as_bseq_0),
 	};
 
