@@ -2,7 +2,7 @@
 #ifndef CCID_CMD_H
 #define CCID_CMD_H
 
-#include "ccid/ccid_msg.h"
+#include "wire/ccid_msg.h"
 #include "quirks/quirks.h"
 #include "transport/transport.h"
 

@@ -2,7 +2,7 @@
 #ifndef SLOT_NEGOTIATE_H
 #define SLOT_NEGOTIATE_H
 
-#include "ccid/ccid_desc.h"
+#include "wire/ccid_desc.h"
 #include "proto/atr.h"
 #include "proto/exchange.h"
 #include "proto/pps.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "slot/reader.h"
 
-#include "quirks/quirk_hooks.h"
+#include "slot/slot_quirks.h"
 #include "transport/serial.h"
 #include "util/buf.h"
 

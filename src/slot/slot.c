@@ -2,7 +2,7 @@
 /* One card: power, presence, transmit. */
 #include "slot/slot.h"
 
-#include "quirks/quirk_hooks.h"
+#include "slot/slot_quirks.h"
 #include "slot/reader.h"
 #include "util/buf.h"
 

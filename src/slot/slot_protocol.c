@@ -2,7 +2,7 @@
 /* Carries out what negotiate.c planned: PPS, SetParameters, IFSD. */
 #include "slot/slot.h"
 
-#include "quirks/quirk_hooks.h"
+#include "slot/slot_quirks.h"
 
 #include <string.h>
 

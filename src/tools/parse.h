@@ -6,7 +6,7 @@
  * meaning (parse_fields.c), and the two ways they are written (parse_text.c, parse_json.c). No part
  * but parse_usb.c does USB I/O. */
 
-#include "ccid/ccid_desc.h"
+#include "wire/ccid_desc.h"
 
 #include <libusb.h>
 #include <stdbool.h>

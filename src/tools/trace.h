@@ -15,7 +15,7 @@
  *	trace_summary.c sink: times, errors, time extensions of each slot
  */
 
-#include "ccid/ccid_desc.h"
+#include "wire/ccid_desc.h"
 #include "util/log.h"
 
 #include <stdbool.h>

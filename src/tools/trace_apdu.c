@@ -3,7 +3,7 @@
  * the parts of a chained message, with what the status words mean. */
 #include "tools/trace.h"
 
-#include "ccid/ccid_msg.h"
+#include "wire/ccid_msg.h"
 #include "util/buf.h"
 
 #include <inttypes.h>

@@ -3,7 +3,7 @@
  * slowest commands of all. */
 #include "tools/trace.h"
 
-#include "ccid/ccid_msg.h"
+#include "wire/ccid_msg.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transport/iccd.h"
 
-#include "ccid/ccid_msg.h"
+#include "wire/ccid_msg.h"
 #include "util/buf.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef TRANSPORT_ICCD_H
 #define TRANSPORT_ICCD_H
 
-#include "ccid/ccid_desc.h"
+#include "wire/ccid_desc.h"
 #include "util/deadline.h"
 #include "util/err.h"
 #include "util/log.h"

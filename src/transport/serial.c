@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transport/serial.h"
 
-#include "ccid/ccid_msg.h"
+#include "wire/ccid_msg.h"
 #include "transport/serial_frame.h"
 #include "transport/serial_line.h"
 #include "transport/serial_tty.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transport/serial_frame.h"
 
-#include "ccid/ccid_desc.h"
+#include "wire/ccid_desc.h"
 #include "util/buf.h"
 
 #include <string.h>

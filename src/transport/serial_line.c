@@ -2,7 +2,7 @@
 /* What goes over the line: commands, answers, and the bytes between them. */
 #include "transport/serial_line.h"
 
-#include "ccid/ccid_msg.h"
+#include "wire/ccid_msg.h"
 #include "transport/serial_gate.h"
 #include "transport/serial_tty.h"
 #include "util/buf.h"

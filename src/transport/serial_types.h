@@ -2,7 +2,7 @@
 #ifndef TRANSPORT_SERIAL_TYPES_H
 #define TRANSPORT_SERIAL_TYPES_H
 
-#include "ccid/ccid_desc.h"
+#include "wire/ccid_desc.h"
 
 /* A kind of serial reader. It tells no class descriptor on the wire: what it can
  * do is known here. */

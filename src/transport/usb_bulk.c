@@ -2,7 +2,7 @@
 /* Bulk pipes: one OUT transfer a slot, one IN transfer for all of them. */
 #include "transport/usb_engine.h"
 
-#include "ccid/ccid_msg.h"
+#include "wire/ccid_msg.h"
 #include "util/buf.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* Slot changes: one standing interrupt transfer, state kept per slot (CCID 1.10 §6.3). */
 #include "transport/usb_engine.h"
 
-#include "ccid/ccid_msg.h"
+#include "wire/ccid_msg.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 /* The wait for an answer over bulk IN, and what can be known meanwhile without it. */
 #include "transport/usb_engine.h"
 
-#include "ccid/ccid_msg.h"
+#include "wire/ccid_msg.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 /* How long a cancelled IN transfer may take to come back. */

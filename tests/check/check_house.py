@@ -15,18 +15,13 @@ TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..",
 STAIRS = {
     "util": (),
     "proto": ("util",),
+    "wire": ("util",),
     "quirks": ("util",),
-    "transport": ("quirks", "util"),
-    "ccid": ("transport", "quirks", "util"),
-    "slot": ("proto", "ccid", "transport", "quirks", "util"),
-    "ifdh": ("slot", "proto", "ccid", "transport", "quirks", "util"),
-    "tools": ("ccid", "transport", "quirks", "util"),
-}
-# Headers that may be used from a lower step, each with its reason.
-EXCEPTIONS = {
-    ("transport", "ccid/ccid_desc.h"): "data only: the descriptor that a transport reads from the device",
-    ("transport", "ccid/ccid_msg.h"): "data only: where dwLength, bSlot and bSeq are in a message",
-    ("quirks/quirk_hooks.h", "slot/slot.h"): "hooks act on the slot that calls them",
+    "transport": ("wire", "quirks", "util"),
+    "ccid": ("transport", "wire", "quirks", "util"),
+    "slot": ("proto", "ccid", "transport", "wire", "quirks", "util"),
+    "ifdh": ("slot", "proto", "ccid", "transport", "wire", "quirks", "util"),
+    "tools": ("ccid", "transport", "wire", "quirks", "util"),
 }
 # What is not in POSIX.1-2008 or C11, and the only file that may have it. No test for a system by name:
 # configure looks for what is needed.
@@ -61,8 +56,7 @@ def climbs(name, text):
     if folder not in STAIRS:
         return [f"{name}: the folder has no place on the stairs"]
     return [f"{name}: includes {header}" for header in includes(text)
-            if "/" in header and header.split("/")[0] not in STAIRS[folder] + (folder,)
-            and (folder, header) not in EXCEPTIONS and (name, header) not in EXCEPTIONS]
+            if "/" in header and header.split("/")[0] not in STAIRS[folder] + (folder,)]
 
 
 def without_comments(text):
@@ -90,9 +84,6 @@ def main():
     names = [name for name, _ in files]
     tap.case("there are sources to read", len(files) > 30)
     tap.case("stairs: no include goes up", [f for name, text in files for f in climbs(name, text)])
-    used = {(key, header) for name, text in files for header in includes(text)
-            for key in (name, name.split("/")[0])}
-    tap.case("stairs: every exception is in use", [f"{e[0]}: {e[1]}" for e in EXCEPTIONS if e not in used])
     tap.case("portability: nothing of one system outside its file",
              [f for name, text in files for f in strangers(name, text)])
     tap.case("portability: the files named here are there",
@@ -101,8 +92,6 @@ def main():
 
     tap.case("rules: an include that goes up is found", bool(climbs("proto/t0.c", '#include "slot/slot.h"\n')))
     tap.case("rules: an include that goes down passes", climbs("slot/slot.c", '#include "proto/atr.h"\n'))
-    tap.case("rules: an exception holds for its header only",
-             bool(climbs("transport/iccd.c", '#include "ccid/ccid_cmd.h"\n')))
     tap.case("rules: a test for a system is found", bool(strangers("slot/slot.c", "#ifdef __linux__\n")))
     tap.case("rules: a call of one system is found", bool(strangers("slot/slot.c", "\tgettid();\n")))
     tap.case("rules: a comment passes", strangers("slot/slot.c", "/* gettid() */\n"))

@@ -3,8 +3,8 @@
  * the driver does with a reader of that row, and that it does not do so without the row. */
 #include "../slot/floor_doubles.h"
 
-#include "quirks/quirk_hooks.h"
 #include "slot/features.h"
+#include "slot/slot_quirks.h"
 
 #include <stdlib.h>
 

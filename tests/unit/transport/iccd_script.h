@@ -3,7 +3,7 @@
 #ifndef TEST_ICCD_SCRIPT_H
 #define TEST_ICCD_SCRIPT_H
 
-#include "ccid/ccid_msg.h"
+#include "wire/ccid_msg.h"
 #include "transport/iccd.h"
 #include "util/buf.h"
 

@@ -5,7 +5,7 @@
 /* One USB transport on a simulated reader, without the floors above it. */
 #include "../driver/driver_rig.h"
 
-#include "ccid/ccid_msg.h"
+#include "wire/ccid_msg.h"
 #include "transport/usb_engine.h"
 #include "util/buf.h"
 

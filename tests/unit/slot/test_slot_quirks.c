@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/quirks/quirk_hooks.c: what goes to the reader, byte for byte. */
+/* src/slot/slot_quirks.c: what goes to the reader, byte for byte. */
 #include "../slot/floor_doubles.h"
 
 #include "quirks/display_strings.h"
-#include "quirks/quirk_hooks.h"
+#include "slot/slot_quirks.h"
 
 #include <stdlib.h>
 

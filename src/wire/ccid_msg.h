@@ -2,7 +2,7 @@
 #ifndef CCID_MSG_H
 #define CCID_MSG_H
 
-#include "ccid/ccid_desc.h"
+#include "wire/ccid_desc.h"
 
 /* bMessageType (CCID 1.10 §6) */
 enum {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef QUIRK_HOOKS_H
-#define QUIRK_HOOKS_H
+#ifndef SLOT_QUIRKS_H
+#define SLOT_QUIRKS_H
 
 #include "slot/slot.h"
 

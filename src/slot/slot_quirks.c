@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "quirks/quirk_hooks.h"
+#include "slot/slot_quirks.h"
 #include "quirks/display_strings.h"
 #include "util/buf.h"
 

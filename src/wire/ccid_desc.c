@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ccid/ccid_desc.h"
+#include "wire/ccid_desc.h"
 
 #include "util/buf.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "ccid/ccid_msg.h"
+#include "wire/ccid_msg.h"
 
 #include "util/buf.h"
 
