@@ -21,8 +21,7 @@ DEPEND=">=sys-apps/pcsc-lite-1.8.3
 RDEPEND="${DEPEND}
 	acct-group/pcscd
 	!app-crypt/ccid"
-BDEPEND="sys-devel/flex
-	virtual/pkgconfig
+BDEPEND="virtual/pkgconfig
 	test? ( dev-util/cmocka )"
 
 src_configure() {

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-{ lib, stdenv, flex, pkg-config, libusb1, pcsclite, zlib, cmocka, python3 }:
+{ lib, stdenv, pkg-config, libusb1, pcsclite, zlib, cmocka, python3 }:
 
 stdenv.mkDerivation rec {
   pname = "ifd-ccid";
   version = "1.0.0";
   src = ./. + "/${pname}-${version}.tar.xz";
 
-  nativeBuildInputs = [ flex pkg-config ];
+  nativeBuildInputs = [ pkg-config ];
   buildInputs = [ libusb1 pcsclite zlib ];
   nativeCheckInputs = [ cmocka python3 ];
 
