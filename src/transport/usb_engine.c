@@ -349,7 +349,7 @@ static bool reap(struct usb_transport *u)
 	usb_intr_cancel(u);
 	u->reaping = true;
 	for (;;) {
-		idle = usb_bulk_idle(u) && !u->intr_pending && u->inside == 0;
+		idle = usb_bulk_idle(u) && u->intr_state != INTR_PENDING && u->inside == 0;
 		if (idle || deadline_passed(&d))
 			break;
 		__atomic_store_n(&u->reaper.done, 0, __ATOMIC_RELEASE);
@@ -439,10 +439,10 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 	u->reopening = false;
 	if (err == CCID_OK) {
 		u->lost = false;
-		u->in_halted = u->out_halted = u->intr_halted = false;
-		u->in_errors = u->intr_errors = 0;
+		u->in_halted = u->out_halted = false;
+		u->in_errors = 0;
 		__atomic_fetch_add(&u->t.generation, 1, __ATOMIC_RELEASE);
-		usb_intr_submit(u);
+		usb_intr_restart(u);
 		usb_intr_wake_all(u);
 		LOG(LOG_INFO, &u->t.log, "the reader was reset: opened again");
 	} else {

@@ -18,6 +18,13 @@ struct usb_vigil {
 	uint64_t gone_ns;		/* the reader told that the card is gone; 0: it did not */
 };
 
+/* The interrupt transfer. Only the next poll that looks takes it out of the last two. */
+enum intr_state {
+	INTR_STOPPED,		/* to be submitted */
+	INTR_PENDING,		/* the host has it */
+	INTR_HALTED,		/* the endpoint's stall is to be cleared first */
+};
+
 /* What the engine keeps for each slot, under the transport's lock. */
 struct usb_slot {
 	struct usb_transport *owner;
@@ -80,11 +87,12 @@ struct usb_transport {
 	bool in_padding;		/* what comes is the rest of a frame that was handed over */
 	unsigned in_errors;		/* one after the other */
 
-	struct libusb_transfer *intr;
+	struct libusb_transfer *intr;	/* NULL: no interrupt endpoint */
 	uint8_t *intr_buf;
-	bool intr_pending;
-	bool intr_halted;
-	unsigned intr_errors;
+	enum intr_state intr_state;
+	uint64_t intr_resume_ns;	/* not to be submitted before */
+	unsigned intr_errors;		/* one after the other */
+	bool intr_refused;		/* the host does not take the transfer: told in the log */
 	uint64_t intr_window_ns;	/* flood: start of the window, and events in it */
 	unsigned intr_in_window;
 };
@@ -153,9 +161,11 @@ void usb_bulk_clear_halt(struct usb_transport *u, unsigned slot);
 extern const struct transport_ops usb_iccd_ops;
 enum ccid_err usb_iccd_open(struct usb_transport *u);
 
-/* usb_intr.c; the first five under lock */
+/* usb_intr.c; the first six under lock */
 enum ccid_err usb_intr_init(struct usb_transport *u);
 void usb_intr_submit(struct usb_transport *u);
+/* The device was opened again: begins anew. */
+void usb_intr_restart(struct usb_transport *u);
 void usb_intr_cancel(struct usb_transport *u);
 void usb_intr_wake_all(struct usb_transport *u);
 void usb_intr_changed(struct usb_transport *u, unsigned slot);

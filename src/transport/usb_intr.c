@@ -4,9 +4,13 @@
 
 #include "wire/ccid_msg.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define INTR_ERRORS_MAX 3u
+/* How often a transfer that fails is tried again. */
+#define RETRY_NS UINT64_C(1000000000)
 /* A flood is read no faster than this: more events than that in a window wait for its end. */
 #define FLOOD_WINDOW_NS 100000000u
 #define FLOOD_EVENTS 50u
@@ -22,15 +26,52 @@ enum ccid_err usb_intr_init(struct usb_transport *u)
 	return u->intr && u->intr_buf ? CCID_OK : CCID_ERR_NOMEM;
 }
 
+/* The host does not take the transfer: whoever polls looks for the card himself, once a second,
+ * until it does. */
+static void refused(struct usb_transport *u, int rc)
+{
+	enum ccid_err err = usb_error(rc);
+
+	if (err == CCID_ERR_STALE) {
+		usb_lost(u);
+		return;
+	}
+	if (!u->intr_refused)
+		LOG(LOG_CRITICAL, &u->t.log, "slot changes are not told: %s: free memory or USB "
+		    "bandwidth, or use another port; cards are looked for every second",
+		    errno ? strerror(errno) : err_name(err));
+	u->intr_refused = true;
+	u->intr_resume_ns = clock_now() + RETRY_NS;
+	usb_intr_wake_all(u);
+}
+
 void usb_intr_submit(struct usb_transport *u)
 {
 	int len = u->t.desc.interrupt_packet ? u->t.desc.interrupt_packet : 64;
+	int rc;
 
-	if (!u->intr || u->intr_pending || u->gone || u->lost || u->reopening)
+	if (!u->intr || u->intr_state == INTR_PENDING || u->gone || u->lost || u->reopening)
 		return;
 	libusb_fill_interrupt_transfer(u->intr, u->handle, u->t.desc.interrupt_in, u->intr_buf, len,
 				       intr_done, u, 0);
-	u->intr_pending = libusb_submit_transfer(u->intr) == 0;
+	errno = 0;
+	rc = libusb_submit_transfer(u->intr);
+	if (rc != 0) {
+		refused(u, rc);
+		return;
+	}
+	u->intr_state = INTR_PENDING;
+	if (u->intr_refused)
+		LOG(LOG_INFO, &u->t.log, "slot changes are told again");
+	u->intr_refused = false;
+}
+
+void usb_intr_restart(struct usb_transport *u)
+{
+	u->intr_state = INTR_STOPPED;
+	u->intr_errors = 0;
+	u->intr_resume_ns = 0;
+	usb_intr_submit(u);
 }
 
 void usb_intr_changed(struct usb_transport *u, unsigned slot)
@@ -85,8 +126,7 @@ static void parse(struct usb_transport *u, const uint8_t *p, size_t len)
 	}
 }
 
-/* More events than any card can make: the next one is fetched only when the window is over,
- * by the next poll or command that looks (usb_wait_change). */
+/* More events than any card can make: the next one is fetched only when the window is over. */
 static bool flooding(struct usb_transport *u)
 {
 	uint64_t now = clock_now();
@@ -98,41 +138,54 @@ static bool flooding(struct usb_transport *u)
 	return ++u->intr_in_window > FLOOD_EVENTS;
 }
 
+/* What the packet said is lost: everybody looks for himself. A pipe that only fails is tried again
+ * now and then. */
+static void failed(struct usb_transport *u, enum libusb_transfer_status status)
+{
+	if (status == LIBUSB_TRANSFER_STALL)
+		u->intr_state = INTR_HALTED;
+	if (++u->intr_errors >= INTR_ERRORS_MAX) {
+		u->intr_errors = 0;
+		u->intr_resume_ns = clock_now() + RETRY_NS;
+	}
+	usb_intr_wake_all(u);
+}
+
 static void LIBUSB_CALL intr_done(struct libusb_transfer *x)
 {
 	struct usb_transport *u = x->user_data;
 
 	pthread_mutex_lock(&u->lock);
-	u->intr_pending = false;
+	u->intr_state = INTR_STOPPED;
 	switch (x->status) {
 	case LIBUSB_TRANSFER_COMPLETED:
 		u->intr_errors = 0;
 		parse(u, u->intr_buf, (size_t)x->actual_length);
-		if (!flooding(u))
-			usb_intr_submit(u);
-		else
+		if (flooding(u)) {
+			u->intr_resume_ns = u->intr_window_ns + FLOOD_WINDOW_NS;
 			usb_intr_wake_all(u);
+		}
 		break;
 	case LIBUSB_TRANSFER_CANCELLED:
+		/* by us, to close the handle: the reopening begins anew */
+		u->intr_resume_ns = UINT64_MAX;
 		break;
 	case LIBUSB_TRANSFER_NO_DEVICE:
 		usb_lost(u);
 		break;
 	default:
-		/* What the packet said is lost: everybody looks for himself. */
-		u->intr_halted = x->status == LIBUSB_TRANSFER_STALL;
-		usb_intr_wake_all(u);
-		if (!u->intr_halted && ++u->intr_errors < INTR_ERRORS_MAX)
-			usb_intr_submit(u);
+		failed(u, x->status);
 		break;
 	}
+	if (u->intr_state == INTR_STOPPED && clock_now() >= u->intr_resume_ns)
+		usb_intr_submit(u);
 	usb_reaped(u);
 	pthread_mutex_unlock(&u->lock);
 }
 
 void usb_intr_cancel(struct usb_transport *u)
 {
-	if (u->intr_pending)
+	if (u->intr_state == INTR_PENDING)
 		libusb_cancel_transfer(u->intr);
 }
 
@@ -142,27 +195,22 @@ void usb_intr_free(struct usb_transport *u)
 	free(u->intr_buf);
 }
 
-/* The transfer stopped (flood, stall, errors): begin again. Returns when to look again. Lets
- * the lock go for a moment. */
+/* The transfer stopped (flood, stall, errors, refused): begin again. Returns when to look again.
+ * Lets the lock go for a moment. */
 static struct deadline revive(struct usb_transport *u, struct deadline d)
 {
-	if (!u->intr || u->intr_pending || u->lost || u->gone || u->reopening)
+	if (!u->intr || u->intr_state == INTR_PENDING || u->lost || u->gone || u->reopening)
 		return d;
-	if (u->intr_in_window > FLOOD_EVENTS && clock_now() - u->intr_window_ns < FLOOD_WINDOW_NS)
-		return deadline_earlier(d, deadline_in_ms(FLOOD_WINDOW_NS / 1000000u));
-	if (u->intr_halted) {
-		u->intr_halted = false;
+	if (clock_now() < u->intr_resume_ns)
+		return deadline_earlier(d, (struct deadline){ u->intr_resume_ns });
+	if (u->intr_state == INTR_HALTED) {
+		u->intr_state = INTR_STOPPED;
 		u->inside++;
 		pthread_mutex_unlock(&u->lock);
 		libusb_clear_halt(u->handle, u->t.desc.interrupt_in);
 		pthread_mutex_lock(&u->lock);
 		u->inside--;
 		usb_reaped(u);
-	}
-	if (u->intr_errors >= INTR_ERRORS_MAX) {
-		/* A pipe that only fails is tried again now and then. */
-		u->intr_errors = 0;
-		return deadline_earlier(d, deadline_in_ms(1000));
 	}
 	usb_intr_submit(u);
 	return d;

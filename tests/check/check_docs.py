@@ -164,7 +164,24 @@ def hostile_faults(rows, faults, unit, scripts):
         wrong += [] if tests else [f"{where}: no test at all"]
         armed = "".join(unit.get(name, "") for name, _ in tests) + "".join(scripts.get(s, "") for s in e2e)
         wrong += [f"{where}: no test of it arms {f}" for f in named if not re.search(rf'["=] ?{f}[ "\n]', armed)]
-    wrong += [] if numbers == [str(n) for n in range(1, 29)] else [f"rows are {' '.join(numbers)}"]
+    least = max(28, len(numbers))
+    wrong += [] if numbers == [str(n) for n in range(1, least + 1)] else [f"rows are {' '.join(numbers)}"]
+    return wrong
+
+
+def mended_faults(security, unit, scripts):
+    """What the table of mended faults names that is not there."""
+    table = security.partition("## Faults of version 1.0.0")[2].partition("\n## ")[0]
+    wrong, numbers = [], []
+    for line in re.findall(r"^\|(.*)\|$", table, re.M)[2:]:
+        number, _, _, cell = (c.strip() for c in line.split("|"))
+        numbers += [int(number)]
+        named = [(part.partition(":")[0].strip(" `"), re.findall(r"`(\w+)`", part.partition(":")[2]))
+                 for part in cell.split("; ")]
+        wrong += [f"row {number}: no test {name}: {case}" for name, cases in named for case in cases
+                  if not is_case(unit.get(name, ""), case)]
+        wrong += [f"row {number}: no program {name}" for name, cases in named if not cases and name not in scripts]
+    wrong += [] if numbers and numbers == sorted(set(numbers)) else [f"rows are {numbers}"]
     return wrong
 
 
@@ -180,6 +197,7 @@ def check_hostile(tap, security, makefile):
     tap.case("SECURITY: faults and tests of the hostile devices are there",
              hostile_faults(rows, known_faults(), unit, scripts))
     listed = {test for row in rows for test in row[2]}
+    tap.case("SECURITY: tests of the mended faults are there", mended_faults(security, unit, scripts))
     tap.case("SECURITY: no test of hostile devices is left out",
              [f"{name}: {case}" for name, text in unit.items() if name.startswith("test_hostile")
               for case in re.findall(r"^static void (rows?_\w+)\(void", text, re.M) if (name, case) not in listed])
@@ -187,6 +205,9 @@ def check_hostile(tap, security, makefile):
     for what, row in (("a fault", ("1", ["g"], [("test_a", "b")], [])), ("a test", ("1", ["f"], [("test_a", "c")], [])),
                       ("a file", ("1", [], [("test_b", "b")], [])), ("a script", ("1", ["f"], [("test_a", "b")], ["x.sh"]))):
         tap.case(f"rules: {what} that is not there is found", len(hostile_faults([row], {"f"}, one, {})) > 1)
+    for what, row in (("case", "| 1 | a | b | `test_a`: `c` |"), ("program", "| 1 | a | b | `x.sh` |")):
+        tap.case(f"rules: a {what} of a mended fault that is not there is found",
+                 mended_faults(f"## Faults of version 1.0.0\n|h|\n|-|\n{row}\n", one, {}) != [])
     tap.case("rules: a row that is true passes",
              hostile_faults([(str(n), ["f"], [("test_a", "b")], []) for n in range(1, 29)], {"f"}, one, {}))
 

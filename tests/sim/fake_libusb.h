@@ -43,6 +43,8 @@ void fake_usb_reset(unsigned nr);
 
 /* Failures. nth counts from 1 from now on; 0: none. Code: an enum libusb_error. */
 void fake_usb_fail_submit(unsigned nth, int code);
+/* The next so many submissions to one endpoint; leaves that errno. */
+void fake_usb_fail_endpoint(uint8_t endpoint, unsigned times, int code, int err);
 void fake_usb_fail_alloc(unsigned nth);		/* libusb_alloc_transfer() */
 void fake_usb_fail_open(unsigned times, int code);	/* libusb_open(), libusb_wrap_sys_device() */
 /* err: the errno that the system call leaves */

@@ -10,6 +10,16 @@ void fake_usb_fail_submit(unsigned nth, int code)
 	fake_usb_unlock();
 }
 
+void fake_usb_fail_endpoint(uint8_t endpoint, unsigned times, int code, int err)
+{
+	fake_usb_lock();
+	fake.fail_endpoint_nr = endpoint;
+	fake.fail_endpoint = times;
+	fake.fail_endpoint_code = code;
+	fake.fail_endpoint_errno = err;
+	fake_usb_unlock();
+}
+
 void fake_usb_fail_alloc(unsigned nth)
 {
 	fake_usb_lock();

@@ -82,6 +82,11 @@ static int submit(struct fake_transfer *x)
 		return LIBUSB_ERROR_BUSY;
 	if (fake.fail_submit && --fake.fail_submit == 0)
 		return fake.fail_submit_code;
+	if (fake.fail_endpoint && x->t.endpoint == fake.fail_endpoint_nr) {
+		fake.fail_endpoint--;
+		errno = fake.fail_endpoint_errno;
+		return fake.fail_endpoint_code;
+	}
 	if (!fake_alive(h))
 		return LIBUSB_ERROR_NO_DEVICE;
 	if (x->t.type == LIBUSB_TRANSFER_TYPE_CONTROL && x->t.length < 8)

@@ -58,6 +58,9 @@ struct fake_bus {
 	struct libusb_context *contexts, *fallback;
 	struct libusb_device *node[FAKE_MAX_NODES];	/* by file descriptor */
 	unsigned fail_submit, fail_alloc, fail_open, fail_node, claim_busy, fail_init, fail_claim;
+	unsigned fail_endpoint;		/* times */
+	uint8_t fail_endpoint_nr;
+	int fail_endpoint_code, fail_endpoint_errno;
 	int fail_init_code, fail_init_errno, fail_claim_code, fail_claim_errno;
 	int fail_submit_code, fail_open_code, fail_node_errno, fail_open_errno;
 	struct fake_counts counts;

@@ -2,6 +2,7 @@
 /* src/transport/usb_intr.c: slot changes, told to whom they concern, and none lost. */
 #include "usb_bench.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #define FIVE "reader five\nslots = 5\ncard 0 = t1\ncard 4 = t1\n"
@@ -181,17 +182,87 @@ static void a_pipe_that_only_fails(void **state)
 	assert_int_equal(poll_slot(1, 3000), CCID_OK);
 }
 
-/* The notification of a reader that has no submission left is tried again. */
-static void a_submission_that_fails(void **state)
+/* Drained, and the transfer has to be submitted again. */
+static void refuse_interrupts(unsigned times, int code, int err)
 {
+	drain();
+	fake_usb_fail_endpoint(bench.t->desc.interrupt_in, times, code, err);
+	rig_insert(0, 2, "t1");
+	assert_int_equal(poll_slot(2, 1000), CCID_OK);
+}
+
+/* Row 30: the host does not take the interrupt transfer, once. */
+static void row_30_refused_once(void **state)
+{
+	static const struct { int code, err; } rows[] = {
+		{ LIBUSB_ERROR_NO_MEM, ENOMEM }, { LIBUSB_ERROR_IO, ENOSPC }, { LIBUSB_ERROR_IO, EPERM },
+	};
+
 	(void)state;
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		uint64_t began;
+
+		rig_log_clear();
+		refuse_interrupts(1, rows[i].code, rows[i].err);
+		/* every slot is looked at at once, as slot 2 was: what is told meanwhile is lost */
+		for (unsigned k = 0; k < 5; k++)
+			assert_int_equal(poll_slot(k, 0), k == 2 ? CCID_ERR_TIMEOUT : CCID_OK);
+		began = rig_ms();
+		rig_insert(0, 1, "t1");
+		assert_int_equal(poll_slot(1, 600000), CCID_OK);
+		assert_in_range(rig_ms() - began, 0, 2000);
+		assert_int_equal(rig_log_critical(), 1);
+		assert_int_equal(rig_log_count(strerror(rows[i].err)), 1);
+		assert_int_equal(rig_log_count("slot changes are told again"), 1);
+		/* from here on as ever */
+		drain();
+		began = rig_ms();
+		rig_remove(0, 1);
+		assert_int_equal(poll_slot(1, 600000), CCID_OK);
+		assert_in_range(rig_ms() - began, 0, 20);
+		rig_remove(0, 2);
+		drain();
+	}
+}
+
+/* Row 30: for ever. Each poll lasts a second, and whoever polls looks; the log has one line. */
+static void row_30_refused_for_ever(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	rig_log_clear();
+	refuse_interrupts(UINT32_MAX, LIBUSB_ERROR_IO, ENOSPC);
+	assert_int_equal(poll_slot(1, 0), CCID_OK);
+	before = fake_usb_counts().total_submits;
+	for (unsigned i = 0; i < 100; i++) {
+		uint64_t began = rig_ms();
+
+		assert_int_equal(poll_slot(1, 600000), CCID_OK);
+		assert_in_range(rig_ms() - began, 900, 1100);
+	}
+	assert_int_equal(fake_usb_counts().total_submits - before, 100);
+	assert_int_equal(rig_log_critical(), 1);
+	fake_usb_fail_endpoint(0, 0, 0, 0);
 	drain();
 	rig_insert(0, 1, "t1");
-	fake_usb_fail_submit(1, LIBUSB_ERROR_NO_MEM);
-	assert_int_equal(poll_slot(1, 1000), CCID_OK);
-	fake_usb_fail_submit(0, 0);
-	rig_remove(0, 1);
-	assert_int_equal(poll_slot(1, 1000), CCID_OK);
+	assert_int_equal(poll_slot(1, 600000), CCID_OK);
+	assert_int_equal(rig_log_count("slot changes are told again"), 1);
+}
+
+/* Row 30: "no device" is a dead handle: whoever looks for the card opens the device again. */
+static void row_30_no_device(void **state)
+{
+	struct deadline d = deadline_in_ms(2000);
+
+	(void)state;
+	refuse_interrupts(1, LIBUSB_ERROR_NO_DEVICE, ENODEV);
+	assert_int_equal(poll_slot(1, 600000), CCID_OK);
+	assert_int_equal(status_of(bench.t, 1, 1), CCID_ERR_STALE);
+	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
+	drain();
+	rig_insert(0, 1, "t1");
+	assert_int_equal(poll_slot(1, 600000), CCID_OK);
 }
 
 /* --- with threads --- */
@@ -344,7 +415,9 @@ int main(void)
 		TEST(strange_notifications),
 		TEST(a_flood),
 		TEST(a_pipe_that_only_fails),
-		TEST(a_submission_that_fails),
+		TEST(row_30_refused_once),
+		TEST(row_30_refused_for_ever),
+		TEST(row_30_no_device),
 		TEST(gone_and_not_stopped),
 		cmocka_unit_test_teardown(running_polls, bench_teardown),
 		cmocka_unit_test_teardown(unplugged_in_a_poll, bench_teardown),
