@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/ccid/ccid_cmd.c: one command, its one answer, and everything else a reader may say. Virtual time. The
  * tests named row_NN are rows of the list of hostile behaviour. */
+#include "../driver/failing_heap.h"
 #include "../transport/usb_bench.h"
 
 #include "ccid/ccid_cmd.h"
@@ -225,6 +226,51 @@ static void row_07_silence_and_late_answers(void **state)
 		fake_clock_advance(300000000u);
 		usable();
 	}
+}
+
+/* An answer that does not fit comes in the moment between the end of the wait for it and the end of the request. */
+static const struct transport_ops *honest_ops;
+static unsigned came;
+
+static enum ccid_err ends_without(struct transport *t, struct request *r, const struct deadline *d)
+{
+	(void)t;
+	(void)r;
+	(void)d;
+	return CCID_ERR_TIMEOUT;
+}
+
+static void comes_in_between(struct transport *t, struct request *r)
+{
+	r->answer_len = r->answer_cap + 1;
+	r->long_answer = malloc(r->answer_len);
+	assert_non_null(r->long_answer);
+	memset(r->long_answer, 0xA5, r->answer_len);
+	came++;
+	honest_ops->finish(t, r);
+}
+
+/* Nobody asked for it any more, and nothing of it stays behind. */
+static void row_07_a_long_answer_after_the_wait(void **state)
+{
+	struct transport_ops ops = *bench.t->ops;
+
+	(void)state;
+	honest_ops = bench.t->ops;
+	ops.wait = ends_without;
+	ops.finish = comes_in_between;
+	heap.watching = true;
+	bench.t->ops = &ops;
+	assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_TIMEOUT);
+	assert_int_equal(came, 3);	/* the command, the ABORT, and the look whether the reader listens */
+	ccid_power_off_briefly(&cs, 500);
+	assert_int_equal(came, 4);
+	bench.t->ops = honest_ops;
+	ccid_forget(&cs);
+	heap.watching = false;
+	assert_int_equal(heap.n_live, 0);
+	assert_int_equal(ccid_power_on(&cs, 0, out, sizeof out, &out_len), CCID_OK);
+	usable();
 }
 
 /* A reader that answers nothing at all for a while: each call ends, and then it works again. */
@@ -489,6 +535,7 @@ int main(void)
 		TEST(row_05_lengths_that_lie),
 		TEST(row_06_more_than_asked_for),
 		TEST(row_07_silence_and_late_answers),
+		TEST(row_07_a_long_answer_after_the_wait),
 		TEST(row_07_long_silence),
 		TEST(row_08_time_extensions),
 		TEST(row_08_time_extensions_for_ever),
