@@ -394,6 +394,7 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct command *c, s
 		bError = cs->bError;
 		resync(cs, RESYNC_MS, false);
 		cs->bError = bError;
+		cs->refused = false;
 		if (err == CCID_ERR_NO_CARD)
 			cs->icc_state = ICC_ABSENT;
 	} else if (err != CCID_OK &&

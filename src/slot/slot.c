@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#define BERROR_MUTE 0xFE
 #define REOPEN_MS 2000u
 /* PC/SC part 10 pseudo-APDU FF C2 01: the user types a PIN meanwhile. */
 #define PSEUDO_APDU_MS 90000u
@@ -197,11 +196,12 @@ static unsigned voltages(const struct reader *r, uint8_t out[3])
 }
 
 /* Nothing that another voltage could help. Slots without a card detector (SAM) call a card that
- * does not answer an absent one. */
+ * does not answer an absent one, by whatever error: only what the reader told by itself, while it
+ * said nothing to the command, is final. */
 static bool is_final(const struct slot *s, enum ccid_err err)
 {
 	if (err == CCID_ERR_NO_CARD)
-		return s->ccid.bError != BERROR_MUTE;
+		return !s->ccid.refused;
 	return err == CCID_OK || err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ||
 	       err == CCID_ERR_TIMEOUT || err == CCID_ERR_NOMEM;
 }
