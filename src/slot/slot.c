@@ -195,15 +195,14 @@ static unsigned voltages(const struct reader *r, uint8_t out[3])
 	return n;
 }
 
-/* Nothing that another voltage could help. Slots without a card detector (SAM) call a card that
- * does not answer an absent one, by whatever error: only what the reader told by itself, while it
- * said nothing to the command, is final. */
+/* Nothing that another voltage could help. What the reader answers never is: slots without a card
+ * detector (SAM) call a card that does not answer an absent one, by whatever error. */
 static bool is_final(const struct slot *s, enum ccid_err err)
 {
-	if (err == CCID_ERR_NO_CARD)
+	if (err == CCID_ERR_NO_CARD || err == CCID_ERR_TIMEOUT)
 		return !s->ccid.refused;
 	return err == CCID_OK || err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ||
-	       err == CCID_ERR_TIMEOUT || err == CCID_ERR_NOMEM;
+	       err == CCID_ERR_NOMEM;
 }
 
 static enum ccid_err power_at(struct slot *s, uint8_t bPowerSelect)
