@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "sim/rig.h"
 #include "sim/sim_card.h"
+#include "sim/sim_record.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -20,6 +21,9 @@ static int usage(FILE *to)
 	      "ccid-sim usbip [-t] [-l ADDRESS] [-p PORT] [-c SOCKET] FILE\n"
 	      "\toffers the readers of FILE to \"usbip attach\" (127.0.0.1, port 3240);\n"
 	      "\tSOCKET takes commands: set " WIRE_SOCKET_ENV " to it\n"
+	      "ccid-sim record [-akns] [-o RECORDING] VID:PID -- COMMAND [ARGUMENT...]\n"
+	      "\truns COMMAND and writes down what it says to that reader (VID-PID.ccidlog);\n"
+	      "\t-a with all polls, -k with PINs and keys, -n without times, -s with the serial number\n"
 	      "ccid-sim names readers|cards|faults|commands\n"
 	      "\tshows the words that a FILE and the commands may use, one a line\n"
 	      "ccid-sim --help | --version\n"
@@ -54,6 +58,47 @@ static int run(int argc, char **argv)
 	if (!strcmp(argv[optind], "--"))
 		optind++;
 	return argv[optind] ? rig_run(file, trace, argv + optind) : usage(stderr);
+}
+
+static int record(int argc, char **argv)
+{
+	struct sim_record_options o = { 0 };
+	const char *file = NULL, *reader;
+	char name[32];
+	int c;
+
+	while ((c = getopt(argc, argv, "+aknso:")) != -1) {
+		switch (c) {
+		case 'a':
+			o.polls = true;
+			break;
+		case 'k':
+			o.secrets = true;
+			break;
+		case 'n':
+			o.no_times = true;
+			break;
+		case 's':
+			o.serial = true;
+			break;
+		case 'o':
+			file = optarg;
+			break;
+		default:
+			return usage(stderr);
+		}
+	}
+	if (argc - optind < 2)
+		return bad_usage("which COMMAND? after VID:PID", argc > optind ? argv[optind] : "");
+	reader = argv[optind++];
+	if (!strcmp(argv[optind], "--"))
+		optind++;
+	if (!argv[optind])
+		return usage(stderr);
+	snprintf(name, sizeof(name), "%.9s.ccidlog", reader);
+	if (strchr(name, ':'))
+		*strchr(name, ':') = '-';
+	return rig_record(reader, file ? file : name, &o, argv + optind);
 }
 
 static bool is_port(const char *text)
@@ -225,6 +270,8 @@ int main(int argc, char **argv)
 		return run(argc - 1, argv + 1);
 	if (!strcmp(word, "usbip") || !strcmp(word, "--usbip"))
 		return usbip(argc - 1, argv + 1);
+	if (!strcmp(word, "record"))
+		return record(argc - 1, argv + 1);
 	if (!strcmp(word, "names"))
 		return names(argc - 1, argv + 1);
 	if (!is_command(word))

@@ -5,10 +5,12 @@
 /* The inside of ccid-sim. One front is the host that simulated readers are plugged into: namespaces, sysfs tree,
  * uevents, and the daemon that answers the preloaded library. The other serves USB/IP. One process, one thread. */
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "sim/sim_dev.h"
 #include "sim/usbfs_wire.h"
@@ -122,5 +124,16 @@ int rig_usbip(const struct rig_usbip_options *o);
 
 /* rig_run.c */
 int rig_run(const char *file, bool trace, char **command);
+/* The path of a library to preload: what the environment variable says, or where ccid-sim lies. 0 or -1. */
+int rig_find_preload(const char *name, const char *variable, char *path, size_t cap);
+void rig_die_with_parent(pid_t parent);
+/* Waits for the command, and hands over the signals that were meant for it. Returns its wait status. */
+int rig_supervise(pid_t command, const sigset_t *mask);
+/* Ends what the command left running: all children of this process but daemon. */
+void rig_end_leftovers(pid_t daemon);
+
+/* sim_record_run.c: records what the command says to the reader "vvvv:pppp". Returns the exit status. */
+struct sim_record_options;
+int rig_record(const char *reader, const char *file, const struct sim_record_options *o, char **command);
 
 #endif

@@ -21,10 +21,10 @@
 #define PATIENCE_MS 3000
 
 /* The library lies beside the program, in libtool's .libs beside it, or where the build installs it. */
-static int find_preload(char *path, size_t cap)
+int rig_find_preload(const char *name, const char *variable, char *path, size_t cap)
 {
 	static const char *const places[] = { "/", "/.libs/", "/../", "/../lib/ccid-sim/", NULL };
-	const char *given = getenv("CCID_SIM_PRELOAD");
+	const char *given = getenv(variable);
 	ssize_t n = readlink("/proc/self/exe", path, cap);
 	size_t i, dir;
 
@@ -35,7 +35,7 @@ static int find_preload(char *path, size_t cap)
 	path[n] = 0;
 	dir = (size_t)(strrchr(path, '/') - path);
 	for (i = 0; places[i]; i++) {
-		if ((size_t)snprintf(path + dir, cap - dir, "%s" PRELOAD_NAME, places[i]) < cap - dir &&
+		if ((size_t)snprintf(path + dir, cap - dir, "%s%s", places[i], name) < cap - dir &&
 		    !access(path, R_OK))
 			return 0;
 	}
@@ -48,7 +48,7 @@ static int set_environment(void)
 	char all[RIG_PATH * 4];
 	size_t len;
 
-	if (find_preload(all, RIG_PATH)) {
+	if (rig_find_preload(PRELOAD_NAME, "CCID_SIM_PRELOAD", all, RIG_PATH)) {
 		fprintf(stderr, "ccid-sim: " PRELOAD_NAME " not found (CCID_SIM_PRELOAD names it)\n");
 		return -1;
 	}
@@ -59,7 +59,7 @@ static int set_environment(void)
 	       setenv("SYSTEMD_DEVICE_VERIFY_SYSFS", "0", 1);
 }
 
-static void die_with_parent(pid_t parent)
+void rig_die_with_parent(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -78,7 +78,7 @@ static pid_t start_daemon(const char *file, bool trace)
 		return -1;
 	pid = fork();
 	if (!pid) {
-		die_with_parent(self);
+		rig_die_with_parent(self);
 		signal(SIGINT, SIG_IGN);
 		close(ready[0]);
 		exit(rig_daemon(file, trace, listen_fd, ready[1]));
@@ -98,7 +98,7 @@ static pid_t start_command(char **command, const sigset_t *mask)
 
 	if (pid)
 		return pid;
-	die_with_parent(self);
+	rig_die_with_parent(self);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	if (!set_environment()) {
 		execvp(command[0], command);
@@ -148,7 +148,7 @@ static unsigned signal_children(int sig, pid_t daemon)
 }
 
 /* Whatever the command left running was handed to us (PR_SET_CHILD_SUBREAPER): it ends now. */
-static void end_leftovers(pid_t daemon)
+void rig_end_leftovers(pid_t daemon)
 {
 	struct timespec pause = { 0, 10000000 };
 	unsigned ms = 0;
@@ -165,7 +165,7 @@ static void end_leftovers(pid_t daemon)
 }
 
 /* Waits for the command, and hands over the signals that were meant for it. Returns its wait status. */
-static int supervise(pid_t command, const sigset_t *mask)
+int rig_supervise(pid_t command, const sigset_t *mask)
 {
 	int status = 0, sig;
 	siginfo_t info;
@@ -202,8 +202,8 @@ int rig_run(const char *file, bool trace, char **command)
 		kill(daemon, SIGTERM);
 		return STATUS_ERROR;
 	}
-	status = supervise(pid, &mask);
-	end_leftovers(daemon);
+	status = rig_supervise(pid, &mask);
+	rig_end_leftovers(daemon);
 	kill(daemon, SIGTERM);
 	waitpid(daemon, &daemon_status, 0);
 	if (WIFSIGNALED(status))

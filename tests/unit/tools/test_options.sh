@@ -74,6 +74,9 @@ if [ -x ccid-sim ]; then
 	check "ccid-sim usbip: two files" refuses two.sim ./ccid-sim usbip one.sim two.sim
 	check "ccid-sim run: an unknown option" refuses q ./ccid-sim run -q x -- true
 	check "ccid-sim run: no command" refuses one.sim ./ccid-sim run one.sim
+	check "ccid-sim record: an unknown option" refuses q ./ccid-sim record -q 08e6:3437 -- true
+	check "ccid-sim record: no command" refuses 08e6:3437 ./ccid-sim record 08e6:3437
+	check "ccid-sim record: not a reader" refuses twin ./ccid-sim record twin -- true
 	check "ccid-sim: an unknown command" refuses insrt ./ccid-sim insrt r 0
 	check "ccid-sim: a command outside of it" ends 1 ./ccid-sim list
 	check "ccid-sim names: of what" refuses nothing ./ccid-sim names nothing

@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# ccid-sim record: what pcscd says to a reader becomes a text, without a PIN and without the serial number.
+. "$(dirname "$0")/lib.sh"
+e2e_enter "$e2e_dir/readers/record.sim" "$0" "$@"
+apdu() { timeout 20 opensc-tool --reader 0 "$@"; }
+talk()
+{
+	"$CCID_SIM" unplug 0
+	"$CCID_SIM" plug 0	# without power, as at first
+	E2E_LAUNCHER="$CCID_SIM record $2 -o $e2e_tmp/$1 08e6:3437 --"
+	pcscd_start
+	tap_check "$1: a reader" wait_readers 1
+	tap_check "$1: a talk with its card" apdu --send-apdu 00A4020C022F00 --send-apdu 00B0000010
+	tap_check "$1: a PIN is verified" apdu --send-apdu 0020000108313233340000000000
+	tap_check "$1: pcscd ends well" pcscd_stop
+}
+holds() { grep -qaF -- "$2" "$e2e_tmp/$1"; }
+lacks() { ! holds "$@"; }
+lines_between() { sed '1,/^begin$/d; /^end /d' "$e2e_tmp/$1" | grep -c .; }
+
+talk first -n
+tap_check "the reader is named" holds first "reader 08e6:3437"
+tap_check "its serial number is hidden" lacks first 1A2B3C4D
+tap_check "its name is there" holds first "USB SmartCard Reader"
+tap_check "the ATR is there" holds first "<- 80 0F 00 00 00 00 ss 00 00 00 3B 97"
+tap_check "the PIN is not" lacks first "20 00 01 08 31"
+tap_check "its length is" holds first "-> 6F 12 00 00 00 00 ss 00 00 00 [18 hidden]"
+tap_check "the end counts the lines" holds first "end $(lines_between first) lines"
+tap_check "no times were asked for" lacks first " (0."
+talk again -n
+tap_check "the same talk is the same text" cmp "$e2e_tmp/first" "$e2e_tmp/again"
+talk whole "-aks"
+tap_check "asked for: the serial number" holds whole "string 3 1A2B3C4D"
+tap_check "asked for: the PIN" holds whole "20 00 01 08 31 32 33 34"
+"$CCID_SIM" record -o $e2e_tmp/none 1234:5678 -- true 2> $e2e_tmp/said
+tap_check "no such reader: exit code 125" test $? -eq 125
+tap_check "and why" grep -q "opened no reader 1234:5678" $e2e_tmp/said
+"$CCID_SIM" record -o $e2e_tmp/none 08e6:3437 -- sh -c 'exit 7'
+tap_check "the command's exit code" test $? -eq 7
+tap_plan
