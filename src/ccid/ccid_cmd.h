@@ -2,45 +2,7 @@
 #ifndef CCID_CMD_H
 #define CCID_CMD_H
 
-#include "wire/ccid_msg.h"
-#include "quirks/quirks.h"
-#include "transport/transport.h"
-
-/* One slot as this floor sees it. The slot floor owns it and lets one thread at a time
- * in (it holds the slot's command lock). */
-struct ccid_slot {
-	struct transport *transport;
-	const struct ccid_desc *desc;	/* after quirks */
-	const struct quirk_set *quirks;
-	struct log_ctx log;
-	struct log_secrecy secrecy;
-	uint8_t bSlot;
-	uint8_t last_seq;		/* bSeq of the last command */
-	uint8_t icc_state;		/* bmICCStatus of the newest answer */
-	uint8_t bError;			/* of the newest failed answer */
-	bool refused;			/* the newest command was answered: failed */
-	bool needs_resync;		/* the last command ended without its answer */
-	unsigned doubts;		/* failures since an ABORT succeeded; 0: none did */
-	uint8_t *message;		/* room for the largest message to the card; owned */
-	size_t message_cap;
-	uint8_t *answer;
-	size_t answer_cap;
-	size_t answer_used;		/* most bytes an answer left in it since it was wiped */
-	uint8_t *long_answer;		/* the newest one, if it did not fit; owned */
-	size_t long_len;
-};
-
-/* Largest time all extensions of one command may add up to: cards make keys for a quarter of an
- * hour. */
-#define CCID_TOTAL_MS 1800000u
-/* Longest silence, whatever multiple of a waiting time the reader or the card asked for. */
-#define CCID_SILENCE_MS 300000u
-/* Longest wait for a busy place: another slot's card may take all its time. */
-#define CCID_PLACE_MS (CCID_TOTAL_MS + 60000u)
-/* Commands that do not involve the card's own time. */
-#define CCID_COMMAND_MS 3000u
-#define CCID_POWER_ON_MS 60000u
-#define CCID_ESCAPE_MS 30000u
+#include "ccid/ccid_slot.h"
 
 /* Each function is one round trip (slot busy is retried, time extensions are granted
  * up to total_ms from the start): CCID 1.10 §6.1 and §6.2. They return CCID_OK, the
@@ -66,8 +28,6 @@ struct ccid_block {
 /* The caller ends a run of blocks with ccid_forget(). */
 enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t len, uint8_t bBWI,
 			     uint16_t wLevelParameter, unsigned wait_ms, struct ccid_block *out);
-/* Wipes what answers left in the slot's buffer. */
-void ccid_forget(struct ccid_slot *cs);
 enum ccid_err ccid_get_parameters(struct ccid_slot *cs, uint8_t *params, size_t cap, size_t *len,
 				  uint8_t *protocol);
 /* bError 01..7F (that parameter cannot be changed) counts as done; 00: CCID_ERR_NOT_SUPPORTED. */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A slot's buffers. */
+#include "ccid/ccid_slot.h"
+
+#include "util/buf.h"
+
+#include <stdlib.h>
+
+/* A long Escape makes the message buffer larger; it stays so until the slot is closed. The buffer
+ * holds nothing between two commands. */
+enum ccid_err ccid_make_room(struct ccid_slot *cs, size_t len)
+{
+	uint8_t *larger;
+
+	if (CCID_HEADER_LENGTH + len <= cs->message_cap)
+		return CCID_OK;
+	larger = malloc(CCID_HEADER_LENGTH + len);
+	if (!larger)
+		return CCID_ERR_NOMEM;
+	free(cs->message);
+	cs->message = larger;
+	cs->message_cap = CCID_HEADER_LENGTH + len;
+	return CCID_OK;
+}
+
+void ccid_forget_long(struct ccid_slot *cs)
+{
+	if (cs->long_answer)
+		wipe(cs->long_answer, cs->long_len);
+	free(cs->long_answer);
+	cs->long_answer = NULL;
+}
+
+void ccid_forget(struct ccid_slot *cs)
+{
+	ccid_forget_long(cs);
+	wipe(cs->answer, cs->answer_used);
+	cs->answer_used = 0;
+}
