@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ifdh/ifdh.h"
 #include "slot/features.h"
+#include "slot/pinpad.h"
 
 #include <reader.h>
 #include <string.h>

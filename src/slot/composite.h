@@ -2,7 +2,7 @@
 #ifndef SLOT_COMPOSITE_H
 #define SLOT_COMPOSITE_H
 
-#include "slot/slot.h"
+#include "slot/slot_state.h"
 #include "transport/usb.h"
 
 /* Composite readers have several CCID interfaces. By default each is a reader of its own;

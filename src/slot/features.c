@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "slot/features.h"
 #include "slot/gemalto.h"
+#include "slot/slot.h"
 #include "util/buf.h"
 
 #include <reader.h>

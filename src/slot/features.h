@@ -2,7 +2,7 @@
 #ifndef SLOT_FEATURES_H
 #define SLOT_FEATURES_H
 
-#include "slot/slot.h"
+#include "slot/slot_state.h"
 
 /* Control code of a feature, as an offset for SCARD_CTL_CODE(): PC/SC part 10 leaves the values to
  * the driver, applications find them by CM_IOCTL_GET_FEATURE_REQUEST. */

@@ -2,7 +2,7 @@
 #ifndef SLOT_GEMALTO_H
 #define SLOT_GEMALTO_H
 
-#include "slot/slot.h"
+#include "slot/slot_state.h"
 
 /* Places in the 21 bytes (or more) that a Gemalto firmware answers to Escape 6A, as far as the
  * driver uses them. */

@@ -2,6 +2,8 @@
 #include "slot/pinpad.h"
 #include "slot/features.h"
 #include "slot/gemalto.h"
+#include "slot/slot_exchange.h"
+#include "slot/slot_protocol.h"
 #include "util/buf.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef SLOT_PINPAD_H
 #define SLOT_PINPAD_H
 
-#include "slot/slot.h"
+#include "slot/slot_state.h"
 
 /* bPINOperation, CCID 1.10 §6.1.11 */
 enum pin_operation { PIN_OPERATION_VERIFY = 0, PIN_OPERATION_MODIFY = 1 };
@@ -42,5 +42,11 @@ size_t pinpad_build(const struct pin_request *r, uint8_t out[PIN_MESSAGE_MAX]);
 
 /* How long the user may take, in ms: PC/SC part 10 lets the reader wait bTimeOut seconds. */
 unsigned pinpad_wait_ms(uint8_t bTimeOut);
+
+/* PIN_VERIFY_STRUCTURE / PIN_MODIFY_STRUCTURE of PC/SC part 10 in, SW (and data) out. */
+enum ccid_err slot_pin_verify(struct slot *s, const uint8_t *in, size_t len,
+			      uint8_t *answer, size_t cap, size_t *answer_len);
+enum ccid_err slot_pin_modify(struct slot *s, const uint8_t *in, size_t len,
+			      uint8_t *answer, size_t cap, size_t *answer_len);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef SLOT_READER_H
 #define SLOT_READER_H
 
-#include "slot/slot.h"
+#include "slot/slot_state.h"
 #include "transport/usb.h"
 
 /* Private to registry.c and reader.c: opening and closing devices, without the registry's lock. */

@@ -2,79 +2,9 @@
 #ifndef SLOT_H
 #define SLOT_H
 
-#include "ccid/ccid_cmd.h"
-#include "proto/atr.h"
-#include "proto/exchange.h"
-#include "quirks/quirks.h"
-#include "slot/config.h"
-#include "slot/negotiate.h"
+#include "slot/slot_state.h"
 
-#include <pthread.h>
-
-struct reader;
-
-/* What Gemalto readers tell by Escape 6A (24 bytes), as it came. */
-#define GEMALTO_FEATURES_LENGTH 21
-
-/* One card slot. `lock` lets one command at a time in; it is taken before the registry's and before
- * any lock of the transport. */
-struct slot {
-	pthread_mutex_t lock;
-	struct reader *reader;
-	unsigned long lun;
-	unsigned number;		/* bSlot */
-	unsigned users;			/* registry's: threads that use it */
-	struct slot *next;		/* registry's */
-
-	/* all below under lock */
-	struct ccid_slot ccid;
-	bool powered;
-	bool power_failed;		/* the last power on did not bring an ATR */
-	unsigned generation;		/* of the transport, as last seen */
-	bool owes_absence;		/* the reader was opened again: the card is gone, once */
-	uint8_t atr[ATR_MAX];
-	size_t atr_len;
-	struct negotiation params;	/* settled; valid when negotiated */
-	bool negotiated;
-	bool pps_sent;			/* since the card was powered on */
-	bool params_refused;		/* likewise: the reader refused SetParameters */
-	uint8_t slow_atr[ATR_MAX];	/* of a card that was mute at the speed of its TA1 */
-	size_t slow_atr_len;		/* 0: none, or it was taken out */
-	struct t1 t1;
-	struct exchange exchange;
-};
-
-/* One interface of a device: what its slots share. Read-only after opening, but for
- * the transport, which has its own locks. */
-struct reader {
-	char *device_name;		/* as pcscd gave it; owned */
-	struct transport *transport;
-	struct ccid_desc desc;		/* after quirks */
-	struct quirk_set quirks;
-	struct config config;		/* copy of the options in force at open */
-	uint32_t *data_rates;		/* after quirks; owned */
-	size_t n_data_rates;
-	enum exchange_level level;
-	bool gone;			/* atomic: told by pcscd that the device was removed */
-	bool has_gemalto_features;
-	uint8_t gemalto_features[GEMALTO_FEATURES_LENGTH];
-	unsigned n_slots;
-
-	/* the registry's, under its lock */
-	struct slot **slots;		/* NULL where not open */
-	bool *former_lost;		/* a slot was closed after a command without its answer: the
-					   next of its number resynchronises */
-	bool mute_at_close;		/* atomic: the last slot to be closed was not answered */
-	unsigned n_open;
-	bool busy;			/* is being opened or closed */
-	int interface;			/* that the device name stands for; -1: not said */
-	struct reader *next;
-};
-
-bool reader_is_gone(const struct reader *r);
-/* IFD_DEVICE_REMOVED: every call inside and every later one fails at once, without error lines; a
- * poll waits for its stop. */
-void reader_set_gone(struct reader *r);
+/* What can be done with a slot: each takes its lock. */
 
 /* IFDHPowerICC up or reset: *len is always set; atr has room for ATR_MAX bytes. */
 enum ccid_err slot_power_on(struct slot *s, uint8_t *atr, size_t *len);
@@ -88,25 +18,8 @@ enum ccid_err slot_set_protocol(struct slot *s, unsigned protocol);
  * larger than cap (then cap bytes are written); 0 on every error. */
 enum ccid_err slot_transmit(struct slot *s, const uint8_t *apdu, size_t len,
 			    uint8_t *answer, size_t cap, size_t *answer_len);
-/* slot_protocol.c, under lock: parameters are settled if they are not yet, for the first protocol
- * of the ATR that the reader has; where it has none, the card is used as it is. */
-enum ccid_err slot_ensure_protocol(struct slot *s);
-/* Under lock: runs the steps of an exchange until it is done or failed. Wipes it. *answer_len:
- * whole length. */
-enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsigned least_wait_ms,
-				size_t *answer_len);
-/* Under lock: power on without touching the slot's lock. */
-enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len);
-/* Under lock: opens a reader with a stale handle again when err says so; returns the error the
- * caller gets. */
-enum ccid_err slot_recover(struct slot *s, enum ccid_err err);
 /* PC_to_RDR_Escape; CCID_ERR_SHORT_BUFFER when the answer is longer than cap. */
 enum ccid_err slot_escape(struct slot *s, const uint8_t *data, size_t len,
 			  uint8_t *answer, size_t cap, size_t *answer_len);
-/* pinpad.c: PIN_VERIFY_STRUCTURE / PIN_MODIFY_STRUCTURE of PC/SC part 10 in, SW (and data) out. */
-enum ccid_err slot_pin_verify(struct slot *s, const uint8_t *in, size_t len,
-			      uint8_t *answer, size_t cap, size_t *answer_len);
-enum ccid_err slot_pin_modify(struct slot *s, const uint8_t *in, size_t len,
-			      uint8_t *answer, size_t cap, size_t *answer_len);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Carries out what negotiate.c planned: PPS, SetParameters, IFSD. */
-#include "slot/slot.h"
+#include "slot/slot_protocol.h"
 
+#include "slot/slot_exchange.h"
+#include "slot/slot_power.h"
 #include "slot/slot_quirks.h"
 
 #include <string.h>
@@ -208,7 +210,7 @@ static enum ccid_err negotiate_slowly(struct slot *s, struct negotiate_input *in
 	return negotiate(s, in);
 }
 
-static enum ccid_err set_protocol_locked(struct slot *s, unsigned protocol)
+enum ccid_err slot_set_protocol_locked(struct slot *s, unsigned protocol)
 {
 	struct negotiate_input in;
 	struct atr atr;
@@ -237,21 +239,6 @@ static enum ccid_err set_protocol_locked(struct slot *s, unsigned protocol)
 	if (s->params.negotiate_ifsd)
 		err = do_ifsd(s);
 	s->negotiated = err == CCID_OK;
-	return err;
-}
-
-enum ccid_err slot_set_protocol(struct slot *s, unsigned protocol)
-{
-	enum ccid_err err = CCID_ERR_NO_DEVICE;
-
-	if (protocol > 1)
-		return CCID_ERR_PROTO_UNSUPPORTED;
-	pthread_mutex_lock(&s->lock);
-	if (!reader_is_gone(s->reader))
-		err = slot_recover(s, set_protocol_locked(s, protocol));
-	if (err != CCID_OK)
-		LOG(LOG_INFO, &s->ccid.log, "T=%u cannot be set: %s", protocol, err_name(err));
-	pthread_mutex_unlock(&s->lock);
 	return err;
 }
 
@@ -304,5 +291,5 @@ enum ccid_err slot_ensure_protocol(struct slot *s)
 	if (err != CCID_OK)
 		return err;
 	protocol = protocol_to_use(s, &atr);
-	return protocol < 0 ? use_as_it_is(s, &atr) : set_protocol_locked(s, (unsigned)protocol);
+	return protocol < 0 ? use_as_it_is(s, &atr) : slot_set_protocol_locked(s, (unsigned)protocol);
 }

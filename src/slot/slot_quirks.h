@@ -2,7 +2,7 @@
 #ifndef SLOT_QUIRKS_H
 #define SLOT_QUIRKS_H
 
-#include "slot/slot.h"
+#include "slot/slot_state.h"
 
 /* The quirks that need code, each at its place in a reader's life. They ask r->quirks what to
  * do. */

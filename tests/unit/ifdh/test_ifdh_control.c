@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/ifdh/ifdh_control.c: which control code does what, and which is refused. */
 #include "ifdh/ifdh.h"
+#include "slot/pinpad.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

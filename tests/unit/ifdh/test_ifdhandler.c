@@ -2,6 +2,7 @@
 /* src/ifdh/ifdhandler.c: the ten functions, their arguments, and that every slot taken is given back. */
 #include "ifdh/ifdh.h"
 #include "slot/composite.h"
+#include "slot/pinpad.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

@@ -4,6 +4,7 @@
 #include "../slot/floor_doubles.h"
 
 #include "slot/features.h"
+#include "slot/pinpad.h"
 #include "slot/slot_quirks.h"
 
 #include <stdlib.h>

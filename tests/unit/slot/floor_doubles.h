@@ -5,6 +5,8 @@
 /* Stand-ins for the command floor and for slot.c, on virtual time: they write down what would go to the
  * reader and answer what the test prepared. Include once in a test program. */
 #include "slot/slot.h"
+#include "slot/slot_exchange.h"
+#include "slot/slot_protocol.h"
 #include "util/deadline.h"
 
 #include <stdarg.h>

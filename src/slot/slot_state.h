@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SLOT_STATE_H
+#define SLOT_STATE_H
+
+#include "ccid/ccid_cmd.h"
+#include "proto/atr.h"
+#include "proto/exchange.h"
+#include "quirks/quirks.h"
+#include "slot/config.h"
+#include "slot/negotiate.h"
+
+#include <pthread.h>
+
+struct reader;
+
+/* What Gemalto readers tell by Escape 6A (24 bytes), as it came. */
+#define GEMALTO_FEATURES_LENGTH 21
+
+/* One card slot. `lock` lets one command at a time in; it is taken before the registry's and before
+ * any lock of the transport. */
+struct slot {
+	pthread_mutex_t lock;
+	struct reader *reader;
+	unsigned long lun;
+	unsigned number;		/* bSlot */
+	unsigned users;			/* registry's: threads that use it */
+	struct slot *next;		/* registry's */
+
+	/* all below under lock */
+	struct ccid_slot ccid;
+	bool powered;
+	bool power_failed;		/* the last power on did not bring an ATR */
+	unsigned generation;		/* of the transport, as last seen */
+	bool owes_absence;		/* the reader was opened again: the card is gone, once */
+	uint8_t atr[ATR_MAX];
+	size_t atr_len;
+	struct negotiation params;	/* settled; valid when negotiated */
+	bool negotiated;
+	bool pps_sent;			/* since the card was powered on */
+	bool params_refused;		/* likewise: the reader refused SetParameters */
+	uint8_t slow_atr[ATR_MAX];	/* of a card that was mute at the speed of its TA1 */
+	size_t slow_atr_len;		/* 0: none, or it was taken out */
+	struct t1 t1;
+	struct exchange exchange;
+};
+
+/* One interface of a device: what its slots share. Read-only after opening, but for
+ * the transport, which has its own locks. */
+struct reader {
+	char *device_name;		/* as pcscd gave it; owned */
+	struct transport *transport;
+	struct ccid_desc desc;		/* after quirks */
+	struct quirk_set quirks;
+	struct config config;		/* copy of the options in force at open */
+	uint32_t *data_rates;		/* after quirks; owned */
+	size_t n_data_rates;
+	enum exchange_level level;
+	bool gone;			/* atomic: told by pcscd that the device was removed */
+	bool has_gemalto_features;
+	uint8_t gemalto_features[GEMALTO_FEATURES_LENGTH];
+	unsigned n_slots;
+
+	/* the registry's, under its lock */
+	struct slot **slots;		/* NULL where not open */
+	bool *former_lost;		/* a slot was closed after a command without its answer: the
+					   next of its number resynchronises */
+	bool mute_at_close;		/* atomic: the last slot to be closed was not answered */
+	unsigned n_open;
+	bool busy;			/* is being opened or closed */
+	int interface;			/* that the device name stands for; -1: not said */
+	struct reader *next;
+};
+
+bool reader_is_gone(const struct reader *r);
+/* IFD_DEVICE_REMOVED: every call inside and every later one fails at once, without error lines; a
+ * poll waits for its stop. */
+void reader_set_gone(struct reader *r);
+
+/* All below under the slot's lock. */
+
+/* Nothing is known of the card any more. */
+void slot_forget_card(struct slot *s);
+/* The next card is perhaps another one. */
+void slot_card_left(struct slot *s);
+/* True once after the reader was opened again behind our back. */
+bool slot_was_reopened(struct slot *s);
+/* Opens a reader with a stale handle again when err says so; returns the error the caller gets. */
+enum ccid_err slot_recover(struct slot *s, enum ccid_err err);
+
+#endif
