@@ -334,9 +334,9 @@ static enum ccid_err run(struct slot *s, enum pin_operation operation, bool offe
 		    offered ? "wrong length" : "the reader has no such PIN pad");
 		return err;
 	}
-	pthread_mutex_lock(&s->lock);
+	slot_enter(s);
 	err = run_locked(s, &r, answer, cap, answer_len);
-	pthread_mutex_unlock(&s->lock);
+	slot_leave(s);
 	wipe(&r, sizeof r);
 	return err;
 }

@@ -47,6 +47,9 @@ static void slot_destroy(struct slot *s)
 {
 	if (!s)
 		return;
+	if (s->number == 0)
+		device_tell_card(s->reader->device, s->reader->desc.bInterfaceNumber,
+				 DEVICE_NOT_OPEN);
 	if (s->ccid.message)
 		wipe(s->ccid.message, s->ccid.message_cap);
 	if (s->ccid.answer)
@@ -77,7 +80,7 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 	c->quirks = &r->quirks;
 	c->log = (struct log_ctx){ .reader = r->device_name, .lun = lun, .gone = &r->gone };
 	c->bSlot = (uint8_t)number;
-	c->needs_resync = r->former_lost[number];
+	c->needs_resync = r->places[number].answer_owed;
 	__atomic_store_n(&r->mute_at_close, false, __ATOMIC_RELAXED);
 	c->icc_state = ICC_UNKNOWN;
 	c->message_cap = message_size(&r->desc);
@@ -89,6 +92,8 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 		return NULL;
 	}
 	r->transport->ops->set_closed(r->transport, (uint8_t)number, false);
+	if (number == 0)
+		device_tell_card(r->device, r->desc.bInterfaceNumber, DEVICE_CARD_UNKNOWN);
 	return s;
 }
 
@@ -107,7 +112,7 @@ void reader_free_slot(struct slot *s)
 		__atomic_store_n(&s->reader->mute_at_close, s->ccid.needs_resync,
 				 __ATOMIC_RELAXED);
 	}
-	s->reader->former_lost[s->number] = s->ccid.needs_resync;
+	s->reader->places[s->number].answer_owed = s->ccid.needs_resync;
 	slot_destroy(s);
 }
 
@@ -151,10 +156,8 @@ static enum ccid_err copy_rates(struct reader *r)
 static enum ccid_err make_slots(struct reader *r)
 {
 	r->n_slots = ccid_desc_slots(&r->desc);
-	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
-	r->slots = calloc(r->n_slots, sizeof *r->slots);
-	r->former_lost = calloc(r->n_slots, sizeof *r->former_lost);
-	if (!r->slots || !r->former_lost)
+	r->places = calloc(r->n_slots, sizeof *r->places);
+	if (!r->places)
 		return CCID_ERR_NOMEM;
 	r->transport->bSeq = (uint8_t)(clock_now() >> FIRST_SEQ_SHIFT);
 	return CCID_OK;
@@ -176,7 +179,7 @@ static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
 	r->level = negotiate_level(&r->desc);
 	quirk_fix_desc(r);
 	if (quirk_has(&r->quirks, QUIRK_SHARED_GATE))
-		registry_share_gate(r);
+		device_share_gate(r->device, r->transport);
 	return make_slots(r);
 }
 
@@ -256,17 +259,31 @@ static void log_opened(const struct reader *r, const struct log_ctx *log)
 	    len ? quirks : "none");
 }
 
+static enum ccid_err first_commands(struct reader *r, struct slot *s, const struct log_ctx *log)
+{
+	enum ccid_err err;
+
+	slot_enter(s);
+	err = first_status(s);
+	if (err == CCID_OK) {
+		log_opened(r, log);
+		quirk_ready(r, s);
+	}
+	slot_leave(s);
+	return err;
+}
+
 void reader_close(struct reader *r)
 {
 	if (r->transport)
 		r->transport->ops->close(r->transport);
 	r->transport = NULL;
+	device_put(r->device);
+	r->device = NULL;
 	free(r->data_rates);
 	r->data_rates = NULL;
-	free(r->slots);
-	r->slots = NULL;
-	free(r->former_lost);
-	r->former_lost = NULL;
+	free(r->places);
+	r->places = NULL;
 }
 
 void reader_free(struct reader *r)
@@ -277,7 +294,7 @@ void reader_free(struct reader *r)
 	free(r);
 }
 
-enum ccid_err reader_open(struct reader *r, struct usb_host *host,
+enum ccid_err reader_open(struct reader *r, struct usb_host *host, struct device_list *devices,
 			  const struct usb_open_request *rq, unsigned long lun, unsigned number,
 			  struct slot **first)
 {
@@ -289,6 +306,10 @@ enum ccid_err reader_open(struct reader *r, struct usb_host *host,
 		err = usb_open(host, rq, &r->transport);
 	else
 		err = serial_open(r->device_name, &log, &r->transport);
+	if (err == CCID_OK && rq) {
+		r->device = device_get(devices, r->transport->bus, r->transport->address);
+		err = r->device ? CCID_OK : CCID_ERR_NOMEM;
+	}
 	if (err == CCID_OK)
 		err = prepare(r, &log);
 	if (err == CCID_OK && number >= r->n_slots) {
@@ -298,15 +319,12 @@ enum ccid_err reader_open(struct reader *r, struct usb_host *host,
 	}
 	if (err == CCID_OK) {
 		s = reader_new_slot(r, lun, number);
-		err = s ? first_status(s) : CCID_ERR_NOMEM;
+		err = s ? first_commands(r, s, &log) : CCID_ERR_NOMEM;
 	}
 	if (err == CCID_ERR_NOMEM && !s)
 		LOG(LOG_CRITICAL, &log, "not opened: %s: end other programs, restart pcscd",
 		    strerror(ENOMEM));
-	if (err == CCID_OK) {
-		log_opened(r, &log);
-		quirk_ready(r, s);
-	} else {
+	if (err != CCID_OK) {
 		slot_destroy(s);
 		reader_close(r);
 		s = NULL;

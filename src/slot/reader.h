@@ -7,10 +7,11 @@
 
 /* Private to registry.c and reader.c: opening and closing devices, without the registry's lock. */
 
-/* Opens the device and its first command's slot `number`. rq: how to find a USB device; NULL for a
- * serial line. r->device_name and r->config are set. On success r->transport and all that follows
- * are, and *first is the slot. After an error nothing stays but r itself. */
-enum ccid_err reader_open(struct reader *r, struct usb_host *host,
+/* Opens the device and its first command's slot `number`. host and devices are what USB readers
+ * share. rq: how to find a USB device; NULL for a serial line. r->device_name and r->config are
+ * set. On success r->transport and all that follows are, and *first is the slot. After an error
+ * nothing stays but r itself. */
+enum ccid_err reader_open(struct reader *r, struct usb_host *host, struct device_list *devices,
 			  const struct usb_open_request *rq, unsigned long lun, unsigned number,
 			  struct slot **first);
 /* A further slot of an open reader. NULL: out of memory. */
@@ -19,11 +20,5 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 void reader_free_slot(struct slot *s);
 void reader_close(struct reader *r);
 void reader_free(struct reader *r);
-
-/* registry.c: r is open but for its first command. Its interface takes turns with one of the same
- * device. */
-void registry_share_gate(struct reader *r);
-/* registry.c: is there a card in slot 0 of that other interface of the device? False: not open. */
-bool registry_sibling_presence(const struct reader *r, int interface, bool *present);
 
 #endif

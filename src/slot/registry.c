@@ -20,11 +20,13 @@ static struct registry {
 	struct reader *readers;
 	unsigned n_readers;
 	struct usb_host *host;		/* while there are readers */
+	struct device_list devices;	/* has a lock of its own */
 	bool config_loaded, config_failed;
 	struct config config;
 } registry = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER,
+	.devices = { .lock = PTHREAD_MUTEX_INITIALIZER },
 };
 
 static struct slot **bucket_of(unsigned long lun)
@@ -47,7 +49,7 @@ static void add_slot(struct slot *s)
 
 	s->next = *head;
 	*head = s;
-	s->reader->slots[s->number] = s;
+	s->reader->places[s->number].taken = true;
 	s->reader->n_open++;
 }
 
@@ -141,8 +143,8 @@ static enum ccid_err open_further(struct reader *r, const struct wanted *w)
 
 	if (reader_is_gone(r))
 		return CCID_ERR_NO_DEVICE;
-	if (number >= r->n_slots || r->slots[number]) {
-		for (number = 0; number < r->n_slots && r->slots[number]; number++)
+	if (number >= r->n_slots || r->places[number].taken) {
+		for (number = 0; number < r->n_slots && r->places[number].taken; number++)
 			;
 	}
 	if (number >= r->n_slots)
@@ -152,47 +154,6 @@ static enum ccid_err open_further(struct reader *r, const struct wanted *w)
 		return CCID_ERR_NOMEM;
 	add_slot(s);
 	return CCID_OK;
-}
-
-/* Under lock: another open interface of the same device, number `interface` or (-1) any. */
-static struct reader *find_sibling(const struct reader *r, int interface)
-{
-	for (struct reader *i = registry.readers; i; i = i->next) {
-		if (i != r && !i->busy && i->transport->bus == r->transport->bus &&
-		    i->transport->address == r->transport->address &&
-		    (interface < 0 || i->transport->desc.bInterfaceNumber == interface))
-			return i;
-	}
-	return NULL;
-}
-
-void registry_share_gate(struct reader *r)
-{
-	struct reader *sibling;
-
-	pthread_mutex_lock(&registry.lock);
-	sibling = find_sibling(r, -1);
-	if (sibling)
-		usb_share_gate(sibling->transport, r->transport);
-	pthread_mutex_unlock(&registry.lock);
-}
-
-bool registry_sibling_presence(const struct reader *r, int interface, bool *present)
-{
-	struct reader *sibling;
-	struct slot *s;
-
-	pthread_mutex_lock(&registry.lock);
-	sibling = find_sibling(r, interface);
-	s = sibling ? sibling->slots[0] : NULL;
-	*present = true;
-	/* One at work has its card. */
-	if (s && pthread_mutex_trylock(&s->lock) == 0) {
-		*present = s->ccid.icc_state != ICC_ABSENT;
-		pthread_mutex_unlock(&s->lock);
-	}
-	pthread_mutex_unlock(&registry.lock);
-	return s;
 }
 
 static void unlink_reader(struct reader *r)
@@ -284,7 +245,8 @@ static enum ccid_err open_new(const struct wanted *w)
 	host = registry.host;
 	pthread_mutex_unlock(&registry.lock);
 	log = (struct log_ctx){ .reader = r->device_name, .lun = w->lun, .gone = &r->gone };
-	err = reader_open(r, host, w->usb ? &rq : NULL, w->lun, w->number, &first);
+	err = reader_open(r, host, &registry.devices, w->usb ? &rq : NULL, w->lun, w->number,
+			  &first);
 	pthread_mutex_lock(&registry.lock);
 	if (err != CCID_OK) {
 		forget_reader(r);
@@ -372,7 +334,7 @@ enum ccid_err registry_close(unsigned long lun)
 	number = s->number;
 	reader_free_slot(s);
 	pthread_mutex_lock(&registry.lock);
-	r->slots[number] = NULL;
+	r->places[number].taken = false;
 	if (--r->n_open == 0)
 		close_reader(r);
 	pthread_mutex_unlock(&registry.lock);

@@ -2,7 +2,6 @@
 /* One card: power, presence, protocol, transmit. */
 #include "slot/slot.h"
 
-#include "slot/reader.h"
 #include "slot/slot_exchange.h"
 #include "slot/slot_power.h"
 #include "slot/slot_protocol.h"
@@ -25,11 +24,13 @@ static void report_absent_once(struct slot *s, bool *present)
 }
 
 /* SEC1210: interface 1 has no card detector, its card comes and goes with interface 0's. */
-static bool follows_sibling(struct slot *s, bool *present)
+static bool follows_sibling(const struct slot *s, bool *present)
 {
+	enum device_card card = device_card(s->reader->device, 0);
+
+	*present = card != DEVICE_CARD_ABSENT;
 	return quirk_has(&s->reader->quirks, QUIRK_SEC1210_SYNC) &&
-	       s->reader->desc.bInterfaceNumber == 1 &&
-	       registry_sibling_presence(s->reader, 0, present);
+	       s->reader->desc.bInterfaceNumber == 1 && card != DEVICE_NOT_OPEN;
 }
 
 /* The reader works for other slots and cannot be asked: what it told by itself, else what it
@@ -91,6 +92,24 @@ static enum ccid_err presence_locked(struct slot *s, bool *present)
 	return CCID_OK;
 }
 
+/* A command is under way, and nobody waits for it here: what was known when it began. A card that
+ * is taken out meanwhile is the command's to find. One that was put in is told by the reader; else
+ * the slot is asked when the command has ended. */
+static bool is_present_meanwhile(struct slot *s)
+{
+	struct transport *t = s->reader->transport;
+	enum card_told told = CARD_UNTOLD;
+	bool present;
+
+	if (follows_sibling(s, &present))
+		return present;
+	if (slot_seen(s) != CARD_SEEN_ABSENT)
+		return true;
+	if (t->ops->card_told)
+		told = t->ops->card_told(t, (uint8_t)s->number);
+	return told == CARD_TOLD_PRESENT || told == CARD_TOLD_REPLACED;
+}
+
 enum ccid_err slot_presence(struct slot *s, bool *present)
 {
 	enum ccid_err err;
@@ -101,13 +120,12 @@ enum ccid_err slot_presence(struct slot *s, bool *present)
 	 * thread. */
 	if (reader_is_gone(s->reader))
 		return CCID_ERR_COMM;
-	/* A command is under way: then the card is there, and nobody waits for it here. */
-	if (pthread_mutex_trylock(&s->lock) != 0) {
-		*present = true;
+	if (!slot_try_enter(s)) {
+		*present = is_present_meanwhile(s);
 		return CCID_OK;
 	}
 	err = presence_locked(s, present);
-	pthread_mutex_unlock(&s->lock);
+	slot_leave(s);
 	return err;
 }
 
@@ -115,9 +133,9 @@ enum ccid_err slot_power_on(struct slot *s, uint8_t *atr, size_t *len)
 {
 	enum ccid_err err;
 
-	pthread_mutex_lock(&s->lock);
+	slot_enter(s);
 	err = slot_power_on_locked(s, atr, len);
-	pthread_mutex_unlock(&s->lock);
+	slot_leave(s);
 	return err;
 }
 
@@ -125,14 +143,14 @@ enum ccid_err slot_power_off(struct slot *s)
 {
 	enum ccid_err err;
 
-	pthread_mutex_lock(&s->lock);
+	slot_enter(s);
 	slot_forget_card(s);
 	err = reader_is_gone(s->reader) ? CCID_ERR_NO_DEVICE : ccid_power_off(&s->ccid);
 	/* nothing there to power: it is off; or the reader has no such command */
 	if (err == CCID_ERR_MUTE || err == CCID_ERR_NO_CARD || err == CCID_ERR_NOT_SUPPORTED)
 		err = CCID_OK;
 	err = slot_recover(s, err);
-	pthread_mutex_unlock(&s->lock);
+	slot_leave(s);
 	return err;
 }
 
@@ -142,12 +160,12 @@ enum ccid_err slot_set_protocol(struct slot *s, unsigned protocol)
 
 	if (protocol > 1)
 		return CCID_ERR_PROTO_UNSUPPORTED;
-	pthread_mutex_lock(&s->lock);
+	slot_enter(s);
 	if (!reader_is_gone(s->reader))
 		err = slot_recover(s, slot_set_protocol_locked(s, protocol));
 	if (err != CCID_OK)
 		LOG(LOG_INFO, &s->ccid.log, "T=%u cannot be set: %s", protocol, err_name(err));
-	pthread_mutex_unlock(&s->lock);
+	slot_leave(s);
 	return err;
 }
 
@@ -195,7 +213,7 @@ enum ccid_err slot_transmit(struct slot *s, const uint8_t *apdu, size_t len,
 	*answer_len = 0;
 	if (len == 0)
 		return CCID_ERR_ARG;
-	pthread_mutex_lock(&s->lock);
+	slot_enter(s);
 	if (!reader_is_gone(s->reader))
 		err = slot_recover(s, transmit_locked(s, apdu, len, answer, cap, answer_len));
 	if (err != CCID_OK) {
@@ -203,7 +221,7 @@ enum ccid_err slot_transmit(struct slot *s, const uint8_t *apdu, size_t len,
 		LOG(LOG_INFO, &s->ccid.log, "transmit of %zu bytes failed: %s", len, err_name(err));
 		*answer_len = 0;
 	}
-	pthread_mutex_unlock(&s->lock);
+	slot_leave(s);
 	return err;
 }
 
@@ -213,11 +231,11 @@ enum ccid_err slot_escape(struct slot *s, const uint8_t *data, size_t len,
 	enum ccid_err err = CCID_ERR_NO_DEVICE;
 
 	*answer_len = 0;
-	pthread_mutex_lock(&s->lock);
+	slot_enter(s);
 	if (!reader_is_gone(s->reader))
 		err = slot_recover(s, ccid_escape(&s->ccid, data, len, CCID_ESCAPE_MS, answer, cap,
 						  answer_len));
-	pthread_mutex_unlock(&s->lock);
+	slot_leave(s);
 	if (err != CCID_OK)
 		*answer_len = 0;
 	return err == CCID_ERR_OVERFLOW ? CCID_ERR_SHORT_BUFFER : err;

@@ -291,5 +291,6 @@ enum ccid_err slot_ensure_protocol(struct slot *s)
 	if (err != CCID_OK)
 		return err;
 	protocol = protocol_to_use(s, &atr);
-	return protocol < 0 ? use_as_it_is(s, &atr) : slot_set_protocol_locked(s, (unsigned)protocol);
+	return protocol < 0 ? use_as_it_is(s, &atr) :
+			      slot_set_protocol_locked(s, (unsigned)protocol);
 }

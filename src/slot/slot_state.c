@@ -15,6 +15,45 @@ void reader_set_gone(struct reader *r)
 	r->transport->ops->set_gone(r->transport);
 }
 
+void slot_enter(struct slot *s)
+{
+	pthread_mutex_lock(&s->lock);
+}
+
+bool slot_try_enter(struct slot *s)
+{
+	return pthread_mutex_trylock(&s->lock) == 0;
+}
+
+static enum card_seen card_seen(const struct slot *s)
+{
+	if (quirk_has(&s->reader->quirks, QUIRK_PRESENCE_FROM_POWER))
+		return s->power_failed ? CARD_SEEN_ABSENT : CARD_SEEN_PRESENT;
+	if (s->ccid.icc_state == ICC_UNKNOWN)
+		return CARD_SEEN_NOTHING;
+	return s->ccid.icc_state == ICC_ABSENT ? CARD_SEEN_ABSENT : CARD_SEEN_PRESENT;
+}
+
+void slot_leave(struct slot *s)
+{
+	static const enum device_card told[] = {
+		[CARD_SEEN_NOTHING] = DEVICE_CARD_UNKNOWN,
+		[CARD_SEEN_ABSENT] = DEVICE_CARD_ABSENT,
+		[CARD_SEEN_PRESENT] = DEVICE_CARD_PRESENT,
+	};
+	enum card_seen seen = card_seen(s);
+
+	__atomic_store_n(&s->seen, (uint8_t)seen, __ATOMIC_RELEASE);
+	if (s->number == 0)
+		device_tell_card(s->reader->device, s->reader->desc.bInterfaceNumber, told[seen]);
+	pthread_mutex_unlock(&s->lock);
+}
+
+enum card_seen slot_seen(const struct slot *s)
+{
+	return (enum card_seen)__atomic_load_n(&s->seen, __ATOMIC_ACQUIRE);
+}
+
 void slot_forget_card(struct slot *s)
 {
 	s->powered = false;

@@ -7,6 +7,7 @@
 #include "proto/exchange.h"
 #include "quirks/quirks.h"
 #include "slot/config.h"
+#include "slot/device.h"
 #include "slot/negotiate.h"
 
 #include <pthread.h>
@@ -15,6 +16,9 @@ struct reader;
 
 /* What Gemalto readers tell by Escape 6A (24 bytes), as it came. */
 #define GEMALTO_FEATURES_LENGTH 21
+
+/* What is known of a slot's card when nobody may ask. */
+enum card_seen { CARD_SEEN_NOTHING, CARD_SEEN_ABSENT, CARD_SEEN_PRESENT };
 
 /* One card slot. `lock` lets one command at a time in; it is taken before the registry's and before
  * any lock of the transport. */
@@ -25,6 +29,7 @@ struct slot {
 	unsigned number;		/* bSlot */
 	unsigned users;			/* registry's: threads that use it */
 	struct slot *next;		/* registry's */
+	uint8_t seen;			/* atomic: enum card_seen */
 
 	/* all below under lock */
 	struct ccid_slot ccid;
@@ -44,11 +49,19 @@ struct slot {
 	struct exchange exchange;
 };
 
+/* Where a slot of that number is, or was. */
+struct slot_place {
+	bool taken;			/* until the slot is freed */
+	bool answer_owed;		/* it was closed after a command without its answer: the
+					   next one resynchronises */
+};
+
 /* One interface of a device: what its slots share. Read-only after opening, but for
  * the transport, which has its own locks. */
 struct reader {
 	char *device_name;		/* as pcscd gave it; owned */
 	struct transport *transport;
+	struct device *device;		/* shared with its other interfaces; NULL: not USB */
 	struct ccid_desc desc;		/* after quirks */
 	struct quirk_set quirks;
 	struct config config;		/* copy of the options in force at open */
@@ -61,9 +74,7 @@ struct reader {
 	unsigned n_slots;
 
 	/* the registry's, under its lock */
-	struct slot **slots;		/* NULL where not open */
-	bool *former_lost;		/* a slot was closed after a command without its answer: the
-					   next of its number resynchronises */
+	struct slot_place *places;	/* n_slots of them */
 	bool mute_at_close;		/* atomic: the last slot to be closed was not answered */
 	unsigned n_open;
 	bool busy;			/* is being opened or closed */
@@ -76,7 +87,15 @@ bool reader_is_gone(const struct reader *r);
  * poll waits for its stop. */
 void reader_set_gone(struct reader *r);
 
-/* All below under the slot's lock. */
+/* Each call on a slot is between the two. At its end what is known of the card by then is said for
+ * those that do not wait for the lock: slot_seen(), and device_card() for other interfaces. */
+void slot_enter(struct slot *s);
+bool slot_try_enter(struct slot *s);
+void slot_leave(struct slot *s);
+/* Any thread, without the slot's lock. */
+enum card_seen slot_seen(const struct slot *s);
+
+/* All below between slot_enter() and slot_leave(). */
 
 /* Nothing is known of the card any more. */
 void slot_forget_card(struct slot *s);

@@ -41,8 +41,13 @@ enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq,
  * CCID_ERR_SHORT_BUFFER when it does not fit. */
 enum ccid_err usb_bus_path(const struct transport *t, char *out, size_t cap);
 
-/* Makes two open interfaces of one device take turns: one gate, the smaller number of places.
- * Before the first start() of the second. */
-void usb_share_gate(struct transport *first, struct transport *second);
+/* What lets commands in (usb_gate.h). */
+struct usb_gate;
+/* Makes interfaces of one device take turns, t being one of them, before its first start(): they
+ * have one gate, the smallest number of places. gate: what this gave for another of them; NULL: t
+ * is the first. The caller releases once what comes back for all of them. */
+struct usb_gate *usb_gate_share(struct usb_gate *gate, struct transport *t);
+/* NULL is fine. */
+void usb_gate_release(struct usb_gate *gate);
 
 #endif

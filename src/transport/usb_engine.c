@@ -491,14 +491,22 @@ void usb_close(struct transport *t)
 	free(u);
 }
 
-void usb_share_gate(struct transport *first, struct transport *second)
+struct usb_gate *usb_gate_share(struct usb_gate *gate, struct transport *t)
 {
-	struct usb_transport *a = usb_of(first);
-	struct usb_transport *b = usb_of(second);
+	struct usb_transport *u = usb_of(t);
 
-	usb_gate_narrow(a->gate, b->gate->places);
-	usb_gate_unref(b->gate);
-	b->gate = usb_gate_ref(a->gate);
+	if (!gate)
+		return usb_gate_ref(u->gate);
+	usb_gate_narrow(gate, u->gate->places);
+	usb_gate_unref(u->gate);
+	u->gate = usb_gate_ref(gate);
+	return gate;
+}
+
+void usb_gate_release(struct usb_gate *gate)
+{
+	if (gate)
+		usb_gate_unref(gate);
 }
 
 const struct transport_ops usb_bulk_ops = {

@@ -127,6 +127,16 @@ void ccid_forget(struct ccid_slot *cs)
 	answers.forgotten++;
 }
 
+void slot_enter(struct slot *s)
+{
+	pthread_mutex_lock(&s->lock);
+}
+
+void slot_leave(struct slot *s)
+{
+	pthread_mutex_unlock(&s->lock);
+}
+
 bool reader_is_gone(const struct reader *r)
 {
 	return r->gone;

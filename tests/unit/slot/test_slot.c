@@ -234,18 +234,70 @@ static void a_card_swapped_before_a_command(void **state)
 	end();
 }
 
-/* pcscd asks while a command is under way: then there is a card, and nobody waits. */
-static void a_busy_slot_has_a_card(void **state)
+/* As pcscd's polling thread does. */
+static void poll_once(void)
+{
+	struct deadline d = deadline_in_ms(100);
+
+	assert_int_equal(slot->reader->transport->ops->wait_change(slot->reader->transport, 0, &d), CCID_OK);
+}
+
+/* pcscd asks while a command is under way: nobody waits, and what is known of the card is told. */
+static void asked_while_a_command_is_under_way(void **state)
+{
+	(void)state;
+	begin("reader r\n");
+	/* a control command on an empty slot */
+	slot_enter(slot);
+	assert_false(present_now());
+	/* the reader tells that a card was put in */
+	rig_insert(0, 0, "t1");
+	poll_once();
+	assert_true(present_now());
+	slot_leave(slot);
+	assert_true(present_now());
+	slot_enter(slot);
+	assert_true(present_now());
+	/* one that is taken out is the command's to find */
+	rig_remove(0, 0);
+	poll_once();
+	assert_true(present_now());
+	slot_leave(slot);
+	assert_false(present_now());
+	end();
+}
+
+/* Of a slot that was never asked nothing is known: what pcscd does with a card that may be there tells more. */
+static void asked_before_the_first_answer(void **state)
 {
 	bool present = false;
 
 	(void)state;
-	begin("reader r\n");
-	pthread_mutex_lock(&slot->lock);
-	assert_int_equal(slot_presence(slot, &present), CCID_OK);
+	begin("reader r\nslots = 2\n");
+	RIG_IS_FINE(rig_open(1, 0, 0));
+	second = registry_get(1);
+	slot_enter(second);
+	assert_int_equal(slot_presence(second, &present), CCID_OK);
 	assert_true(present);
-	pthread_mutex_unlock(&slot->lock);
+	slot_leave(second);
+	assert_int_equal(slot_presence(second, &present), CCID_OK);
+	assert_false(present);
+	registry_put(second);
+	second = NULL;
+	RIG_IS_FINE(IFDHCloseChannel(1));
+	end();
+}
+
+/* A reader without a card detector: the last power on tells. */
+static void asked_while_powering(void **state)
+{
+	(void)state;
+	begin("reader r\nvendor = f1f1\nproduct = 0f0f\n");
+	slot->reader->quirks.bits |= UINT64_C(1) << QUIRK_PRESENCE_FROM_POWER;
+	assert_int_not_equal(slot_power_on(slot, atr, &len), CCID_OK);
+	slot_enter(slot);
 	assert_false(present_now());
+	slot_leave(slot);
 	end();
 }
 
@@ -273,13 +325,17 @@ static void sec1210_follows_its_first_interface(void **state)
 	assert_true(present_now());
 	assert_int_equal(slot_presence(second, &present), CCID_OK);
 	assert_true(present);
-	/* the first one at work has its card */
+	/* the same while a command runs on either of them */
 	rig_remove(0, 0);
 	assert_false(present_now());
-	pthread_mutex_lock(&slot->lock);
+	slot_enter(slot);
 	assert_int_equal(slot_presence(second, &present), CCID_OK);
-	pthread_mutex_unlock(&slot->lock);
-	assert_true(present);
+	assert_false(present);
+	slot_enter(second);
+	assert_int_equal(slot_presence(second, &present), CCID_OK);
+	assert_false(present);
+	slot_leave(second);
+	slot_leave(slot);
 	/* alone, it goes by what its reader says */
 	close_slot();
 	assert_int_equal(slot_presence(second, &present), CCID_OK);
@@ -469,7 +525,9 @@ int main(void)
 		TEST(cards_come_and_go),
 		TEST(a_swapped_card),
 		TEST(a_card_swapped_before_a_command),
-		TEST(a_busy_slot_has_a_card),
+		TEST(asked_while_a_command_is_under_way),
+		TEST(asked_before_the_first_answer),
+		TEST(asked_while_powering),
 		TEST(sec1210_follows_its_first_interface),
 		TEST(sec1210_powers_off_before_on),
 		TEST(iso_mode_for_cards_that_are_not_emv),

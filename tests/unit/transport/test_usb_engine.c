@@ -324,11 +324,12 @@ static void closing_is_immediate(void **state)
 static void interfaces_that_take_turns(void **state)
 {
 	struct transport *second;
+	struct usb_gate *gate;
 
 	(void)state;
 	bench_start(FAKE_VIRTUAL, "reader two\ncard 0 = t1\ninterface = 1\ncard 0 = t1\n");
 	assert_int_equal(bench_open_interface(0, 1, &second), CCID_OK);
-	usb_share_gate(bench.t, second);
+	gate = usb_gate_share(usb_gate_share(NULL, bench.t), second);
 	assert_int_equal(start(0, PC_TO_RDR_ICC_POWER_ON, 1, 1000), CCID_OK);
 	command_make(&c[1], PC_TO_RDR_ICC_POWER_ON, 0, 1, NULL, 0);
 	assert_int_equal(command_run(second, &c[1], 200), CCID_ERR_TIMEOUT);
@@ -337,6 +338,7 @@ static void interfaces_that_take_turns(void **state)
 	assert_int_equal(command_run(second, &c[1], 1000), CCID_OK);
 	/* the gate outlives the one that brought it */
 	bench.t->ops->close(bench.t);
+	usb_gate_release(gate);
 	bench.t = second;
 	command_make(&c[1], PC_TO_RDR_ICC_POWER_ON, 0, 2, NULL, 0);
 	assert_int_equal(command_run(second, &c[1], 1000), CCID_OK);

@@ -47,7 +47,8 @@ static void refuses_with_a_reason(void **state)
 	assert_non_null(strstr(line, "built without USB support"));
 	assert_int_equal(usb_open(NULL, &rq, &t), CCID_ERR_NO_DEVICE);
 	assert_null(t);
-	usb_share_gate(NULL, NULL);
+	assert_null(usb_gate_share(NULL, NULL));
+	usb_gate_release(NULL);
 	usb_host_free(NULL);
 	assert_int_equal(n_lines, 1);
 	log_setup(0, false);
