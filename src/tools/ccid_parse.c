@@ -14,12 +14,15 @@
 #define VERSION "unknown"
 #endif
 
+#define DUMP_MAX (4 << 20)	/* of a text that was sent in */
+
 enum { EXIT_NOTHING = 1, EXIT_INCOMPLETE = 1, EXIT_USAGE = 2 };
 
 struct options {
 	struct parse_wanted wanted;
-	bool json, colour;
+	bool json, row, colour;
 	const char *gz;		/* file, or NULL */
+	const char *dump;	/* with row: a text to read instead of the bus, or NULL */
 };
 
 struct output {
@@ -30,11 +33,13 @@ struct output {
 
 static int usage(FILE *to)
 {
-	fputs("Usage: ccid-parse [-p] [-j | -g FILE] [VID:PID | /dev/bus/usb/BBB/DDD]\n"
+	fputs("Usage: ccid-parse [-p] [-j | -g FILE | -r] [VID:PID | /dev/bus/usb/BBB/DDD]\n"
+	      "       ccid-parse -r FILE\n"
 	      "Shows every CCID and ICCD smart-card reader on the bus.\n"
 	      "  -p, --vendor     also those of class FF or 00 with a CCID class descriptor\n"
 	      "  -j, --json       as JSON\n"
 	      "  -g, --gz FILE    as text, compressed, without the serial number: for sending in\n"
+	      "  -r, --row        as rows of readers/reader_descriptors.tsv, also what FILE has\n"
 	      "  -h, --help       this text\n"
 	      "  -V, --version    the version\n", to);
 	return to == stdout ? EXIT_SUCCESS : EXIT_USAGE;
@@ -63,17 +68,40 @@ static bool parse_which(const char *text, struct parse_wanted *w)
 	return true;
 }
 
+/* What is left of the command line. Returns -1 to go on, else an exit code. */
+static int check_options(int n, char **rest, struct options *o)
+{
+	if (o->json + o->row + (o->gz != NULL) > 1) {
+		fputs("ccid-parse: -j and -g exclude each other, and -r excludes both\n", stderr);
+		return EXIT_USAGE;
+	}
+	if (n > 1) {
+		fprintf(stderr, "ccid-parse: one reader at a time: \"%s\" is too much\n", rest[1]);
+		return EXIT_USAGE;
+	}
+	if (n == 0 || parse_which(rest[0], &o->wanted))
+		return -1;
+	if (o->row && access(rest[0], R_OK) == 0) {
+		o->dump = rest[0];
+		return -1;
+	}
+	fprintf(stderr, "ccid-parse: %s is neither VID:PID (four hexadecimal digits each) "
+		"nor a device node%s\n", rest[0], o->row ? " nor a file that can be read" : "");
+	return EXIT_USAGE;
+}
+
 /* Returns -1 to go on, else an exit code. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
 		{ "vendor", no_argument, NULL, 'p' },	{ "json", no_argument, NULL, 'j' },
-		{ "gz", required_argument, NULL, 'g' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },	{ NULL, 0, NULL, 0 },
+		{ "gz", required_argument, NULL, 'g' }, { "row", no_argument, NULL, 'r' },
+		{ "help", no_argument, NULL, 'h' },	{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "pjg:hV", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "pjg:rhV", longs, NULL)) != -1) {
 		switch (c) {
 		case 'p':
 			o->wanted.vendor_too = true;
@@ -84,6 +112,9 @@ static int parse_options(int argc, char **argv, struct options *o)
 		case 'g':
 			o->gz = optarg;
 			break;
+		case 'r':
+			o->row = o->wanted.vendor_too = true;
+			break;
 		case 'h':
 			return usage(stdout);
 		case 'V':
@@ -93,21 +124,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 			return usage(stderr);
 		}
 	}
-	if (o->json && o->gz) {
-		fputs("ccid-parse: -j and -g exclude each other\n", stderr);
-		return EXIT_USAGE;
-	}
-	if (argc - optind > 1) {
-		fprintf(stderr, "ccid-parse: one reader at a time: \"%s\" is too much\n",
-			argv[optind + 1]);
-		return EXIT_USAGE;
-	}
-	if (optind < argc && !parse_which(argv[optind], &o->wanted)) {
-		fprintf(stderr, "ccid-parse: %s is neither VID:PID (four hexadecimal digits each) "
-			"nor a device node\n", argv[optind]);
-		return EXIT_USAGE;
-	}
-	return -1;
+	return check_options(argc - optind, argv + optind, o);
 }
 
 static void each(void *user, struct parse_reader *r)
@@ -164,6 +181,40 @@ static void say_nothing_found(const struct options *o, const struct parse_seen *
 			seen->vendor, seen->vendor == 1 ? "" : "s", seen->vendor == 1 ? "s" : "");
 }
 
+/* A text that was sent in, compressed or not; NULL with a message. The caller frees it. */
+static char *read_dump(const char *file)
+{
+	gzFile gz = gzopen(file, "rb");
+	char *text = malloc(DUMP_MAX + 1);
+	int n = gz && text ? gzread(gz, text, DUMP_MAX) : -1;
+
+	if (gz)
+		gzclose(gz);
+	if (n < 0) {
+		fprintf(stderr, "ccid-parse: %s cannot be read: %s\n", file,
+			errno ? strerror(errno) : "it is damaged");
+		free(text);
+		return NULL;
+	}
+	text[n] = '\0';
+	return text;
+}
+
+static int run_dump(const struct options *o)
+{
+	char *text = read_dump(o->dump);
+	int rows = text ? parse_rows(stdout, text) : -1;
+
+	free(text);
+	if (rows == 0)
+		fprintf(stderr, "ccid-parse: %s: no text of ccid-parse\n", o->dump);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("ccid-parse: standard output");
+		return EXIT_INCOMPLETE;
+	}
+	return rows > 0 ? EXIT_SUCCESS : EXIT_NOTHING;
+}
+
 /* Everything goes to memory first: a file is written only when there is something to put in it. */
 static int run(const struct options *o)
 {
@@ -186,6 +237,8 @@ static int run(const struct options *o)
 		good = printf("[%s%s%s]\n", len ? "\n" : "", text, len ? "\n" : "") > 0;
 	else if (good && o->gz && seen.readers)
 		good = write_gz(o->gz, text, len);
+	else if (good && o->row)
+		good = parse_rows(stdout, text) >= 0;
 	else if (good && !o->gz)
 		good = fwrite(text, 1, len, stdout) == len;
 	free(text);
@@ -209,7 +262,9 @@ int main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
-	o.colour = !o.json && !o.gz && isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && term &&
-		   strcmp(term, "dumb") != 0;
+	if (o.dump)
+		return run_dump(&o);
+	o.colour = !o.json && !o.gz && !o.row && isatty(STDOUT_FILENO) && !getenv("NO_COLOR") &&
+		   term && strcmp(term, "dumb") != 0;
 	return run(&o);
 }

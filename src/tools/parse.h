@@ -3,7 +3,8 @@
 #define TOOLS_PARSE_H
 
 /* The inside of ccid-parse: what is known of one interface (parse_gather.c), its fields with their
- * meaning (parse_fields.c), and the two ways they are written (parse_text.c, parse_json.c). No part
+ * meaning (parse_fields.c), and the ways they are written (parse_text.c, parse_json.c,
+ * parse_row.c). No part
  * but parse_usb.c does USB I/O. */
 
 #include "wire/ccid_desc.h"
@@ -129,6 +130,13 @@ void parse_endpoint(const struct parse_endpoint *e, parse_sink *sink, void *user
 void parse_text(FILE *out, const struct parse_reader *r, bool colour);
 /* One object; the caller writes the brackets and commas of the array. */
 void parse_json(FILE *out, const struct parse_reader *r);
+
+/* --- parse_row.c --- */
+
+/* From parse_text()'s text of any number of interfaces, which is changed: a row of
+ * readers/reader_descriptors.tsv for each. Returns the number of rows, or -1 (with a message on
+ * stderr) when the text is not whole. */
+int parse_rows(FILE *out, char *text);
 
 /* --- parse_usb.c --- */
 

@@ -21,7 +21,8 @@ STAIRS = {
     "ccid": ("transport", "wire", "quirks", "util"),
     "slot": ("proto", "ccid", "transport", "wire", "quirks", "util"),
     "ifdh": ("slot", "proto", "ccid", "transport", "wire", "quirks", "util"),
-    "tools": ("ccid", "transport", "wire", "quirks", "util"),
+    "tools": ("ccid", "transport", "wire", "quirks", "util", "readers"),
+    "readers": (),
 }
 # What is not in POSIX.1-2008 or C11, and the only file that may have it. No test for a system by name:
 # configure looks for what is needed.

@@ -40,17 +40,28 @@ NO_DUMP = {
 }
 NO_DESCRIPTOR = {ident: reason for reason, idents in NO_DUMP.items() for ident in idents.split()}
 
-# Strings in the table stand as the device sends them, whatever that is.
-COLUMN = {
-    "idVendor": r"[0-9a-f]{4}", "idProduct": r"[0-9a-f]{4}",
-    "bcdDevice": r"[0-9A-Fa-f]{1,2}\.[0-9A-Fa-f]{1,2}",
-    "bInterfaceNumber": r"\d+", "bInterfaceClass": r"0x(0B|FF)", "bInterfaceProtocol": r"[012]",
-    "bNumEndpoints": r"[0123]", "bDescriptorType": r"0x(21|FF)", "bcdCCID": r"\d+\.\d+",
-    "bMaxSlotIndex": r"0x[0-9A-F]{2}", "bVoltageSupport": r"0x[0-9A-F]{2}",
-    "dwProtocols": r"0x[0-9A-F]{8}", "dwFeatures": r"0x[0-9A-F]{8}",
-    "dwMaxIFSD": r"\d+", "dwMaxCCIDMessageLength": r"\d+", "bPINSupport": r"0x[0-9A-F]{2}",
-    "bMaxCCIDBusySlots": r"\d+",
+# How readers/columns.def types a cell.
+TYPES = {
+    "NAME": r"[^\s\x00-\x1f\x7f]+", "TEXT": r".*", "BCD": r"[0-9A-Fa-f]{1,2}\.[0-9A-Fa-f]{1,2}",
+    "ID": r"[0-9a-f]{%d}", "HEX": r"0x[0-9A-F]{%d}", "DEC": r"0|[1-9]\d*", "LIST": r"((0|[1-9]\d*)(,(0|[1-9]\d*))*)?",
 }
+
+
+def columns():
+    """readers/columns.def as [(name, type, bytes, values)]."""
+    found = re.findall(r'^COLUMN\((\w+), (\w+), (\d), "([^"]*)", "\w+"\)$', read("columns.def"), re.M)
+    return [(name, kind, int(size), values.split()) for name, kind, size, values in found]
+
+
+def cell_fault(column, text):
+    """What is wrong with a cell; "" when nothing is."""
+    name, kind, size, values = column
+    pattern = TYPES[kind] % (2 * size) if "%d" in TYPES[kind] else TYPES[kind]
+    if not re.fullmatch(pattern, text) or values and text not in values:
+        return f"{name} is {text!r}"
+    if kind in ("DEC", "LIST") and any(int(each) >= 1 << 8 * size for each in text.split(",") if each):
+        return f"{name} is {text!r}: more than {size} bytes hold"
+    return ""
 
 
 def parse(text):
@@ -132,17 +143,15 @@ def described(text, table):
 def table_form(text):
     faults, lines = [], text.rstrip("\n").split("\n")
     head = lines[0].split("\t")
-    faults += [f"no column {name}" for name in COLUMN if name not in head]
-    if faults:
-        return faults
+    typed = columns()
+    if head != [column[0] for column in typed]:
+        return [f"the columns are not those of columns.def: {head}"]
     for number, line in enumerate(lines[1:], 2):
         cells = line.split("\t")
         if len(cells) != len(head):
             faults.append(f"line {number}: {len(cells)} columns, not {len(head)}")
             continue
-        row = dict(zip(head, cells))
-        faults += [f"line {number}: {name} is {row[name]!r}" for name, pattern in COLUMN.items()
-                   if not re.fullmatch(pattern, row[name])]
+        faults += [f"line {number}: {fault}" for fault in map(cell_fault, typed, cells) if fault]
     return faults
 
 
@@ -180,6 +189,12 @@ def show_that_rules_bite(tap, table):
         tap.case(f"rules: {name} is found", bool(rule(text)))
     tap.case("rules: a reader without descriptor is found",
              bool(described("#: supported\nffff:0001:No such\n", table)))
+    typed = {column[0]: column for column in columns()}
+    tap.case("rules: columns.def is read whole", len(typed) == read("columns.def").count("\nCOLUMN("))
+    for name, text in (("dwDefaultClock_kHz", "4.000"), ("bInterfaceClass", "echo"), ("bClassEnvelope", "echo"),
+                       ("bInterfaceClass", "0x0C"), ("bNumClockSupported", "256"), ("clocks_kHz", "4000,"),
+                       ("bcdDevice", "116"), ("idVendor", "072F"), ("dwFeatures", "0x30"), ("dump", "")):
+        tap.case(f"rules: {name} {text!r} is found", bool(cell_fault(typed[name], text)))
     tap.case("rules: a bad cell is found",
              bool(table_form(read("reader_descriptors.tsv").replace("0x0B", "11", 1))))
     tap.case("rules: a lost column is found",

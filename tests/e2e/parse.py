@@ -153,6 +153,29 @@ def on_terminal():
     return text.decode()
 
 
+def comparable(row):
+    """A row without its name, the string that the table has no text of, and what a reader is not asked for."""
+    row = {**row, "dump": "", "clocks_kHz": rates(row, "clocks_kHz", "bNumClockSupported"),
+           "data_rates_bps": rates(row, "data_rates_bps", "bNumDataRatesSupported")}
+    if re.fullmatch(r"\d*|\?", row["iInterface"]):
+        row["iInterface"] = ""
+    return sorted(row.items())
+
+
+def check_rows(rows):
+    made = run("--row")
+    with open(TABLE, encoding="utf-8") as file:
+        head = file.readline()
+    found = [comparable(row) for row in csv.DictReader((head + made.stdout).splitlines(), delimiter="\t",
+                                                       quoting=csv.QUOTE_NONE)]
+    ok(made.returncode == 0 and len(found) == len(rows), "--row: as many as there are", made.stderr)
+    for row in rows:
+        ok(comparable(row) in found, "--row: %s interface %s is the table's" % (row["dump"], row["bInterfaceNumber"]),
+           comparable(row))
+    sent = run("--row", TMP + "/dump.gz")
+    ok(sent.stdout == made.stdout and sent.returncode == 0, "--row: the same from what was sent in", sent)
+
+
 def main():
     with open(SIM_FILE, encoding="utf-8") as file:
         dumps = set(re.findall(r"from = (.*)", file.read()))
@@ -180,6 +203,7 @@ def main():
     ok("iSerialNumber: S-0042\n" in text.stdout, "text: the serial number is shown")
     ok("S-0042" not in unpacked and "iSerialNumber: (left out)" in unpacked, "gzip: it is left out")
 
+    check_rows(rows)
     plain = run("--json")
     ok(len(json.loads(plain.stdout)) == len(rows) - len(vendor), "without -p: class 0B only")
     one = run("08E6:3437")

@@ -313,6 +313,10 @@ bool sim_escape(struct sim_iface *f, const uint8_t *in, size_t len, uint8_t *out
 /* sim_iccd.c: true when the request was one of ICCD's. */
 bool sim_iccd_request(struct sim_iface *f, struct sim_urb *u);
 
+/* sim_column.c: the columns of the reader table, NULL after the last. May column i hold that text? Else err has why. */
+const char *sim_column_name(size_t i);
+bool sim_column_allows(size_t i, const char *text, char *err, size_t err_cap);
+
 /* sim_table.c */
 bool sim_table_conf(struct sim_dev_conf *c, const char *which, unsigned index, char *err, size_t err_cap);
 void sim_conf_defaults(struct sim_dev_conf *c);

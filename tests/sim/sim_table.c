@@ -115,15 +115,39 @@ static void split(struct row *r, char *line)
 	}
 }
 
-static const char *column(const struct row *head, const struct row *r, const char *name)
+/* NULL when the row has no such cell. */
+static const char *cell(const struct row *head, const struct row *r, const char *name)
 {
 	unsigned i;
 
-	for (i = 0; i < head->n; i++) {
+	for (i = 0; i < head->n && i < r->n; i++) {
 		if (strcmp(head->text[i], name) == 0)
-			return i < r->n ? r->text[i] : "";
+			return r->text[i];
 	}
-	return "";
+	return NULL;
+}
+
+static const char *column(const struct row *head, const struct row *r, const char *name)
+{
+	const char *text = cell(head, r, name);
+
+	return text ? text : "";
+}
+
+/* Every column is there, and holds what it may hold. */
+static bool is_sound(const struct row *head, const struct row *r, char *err, size_t err_cap)
+{
+	for (size_t i = 0; sim_column_name(i); i++) {
+		const char *text = cell(head, r, sim_column_name(i));
+
+		if (!text) {
+			snprintf(err, err_cap, "no column %s", sim_column_name(i));
+			return false;
+		}
+		if (!sim_column_allows(i, text, err, err_cap))
+			return false;
+	}
+	return true;
 }
 
 static unsigned long number(const struct row *head, const struct row *r, const char *name)
@@ -170,8 +194,7 @@ static void iface_from_row(struct sim_iface_conf *f, const struct row *h, const 
 	f->told_protocol = (uint8_t)number(h, r, "bInterfaceProtocol");
 	f->endpoints = (uint8_t)number(h, r, "bNumEndpoints");
 	interface_name(f->name, sizeof(f->name), column(h, r, "iInterface"));
-	if (*column(h, r, "bDescriptorType"))
-		f->bDescriptorType = (uint8_t)number(h, r, "bDescriptorType");
+	f->bDescriptorType = (uint8_t)number(h, r, "bDescriptorType");
 	f->bcdCCID = bcd(column(h, r, "bcdCCID"));
 	f->bMaxSlotIndex = (uint8_t)number(h, r, "bMaxSlotIndex");
 	f->bVoltageSupport = (uint8_t)number(h, r, "bVoltageSupport");
@@ -235,21 +258,24 @@ static bool row_wanted(struct search *s, const struct row *h, const struct row *
 	return true;
 }
 
-static void read_rows(FILE *in, struct sim_dev_conf *c, struct search *s)
+/* False when a wanted row is damaged: err says where and why. */
+static bool read_rows(FILE *in, struct sim_dev_conf *c, struct search *s, char *err, size_t err_cap)
 {
 	char *line = sim_alloc(MAX_LINE), *head_line = sim_alloc(MAX_LINE);
 	struct row *head = sim_alloc(sizeof(*head)), *row = sim_alloc(sizeof(*row));
+	bool sound = true;
 
 	while (!head->n && fgets(head_line, MAX_LINE, in)) {
 		if (head_line[0] != '#')
 			split(head, head_line);
 	}
-	while (fgets(line, MAX_LINE, in)) {
+	while (sound && fgets(line, MAX_LINE, in)) {
 		if (line[0] == '#' || line[0] == '\n')
 			continue;
 		split(row, line);
 		if (!row_wanted(s, head, row))
 			continue;
+		sound = is_sound(head, row, err, err_cap);
 		if (c->n_ifaces == 0)
 			device_from_row(c, head, row);
 		if (c->n_ifaces < SIM_MAX_IFACES)
@@ -259,6 +285,7 @@ static void read_rows(FILE *in, struct sim_dev_conf *c, struct search *s)
 	free(head_line);
 	free(head);
 	free(row);
+	return sound;
 }
 
 /* Interfaces in the order of their numbers, as a configuration has them. */
@@ -281,7 +308,8 @@ bool sim_table_conf(struct sim_dev_conf *c, const char *which, unsigned index, c
 {
 	const char *path = getenv("CCID_SIM_TABLE");
 	struct search s = { .index = index };
-	char tail;
+	char tail, fault[150];
+	bool sound;
 	FILE *in;
 
 	if (sscanf(which, "%4x:%4x%c", &s.vendor, &s.product, &tail) != 2)
@@ -296,8 +324,12 @@ bool sim_table_conf(struct sim_dev_conf *c, const char *which, unsigned index, c
 	sim_conf_free(c);
 	sim_conf_defaults(c);
 	c->n_ifaces = 0;
-	read_rows(in, c, &s);
+	sound = read_rows(in, c, &s, fault, sizeof(fault));
 	fclose(in);
+	if (!sound) {
+		snprintf(err, err_cap, "%s: %s: %s", path, which, fault);
+		return false;
+	}
 	if (!c->n_ifaces) {
 		snprintf(err, err_cap, "no reader %s in %s", which, path);
 		return false;

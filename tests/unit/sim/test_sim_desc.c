@@ -2,6 +2,8 @@
 /* The simulated reader: table, descriptors, control pipe, text files. */
 #include "sim_bench.h"
 
+#include <unistd.h>
+
 /* --- the table and the descriptors --- */
 
 /* A walk over the descriptors; returns how many class descriptors fit and checks that all lengths agree. */
@@ -142,6 +144,78 @@ static void test_table_errors(void **state)
 	assert_string_not_equal(sim_dev_name(a), sim_dev_name(b));
 	sim_dev_free(a);
 	sim_dev_free(b);
+}
+
+/* The table as it is, but one cell. */
+static bool reads_with(const char *path, const char *wanted, const char *instead, char *err, size_t cap)
+{
+	char which[] = "LTC31", head[4096], row[4096];
+	FILE *in = fopen(TOP_SRCDIR "/readers/reader_descriptors.tsv", "r"), *out = fopen(path, "w");
+	const char *rest = head;
+	struct sim_dev *d;
+	unsigned column = 0;
+
+	assert_true(in && out && fgets(head, sizeof head, in));
+	while (fgets(row, sizeof row, in) && strncmp(row, "LTC31\t", 6) != 0)
+		;
+	fclose(in);
+	fputs(head, out);
+	for (; strncmp(rest, wanted, strlen(wanted)) != 0; rest++)
+		column += *rest == '\t';
+	rest = row;
+	for (unsigned i = 0; rest; i++) {
+		size_t n = strcspn(rest, "\t\n");
+
+		fprintf(out, "%s%.*s", i ? "\t" : "", i == column ? (int)strlen(instead) : (int)n,
+			i == column ? instead : rest);
+		rest = rest[n] == '\t' ? rest + n + 1 : NULL;
+	}
+	fputc('\n', out);
+	fclose(out);
+	d = sim_dev_from_table(which, err, cap);
+	if (d)
+		sim_dev_free(d);
+	return d != NULL;
+}
+
+/* Cells that readers/columns.def does not allow: the reader is refused, and not made up from what is left. */
+static void test_damaged_cells(void **state)
+{
+	static const struct {
+		const char *column, *text;
+		bool good;
+	} cells[] = {
+		{ "dwDefaultClock_kHz", "4000", true }, { "dwDefaultClock_kHz", "4.000", false },
+		{ "dwDefaultClock_kHz", "", false }, { "dwDefaultClock_kHz", "04000", false },
+		{ "dwDefaultClock_kHz", "4294967295", true }, { "dwDefaultClock_kHz", "4294967296", false },
+		{ "bNumClockSupported", "255", true }, { "bNumClockSupported", "256", false },
+		{ "bInterfaceClass", "0xFF", true }, { "bInterfaceClass", "echo", false },
+		{ "bInterfaceClass", "0x0C", false }, { "bClassEnvelope", "echo", false },
+		{ "idVendor", "0783", true }, { "idVendor", "783", false }, { "idVendor", "078G", false },
+		{ "bcdDevice", "1.16", true }, { "bcdDevice", "116", false }, { "bcdDevice", "1.", false },
+		{ "dwFeatures", "0x00010002", true }, { "dwFeatures", "0x10002", false },
+		{ "dwFeatures", "0x0001000a", false }, { "wLcdLayout", "0", false },
+		{ "clocks_kHz", "", true }, { "clocks_kHz", "4000,8000", true },
+		{ "clocks_kHz", "4000, 8000", false }, { "clocks_kHz", "4000,", false },
+		{ "iProduct", "", true }, { "iProduct", "a\001", true },
+		{ "bInterfaceProtocol", "3", false }, { "bDescriptorType", "0x22", false },
+	};
+	char path[] = "/tmp/sim-table-XXXXXX", err[200], *before = strdup(getenv("CCID_SIM_TABLE"));
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0 && before);
+	close(fd);
+	setenv("CCID_SIM_TABLE", path, 1);
+	for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
+		if (reads_with(path, cells[i].column, cells[i].text, err, sizeof err) != cells[i].good)
+			fail_msg("%s \"%s\"", cells[i].column, cells[i].text);
+		if (!cells[i].good)
+			assert_non_null(strstr(err, cells[i].column));
+	}
+	setenv("CCID_SIM_TABLE", before, 1);
+	free(before);
+	unlink(path);
 }
 
 static void test_descriptor_faults(void **state)
@@ -315,6 +389,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_row),
 		cmocka_unit_test(test_table_errors),
+		cmocka_unit_test(test_damaged_cells),
 		cmocka_unit_test(test_descriptor_faults),
 		cmocka_unit_test(test_control),
 		cmocka_unit_test(test_config_errors),

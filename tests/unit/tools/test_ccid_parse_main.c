@@ -210,6 +210,114 @@ static void compressed_without_serial_number(void **state)
 	assert_int_equal(access(name, F_OK), -1);
 }
 
+/* --- rows --- */
+
+static const char dump[] =
+	"1234:5678 Reader, bus 001 device 002 interface 0\n device\n  bcdUSB: 2.00\n  idVendor: 0x1234\n"
+	"  idProduct: 0x5678\n  bcdDevice: 1.0A\n  iManufacturer: M: N\n  iProduct: Reader 2\n interface\n"
+	"  bInterfaceNumber: 1\n  bNumEndpoints: 3\n  bInterfaceClass: 0x0B (smart card (CCID))\n"
+	"  bInterfaceProtocol: 0 (CCID, bulk transfers)\n  iInterface: string 4, not read\n class descriptor\n"
+	"  bDescriptorType: 0x21\n  bcdCCID: 1.10\n  bMaxSlotIndex: 10 (11 slots)\n  bVoltageSupport: 0x07\n"
+	"    0x01 5.0 V\n  dwProtocols: 0x00000003\n  dwDefaultClock: 4000 kHz\n  dwMaximumClock: 8000 kHz\n"
+	"  bNumClockSupported: 2\n  GET_CLOCK_FREQUENCIES: 4000, 8000 kHz\n  dwDataRate: 10752 bps\n"
+	"  dwMaxDataRate: 344086 bps\n  bNumDataRatesSupported: 0 (all between)\n"
+	"  GET_DATA_RATES: none (not read)\n  dwMaxIFSD: 254 bytes\n  dwSynchProtocols: 0x00000000 (none)\n"
+	"  dwMechanical: 0x00000000 (none)\n  dwFeatures: 0x000100BA\n  dwMaxCCIDMessageLength: 271 bytes\n"
+	"  bClassGetResponse: 0xFF\n  bClassEnvelope: 0xFF\n  wLcdLayout: 0x0210\n  bPINSupport: 0x03\n"
+	"  bMaxCCIDBusySlots: 1 (1 slot busy at once)\n";
+static const char row[] = "1234\t5678\t1.0A\tM: N\tReader 2\t1\t0x0B\t0\t3\t4\t1.10\t0x0A\t0x07\t0x00000003\t4000\t"
+	"8000\t2\t10752\t344086\t0\t254\t0x00000000\t0x00000000\t0x000100BA\t271\t0xFF\t0xFF\t0x0210\t0x03\t1\t"
+	"4000,8000\t\t0x21\n";
+
+/* A file with the text, with `from` replaced by `to`, twice where asked for. */
+static void write_dump(const char *name, const char *from, const char *to, unsigned times)
+{
+	const char *at = strstr(dump, from);
+	FILE *f = fopen(name, "w");
+
+	assert_true(at && f);
+	while (times--)
+		fprintf(f, "%.*s%s%s\n", (int)(at - dump), dump, to, at + strlen(from));
+	fclose(f);
+}
+
+static void rows_of_what_was_sent_in(void **state)
+{
+	char name[] = "/tmp/ccid-parse-XXXXXX", want[1024];
+	int fd = mkstemp(name);
+	static const struct {
+		const char *from, *to, *name;
+	} names[] = {
+		{ "1234:5678", "1234:5678", "M__N_Reader_2" }, { "Reader 2", "M: N 2", "M__N_2" },
+		{ "Reader 2", "none", "M__N" },
+	};
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		write_dump(name, names[i].from, names[i].to, 1);
+		assert_int_equal(run_with("--row", name, NULL), 0);
+		snprintf(want, sizeof want, "%s\t", names[i].name);
+		assert_memory_equal(out.text, want, strlen(want));
+		assert_string_equal(err.text, "");
+	}
+	write_dump(name, "1234:5678", "1234:5678", 2);
+	assert_int_equal(run_with("-r", name, NULL), 0);
+	snprintf(want, sizeof want, "M__N_Reader_2\t%sM__N_Reader_2\t%s", row, row);
+	assert_string_equal(out.text, want);
+	assert_int_equal(bus.calls, 0);
+	assert_int_equal(run_to(open("/dev/full", O_RDWR), "-r", name, NULL), 1);
+	has(err.text, "No space left");
+	unlink(name);
+	assert_int_equal(run_with("-r", name, NULL), 2);
+	has(err.text, "nor a file that can be read");
+	assert_int_equal(run_with("-r", "/tmp", NULL), 1);
+	has(err.text, "cannot be read");
+}
+
+static void texts_that_give_no_row(void **state)
+{
+	char name[] = "/tmp/ccid-parse-XXXXXX";
+	int fd = mkstemp(name);
+	static const struct {
+		const char *from, *to, *said;
+	} rows[] = {
+		{ "dwFeatures:", "dwFeature:", "no field dwFeatures" },
+		{ "  idVendor", " idVendor", "no field idVendor" },
+		{ "Reader 2", "string 2, not read", "strings were not read: run ccid-parse as root" },
+		{ "M: N", "string 1, not read", "strings were not read: run ccid-parse as root" },
+	};
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(run_with("-r", name, NULL), 1);
+	has(err.text, "no text of ccid-parse");
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		for (unsigned times = 1; times < 3; times++) {
+			write_dump(name, rows[i].from, rows[i].to, times);
+			assert_int_equal(run_with("-r", name, NULL), 1);
+			has(err.text, rows[i].said);
+		}
+	}
+	unlink(name);
+}
+
+static void rows_of_the_bus(void **state)
+{
+	(void)state;
+	/* it has no class descriptor */
+	assert_int_equal(run_with("-r", "08e6:3437", NULL), 1);
+	assert_true(bus.asked.vendor_too);
+	has(err.text, "ccid-parse: no row: no field bcdCCID");
+	bus.readers = 0;
+	assert_int_equal(run_with("-r", "08e6:3437", NULL), 1);
+	assert_string_equal(out.text, "");
+	assert_int_equal(run_with("-r", "-j", NULL), 2);
+	has(err.text, "-r excludes both");
+}
+
 static void colour_on_terminals(void **state)
 {
 	static const struct {
@@ -341,6 +449,8 @@ int main(void)
 		TEST(what_is_looked_for),	   TEST(what_is_no_device),
 		TEST(usage_and_version),	   TEST(text_of_two),
 		TEST(json_is_one_array),	   TEST(compressed_without_serial_number),
+		TEST(rows_of_what_was_sent_in),	   TEST(texts_that_give_no_row),
+		TEST(rows_of_the_bus),
 		TEST(colour_on_terminals),	   TEST(nothing_found),
 		TEST(what_could_not_be_read_whole), TEST(output_that_cannot_be_written),
 		TEST(a_compressed_file_that_cannot_be_written),

@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The recipes of HACKING.md, followed word for word in a copy of the tree: what stands there indented is typed in."""
+
+import gzip
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from tap import Tap
+
+TOP = os.path.abspath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
+BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
+HERE = os.path.join(TOP, "tests", "check")
+COPIED = ("readers", "tools", "src", "doc", "tests/check")
+NEW = "1234:5678:Example Card Reader 2"
+
+
+def read(*path):
+    with open(os.path.join(*path), encoding="utf-8", errors="surrogateescape") as file:
+        return file.read()
+
+
+def recipe(title):
+    """The commands of a section of HACKING.md."""
+    section = re.search(rf"^## {title}.*?\n(.*?)(?=^## |\Z)", read(TOP, "HACKING.md"), re.M | re.S)
+    return re.findall(r"^    (\S.*?)(?:\s+#.*)?$", section[1] if section else "", re.M)
+
+
+def copy_of_the_tree(folder):
+    for name in COPIED:
+        shutil.copytree(os.path.join(TOP, name), os.path.join(folder, name),
+                        ignore=shutil.ignore_patterns("*.o", "*.lo", ".libs", ".deps", "__pycache__"))
+    subprocess.run(["chmod", "-R", "u+w", folder], check=True)      # a package that is being tested may be read-only
+
+
+def run(folder, *command, **variables):
+    """Exit code and words of a command in the copy; ccid-parse and ccid-sim are those that were built."""
+    env = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}", "top_srcdir": folder, **variables}
+    done = subprocess.run(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+def passes(folder, *command, **variables):
+    code, said = run(folder, *command, **variables)
+    return [] if code == 0 else [f"exit code {code}", *said.split("\n")]
+
+
+def check_reader(tap, folder):
+    typed = recipe("Add a reader")
+    tap.case("reader: one command, and make check",
+             [] if [line.split()[0] for line in typed] == ["tools/add-reader", "make"] else typed)
+    if not os.access(os.path.join(BUILD, "ccid-parse"), os.X_OK):
+        tap.skip("reader: followed word for word", "ccid-parse is not built")
+        return
+    dump = typed[0].split()[1]
+    with gzip.open(os.path.join(folder, dump), "wt", encoding="utf-8") as file:
+        file.write(read(HERE, "newcomer", "reader.txt"))
+    tap.case(f"reader: {typed[0]}", passes(folder, *typed[0].split()))
+    tap.case("reader: the list has it", f"\n{NEW}\n" in read(folder, "readers", "supported_readers.txt"))
+    rows = [line for line in read(folder, "readers", "reader_descriptors.tsv").split("\n") if "\t1234\t5678\t" in line]
+    tap.case("reader: the table has each of its interfaces", [] if len(rows) == 2 else rows)
+    tap.case("reader: make check accepts it",
+             passes(folder, sys.executable, os.path.join(folder, "tests", "check", "check_readers.py")))
+    plist = run(folder, os.environ.get("AWK", "awk"), "-v", "library=a.so", "-v", "class=C", "-v", "version=1", "-f",
+                "readers/make_plist.awk", "readers/supported_readers.txt", "readers/Info.plist.in")
+    tap.case("reader: Info.plist offers it", "<string>Example Card Reader 2</string>" in plist[1])
+    table = os.path.join(folder, "readers", "reader_descriptors.tsv")
+    if os.access(os.path.join(BUILD, "ccid-sim"), os.X_OK):
+        names = run(folder, "ccid-sim", "names", "readers", CCID_SIM_TABLE=table)
+        tap.case("reader: the simulator knows it", "1234:5678" in names[1])
+    code, said = run(folder, *typed[0].split())
+    tap.case("reader: the same once more is refused", [] if code and "already" in said else [said])
+    with gzip.open(os.path.join(folder, dump), "wt", encoding="utf-8") as file:
+        file.write("a text of something else\n")
+    tap.case("reader: what is no text of ccid-parse is refused",
+             run(folder, *typed[0].split())[0] != 0 and NEW in read(folder, "readers", "supported_readers.txt"))
+
+
+def main():
+    tap = Tap()
+    with tempfile.TemporaryDirectory() as folder:
+        copy_of_the_tree(folder)
+        tap.case("the copy is as good as the tree",
+                 passes(folder, sys.executable, os.path.join(folder, "tests", "check", "check_readers.py")))
+        check_reader(tap, folder)
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()
