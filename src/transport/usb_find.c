@@ -56,12 +56,6 @@ bool usb_is_reader(const struct libusb_interface_descriptor *alt)
 	       usb_class_descriptor(alt, &len) && len >= CCID_CLASS_DESCRIPTOR_LENGTH;
 }
 
-static enum ccid_err refuse(const struct log_ctx *log, unsigned interface, const char *why)
-{
-	LOG(LOG_CRITICAL, log, "interface %u cannot be used: %s", interface, why);
-	return CCID_ERR_NO_DEVICE;
-}
-
 #define FEATURE_USB_WAKE_UP 0x00000800u	/* ICCD 1.0: set by every USB ICC */
 
 /* Bulk or control pipe? Readers older than the standards have other numbers in bInterfaceProtocol
@@ -76,16 +70,14 @@ static uint8_t protocol_of(const struct libusb_interface_descriptor *alt, const 
 	return alt->bInterfaceProtocol;
 }
 
-static enum ccid_err judge(const struct libusb_interface_descriptor *alt, const struct log_ctx *log,
-			   struct ccid_desc *d)
+const char *usb_interface_fault(const struct libusb_interface_descriptor *alt, struct ccid_desc *d)
 {
-	unsigned number = alt->bInterfaceNumber;
 	const char *why = "";
 	size_t len = 0;
 	const uint8_t *p = usb_class_descriptor(alt, &len);
 
 	if (!p)
-		return refuse(log, number, "no class descriptor");
+		return "no class descriptor";
 	d->bInterfaceNumber = alt->bInterfaceNumber;
 	d->bInterfaceClass = alt->bInterfaceClass;
 	endpoints(alt, d);
@@ -93,15 +85,27 @@ static enum ccid_err judge(const struct libusb_interface_descriptor *alt, const 
 		d->dwFeatures = get_le32(p + 40);
 	d->bInterfaceProtocol = protocol_of(alt, d);
 	if (d->bInterfaceProtocol > CCID_PROTOCOL_ICCD_B)
-		return refuse(log, number, "bInterfaceProtocol is none of 0, 1, 2");
+		return "bInterfaceProtocol is none of 0, 1, 2";
 	if (ccid_desc_parse(d, p, len, &why) != CCID_OK)
-		return refuse(log, number, why);
+		return why;
 	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK && (!d->bulk_in || !d->bulk_out))
-		return refuse(log, number, "a bulk endpoint is missing");
+		return "a bulk endpoint is missing";
 	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK &&
 	    (!d->bulk_in_packet || !d->bulk_out_packet))
-		return refuse(log, number, "wMaxPacketSize of a bulk endpoint is 0");
-	return CCID_OK;
+		return "wMaxPacketSize of a bulk endpoint is 0";
+	return NULL;
+}
+
+static enum ccid_err judge(const struct libusb_interface_descriptor *alt, const struct log_ctx *log,
+			   struct ccid_desc *d)
+{
+	const char *why = usb_interface_fault(alt, d);
+
+	if (!why)
+		return CCID_OK;
+	LOG(LOG_CRITICAL, log, "interface %u cannot be used: %s", (unsigned)alt->bInterfaceNumber,
+	    why);
+	return CCID_ERR_NO_DEVICE;
 }
 
 enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_descriptor *dd,

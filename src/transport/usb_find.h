@@ -6,13 +6,16 @@
 
 #include <libusb.h>
 
-/* Private to src/transport/usb_*.c and to ccid-parse: looking for interfaces and devices. */
+/* Private to src/transport/usb_*.c and to the tools: looking for interfaces and devices. */
 
 /* The class descriptor: among the interface's extra bytes, else behind one of its endpoints, of
  * which the last comes first. Result and *len as ccid_desc_find() says. */
 const uint8_t *usb_class_descriptor(const struct libusb_interface_descriptor *alt, size_t *len);
 /* A class 0B interface, or one of class FF with a whole class descriptor. */
 bool usb_is_reader(const struct libusb_interface_descriptor *alt);
+/* Why the driver cannot use an interface (static text), or NULL and *d filled: class descriptor,
+ * interface and endpoints. The ids in *d are left alone. */
+const char *usb_interface_fault(const struct libusb_interface_descriptor *alt, struct ccid_desc *d);
 
 /* A step of opening failed with libusb's code rc and the errno that it left (0: none): one critical
  * line with the errno and what to do, and the error; one info line and CCID_ERR_NO_DEVICE when the
