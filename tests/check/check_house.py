@@ -31,10 +31,11 @@ ONLY_IN = (
     (r"#\s*include\s*<(linux|asm)/", ()),
     (r"#\s*include\s*<sys/(epoll|eventfd|timerfd|signalfd|inotify|prctl|sysmacros|syscall|random)\.h>", ()),
     (r"\blibusb_wrap_sys_device\s*\(", ("transport/usb_find.c",)),
-    (r'"/sys/', ()),
-    (r'"/proc/', ()),
+    (r'"/sys/', ("tools/system.h", "tools/doctor_bus.c")),
+    (r'"/proc/', ("tools/doctor_node.c", "tools/doctor_pcsc.c", "tools/doctor_pcscd.c")),
     # Where the names of devices are read and written.
-    (r'"/dev/bus/usb', ("transport/usb_name.c", "transport/usb_find.c", "tools/ccid_parse.c")),
+    (r'"/dev/bus/usb', ("transport/usb_name.c", "transport/usb_find.c", "tools/ccid_parse.c",
+                         "tools/system.h")),
     (r"\bsecure_getenv\s*\(", ("slot/config.c", "util/log.c")),
     (r"\b(gettid|memfd_create|pthread_setname_np|ppoll|eventfd|epoll_\w+)\s*\(", ()),
 )

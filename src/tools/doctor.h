@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TOOLS_DOCTOR_H
+#define TOOLS_DOCTOR_H
+
+/* The inside of ccid-doctor. Each step looks at one thing on the way from the bus to the
+ * application, and says what it found (doctor_say) and what cures it (doctor_cure); the table of
+ * steps is in doctor_steps.c. Nothing on the system is changed. */
+
+#include "quirks/quirks.h"
+#include "tools/bundles.h"
+#include "tools/child.h"
+#include "tools/system.h"
+#include "wire/ccid_desc.h"
+
+#define DOCTOR_DEVICES 64
+#define DOCTOR_FACES   8
+#define DOCTOR_TEXT    500
+
+enum doctor_verdict {
+	WELL,
+	BROKEN,
+	UNKNOWN, /* this user may not see it, or nothing says it */
+	SKIPPED, /* nothing to look at: not told */
+	DOCTOR_VERDICTS,
+};
+
+/* An interface that looks like a reader. */
+struct doctor_face {
+	struct ccid_desc desc;
+	const char *fault; /* why the driver cannot use it; static text or NULL */
+};
+
+struct doctor_device {
+	char port[64]; /* its name in sysfs: "1-2.4" */
+	unsigned bus, address;
+	uint16_t vendor, product, version;
+	char title[128];	/* its own strings; no control characters */
+	unsigned configuration; /* bConfigurationValue; 0: none is active */
+	unsigned n_faces;
+	struct doctor_face face[DOCTOR_FACES];
+	struct quirk_set quirks;
+	const struct bundle *bundle; /* that pcscd takes, NULL: none */
+	int index;		     /* in the arrays of that */
+	bool broken;		     /* a step has said so: the rest would be noise */
+};
+
+struct doctor_finding {
+	const struct doctor_device *device; /* NULL: the whole system */
+	const char *step, *looks_at;
+	enum doctor_verdict verdict;
+	char text[DOCTOR_TEXT], cure[DOCTOR_TEXT];
+};
+
+#define DOCTOR_FINDINGS 1100 /* all steps for all devices, and one more */
+#define DOCTOR_GROUPS	64
+
+/* pcscd as it runs, or as it would be started. */
+struct doctor_pcscd {
+	long pid; /* 0: it does not run */
+	unsigned uid, gid;
+	unsigned n_groups, groups[DOCTOR_GROUPS];
+	char user[64];
+};
+
+/* What PC/SC says; filled in a child process, so that a library that hangs or fails takes nothing
+ * with it. */
+#define DOCTOR_READERS 256
+struct doctor_pcsc {
+	enum { PCSC_NOT_ASKED, PCSC_NO_LIBRARY, PCSC_HANGS, PCSC_ANSWERED } how;
+	long rv; /* of SCardEstablishContext or SCardListReaders */
+	char rv_text[100];
+	unsigned n;
+	struct {
+		char name[128];
+		unsigned long state;
+	} reader[DOCTOR_READERS];
+};
+
+struct doctor {
+	struct system_root root;
+	const char *drop;	       /* pcscd's folder of drivers, below the root */
+	int want_vendor, want_product; /* -1: any */
+	struct bundles bundles;
+	struct doctor_pcscd pcscd;
+	struct doctor_pcsc pcsc;
+	unsigned n_devices;
+	struct doctor_device device[DOCTOR_DEVICES];
+	unsigned n_usb; /* devices of any kind on the bus */
+	unsigned n_findings;
+	struct doctor_finding finding[DOCTOR_FINDINGS]; /* [n_findings]: the present one */
+};
+
+/* --- doctor_steps.c: the table --- */
+struct doctor_step {
+	const char *name, *looks_at;
+	bool each_device; /* else once; then device is NULL */
+	enum doctor_verdict (*look)(struct doctor *d, struct doctor_device *device);
+};
+extern const struct doctor_step doctor_steps[];
+extern const unsigned doctor_n_steps;
+/* Runs the steps; stops for a device at its first broken step, and altogether at the system's.
+ * Exit code: 0 all well, 1 something is broken, 2 cannot tell. */
+int doctor_walk(struct doctor *d);
+/* What the present step found, and the command that cures it. The verdict, to be returned. */
+__attribute__((format(printf, 3, 4))) enum doctor_verdict
+doctor_say(struct doctor *d, enum doctor_verdict v, const char *fmt, ...);
+__attribute__((format(printf, 2, 3))) void doctor_cure(struct doctor *d, const char *fmt, ...);
+
+/* --- doctor_bus.c --- */
+void doctor_read_bus(struct doctor *d);
+enum doctor_verdict doctor_bus(struct doctor *d, struct doctor_device *unused);
+enum doctor_verdict doctor_allowed(struct doctor *d, struct doctor_device *device);
+enum doctor_verdict doctor_descriptor(struct doctor *d, struct doctor_device *device);
+enum doctor_verdict doctor_power(struct doctor *d, struct doctor_device *device);
+
+/* --- doctor_list.c --- */
+enum doctor_verdict doctor_drivers(struct doctor *d, struct doctor_device *unused);
+enum doctor_verdict doctor_listed(struct doctor *d, struct doctor_device *device);
+enum doctor_verdict doctor_library(struct doctor *d, struct doctor_device *device);
+enum doctor_verdict doctor_firmware(struct doctor *d, struct doctor_device *device);
+
+/* --- doctor_node.c --- */
+enum doctor_verdict doctor_node(struct doctor *d, struct doctor_device *device);
+enum doctor_verdict doctor_kernel(struct doctor *d, struct doctor_device *device);
+enum doctor_verdict doctor_holder(struct doctor *d, struct doctor_device *device);
+
+/* --- doctor_pcscd.c --- */
+void doctor_find_pcscd(struct doctor *d);
+/* A variable of pcscd's environment, as far as it can be seen; "" when it is not set. */
+char *doctor_environment(const struct doctor *d, const char *name, char *out, size_t cap);
+enum doctor_verdict doctor_installed(struct doctor *d, struct doctor_device *unused);
+enum doctor_verdict doctor_service(struct doctor *d, struct doctor_device *unused);
+enum doctor_verdict doctor_ignored(struct doctor *d, struct doctor_device *device);
+
+/* --- doctor_pcsc.c --- */
+enum doctor_verdict doctor_answer(struct doctor *d, struct doctor_device *unused);
+enum doctor_verdict doctor_shown(struct doctor *d, struct doctor_device *device);
+enum doctor_verdict doctor_card(struct doctor *d, struct doctor_device *device);
+
+/* --- doctor_print.c --- */
+void doctor_print_text(FILE *out, const struct doctor *d, int code, bool colour);
+void doctor_print_json(FILE *out, const struct doctor *d, int code);
+
+#endif

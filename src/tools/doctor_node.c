@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who may open the device, and who has it. */
+#include "tools/doctor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define RULES "92_pcscd_ccid.rules"
+
+static const char *const rule_folders[] = { "/etc/udev/rules.d", "/run/udev/rules.d",
+					   "/usr/lib/udev/rules.d", "/lib/udev/rules.d"};
+
+/* --- rights --- */
+
+static bool may_open(const struct doctor_pcscd *p, const struct stat *st)
+{
+	unsigned mode = st->st_mode;
+
+	if (p->uid == 0)
+		return true;
+	if (st->st_uid == p->uid)
+		return (mode >> 6 & 6) == 6;
+	for (unsigned i = 0; i < p->n_groups; i++)
+		if (st->st_gid == p->groups[i])
+			return (mode >> 3 & 6) == 6;
+	return (mode & 6) == 6;
+}
+
+/* The file of rules that udev takes: the first of its name. *folder is where, the result what it
+ * holds (to be freed); NULL for none. */
+static char *find_rules(const struct doctor *d, const char **folder)
+{
+	for (size_t i = 0; i < sizeof(rule_folders) / sizeof(rule_folders[0]); i++) {
+		char *text = system_text(&d->root, "%s/" RULES, rule_folders[i]);
+
+		*folder = rule_folders[i];
+		if (text)
+			return text;
+	}
+	return NULL;
+}
+
+/* Whether the rules give this device to pcscd's group: by its class, or by its ids,
+ * ccid-add-reader's file included. */
+static bool rules_know(const struct doctor *d, const struct doctor_device *device, const char *text)
+{
+	char ids[80], *local;
+	bool known = false;
+
+	for (unsigned i = 0; i < device->n_faces; i++)
+		known = known || device->face[i].desc.bInterfaceClass == CCID_CLASS;
+	snprintf(ids, sizeof(ids), "ATTR{idVendor}==\"%04x\", ATTR{idProduct}==\"%04x\"",
+		 device->vendor, device->product);
+	local = system_text(&d->root, "/etc/udev/rules.d/92_pcscd_ccid_local.rules");
+	known = known || (local && strstr(local, ids));
+	free(local);
+	return known || strstr(text, ids);
+}
+
+static bool group_exists(const struct doctor *d, const char *name)
+{
+	char *text = system_text(&d->root, "/etc/group"), line[80];
+	bool found;
+
+	snprintf(line, sizeof(line), "\n%s:", name);
+	found = text && (strncmp(text, line + 1, strlen(line + 1)) == 0 || strstr(text, line));
+	free(text);
+	return found;
+}
+
+/* Why pcscd's user has no right to the node, with the cure. */
+static enum doctor_verdict explain(struct doctor *d, const struct doctor_device *device,
+				   const char *node, const struct stat *st)
+{
+	const char *folder = "", *why;
+	char *rules = find_rules(d, &folder);
+
+	if (!group_exists(d, PCSCD_GROUP)) {
+		why = "there is no group " PCSCD_GROUP;
+		doctor_cure(d,
+			    "sudo groupadd -r " PCSCD_GROUP "; sudo usermod -aG " PCSCD_GROUP
+			    " %s; sudo udevadm "
+			    "trigger --subsystem-match=usb --action=change",
+			    d->pcscd.user);
+	} else if (!rules) {
+		why = "udev's rules of the driver (" RULES ") are not installed";
+		doctor_cure(d, "install the driver again: sudo apt install --reinstall ifd-ccid "
+			       "(or libccid)");
+	} else if (!strstr(rules, "GROUP=")) {
+		why = "udev's rules of the driver are masked by a file without any";
+		doctor_cure(d,
+			    "sudo rm %s/" RULES
+			    "; sudo udevadm control --reload-rules; sudo udevadm "
+			    "trigger --subsystem-match=usb --action=change",
+			    folder);
+	} else if (!rules_know(d, device, rules)) {
+		why = "udev's rules do not know this device";
+		doctor_cure(d, "sudo ccid-add-reader %04x:%04x writes a rule, too", device->vendor,
+			    device->product);
+	} else {
+		why = "udev's rules were not applied to it, or another rule takes the right away";
+		doctor_cure(
+			d,
+			"sudo udevadm control --reload-rules; sudo udevadm trigger "
+			"--subsystem-match=usb "
+			"--action=change; or unplug it and plug it in again. Which rules: udevadm "
+			"test %s/%s",
+			SYSTEM_DEVICES, device->port);
+	}
+	free(rules);
+	return doctor_say(d, BROKEN,
+			  "%s (owner %u, group %u, mode %04o) may not be opened by pcscd, which "
+			  "is %s: %s",
+			  node, (unsigned)st->st_uid, (unsigned)st->st_gid,
+			  (unsigned)st->st_mode & 07777, d->pcscd.user, why);
+}
+
+enum doctor_verdict doctor_node(struct doctor *d, struct doctor_device *device)
+{
+	char node[64], path[SYSTEM_PATH];
+	struct stat st;
+
+	snprintf(node, sizeof(node), SYSTEM_NODES "/%03u/%03u", device->bus, device->address);
+	if (!system_path(&d->root, path, "%s", node))
+		return SKIPPED;
+	if (stat(path, &st) != 0 && errno == EACCES)
+		return doctor_say(d, UNKNOWN, "%s may not be looked at: try as root", node);
+	if (stat(path, &st) != 0) {
+		doctor_cure(d, "in a container: give it the device (--device=/dev/bus/usb) or "
+			       "pcscd's socket "
+			       "(doc/recipes.md); else: sudo udevadm trigger --subsystem-match=usb "
+			       "--action=add");
+		return doctor_say(d, BROKEN, "%s is not there", node);
+	}
+	if (!may_open(&d->pcscd, &st))
+		return explain(d, device, node, &st);
+	return doctor_say(d, WELL, "%s may be opened by pcscd, which is %s", node, d->pcscd.user);
+}
+
+/* --- the kernel --- */
+
+/* The driver of the first reader interface that has one, "" for none. */
+static const char *driver_of(const struct doctor *d, const struct doctor_device *device, char *out,
+			     size_t cap)
+{
+	const char *name;
+	char link[SYSTEM_PATH];
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < device->n_faces && !out[0]; i++) {
+		system_link(&d->root, link, sizeof(link), SYSTEM_DEVICES "/%s:%u.%u/driver",
+			    device->port, device->configuration,
+			    device->face[i].desc.bInterfaceNumber);
+		name = strrchr(link, '/');
+		snprintf(out, cap, "%.60s", name ? name + 1 : link);
+	}
+	return out;
+}
+
+enum doctor_verdict doctor_kernel(struct doctor *d, struct doctor_device *device)
+{
+	char driver[64], whole[SYSTEM_PATH];
+	const char *name;
+
+	driver_of(d, device, driver, sizeof(driver));
+	/* usbip-host takes the whole device. */
+	system_link(&d->root, whole, sizeof(whole), SYSTEM_DEVICES "/%s/driver", device->port);
+	name = strrchr(whole, '/');
+	if (strcmp(driver, "usbip-host") == 0 || (name && strcmp(name, "/usbip-host") == 0)) {
+		doctor_cure(d, "sudo usbip unbind -b %s", device->port);
+		return doctor_say(d, BROKEN, "it is handed out to other machines (usbip)");
+	}
+	if (!driver[0] || strcmp(driver, "usbfs") == 0)
+		return doctor_say(d, WELL, "no driver of the kernel has it");
+	if (device->bundle && device->bundle->ours)
+		return doctor_say(d, WELL, "%s has it; this driver takes it from there", driver);
+	doctor_cure(d,
+		    "sudo modprobe -r %s; echo blacklist %s | sudo tee /etc/modprobe.d/no-%s.conf",
+		    driver, driver, driver);
+	return doctor_say(d, BROKEN, "the driver %s of the kernel has it", driver);
+}
+
+/* --- other programs --- */
+
+struct holders {
+	struct doctor *d;
+	char node[64];
+	long pid; /* of one that is not pcscd; 0: none seen */
+	char comm[64];
+	bool is_pcscd;	/* pcscd has it */
+	bool unseen;	/* a process that may not be looked into */
+	const char *at; /* the process whose files are looked at */
+};
+
+static bool look_at_file(void *user, const char *name)
+{
+	struct holders *h = user;
+	char target[SYSTEM_PATH];
+
+	system_link(&h->d->root, target, sizeof(target), "/proc/%s/fd/%s", h->at, name);
+	return strcmp(target, h->node) == 0;
+}
+
+static bool look_at_process(void *user, const char *name)
+{
+	struct holders *h = user;
+	char folder[300], comm[64];
+
+	if (strspn(name, "0123456789") != strlen(name))
+		return false;
+	h->at = name;
+	snprintf(folder, sizeof(folder), "/proc/%s/fd", name);
+	if (!system_each(&h->d->root, folder, look_at_file, h)) {
+		h->unseen = h->unseen || errno == EACCES || errno == EPERM;
+		return false;
+	}
+	system_line(&h->d->root, comm, sizeof(comm), "/proc/%s/comm", name);
+	if (strcmp(comm, "pcscd") == 0) {
+		h->is_pcscd = true;
+		return false;
+	}
+	h->pid = strtol(name, NULL, 10);
+	snprintf(h->comm, sizeof(h->comm), "%s", comm);
+	return false;
+}
+
+/* Programs that are known to take readers, and how they are asked to leave them. */
+static const struct {
+	const char *comm, *cure;
+} takers[] = {
+	{ "scdaemon", "echo disable-ccid >>~/.gnupg/scdaemon.conf; gpgconf --kill scdaemon" },
+	{"qemu-system",
+	 "take the device away from the virtual machine (device_del, virsh detach-device)"},
+	{ "VirtualBox", "take the device away from the virtual machine (Devices, USB)" },
+	{"VBoxHeadless",
+	 "take the device away from the virtual machine: VBoxManage controlvm NAME usbdetach"},
+	{ "vmware-vmx", "take the device away from the virtual machine (Removable Devices)" },
+	{ "neard", "sudo systemctl disable --now neard" },
+	{ "nfcd", "sudo systemctl disable --now nfcd" },
+	{ "ifdhandler", "sudo systemctl disable --now openct" },
+	{ "usbipd", "give the device back: usbip unbind" },
+};
+
+static void cure_holder(struct doctor *d, const struct holders *h)
+{
+	for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++) {
+		if (strncmp(h->comm, takers[i].comm, strlen(takers[i].comm)) == 0) {
+			doctor_cure(d, "%s", takers[i].cure);
+			return;
+		}
+	}
+	doctor_cure(d, "end that program, or take the reader away from it: ps -p %ld -f", h->pid);
+}
+
+enum doctor_verdict doctor_holder(struct doctor *d, struct doctor_device *device)
+{
+	struct holders h = {.d = d};
+	bool claimed;
+	char driver[64];
+
+	snprintf(h.node, sizeof(h.node), SYSTEM_NODES "/%03u/%03u", device->bus, device->address);
+	claimed = strcmp(driver_of(d, device, driver, sizeof(driver)), "usbfs") == 0;
+	system_each(&d->root, "/proc", look_at_process, &h);
+	if (h.is_pcscd)
+		return doctor_say(d, WELL, "pcscd has it%s",
+				  h.pid ? "; another program has it open, too" : "");
+	if (h.pid && claimed) {
+		cure_holder(d, &h);
+		return doctor_say(d, BROKEN, "%s (process %ld) has it, so pcscd cannot", h.comm,
+				  h.pid);
+	}
+	if (h.pid)
+		return doctor_say(d, WELL,
+				  "%s (process %ld) has it open, but does not keep pcscd away",
+				  h.comm, h.pid);
+	if (!claimed)
+		return doctor_say(d, WELL, "no program has it");
+	if (h.unseen || d->pcscd.pid)
+		return doctor_say(d, UNKNOWN, "a program has it%s; as root it can be seen which",
+				  d->pcscd.pid ? ", pcscd likely" : "");
+	doctor_cure(d, "look for it outside of this container: sudo lsof %s", h.node);
+	return doctor_say(d, BROKEN, "a program has it that cannot be seen from here");
+}
