@@ -110,6 +110,7 @@ if [ -x "$top_srcdir/configure" ]; then
 	check "configure without pkg-config" eval '! (cd "$work" && PKG_CONFIG=/nonexistent/pkg-config \
 		"$top_srcdir/configure" --cache-file=/dev/null >"$work/out" 2>&1)'
 	check "says which package" grep -q "pkg-config is needed\|libpcsclite-dev" "$work/out"
+	sed "s,^,# configure: ," "$work/out" | tail -2
 	check "configure with a bad group" eval '! (cd "$work" && "$top_srcdir/configure" --with-pcscd-group="a b" >"$work/out" 2>&1)'
 	check "says what it wants" grep -q -- "--with-pcscd-group needs the name of a group" "$work/out"
 fi
