@@ -8,6 +8,9 @@ build_packages="gcc make autoconf automake libtool pkg-config flex libusb-1.0-0-
 	zlib1g-dev libcmocka-dev libseccomp-dev"
 run_packages="pcscd pcsc-tools opensc python3 python3-pyscard procps udev util-linux xz-utils mandoc"
 
+# Foreign cards and programs that tests use where there are such: no system has all of them.
+foreign_packages="vsmartcard-vpicc python3-pycryptodome gpg gpg-agent gpgconf scdaemon"
+
 # say TEXT: with the seconds since the start.
 say() {
 	printf '\n==== %4d s  %s\n' "$SECONDS" "$*" >&2
@@ -41,6 +44,18 @@ need_packages() {
 
 jobs_here() {
 	nproc 2>/dev/null || echo 2
+}
+
+# wish_packages NAME...: those that this system has; it is no error when they cannot be had.
+wish_packages() {
+	local known=() name
+
+	for name in "$@"; do
+		apt-cache show "$name" >/dev/null 2>&1 && known+=("$name")
+	done
+	[ ${#known[@]} = 0 ] || need_packages "${known[@]}" ||
+		echo "tests that need them are skipped: ${known[*]}" >&2
+	return 0
 }
 
 # Most tests wait for a pcscd rather than for a processor.

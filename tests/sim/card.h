@@ -43,6 +43,7 @@ struct card_config {
 	unsigned nad_echo;	/* answers with the NAD as it came, not with SAD and DAD swapped */
 	uint8_t pin[13];
 	unsigned pin_len, tries;
+	unsigned own_atr;	/* foreign: of its ATR, only the historical bytes are taken */
 };
 
 /* ---- ATR (card_atr.c) ---- */
@@ -218,6 +219,15 @@ uint16_t card_change_pin(struct sim_card *c, const struct card_apdu *a);
 bool card_files_new(struct sim_card *c);
 void card_files_free(struct sim_card *c);
 
+/* ---- a card that lives elsewhere (card_foreign.c) ---- */
+
+enum card_dir card_foreign_direction(uint8_t ins);
+/* False: no ATR (yet). */
+bool card_foreign_reset(struct sim_card *c, bool warm);
+size_t card_foreign_whole(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out);
+/* Runs a command of T=0; the answer is in c->ans. */
+void card_foreign_t0(struct sim_card *c, const struct card_apdu *a);
+
 /* ---- the card ---- */
 
 struct sim_card {
@@ -244,6 +254,12 @@ struct sim_card {
 	uint8_t pin[13];
 	unsigned pin_len, tries_left;
 	bool verified;
+	const struct sim_foreign *foreign;	/* NULL: the applet runs the commands */
+	void *foreign_user;
+	enum sim_foreign_result foreign_state;
+	bool foreign_again;		/* the next command is the one that it works on */
+	uint8_t foreign_head[4];	/* CLA INS P1 P2 of the last command of T=0 */
+
 	uint32_t random;
 	unsigned ran[256];		/* commands executed, by INS */
 

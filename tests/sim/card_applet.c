@@ -157,8 +157,11 @@ static const struct command *find(const struct sim_card *c, uint8_t cla, uint8_t
 enum card_dir card_direction(const struct sim_card *c, uint8_t cla, uint8_t ins)
 {
 	uint16_t sw;
-	const struct command *cmd = find(c, cla, ins, &sw);
+	const struct command *cmd;
 
+	if (c->foreign != NULL)
+		return card_foreign_direction(ins);
+	cmd = find(c, cla, ins, &sw);
 	return cmd != NULL ? cmd->dir : DIR_UNKNOWN;
 }
 
@@ -220,6 +223,10 @@ void card_run(struct sim_card *c, const struct card_apdu *a)
 {
 	struct card_apdu all = *a;
 
+	if (c->foreign != NULL) {
+		card_foreign_t0(c, a);
+		return;
+	}
 	c->work = (uint64_t)c->cfg.time_us * 1000u;
 	if ((a->cla & 0x10) && c->cfg.applet == APPLET_FILE) {	/* ISO 7816-4 §5.1.1.1 */
 		start(c);
@@ -349,6 +356,8 @@ size_t card_whole(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *ou
 	uint16_t sw = 0x6700;
 	size_t n = 0;
 
+	if (c->foreign != NULL)
+		return card_foreign_whole(c, in, len, out);
 	c->work = (uint64_t)c->cfg.time_us * 1000u;
 	if (parse(in, len, &a)) {
 		card_run(c, &a);

@@ -27,7 +27,8 @@
  * What it does:
  *   applet=file|echo|none  see card_applet.c
  *   pin=DIGITS tries=N     PIN of 4 to 12 digits (1234), tries before it is blocked (3)
- *   gsm                    commands of class A0, 9Fxx in place of 61xx */
+ *   gsm                    commands of class A0, 9Fxx in place of 61xx
+ *   own-atr       of a foreign card: only the historical bytes are its */
 #include "sim/card.h"
 
 #include <stdio.h>
@@ -87,6 +88,7 @@ static const struct field numbers[] = {
 static const struct field flags[] = {
 	FIELD(crc, 1, 1, 0), FIELD(inverse, 1, 1, 0), FIELD(gsm, 1, 1, 0),
 	{ "silent", offsetof(struct card_config, mute), 1, 1, 0 },
+	{ "own-atr", offsetof(struct card_config, own_atr), 1, 1, 0 },
 };
 
 static const struct { const char *key, *value; size_t offset; unsigned set; } choices[] = {

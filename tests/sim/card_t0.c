@@ -67,10 +67,14 @@ int sim_card_t0_tpdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t 
 		return SIM_CARD_MUTE;
 	dir_out = c->cfg.applet == APPLET_ECHO && hdr[1] != 0xC0 ? len == 5 :
 		  direction(c, hdr) == DIR_OUT;
+	if (c->foreign != NULL)	/* what no table knows is seen from the data */
+		dir_out = nc == 0 && (hdr[4] > 0 || direction(c, hdr) != DIR_IN);
 	if (dir_out ? nc > 0 : nc != hdr[4] && direction(c, hdr) == DIR_IN)
 		c->work = 0;	/* the application mistook the direction: 6700 */
 	else
 		n = execute(c, hdr, nc > 0 ? in + 5 : in, nc, dir_out, &data, &sw);
+	if (c->foreign_state != SIM_FOREIGN_DONE)
+		return SIM_CARD_MUTE;
 	if (n > 0)
 		memcpy(out, data, n);
 	n = spoil_data(f != NULL ? f->def : NULL, f != NULL ? f->value : 0, out, n);
@@ -192,9 +196,15 @@ static void header_whole(struct sim_card *c)
 		grant(c);
 		return;
 	}
-	/* an unknown command is refused without looking at P3 */
+	/* an unknown command is refused without looking at P3, or goes to a card that knows it */
+	if (c->foreign != NULL && direction(c, t->hdr) == DIR_UNKNOWN && t->hdr[4] > 0 && t->hdr[0] & 0x80) {
+		t->need = t->hdr[4];
+		grant(c);
+		return;
+	}
 	respond(c, direction(c, t->hdr) == DIR_OUT ||
-		(direction(c, t->hdr) == DIR_UNKNOWN && c->cfg.applet == APPLET_ECHO));
+		(direction(c, t->hdr) == DIR_UNKNOWN &&
+		 (c->cfg.applet == APPLET_ECHO || c->foreign != NULL)));
 }
 
 static void got_data(struct sim_card *c, uint8_t byte)
@@ -261,6 +271,8 @@ int sim_card_t0_chars(struct sim_card *c, const uint8_t *in, size_t len, size_t 
 	if (!card_ready(c, 0))
 		return SIM_CARD_MUTE;
 	listen(c, in, len);
+	if (c->foreign_state != SIM_FOREIGN_DONE)
+		return SIM_CARD_MUTE;
 	if (want > SIM_CARD_ROOM)
 		want = SIM_CARD_ROOM;
 	while (n < want && (t->stuck || t->q_pos < t->q_len)) {

@@ -127,6 +127,8 @@ static int execute(struct sim_card *c, const struct reply *r)
 	uint64_t bwt = ((uint64_t)960 * 372 * 250) << (c->atr.bwi > 9 ? 9 : c->atr.bwi);
 
 	t->tx_len = card_whole(c, c->rx, t->rx_len, c->tx);
+	if (c->foreign_state != SIM_FOREIGN_DONE)
+		return SIM_CARD_MUTE;
 	t->tx_pos = 0;
 	t->rx_len = 0;
 	t->wtx_left = card_extensions(c, c->work, bwt);

@@ -48,6 +48,7 @@ struct rig {
 	uint64_t started;
 	FILE *trace;		/* NULL: off */
 	struct rig_usbfs *usbfs;
+	struct rig_foreign *foreign;	/* NULL: none yet */
 };
 
 /* CLOCK_MONOTONIC in nanoseconds. */
@@ -102,6 +103,25 @@ void rig_usbfs_sweep(struct rig_usbfs *u);
 /* The device went away, or was reset by the host: pending requests end, claims are lost. */
 void rig_usbfs_gone(struct rig_usbfs *u, struct rig_port *p);
 void rig_usbfs_reset(struct rig_usbfs *u, struct rig_port *p);
+
+/* rig_foreign.c: cards that other programs bring (vpcd:PORT, pcsc:READER). Serves them; returns when to be called again
+ * (UINT64_MAX: there are none). */
+struct rig_foreign;
+uint64_t rig_foreign_run(struct rig *r, uint64_t now);
+void rig_foreign_free(struct rig *r);
+/* rig_vpcd.c: one such card, by vpcd's protocol. */
+struct rig_vpcd;
+struct rig_vpcd *rig_vpcd_new(int fd, unsigned wait_s);
+void rig_vpcd_free(struct rig_vpcd *v);
+/* Takes what has come. False: the other side has gone. */
+bool rig_vpcd_run(struct rig_vpcd *v, uint64_t now);
+/* Asks for the ATR, as for a reset; true when it is there, or will not come. */
+bool rig_vpcd_awake(struct rig_vpcd *v);
+extern const struct sim_foreign rig_vpcd_card;	/* user: the struct rig_vpcd */
+/* rig_pcsc.c: brings the card of a PC/SC reader over a socket; returns it, or -1 and errno. *pid: the process. */
+int rig_pcsc_start(const char *reader, pid_t *pid);
+/* Before the namespaces are entered: where this machine's own pcscd is. */
+void rig_pcsc_remember(void);
 
 /* rig_command.c: one line of text in, an answer out. False: it is an error message. */
 bool rig_command(struct rig *r, char *line, FILE *out);

@@ -127,7 +127,7 @@ static bool turn(struct rig *r, struct loop *l)
 {
 	struct epoll_event e[EVENTS];
 	bool go_on = true;
-	uint64_t count;
+	uint64_t count, next, foreign;
 	int i, n = epoll_wait(rig_usbfs_epoll(r->usbfs), e, EVENTS, -1);
 
 	for (i = 0; i < n; i++) {
@@ -143,7 +143,9 @@ static bool turn(struct rig *r, struct loop *l)
 			rig_usbfs_event(r->usbfs, e[i].data.ptr, e[i].events);
 		}
 	}
-	set_timer(l, rig_usbfs_run(r->usbfs, rig_now()));
+	foreign = rig_foreign_run(r, rig_now());
+	next = rig_usbfs_run(r->usbfs, rig_now());
+	set_timer(l, foreign < next ? foreign : next);
 	notice_vanished(r);
 	rig_usbfs_sweep(r->usbfs);
 	return go_on;
@@ -151,6 +153,7 @@ static bool turn(struct rig *r, struct loop *l)
 
 static void finish(struct rig *r)
 {
+	rig_foreign_free(r);
 	if (r->usbfs)
 		rig_usbfs_free(r->usbfs);
 	rig_unload(r);
@@ -165,6 +168,7 @@ int rig_daemon(const char *config, bool trace, int listen_fd, int ready_fd)
 	if (!start(&r, config, trace) && !prepare(&l, rig_usbfs_epoll(r.usbfs), listen_fd) &&
 	    write(ready_fd, "", 1) == 1) {
 		close(ready_fd);
+		set_timer(&l, rig_foreign_run(&r, rig_now()));
 		while (turn(&r, &l))
 			;
 		status = rig_complaints(&r, stderr) ? STATUS_COMPLAINTS : 0;

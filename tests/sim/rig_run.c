@@ -185,6 +185,7 @@ int rig_run(const char *file, bool trace, char **command)
 	sigset_t mask, old;
 	pid_t daemon, pid;
 
+	rig_pcsc_remember();
 	if (rig_namespace_enter())
 		return STATUS_ERROR;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -179,7 +179,7 @@ static void notice_vanished(struct rig *r)
 /* Returns false when it is time to end. */
 static bool turn(struct front *f, uint64_t *next)
 {
-	uint64_t now = rig_now(), wait = *next > now ? *next - now : 0;
+	uint64_t foreign, now = rig_now(), wait = *next > now ? *next - now : 0;
 	struct timespec t = { (time_t)(wait / 1000000000u), (long)(wait % 1000000000u) };
 	unsigned i, n = usbip_server_poll(f->server, f->fds + FD_LINKS);
 	int fd;
@@ -191,7 +191,9 @@ static bool turn(struct front *f, uint64_t *next)
 			serve_control(f, &f->fds[FD_CONTROLS + i]);
 	if (f->fds[FD_CONTROL].revents)
 		accept_control(f);
+	foreign = rig_foreign_run(&f->rig, rig_now());
 	*next = usbip_server_turn(f->server, f->fds + FD_LINKS, n, rig_now());
+	*next = foreign < *next ? foreign : *next;
 	if (f->fds[FD_USBIP].revents && (fd = accept4(f->fds[FD_USBIP].fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		usbip_server_add(f->server, fd);
 	notice_vanished(&f->rig);
@@ -246,6 +248,7 @@ static void finish(struct front *f, const struct rig_usbip_options *o)
 {
 	unsigned i;
 
+	rig_foreign_free(&f->rig);
 	if (f->server)
 		usbip_server_free(f->server, rig_now());
 	if (f->fds[FD_CONTROL].fd >= 0)

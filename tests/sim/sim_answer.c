@@ -107,6 +107,15 @@ static uint8_t answer_type(uint8_t command)
 	}
 }
 
+void sim_extend(struct sim_iface *f, unsigned slot)
+{
+	const struct sim_slot *s = &f->slot[slot];
+	struct sim_cmd c = { .slot = (uint8_t)slot, .seq = s->busy_seq };
+
+	if (s->busy)
+		extend(f, &c, answer_type(s->busy_type), 0, 1, 1);
+}
+
 static struct sim_msg *copy_msg(const struct sim_msg *m)
 {
 	struct sim_msg *n = sim_dup(m, sizeof(*m));
@@ -174,9 +183,12 @@ static void send_struck(struct sim_iface *f, const struct sim_cmd *c, struct sim
 void sim_answer(struct sim_iface *f, const struct sim_cmd *c, unsigned status, uint8_t error,
 		uint8_t b9, const uint8_t *data, size_t len, uint64_t work_ns)
 {
-	struct sim_msg *m = new_msg(f, answer_type(c->type), c->slot, c->seq, data, len);
 	struct sim_slot *s = c->slot < f->n_slots ? &f->slot[c->slot] : NULL;
+	struct sim_msg *m;
 
+	if (sim_attempt_undone(f, c->slot))
+		return;
+	m = new_msg(f, answer_type(c->type), c->slot, c->seq, data, len);
 	m->data[7] = (uint8_t)(status << 6 | (s ? sim_icc(s) : 2));
 	m->data[8] = error;
 	m->data[9] = b9;

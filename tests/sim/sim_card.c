@@ -50,6 +50,8 @@ const uint8_t *sim_card_reset(struct sim_card *c, unsigned class_bit, bool warm,
 	card_fault_reset(c);
 	if (c->cfg.mute || class_bit > 2 || !(c->cfg.classes & 1u << class_bit))
 		return c->atr_out;
+	if (c->foreign != NULL && !card_foreign_reset(c, warm))
+		return c->atr_out;
 	c->powered = true;
 	c->talked = false;
 	c->protocol = c->atr.first;
@@ -65,6 +67,9 @@ const uint8_t *sim_card_reset(struct sim_card *c, unsigned class_bit, bool warm,
 
 void sim_card_power_off(struct sim_card *c)
 {
+	if (c->foreign != NULL && c->powered)
+		c->foreign->power_off(c->foreign_user);
+	c->foreign_again = false;
 	c->powered = false;
 }
 
@@ -96,6 +101,7 @@ void sim_card_set_ifsd(struct sim_card *c, uint8_t ifsd)
 void sim_card_lost(struct sim_card *c)
 {
 	c->t1.damaged = true;
+	c->foreign_again = false;
 }
 
 bool card_ready(struct sim_card *c, unsigned protocol)
@@ -105,6 +111,8 @@ bool card_ready(struct sim_card *c, unsigned protocol)
 		return false;
 	}
 	c->talked = true;
+	if (c->foreign_state == SIM_FOREIGN_MUTE)	/* until it is reset */
+		return false;
 	if (protocol != c->protocol) {
 		card_complain(c, "T=%u spoken to a card that speaks T=%u", protocol, c->protocol);
 		return false;
@@ -121,7 +129,7 @@ int sim_card_apdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *ou
 		return SIM_CARD_MUTE;
 	*out_len = card_whole(c, in, len, out);
 	*work_ns = c->work;
-	return SIM_CARD_OK;
+	return *out_len > 0 ? SIM_CARD_OK : SIM_CARD_MUTE;
 }
 
 /* A card asks before three quarters of its waiting time are over. */

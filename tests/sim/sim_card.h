@@ -76,6 +76,28 @@ unsigned sim_card_ran(const struct sim_card *c, uint8_t ins);
  * violation. */
 void sim_card_lost(struct sim_card *c);
 
+/* What runs the commands of a card that lives elsewhere, and knows its ATR. The model never waits for it: while it
+ * works, it is asked again. */
+enum sim_foreign_result { SIM_FOREIGN_DONE, SIM_FOREIGN_WORKING, SIM_FOREIGN_MUTE };
+
+struct sim_foreign {
+	/* again: the same as last time, when it was WORKING. atr: room for 33 bytes; out: SIM_CARD_ROOM. */
+	enum sim_foreign_result (*reset)(void *user, bool warm, bool again, uint8_t *atr, size_t *len);
+	enum sim_foreign_result (*apdu)(void *user, const uint8_t *in, size_t len, bool again, uint8_t *out,
+					size_t *out_len);
+	bool (*working)(void *user);	/* false: asking again gives the answer, or none at all */
+	void (*power_off)(void *user);
+};
+
+void sim_card_set_foreign(struct sim_card *c, const struct sim_foreign *f, void *user);
+bool sim_card_is_foreign(const struct sim_card *c);
+/* Of the last reset or exchange, which ended with nothing unless it is DONE. */
+enum sim_foreign_result sim_card_foreign_state(const struct sim_card *c);
+bool sim_card_foreign_works(const struct sim_card *c);
+/* A copy (to be freed by free()), and the way back to it: the exchange has not been. */
+struct sim_card *sim_card_save(const struct sim_card *c);
+void sim_card_undo(struct sim_card *c, const struct sim_card *saved);
+
 /* Violations of T=0/T=1/PPS by the other side, counted and named: a block longer than IFSC, a wrong
  * N(S), ... The texts of the first 32 are kept; NULL behind the last. They outlive resets. */
 unsigned sim_card_complaints(const struct sim_card *c);

@@ -105,7 +105,7 @@ static const uint8_t *power_with_class(struct sim_iface *f, struct sim_slot *s, 
 	if (select)
 		return sim_card_reset(s->card, select - 1, s->powered, len);
 	for (bit = 0; bit < 3 && *len == 0; bit++) {
-		if (classes >> bit & 1)
+		if (classes >> bit & 1 && sim_card_foreign_state(s->card) != SIM_FOREIGN_WORKING)
 			atr = sim_card_reset(s->card, bit, s->powered, len);
 	}
 	return atr;
@@ -122,6 +122,8 @@ uint8_t sim_slot_on(struct sim_iface *f, struct sim_slot *s, unsigned select, si
 	if (!warm)
 		sim_slot_off(f, s);
 	atr = power_with_class(f, s, select, len);
+	if (sim_card_foreign_state(s->card) == SIM_FOREIGN_WORKING)
+		return ERR_MUTE;
 	if (!atr || *len == 0) {
 		sim_slot_off(f, s);
 		return ERR_MUTE;
@@ -500,6 +502,49 @@ static const struct command *find_command(uint8_t type)
 	return NULL;
 }
 
+static struct sim_cmd parse_command(const uint8_t *p, size_t len)
+{
+	return (struct sim_cmd){ p[0], p[5], p[6], p[7], p[8], p[9], p + SIM_HEADER, len - SIM_HEADER };
+}
+
+static void run_command(struct sim_iface *f, const struct sim_cmd *c, const struct command *k);
+
+static void fire_again(struct sim_dev *d, struct sim_event *e)
+{
+	struct sim_cmd c;
+
+	if (sim_attempt_again(d, e))
+		return;
+	c = parse_command(e->msg->data, e->msg->len);
+	run_command(e->f, &c, find_command(c.type));
+	sim_msg_free(e->msg);
+}
+
+static struct sim_msg *keep_command(const struct sim_cmd *c)
+{
+	const uint8_t header[SIM_HEADER] = { c->type, 0, 0, 0, 0, c->slot, c->seq, c->b7, c->b8, c->b9 };
+	struct sim_msg *m = sim_alloc(sizeof(*m));
+
+	m->len = SIM_HEADER + c->len;
+	m->data = sim_alloc(m->len);
+	memcpy(m->data, header, SIM_HEADER);
+	if (c->len)
+		memcpy(m->data + SIM_HEADER, c->data, c->len);
+	return m;
+}
+
+static void run_command(struct sim_iface *f, const struct sim_cmd *c, const struct command *k)
+{
+	struct sim_attempt a;
+	struct sim_event *e;
+
+	sim_attempt_begin(f, c->slot, &a);
+	k->run(f, c);
+	e = sim_attempt_end(f, c->slot, &a, fire_again);
+	if (e)
+		e->msg = keep_command(c);
+}
+
 void sim_ccid_message(struct sim_iface *f, const uint8_t *p, size_t len)
 {
 	struct sim_cmd c;
@@ -512,9 +557,7 @@ void sim_ccid_message(struct sim_iface *f, const uint8_t *p, size_t len)
 		sim_complain(f->d, "bulk: message of %zu bytes", len);
 		return;
 	}
-	c =
-		(struct sim_cmd){ p[0], p[5], p[6],	      p[7],
-				  p[8], p[9], p + SIM_HEADER, len - SIM_HEADER };
+	c = parse_command(p, len);
 	k = find_command(c.type);
 	/* It limits what is for the card: readers are seen (Elatec TWN4, 64) whose value is below
 	 * their own fixed messages. */
@@ -532,6 +575,6 @@ void sim_ccid_message(struct sim_iface *f, const uint8_t *p, size_t len)
 		sim_complain(f->d, "bulk: unknown message type %02x", c.type);
 		sim_fail(f, &c, ERR_UNSUPPORTED);
 	} else if (admit(f, &c, k)) {
-		k->run(f, &c);
+		run_command(f, &c, k);
 	}
 }

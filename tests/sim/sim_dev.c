@@ -218,12 +218,14 @@ void sim_slots_init(struct sim_iface *f)
 	for (i = 0; i < f->n_slots; i++) {
 		struct sim_slot *s = &f->slot[i];
 		struct sim_card *card = s->card;
+		char *foreign = s->foreign;
 
 		free(s->in);
 		free(s->out);
 		free(s->held);
 		memset(s, 0, sizeof(*s));
 		s->card = card;
+		s->foreign = foreign;
 		s->changed = card != NULL;
 		memcpy(s->params, defaults, sizeof(defaults));
 		if (card)
@@ -325,6 +327,7 @@ void sim_slots_free(struct sim_iface *f)
 
 		if (s->card)
 			sim_card_free(s->card);
+		free(s->foreign);
 		free(s->in);
 		free(s->out);
 		free(s->held);
@@ -407,12 +410,16 @@ bool sim_dev_insert(struct sim_dev *d, unsigned interface, unsigned slot, const 
 {
 	struct sim_slot *s = find_slot(d, interface, slot);
 	struct sim_card *card;
+	int invited;
 
 	advance(d, now);
 	if (!s || s->card) {
 		snprintf(err, err_cap, s ? "slot %u has a card already" : "no slot %u", slot);
 		return false;
 	}
+	invited = sim_foreign_invite(d, s, card_spec, err, err_cap);
+	if (invited)
+		return invited > 0;
 	card = sim_card_new(card_spec, err, err_cap);
 	if (!card)
 		return false;
@@ -440,6 +447,8 @@ bool sim_dev_remove(struct sim_dev *d, unsigned interface, unsigned slot, uint64
 	struct sim_cmd c = { 0 };
 
 	advance(d, now);
+	if (s && sim_foreign_dismiss(d, s) && !s->card)
+		return true;
 	if (!s || !s->card)
 		return false;
 	sim_card_drop(f, s);

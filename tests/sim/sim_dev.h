@@ -70,6 +70,22 @@ struct sim_urb *sim_dev_reap(struct sim_dev *d, uint64_t now);
 bool sim_dev_insert(struct sim_dev *d, unsigned interface, unsigned slot, const char *card_spec,
 		    uint64_t now, char *err, size_t err_cap);
 bool sim_dev_remove(struct sim_dev *d, unsigned interface, unsigned slot, uint64_t now);
+/* Foreign cards, which the attachment brings: words that begin with "vpcd:" or "pcsc:" as card_spec only say where the
+ * card of a slot is to be found. NULL: no such slot; changes: counts whenever a slot's words change. */
+const char *sim_dev_foreign(const struct sim_dev *d, unsigned interface, unsigned slot);
+unsigned sim_dev_foreign_changes(const struct sim_dev *d);
+struct sim_foreign_spec {
+	unsigned port;		/* vpcd:PORT; 0: pcsc:READER */
+	unsigned wait_s;	/* how long its commands may take */
+	char reader[256];
+	char words[512];	/* for the card of the model that stands before it */
+};
+bool sim_foreign_parse(const char *spec, struct sim_foreign_spec *o, char *err, size_t err_cap);
+struct sim_foreign;
+/* It comes and goes; the slot goes on to expect it. words: as in sim_card_new(). user: valid until it goes. */
+bool sim_dev_foreign_come(struct sim_dev *d, unsigned interface, unsigned slot, const char *words,
+			  const struct sim_foreign *f, void *user, uint64_t now, char *err, size_t err_cap);
+void sim_dev_foreign_go(struct sim_dev *d, unsigned interface, unsigned slot, uint64_t now);
 bool sim_dev_has_card(const struct sim_dev *d, unsigned interface, unsigned slot);
 /* PIN pad: keys "1234\n" (\n OK, \033 cancel) pressed at now, one each 50 ms. */
 bool sim_dev_keys(struct sim_dev *d, unsigned interface, const char *keys, uint64_t now);

@@ -132,6 +132,8 @@ struct sim_slot {
 	uint8_t *held;			/* the answer behind a made-up S(WTX) */
 	size_t held_len;
 	unsigned out_parts;		/* of the answer, so far */
+	char *foreign;			/* owned: where the card of this slot is to be found (sim_dev_foreign) */
+	uint64_t extended_at;		/* of a foreign card's command: when more time was last asked for */
 };
 
 /* PIN entry in progress, one per interface as there is one keypad. */
@@ -143,6 +145,7 @@ struct sim_pin {
 	size_t n_digits[3];
 	unsigned stage, last_stage;
 	unsigned key_serial;		/* tells an outdated time-out event */
+	bool presented;			/* to a foreign card, which works on it */
 };
 
 /* Control-pipe device's command state (ICCD) */
@@ -223,6 +226,7 @@ struct sim_dev {
 	unsigned n_complaints, kept_complaints;
 	void (*trace)(void *user, uint64_t now, const char *text);
 	void *trace_user;
+	unsigned foreign_changes;
 	const struct sim_player *player;
 	void *player_user;
 };
@@ -288,6 +292,8 @@ void sim_answer(struct sim_iface *f, const struct sim_cmd *c, unsigned status, u
 /* Answers c at once: failed, with that bError. */
 void sim_fail(struct sim_iface *f, const struct sim_cmd *c, uint8_t error);
 void sim_emit(struct sim_iface *f, struct sim_msg *m, uint64_t at);
+/* A time extension for what the slot is busy with. */
+void sim_extend(struct sim_iface *f, unsigned slot);
 
 /* sim_xfr.c: the exchange with the card, the same for bulk and control pipe */
 struct sim_result {
@@ -302,6 +308,25 @@ int sim_exchange(struct sim_iface *f, unsigned slot, const uint8_t *data, size_t
 int sim_card_exchange(struct sim_iface *f, struct sim_slot *s, const uint8_t *data, size_t len,
 		      struct sim_result *r);
 uint64_t sim_waiting_time(const struct sim_iface *f, const struct sim_slot *s, unsigned bwi);
+
+/* sim_foreign.c: what a foreign card has not answered yet is undone, and done again later. */
+struct sim_attempt {
+	struct sim_card *saved;
+	size_t in_len;
+	bool chain_in;
+	struct sim_iccd iccd;
+};
+void sim_attempt_begin(struct sim_iface *f, unsigned slot, struct sim_attempt *a);
+/* True: the card works, and nothing has happened. fire is called when it may have ended. */
+struct sim_event *sim_attempt_end(struct sim_iface *f, unsigned slot, struct sim_attempt *a,
+				  void (*fire)(struct sim_dev *d, struct sim_event *e));
+/* In fire: true when the card still works, and fire is called once more. */
+bool sim_attempt_again(struct sim_dev *d, struct sim_event *e);
+/* Whether the command of the slot is being undone: nothing of it may be told. */
+bool sim_attempt_undone(const struct sim_iface *f, unsigned slot);
+/* 0: the words describe a card of the model; 1: a foreign one, which is expected from now on; -1 and err. */
+int sim_foreign_invite(struct sim_dev *d, struct sim_slot *s, const char *spec, char *err, size_t err_cap);
+bool sim_foreign_dismiss(struct sim_dev *d, struct sim_slot *s);
 
 /* sim_pinpad.c */
 void sim_secure(struct sim_iface *f, const struct sim_cmd *c);

@@ -20,6 +20,8 @@ enum { TYPE_DATA = 0x00, TYPE_ERROR = 0x40, TYPE_POLL = 0x80 };
 
 static void end(struct sim_iface *f, struct sim_urb *u, int status)
 {
+	if (sim_attempt_undone(f, 0))
+		return;
 	sim_complete_at(f->d, u, status, f->d->now + 2 * f->d->conf.packet_ns);
 }
 
@@ -157,6 +159,8 @@ static void b_answer(struct sim_iface *f, uint8_t type, const uint8_t *p, size_t
 {
 	struct sim_iccd *s = &f->iccd;
 
+	if (sim_attempt_undone(f, 0))
+		return;
 	free(s->answer);
 	s->answer = sim_alloc(1 + len);
 	s->answer[0] = type;
@@ -272,9 +276,35 @@ static const struct {
 	{ SIM_ICCD_B, 0xA1, REQ_SLOT_STATUS, b_slot_status },
 };
 
+static void run_request(struct sim_iface *f, struct sim_urb *u, unsigned i);
+
+static void fire_again(struct sim_dev *d, struct sim_event *e)
+{
+	unsigned i = 0;
+
+	if (sim_attempt_again(d, e))
+		return;
+	while (requests[i].version != e->f->conf->protocol || requests[i].type != e->urb->setup[0] ||
+	       requests[i].request != e->urb->setup[1])
+		i++;
+	run_request(e->f, e->urb, i);
+}
+
+static void run_request(struct sim_iface *f, struct sim_urb *u, unsigned i)
+{
+	struct sim_attempt a;
+	struct sim_event *e;
+
+	sim_attempt_begin(f, 0, &a);
+	requests[i].run(f, u);
+	e = sim_attempt_end(f, 0, &a, fire_again);
+	if (e)
+		e->urb = u;
+}
+
 bool sim_iccd_request(struct sim_iface *f, struct sim_urb *u)
 {
-	size_t i;
+	unsigned i;
 
 	if (sim_get16(u->setup + 6) > MAX_TRANSFER)
 		sim_complain(f->d, "iccd: transfer of %u bytes", sim_get16(u->setup + 6));
@@ -284,7 +314,7 @@ bool sim_iccd_request(struct sim_iface *f, struct sim_urb *u)
 			sim_trace_text(f->d, "iccd %02x %02x wValue %04x wLength %u", u->setup[0],
 				       u->setup[1], sim_get16(u->setup + 2),
 				       sim_get16(u->setup + 6));
-			requests[i].run(f, u);
+			run_request(f, u, i);
 			return true;
 		}
 	}

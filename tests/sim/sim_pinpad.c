@@ -307,7 +307,7 @@ static bool parse(const struct sim_iface *f, struct pin_block *b, const uint8_t 
 }
 
 /* All digits are there: the command goes to the card. */
-static void present(struct sim_iface *f)
+static void give_to_card(struct sim_iface *f)
 {
 	struct sim_slot *s = &f->slot[f->pin.cmd.slot];
 	struct sim_result r = { 0 };
@@ -338,7 +338,26 @@ static void present(struct sim_iface *f)
 	} else {
 		ok = sim_card_exchange(f, s, apdu, len, &r) == 0;
 	}
-	answer_pin(f, ok ? 0 : 1, ok ? 0 : ERR_MUTE, ok ? r.data : NULL, ok ? r.len : 0, r.work_ns);
+	if (!sim_attempt_undone(f, f->pin.cmd.slot))
+		answer_pin(f, ok ? 0 : 1, ok ? 0 : ERR_MUTE, ok ? r.data : NULL, ok ? r.len : 0, r.work_ns);
+}
+
+static void present(struct sim_iface *f);
+
+static void fire_present(struct sim_dev *d, struct sim_event *e)
+{
+	if (!sim_attempt_again(d, e) && e->f->pin.active)
+		present(e->f);
+}
+
+static void present(struct sim_iface *f)
+{
+	unsigned slot = f->pin.cmd.slot;
+	struct sim_attempt a;
+
+	sim_attempt_begin(f, slot, &a);
+	give_to_card(f);
+	f->pin.presented = sim_attempt_end(f, slot, &a, fire_present) != NULL;
 }
 
 /* --- keys --- */
@@ -374,7 +393,7 @@ static void fire_key(struct sim_dev *d, struct sim_event *e)
 	struct pin_block b;
 
 	(void)d;
-	if (!p->active)
+	if (!p->active || p->presented)
 		return;
 	(void)parse(f, &b, p->data, p->cmd.len);
 	if (e->value == '\033') {
@@ -414,7 +433,7 @@ static void fire_timeout(struct sim_dev *d, struct sim_event *e)
 	struct pin_block b;
 
 	(void)d;
-	if (!f->pin.active || f->pin.key_serial != e->left)
+	if (!f->pin.active || f->pin.presented || f->pin.key_serial != e->left)
 		return;
 	(void)parse(f, &b, f->pin.data, f->pin.cmd.len);
 	if ((b.validation & 4) && f->pin.n_digits[f->pin.stage] >= b.min &&
