@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* vpcd's protocol, the reader's side: a message is two bytes of length, big-endian, and that many bytes. To the card:
  * of length 1 control (off, on, reset, "your ATR?"), else an APDU. From the card: the ATR, and what it answers to
- * APDUs; nothing else is answered. Nothing here waits: a card that is slow is asked again, one that is too slow is mute. */
+ * APDUs; nothing else is answered. Nothing here waits: a card that is slow is asked again, one that is too slow is
+ * mute. */
 #define _GNU_SOURCE
 #include "sim/rig.h"
 #include "sim/sim_card.h"
