@@ -82,7 +82,7 @@ enum ccid_err slot_recover(struct slot *s, enum ccid_err err)
 	s->ccid.needs_resync = false;
 	d = deadline_in_ms(REOPEN_MS);
 	err = t->ops->reopen(t, &d);
-	return err == CCID_OK || err == CCID_ERR_BUSY ? CCID_ERR_COMM : CCID_ERR_NO_DEVICE;
+	return err == CCID_ERR_NO_DEVICE ? err : CCID_ERR_COMM;
 }
 
 bool slot_was_reopened(struct slot *s)

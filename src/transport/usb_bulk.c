@@ -295,8 +295,7 @@ static void LIBUSB_CALL in_done(struct libusb_transfer *x)
 		in_failed(u, x->status);
 		break;
 	}
-	if (u->in_flight > 0 && !u->lost && !u->gone && !u->reopening && !u->in_halted &&
-	    submit_in(u) != 0)
+	if (u->in_flight > 0 && u->state == USB_OPEN && !u->in_halted && submit_in(u) != 0)
 		usb_publish_all(u, CCID_ERR_COMM);
 	usb_reaped(u);
 	pthread_mutex_unlock(&u->lock);

@@ -5,6 +5,7 @@
 #include "transport/usb_node.h"
 #include "util/buf.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,9 @@
 #define REAP_MS 1000u
 /* A reader that needs more resets than that is broken: others of the device's bus suffer. */
 #define RESET_EVERY_NS UINT64_C(60000000000)
+
+/* How long polls leave a device alone that could not be opened again. */
+#define REOPEN_AGAIN_NS UINT64_C(1000000000)
 
 /* How often a second caller looks whether the first one has opened the device again. */
 #define REOPEN_LOOK_MS 10u
@@ -70,9 +74,9 @@ enum ccid_err usb_engine_go(struct usb_transport *u)
 
 enum ccid_err usb_refusal(const struct usb_transport *u, unsigned slot)
 {
-	if (u->gone || u->slots[slot].closed)
+	if (u->state == USB_UNPLUGGED || u->slots[slot].closed)
 		return CCID_ERR_NO_DEVICE;
-	return u->lost || u->reopening ? CCID_ERR_STALE : CCID_OK;
+	return u->state == USB_OPEN ? CCID_OK : CCID_ERR_STALE;
 }
 
 void usb_publish(struct usb_transport *u, unsigned slot, enum ccid_err result)
@@ -92,16 +96,34 @@ void usb_publish_all(struct usb_transport *u, enum ccid_err result)
 	}
 }
 
-void usb_lost(struct usb_transport *u)
+void usb_become(struct usb_transport *u, enum usb_state state)
 {
-	if (u->lost)
+	/* From the row's state to the column's. */
+	static const bool may_follow[][4] = {
+		[USB_OPEN] = { [USB_HANDLE_DEAD] = true, [USB_UNPLUGGED] = true },
+		[USB_HANDLE_DEAD] = { [USB_REOPENING] = true, [USB_UNPLUGGED] = true },
+		[USB_REOPENING] = { [USB_OPEN] = true, [USB_HANDLE_DEAD] = true,
+				    [USB_UNPLUGGED] = true },
+		[USB_UNPLUGGED] = { false },
+	};
+	bool told = u->state != USB_OPEN && state != USB_UNPLUGGED;
+
+	if (!may_follow[u->state][state])
 		return;
-	u->lost = true;
-	usb_publish_all(u, u->gone ? CCID_ERR_NO_DEVICE : CCID_ERR_STALE);
+	u->state = state;
+	if (told)
+		return;
+	usb_publish_all(u, state == USB_UNPLUGGED ? CCID_ERR_NO_DEVICE : CCID_ERR_STALE);
 	/* Those in the gate's queue have no request in flight yet: wake them too. */
 	for (unsigned i = 0; i < u->n_slots; i++)
 		pump_wake(u->pump, &u->slots[i].command);
 	usb_intr_wake_all(u);
+}
+
+void usb_lost(struct usb_transport *u)
+{
+	if (u->state == USB_OPEN)
+		usb_become(u, USB_HANDLE_DEAD);
 }
 
 void usb_reaped(struct usb_transport *u)
@@ -117,15 +139,12 @@ enum ccid_err usb_judge_loss(struct usb_transport *u, enum ccid_err err)
 	if (err != CCID_ERR_STALE)
 		return err;
 	fd = usb_node_open(u->name.node);
-	if (fd >= 0) {
+	if (fd >= 0)
 		usb_node_close(fd);
+	if (fd >= 0 || !usb_errno_is_gone(errno))
 		return CCID_ERR_STALE;
-	}
 	pthread_mutex_lock(&u->lock);
-	if (!u->gone) {
-		u->gone = true;
-		usb_intr_wake_all(u);
-	}
+	usb_become(u, USB_UNPLUGGED);
 	pthread_mutex_unlock(&u->lock);
 	return CCID_ERR_NO_DEVICE;
 }
@@ -310,9 +329,7 @@ void usb_set_gone(struct transport *t)
 	struct usb_transport *u = usb_of(t);
 
 	pthread_mutex_lock(&u->lock);
-	u->gone = true;
-	u->lost = false;
-	usb_lost(u);
+	usb_become(u, USB_UNPLUGGED);
 	pthread_mutex_unlock(&u->lock);
 }
 
@@ -339,9 +356,9 @@ void usb_set_closed(struct transport *t, uint8_t slot, bool closed)
 }
 
 /* Cancels all transfers and pumps until the kernel gave them back, and nobody uses the handle. */
-static bool reap(struct usb_transport *u)
+static bool reap(struct usb_transport *u, struct deadline end)
 {
-	struct deadline d = deadline_in_ms(REAP_MS);
+	struct deadline d = deadline_earlier(deadline_in_ms(REAP_MS), end);
 	bool idle;
 
 	pthread_mutex_lock(&u->lock);
@@ -387,7 +404,7 @@ static bool usb_want_reset(struct transport *t)
 	if (!is_sole_function(u))
 		return false;
 	pthread_mutex_lock(&u->lock);
-	due = !u->gone && !u->lost && !u->reopening &&
+	due = u->state == USB_OPEN &&
 	      (u->reset_ns == 0 || now - u->reset_ns >= RESET_EVERY_NS);
 	if (due) {
 		LOG(LOG_CRITICAL, &u->t.log,
@@ -400,55 +417,67 @@ static bool usb_want_reset(struct transport *t)
 	return due;
 }
 
-enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
+/* The handle works again: everything begins anew, and every slot is to be looked at. Under lock. */
+static void resume(struct usb_transport *u)
 {
-	struct usb_transport *u = usb_of(t);
-	enum ccid_err err = CCID_ERR_STALE;
-	bool reset;
+	u->reopen_failed = false;
+	u->reopen_ns = 0;
+	u->in_halted = u->out_halted = false;
+	u->in_errors = 0;
+	__atomic_fetch_add(&u->t.generation, 1, __ATOMIC_RELEASE);
+	usb_intr_restart(u);
+	usb_intr_wake_all(u);
+	LOG(LOG_INFO, &u->t.log, "the reader was reset: opened again");
+}
+
+/* Waits for a thread that is at it. CCID_ERR_STALE: it is up to the caller now, and the state is
+ * USB_REOPENING. Takes and gives back the lock. */
+static enum ccid_err begin_reopening(struct usb_transport *u, const struct deadline *d)
+{
+	enum ccid_err err = CCID_ERR_TIMEOUT;
 
 	pthread_mutex_lock(&u->lock);
-	while (u->reopening && !deadline_passed(d)) {
+	while (u->state == USB_REOPENING && !deadline_passed(d)) {
 		pthread_mutex_unlock(&u->lock);
 		deadline_sleep_ms(d, REOPEN_LOOK_MS);
 		pthread_mutex_lock(&u->lock);
 	}
-	if (u->gone || !u->lost || u->reopening) {
-		/* Somebody else has done it, or still is at it. */
-		err = u->gone ? CCID_ERR_NO_DEVICE : u->lost ? CCID_ERR_STALE : CCID_OK;
-		pthread_mutex_unlock(&u->lock);
-		return err;
-	}
-	u->reopening = true;
-	reset = u->wants_reset;
-	u->wants_reset = false;
+	if (u->state == USB_UNPLUGGED)
+		err = CCID_ERR_NO_DEVICE;
+	else if (u->state == USB_OPEN)
+		err = CCID_OK;
+	else if (u->state == USB_HANDLE_DEAD)
+		err = CCID_ERR_STALE;
+	if (err == CCID_ERR_STALE)
+		usb_become(u, USB_REOPENING);
 	pthread_mutex_unlock(&u->lock);
+	return err;
+}
 
-	if (reap(u)) {
-		if (reset)
+enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
+{
+	struct usb_transport *u = usb_of(t);
+	enum ccid_err err = begin_reopening(u, d);
+
+	if (err != CCID_ERR_STALE)
+		return err;
+	if (reap(u, *d)) {
+		if (u->wants_reset && u->handle)
 			libusb_reset_device(u->handle);
 		usb_detach(u);
-		do {
-			err = usb_attach(u);
-			if (err != CCID_ERR_BUSY)
-				break;
-			deadline_sleep_ms(d, 10);
-		} while (!deadline_passed(d));
+		err = usb_attach(u, d);
 	}
-
 	pthread_mutex_lock(&u->lock);
-	u->reopening = false;
+	if (u->state == USB_UNPLUGGED)
+		err = CCID_ERR_NO_DEVICE;	/* pcscd told so meanwhile */
+	u->wants_reset = false;
+	usb_become(u, err == CCID_OK ? USB_OPEN :
+		      err == CCID_ERR_NO_DEVICE ? USB_UNPLUGGED : USB_HANDLE_DEAD);
 	if (err == CCID_OK) {
-		u->lost = false;
-		u->in_halted = u->out_halted = false;
-		u->in_errors = 0;
-		__atomic_fetch_add(&u->t.generation, 1, __ATOMIC_RELEASE);
-		usb_intr_restart(u);
-		usb_intr_wake_all(u);
-		LOG(LOG_INFO, &u->t.log, "the reader was reset: opened again");
+		resume(u);
 	} else {
-		/* Another program that took the interface gives it back one day: lost till then. */
-		u->gone = err != CCID_ERR_BUSY;
-		usb_intr_wake_all(u);
+		u->reopen_failed = true;
+		u->reopen_ns = clock_now() + REOPEN_AGAIN_NS;
 	}
 	pthread_mutex_unlock(&u->lock);
 	return err;
@@ -460,10 +489,10 @@ void usb_close(struct transport *t)
 	bool idle = true;
 
 	pthread_mutex_lock(&u->lock);
-	u->gone = true;
+	usb_become(u, USB_UNPLUGGED);
 	pthread_mutex_unlock(&u->lock);
 	if (u->n_slots > 0 && u->handle)
-		idle = reap(u);
+		idle = reap(u, (struct deadline){ UINT64_MAX });
 	if (!idle) {
 		/* The kernel still holds our buffers: better to lose them than to free them. */
 		LOG(LOG_CRITICAL, &u->t.log, "transfers cannot be cancelled: leaked");

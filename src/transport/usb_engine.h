@@ -4,6 +4,7 @@
 
 #include "transport/iccd.h"
 #include "transport/usb.h"
+#include "transport/usb_find.h"
 #include "transport/usb_gate.h"
 #include "transport/usb_pump.h"
 
@@ -23,6 +24,14 @@ enum intr_state {
 	INTR_STOPPED,		/* to be submitted */
 	INTR_PENDING,		/* the host has it */
 	INTR_HALTED,		/* the endpoint's stall is to be cleared first */
+};
+
+/* What is known of the handle. usb_become() alone changes it. */
+enum usb_state {
+	USB_OPEN,
+	USB_HANDLE_DEAD,	/* the next reopen() opens the device again */
+	USB_REOPENING,		/* a thread is at it */
+	USB_UNPLUGGED,		/* for good: the system says so, pcscd does, or it is being closed */
 };
 
 /* What the engine keeps for each slot, under the transport's lock. */
@@ -52,6 +61,7 @@ struct usb_slot {
 struct usb_transport {
 	struct transport t;
 	struct usb_name name;
+	struct usb_identity identity;	/* reopening wants the same */
 	struct pump *pump;
 	struct usb_gate *gate;
 	libusb_device_handle *handle;
@@ -61,9 +71,9 @@ struct usb_transport {
 
 	/* Lock order: this lock, the gate's, the pump's, a waiter's. Never held while sleeping. */
 	pthread_mutex_t lock;
-	bool gone;			/* for good: unplugged or closed */
-	bool lost;			/* transfers say "no device": gone or stale */
-	bool reopening;
+	enum usb_state state;
+	bool reopen_failed;		/* the last time: told in the log */
+	uint64_t reopen_ns;		/* a poll does not ask for the next time before */
 	bool wants_reset;		/* reopening resets the device */
 	uint64_t reset_ns;		/* when it was last wanted; 0: never */
 	unsigned unsure;		/* atomic: slots that are */
@@ -102,8 +112,9 @@ static inline struct usb_transport *usb_of(struct transport *t)
 	return (struct usb_transport *)t;
 }
 
-/* usb_open.c: node -> handle, claimed; used at open and at reopening. */
-enum ccid_err usb_attach(struct usb_transport *u);
+/* usb_open.c: node -> handle, claimed, of the very same device; at reopening. CCID_ERR_NO_DEVICE
+ * only when the system says that the device is gone, or another one is in its place. */
+enum ccid_err usb_attach(struct usb_transport *u, const struct deadline *d);
 void usb_detach(struct usb_transport *u);
 
 /* usb_engine.c */
@@ -117,7 +128,11 @@ enum ccid_err usb_refusal(const struct usb_transport *u, unsigned slot);
 /* Publishes the result of a slot's request and wakes its owner. Under lock. */
 void usb_publish(struct usb_transport *u, unsigned slot, enum ccid_err result);
 void usb_publish_all(struct usb_transport *u, enum ccid_err result);
-/* The device does not answer any more: everybody is told. Under lock. */
+/* What the state becomes, unless that cannot follow on what it is; every thread that waits is told
+ * of a handle that does not work any more. Under lock. */
+void usb_become(struct usb_transport *u, enum usb_state state);
+/* A transfer says that there is no device: that is about the handle; of the handle before when the
+ * device is being opened again. Under lock. */
 void usb_lost(struct usb_transport *u);
 /* Between the two the handle stays: for calls that must not hold the lock. CCID_OK: usb_leave() is
  * due; else why the call fails (usb_refusal). Not under lock. */
@@ -125,9 +140,8 @@ enum ccid_err usb_enter(struct usb_transport *u, unsigned slot);
 void usb_leave(struct usb_transport *u);
 /* A transfer came back: tells who waits for all of them. Under lock. */
 void usb_reaped(struct usb_transport *u);
-/* A dead handle (CCID_ERR_STALE) while the node can still be opened is a reset or a suspend;
- * otherwise the device was unplugged: CCID_ERR_NO_DEVICE. Other errors as they are. Not under
- * lock. */
+/* A dead handle (CCID_ERR_STALE) is a reset or a suspend, unless the system says that there is no
+ * such device any more: CCID_ERR_NO_DEVICE. Other errors as they are. Not under lock. */
 enum ccid_err usb_judge_loss(struct usb_transport *u, enum ccid_err err);
 /* Hooks of struct transport_ops that bulk and ICCD readers share. */
 void usb_set_gone(struct transport *t);

@@ -56,6 +56,36 @@ bool usb_is_reader(const struct libusb_interface_descriptor *alt)
 	       usb_class_descriptor(alt, &len) && len >= CCID_CLASS_DESCRIPTOR_LENGTH;
 }
 
+int usb_identify(libusb_device *dev, int interface, struct usb_identity *out)
+{
+	struct libusb_config_descriptor *config;
+	int rc;
+
+	memset(out, 0, sizeof *out);
+	rc = libusb_get_device_descriptor(dev, &out->device);
+	if (rc == 0)
+		rc = libusb_get_active_config_descriptor(dev, &config);
+	if (rc != 0)
+		return rc;
+	for (unsigned i = 0; i < config->bNumInterfaces; i++) {
+		const struct libusb_interface_descriptor *alt = config->interface[i].altsetting;
+		const uint8_t *p;
+		size_t len;
+
+		if (config->interface[i].num_altsetting < 1 || alt->bInterfaceNumber != interface)
+			continue;
+		out->bInterfaceClass = alt->bInterfaceClass;
+		out->bInterfaceProtocol = alt->bInterfaceProtocol;
+		p = usb_class_descriptor(alt, &len);
+		if (p)
+			memcpy(out->class_descriptor, p,
+			       len < sizeof out->class_descriptor ? len
+								  : sizeof out->class_descriptor);
+	}
+	libusb_free_config_descriptor(config);
+	return 0;
+}
+
 #define FEATURE_USB_WAKE_UP 0x00000800u	/* ICCD 1.0: set by every USB ICC */
 
 /* Bulk or control pipe? Readers older than the standards have other numbers in bInterfaceProtocol

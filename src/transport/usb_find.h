@@ -17,10 +17,27 @@ bool usb_is_reader(const struct libusb_interface_descriptor *alt);
  * interface and endpoints. The ids in *d are left alone. */
 const char *usb_interface_fault(const struct libusb_interface_descriptor *alt, struct ccid_desc *d);
 
+/* What tells one device behind a node from the next: its device descriptor, and the interface's
+ * class, protocol and class descriptor. Compared by memcmp(). */
+struct usb_identity {
+	struct libusb_device_descriptor device;
+	uint8_t bInterfaceClass, bInterfaceProtocol;
+	uint8_t class_descriptor[CCID_CLASS_DESCRIPTOR_LENGTH];
+};
+
+/* Of bInterfaceNumber `interface`. Returns a libusb error code. */
+int usb_identify(libusb_device *dev, int interface, struct usb_identity *out);
+
+/* Does errno say that there is no such device (any more)? */
+bool usb_errno_is_gone(int error);
+
 /* A step of opening failed with libusb's code rc and the errno that it left (0: none): one critical
  * line with the errno and what to do, and the error; one info line and CCID_ERR_NO_DEVICE when the
  * device is gone. */
 enum ccid_err usb_open_failed(const struct log_ctx *log, const char *step, int rc, int left);
+/* The same, at another level than LOG_CRITICAL: what fails again was told before. */
+enum ccid_err usb_open_failed_at(enum log_level level, const struct log_ctx *log, const char *step,
+				 int rc, int left);
 
 /* Finds the CCID or ICCD interface in the device's configuration: the one that name->interface
  * says, else the first. Fills *desc (class descriptor, interface, endpoints, ids), name->interface

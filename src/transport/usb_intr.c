@@ -50,7 +50,7 @@ void usb_intr_submit(struct usb_transport *u)
 	int len = u->t.desc.interrupt_packet ? u->t.desc.interrupt_packet : 64;
 	int rc;
 
-	if (!u->intr || u->intr_state == INTR_PENDING || u->gone || u->lost || u->reopening)
+	if (!u->intr || u->intr_state == INTR_PENDING || u->state != USB_OPEN)
 		return;
 	libusb_fill_interrupt_transfer(u->intr, u->handle, u->t.desc.interrupt_in, u->intr_buf, len,
 				       intr_done, u, 0);
@@ -199,7 +199,9 @@ void usb_intr_free(struct usb_transport *u)
  * Lets the lock go for a moment. */
 static struct deadline revive(struct usb_transport *u, struct deadline d)
 {
-	if (!u->intr || u->intr_state == INTR_PENDING || u->lost || u->gone || u->reopening)
+	if (u->state == USB_HANDLE_DEAD)
+		return deadline_earlier(d, (struct deadline){ u->reopen_ns });
+	if (!u->intr || u->intr_state == INTR_PENDING || u->state != USB_OPEN)
 		return d;
 	if (clock_now() < u->intr_resume_ns)
 		return deadline_earlier(d, (struct deadline){ u->intr_resume_ns });
@@ -221,8 +223,8 @@ static bool poll_ends(struct usb_transport *u, struct usb_slot *s, enum ccid_err
 {
 	bool stale = false;
 
-	if (u->lost && !u->gone && !u->reopening) {
-		/* Unplugged, or merely lost: then who looks for the card opens the reader again. */
+	if (u->state == USB_HANDLE_DEAD && clock_now() >= u->reopen_ns) {
+		/* Unplugged, or else whoever looks for the card opens the reader again. */
 		pthread_mutex_unlock(&u->lock);
 		stale = usb_judge_loss(u, CCID_ERR_STALE) == CCID_ERR_STALE;
 		pthread_mutex_lock(&u->lock);
@@ -232,7 +234,7 @@ static bool poll_ends(struct usb_transport *u, struct usb_slot *s, enum ccid_err
 	} else if (s->stop) {
 		*err = CCID_ERR_TIMEOUT;
 		s->stop = false;
-	} else if (!u->gone && (s->changed || stale)) {
+	} else if (u->state != USB_UNPLUGGED && (s->changed || stale)) {
 		*err = CCID_OK;
 		s->changed = false;
 	} else {
@@ -265,12 +267,12 @@ enum ccid_err usb_wait_change(struct transport *t, uint8_t slot, const struct de
 	while (!poll_ends(u, s, &err)) {
 		struct deadline until;
 
-		if (u->gone && !held) {
+		if (u->state == USB_UNPLUGGED && !held) {
 			held = true;
 			end = deadline_earlier(end, deadline_in_ms(GONE_HOLD_MS));
 		}
 		if (deadline_passed(&end)) {
-			err = u->gone ? CCID_ERR_NO_DEVICE : CCID_ERR_TIMEOUT;
+			err = u->state == USB_UNPLUGGED ? CCID_ERR_NO_DEVICE : CCID_ERR_TIMEOUT;
 			break;
 		}
 		__atomic_store_n(&s->poller.done, 0, __ATOMIC_RELEASE);

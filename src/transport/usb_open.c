@@ -87,16 +87,38 @@ static const char *advice(int error)
 	}
 }
 
-enum ccid_err usb_open_failed(const struct log_ctx *log, const char *step, int rc, int left)
+bool usb_errno_is_gone(int error)
+{
+	return error == ENODEV || error == ENOENT || error == ENXIO;
+}
+
+enum ccid_err usb_open_failed_at(enum log_level level, const struct log_ctx *log, const char *step,
+				 int rc, int left)
 {
 	int error = errno_of(rc, left);
 
-	if (error == ENODEV || error == ENOENT || error == ENXIO) {
+	if (usb_errno_is_gone(error)) {
 		LOG(LOG_INFO, log, "%s: %s: it is gone", step, strerror(error));
 		return CCID_ERR_NO_DEVICE;
 	}
-	LOG(LOG_CRITICAL, log, "%s: %s: %s", step, strerror(error), advice(error));
+	LOG(level, log, "%s: %s: %s", step, strerror(error), advice(error));
 	return error == EACCES || error == EPERM ? CCID_ERR_BUSY : CCID_ERR_COMM;
+}
+
+enum ccid_err usb_open_failed(const struct log_ctx *log, const char *step, int rc, int left)
+{
+	return usb_open_failed_at(LOG_CRITICAL, log, step, rc, left);
+}
+
+/* What fails again at each call was told the first time. */
+static enum log_level level_of(const struct usb_transport *u)
+{
+	return u->reopen_failed ? LOG_PERIODIC : LOG_CRITICAL;
+}
+
+static enum ccid_err failed(const struct usb_transport *u, const char *step, int rc, int left)
+{
+	return usb_open_failed_at(level_of(u), &u->t.log, step, rc, left);
 }
 
 /* The node may appear a moment before udev made it ours; absence is final. */
@@ -108,7 +130,7 @@ static enum ccid_err open_node(struct usb_transport *u)
 	if (u->fd >= 0 || errno == ENOSYS)
 		return CCID_OK;
 	snprintf(step, sizeof step, "cannot open %s", u->name.node);
-	return usb_open_failed(&u->t.log, step, LIBUSB_ERROR_OTHER, errno);
+	return failed(u, step, LIBUSB_ERROR_OTHER, errno);
 }
 
 static enum ccid_err open_handle(struct usb_transport *u)
@@ -122,7 +144,7 @@ static enum ccid_err open_handle(struct usb_transport *u)
 	rc = usb_wrap_node(u->pump->ctx, u->fd, &u->name, &u->handle);
 	if (rc == 0)
 		return CCID_OK;
-	err = usb_open_failed(&u->t.log, "libusb cannot use the device", rc, errno);
+	err = failed(u, "libusb cannot use the device", rc, errno);
 	if (u->fd >= 0)
 		usb_node_close(u->fd);
 	u->fd = -1;
@@ -141,9 +163,8 @@ static void close_handle(struct usb_transport *u)
 }
 
 /* Takes the interface from the kernel's drivers and waits a short while for another program. */
-static enum ccid_err claim(struct usb_transport *u)
+static enum ccid_err claim(struct usb_transport *u, const struct deadline *d)
 {
-	struct deadline d = deadline_in_ms(CLAIM_MS);
 	int interface = u->t.desc.bInterfaceNumber;
 	char step[40];
 	int rc;
@@ -151,15 +172,15 @@ static enum ccid_err claim(struct usb_transport *u)
 	libusb_set_auto_detach_kernel_driver(u->handle, 1);
 	errno = 0;
 	while ((rc = libusb_claim_interface(u->handle, interface)) == LIBUSB_ERROR_BUSY &&
-	       !deadline_passed(&d))
-		deadline_sleep_ms(&d, CLAIM_RETRY_MS);
+	       !deadline_passed(d))
+		deadline_sleep_ms(d, CLAIM_RETRY_MS);
 	if (rc == 0)
 		return CCID_OK;
 	if (rc != LIBUSB_ERROR_BUSY) {
 		snprintf(step, sizeof step, "interface %d cannot be claimed", interface);
-		return usb_open_failed(&u->t.log, step, rc, errno);
+		return failed(u, step, rc, errno);
 	}
-	LOG(LOG_CRITICAL, &u->t.log,
+	LOG(level_of(u), &u->t.log,
 	    "interface %d is claimed by another program. Often it is GnuPG's scdaemon: "
 	    "put \"disable-ccid\" into scdaemon.conf and end scdaemon "
 	    "(gpgconf --kill scdaemon)",
@@ -167,13 +188,32 @@ static enum ccid_err claim(struct usb_transport *u)
 	return CCID_ERR_BUSY;
 }
 
-enum ccid_err usb_attach(struct usb_transport *u)
+/* A node's number may be another device's by now. */
+static enum ccid_err check_identity(struct usb_transport *u)
+{
+	struct usb_identity now;
+	int rc;
+
+	errno = 0;
+	rc = usb_identify(libusb_get_device(u->handle), u->t.desc.bInterfaceNumber, &now);
+	if (rc != 0)
+		return failed(u, "no descriptors", rc, errno);
+	if (memcmp(&now, &u->identity, sizeof now) == 0)
+		return CCID_OK;
+	LOG(LOG_INFO, &u->t.log, "another device is there now: %04x:%04x", now.device.idVendor,
+	    now.device.idProduct);
+	return CCID_ERR_NO_DEVICE;
+}
+
+enum ccid_err usb_attach(struct usb_transport *u, const struct deadline *d)
 {
 	enum ccid_err err = open_handle(u);
 
 	if (err != CCID_OK)
 		return err;
-	err = claim(u);
+	err = check_identity(u);
+	if (err == CCID_OK)
+		err = claim(u, d);
 	if (err != CCID_OK)
 		close_handle(u);
 	return err;
@@ -267,6 +307,7 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 				const struct usb_name *name, struct transport **out)
 {
 	struct usb_transport *u = calloc(1, sizeof *u);
+	struct deadline claimed = deadline_in_ms(CLAIM_MS);
 	struct libusb_device_descriptor dd;
 	enum ccid_err err;
 	int rc = 0;
@@ -289,7 +330,11 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 		err = usb_find_interface(libusb_get_device(u->handle), &dd, &u->name, &u->t.log,
 					 &u->t.desc, &u->t.ccid_interfaces);
 	if (err == CCID_OK)
-		err = claim(u);
+		rc = usb_identify(libusb_get_device(u->handle), u->name.interface, &u->identity);
+	if (rc != 0)
+		err = usb_open_failed(&u->t.log, "no descriptors", rc, errno);
+	if (err == CCID_OK)
+		err = claim(u, &claimed);
 	if (err == CCID_OK) {
 		u->t.bus = (uint8_t)u->name.bus;
 		u->t.address = (uint8_t)u->name.address;

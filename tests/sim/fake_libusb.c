@@ -261,6 +261,13 @@ void fake_usb_reset(unsigned nr)
 	fake_usb_unlock();
 }
 
+void fake_usb_exchange(unsigned nr, unsigned at, uint8_t value)
+{
+	fake_usb_lock();
+	fake.dev[nr]->raw[at] = value;
+	fake_usb_unlock();
+}
+
 struct fake_counts fake_usb_counts(void)
 {
 	struct fake_counts c;

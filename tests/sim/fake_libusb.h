@@ -41,6 +41,9 @@ void fake_usb_plug(unsigned nr);
 /* usbreset or resume: open handles are dead, but the node is the same and can be opened. */
 void fake_usb_reset(unsigned nr);
 
+/* Another device in its place: byte `at` of its device descriptor is another. */
+void fake_usb_exchange(unsigned nr, unsigned at, uint8_t value);
+
 /* Failures. nth counts from 1 from now on; 0: none. Code: an enum libusb_error. */
 void fake_usb_fail_submit(unsigned nth, int code);
 /* The next so many submissions to one endpoint; leaves that errno. */

@@ -2,6 +2,7 @@
 /* src/transport/usb_engine.c: busy places, closing, removal, reset, reopening. */
 #include "usb_bench.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #define THREE "reader three\nslots = 3\nbusy = 2\ncard 0 = t1\ncard 1 = t1\ncard 2 = t1\n"
@@ -305,6 +306,127 @@ static void reopening_waits_for_others(void **state)
 	assert_int_equal(status_of(bench.t, 0, 3), CCID_OK);
 }
 
+/* Row 31: any errno at reopening. Unless it says that there is no such device, the next call tries again; in the log it
+ * is one line. */
+static void row_31_any_errno_at_reopening(void **state)
+{
+	static const int passing[] = { EMFILE, ENFILE, EACCES, EPERM, ENOMEM, EBUSY, EIO, EINTR, ENOSPC, EINVAL, ETIMEDOUT };
+	static const int gone[] = { ENODEV, ENOENT, ENXIO };
+	uint8_t seq = 1;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof passing / sizeof passing[0]; i++) {
+		struct deadline d = deadline_in_ms(2000), poll = deadline_in_ms(600000);
+
+		rig_log_clear();
+		fake_usb_reset(0);
+		fake_usb_fail_node(UINT32_MAX, passing[i]);
+		assert_int_equal(status_of(bench.t, 0, seq++), CCID_ERR_STALE);
+		for (unsigned k = 0; k < 5; k++) {
+			assert_int_not_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_NO_DEVICE);
+			assert_int_equal(status_of(bench.t, 0, seq++), CCID_ERR_STALE);
+		}
+		assert_int_equal(rig_log_critical(), 1);
+		assert_int_equal(rig_log_count(strerror(passing[i])), 1);
+		/* polls end, but do not follow one on the other */
+		for (unsigned k = 0; k < 3; k++) {
+			uint64_t began = rig_ms();
+
+			assert_int_equal(bench.t->ops->wait_change(bench.t, 0, &poll), CCID_OK);
+			assert_int_not_equal(bench.t->ops->reopen(bench.t, &poll), CCID_OK);
+			assert_int_equal(bench.t->ops->wait_change(bench.t, 0, &poll), CCID_OK);
+			assert_in_range(rig_ms() - began, 900, 2100);
+		}
+		fake_usb_fail_node(0, 0);
+		d = deadline_in_ms(2000);
+		assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
+		assert_int_equal(status_of(bench.t, 0, seq++), CCID_OK);
+	}
+	for (unsigned i = 0; i < sizeof gone / sizeof gone[0]; i++) {
+		teardown(NULL);
+		setup(NULL);
+		fake_usb_reset(0);
+		fake_usb_fail_node(1, gone[i]);
+		assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_NO_DEVICE);
+	}
+}
+
+/* The same for libusb's and the claim's errors, and within the caller's deadline. */
+static void row_31_the_deadline_of_reopening(void **state)
+{
+	uint64_t began;
+	struct deadline d;
+
+	(void)state;
+	fake_usb_reset(0);
+	assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_STALE);
+	fake_usb_fail_open_errno(1, LIBUSB_ERROR_OTHER, EMFILE);
+	d = deadline_in_ms(2000);
+	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_COMM);
+	fake_usb_fail_claim(1, LIBUSB_ERROR_OTHER, EPERM);
+	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_BUSY);
+	fake_usb_claim_busy(1000);
+	began = rig_ms();
+	d = deadline_in_ms(300);
+	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_BUSY);
+	assert_in_range(rig_ms() - began, 300, 310);
+	fake_usb_claim_busy(0);
+	d = deadline_in_ms(300);
+	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
+	assert_int_equal(status_of(bench.t, 0, 2), CCID_OK);
+}
+
+/* Another device has taken the number: bcdDevice, bDeviceClass, idProduct. */
+static void row_31_another_device_at_the_node(void **state)
+{
+	static const unsigned at[] = { 12, 4, 10 };
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct deadline d = deadline_in_ms(2000);
+
+		fake_usb_reset(0);
+		assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_STALE);
+		fake_usb_exchange(0, at[i], 0x77);
+		assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_NO_DEVICE);
+		assert_int_equal(status_of(bench.t, 0, 2), CCID_ERR_NO_DEVICE);
+		assert_int_equal(rig_log_count("another device is there now"), 1);
+		assert_int_equal(fake_usb_counts().handles, 0);
+		teardown(NULL);
+		setup(NULL);
+	}
+}
+
+/* pcscd says that the reader is gone while a thread opens it again: that is for good. */
+static void *reopen_main(void *arg)
+{
+	struct deadline d = deadline_in_ms(1000);
+
+	(void)arg;
+	return bench.t->ops->reopen(bench.t, &d) == CCID_ERR_NO_DEVICE ? bench.t : NULL;
+}
+
+static void gone_while_it_is_opened_again(void **state)
+{
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+	setup_real(NULL);
+	fake_usb_reset(0);
+	assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_STALE);
+	fake_usb_claim_busy(UINT32_MAX);
+	assert_int_equal(pthread_create(&thread, NULL, reopen_main, NULL), 0);
+	while (fake_usb_counts().total_opens < 2)
+		usleep(1000);
+	bench.t->ops->set_gone(bench.t);
+	pthread_join(thread, &result);
+	assert_non_null(result);
+	fake_usb_claim_busy(0);
+	assert_int_equal(status_of(bench.t, 0, 2), CCID_ERR_NO_DEVICE);
+	teardown(NULL);
+}
+
 /* Closing does not wait for answers. */
 static void closing_is_immediate(void **state)
 {
@@ -360,6 +482,10 @@ int main(void)
 		TEST(reset_and_reopened),
 		TEST(reopening_fails),
 		TEST(reopening_waits_for_others),
+		TEST(row_31_any_errno_at_reopening),
+		TEST(row_31_the_deadline_of_reopening),
+		TEST(row_31_another_device_at_the_node),
+		cmocka_unit_test_teardown(gone_while_it_is_opened_again, bench_teardown),
 		TEST(closing_is_immediate),
 		cmocka_unit_test(interfaces_that_take_turns),
 	};
