@@ -224,9 +224,13 @@ static void forget_reader(struct reader *r)
 	reader_free(r);
 	pthread_cond_broadcast(&registry.changed);
 	if (host) {
+		bool freed;
+
 		pthread_mutex_unlock(&registry.lock);
-		usb_host_free(host);
+		freed = usb_host_free(host);
 		pthread_mutex_lock(&registry.lock);
+		if (!freed && !registry.host)
+			registry.host = host;
 	}
 }
 

@@ -8,8 +8,9 @@
 struct usb_host;
 
 enum ccid_err usb_host_new(struct usb_host **out);
-/* No reader of it may be open. */
-void usb_host_free(struct usb_host *host);
+/* No reader of it may be open. False: the kernel still has transfers of one that was closed; the
+ * host stays, for the next reader. */
+bool usb_host_free(struct usb_host *host);
 
 /* A device name of pcscd taken apart. interface -1: not said; node "": look for the first match;
  * idVendor 0: any supported reader. */

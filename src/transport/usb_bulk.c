@@ -48,9 +48,10 @@ static int submit_in(struct usb_transport *u)
 	int rc;
 
 	if (u->in_have >= CCID_HEADER_LENGTH && !frame_is_whole(u)) {
-		size_t rest = CCID_HEADER_LENGTH + (size_t)get_le32(u->in_buf + 1) - u->in_have;
+		/* Less than dwLength: no sum here may be more than 32 bits hold. */
+		size_t rest = get_le32(u->in_buf + 1) - (u->in_have - CCID_HEADER_LENGTH);
 
-		want = (rest + packet - 1) / packet * packet;
+		want = rest < room ? (rest + packet - 1) / packet * packet : room;
 	}
 	u->in_asked = want < room ? want : room;
 	libusb_fill_bulk_transfer(u->in, u->handle, u->t.desc.bulk_in, u->in_buf + u->in_have,
@@ -308,6 +309,7 @@ static void LIBUSB_CALL out_done(struct libusb_transfer *x)
 
 	pthread_mutex_lock(&u->lock);
 	s->out_pending = false;
+	wipe(s->out_buf, (size_t)x->length);
 	if (x->status == LIBUSB_TRANSFER_STALL)
 		u->out_halted = true;
 	if (x->status == LIBUSB_TRANSFER_NO_DEVICE)
@@ -320,16 +322,26 @@ static void LIBUSB_CALL out_done(struct libusb_transfer *x)
 	pthread_mutex_unlock(&u->lock);
 }
 
+/* The transfer and its buffer, for len bytes. */
+static bool make_out(struct usb_slot *s, size_t len)
+{
+	if (!s->out)
+		s->out = libusb_alloc_transfer(0);
+	if (s->out_cap < len) {
+		free(s->out_buf);	/* wiped after each transfer */
+		s->out_buf = malloc(len);
+		s->out_cap = s->out_buf ? len : 0;
+	}
+	return s->out && s->out_buf;
+}
+
 enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r)
 {
 	struct usb_slot *s = &u->slots[r->slot];
 	int rc;
 
-	if (!s->out) {
-		s->out = libusb_alloc_transfer(0);
-		if (!s->out)
-			return CCID_ERR_NOMEM;
-	}
+	if (!make_out(s, r->len))
+		return CCID_ERR_NOMEM;
 	/* The answer's place first: a message that went out could not be called back. */
 	if (!u->in_pending) {
 		forget_frame(u);
@@ -337,10 +349,13 @@ enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r)
 		if (rc != 0)
 			return usb_error(rc);
 	}
-	libusb_fill_bulk_transfer(s->out, u->handle, u->t.desc.bulk_out, r->msg, (int)r->len,
+	memcpy(s->out_buf, r->msg, r->len);
+	libusb_fill_bulk_transfer(s->out, u->handle, u->t.desc.bulk_out, s->out_buf, (int)r->len,
 				  out_done, s, 0);
 	rc = libusb_submit_transfer(s->out);
 	s->out_pending = rc == 0;
+	if (rc != 0)
+		wipe(s->out_buf, r->len);
 	return usb_error(rc);
 }
 
@@ -383,8 +398,10 @@ void usb_bulk_clear_halt(struct usb_transport *u, unsigned slot)
 
 void usb_bulk_free(struct usb_transport *u)
 {
-	for (unsigned i = 0; i < u->n_slots; i++)
+	for (unsigned i = 0; i < u->n_slots; i++) {
 		libusb_free_transfer(u->slots[i].out);
+		free(u->slots[i].out_buf);
+	}
 	libusb_free_transfer(u->in);
 	if (u->in_buf)
 		wipe(u->in_buf, u->in_cap);

@@ -6,11 +6,12 @@
 #include "util/buf.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* How long cancelled transfers may take to come back before they are given up. */
-#define REAP_MS 1000u
+#define REAP_MS 250u
 /* A reader that needs more resets than that is broken: others of the device's bus suffer. */
 #define RESET_EVERY_NS UINT64_C(60000000000)
 
@@ -74,7 +75,7 @@ enum ccid_err usb_engine_go(struct usb_transport *u)
 
 enum ccid_err usb_refusal(const struct usb_transport *u, unsigned slot)
 {
-	if (u->state == USB_UNPLUGGED || u->slots[slot].closed)
+	if (u->state >= USB_UNPLUGGED || u->slots[slot].closed)
 		return CCID_ERR_NO_DEVICE;
 	return u->state == USB_OPEN ? CCID_OK : CCID_ERR_STALE;
 }
@@ -99,14 +100,15 @@ void usb_publish_all(struct usb_transport *u, enum ccid_err result)
 void usb_become(struct usb_transport *u, enum usb_state state)
 {
 	/* From the row's state to the column's. */
-	static const bool may_follow[][4] = {
+	static const bool may_follow[][USB_ORPHANED + 1] = {
 		[USB_OPEN] = { [USB_HANDLE_DEAD] = true, [USB_UNPLUGGED] = true },
 		[USB_HANDLE_DEAD] = { [USB_REOPENING] = true, [USB_UNPLUGGED] = true },
 		[USB_REOPENING] = { [USB_OPEN] = true, [USB_HANDLE_DEAD] = true,
 				    [USB_UNPLUGGED] = true },
-		[USB_UNPLUGGED] = { false },
+		[USB_UNPLUGGED] = { [USB_ORPHANED] = true },
+		[USB_ORPHANED] = { false },
 	};
-	bool told = u->state != USB_OPEN && state != USB_UNPLUGGED;
+	bool told = state == USB_ORPHANED || (u->state != USB_OPEN && state != USB_UNPLUGGED);
 
 	if (!may_follow[u->state][state])
 		return;
@@ -117,6 +119,7 @@ void usb_become(struct usb_transport *u, enum usb_state state)
 	/* Those in the gate's queue have no request in flight yet: wake them too. */
 	for (unsigned i = 0; i < u->n_slots; i++)
 		pump_wake(u->pump, &u->slots[i].command);
+	usb_control_wake(u, -1);
 	usb_intr_wake_all(u);
 }
 
@@ -126,10 +129,18 @@ void usb_lost(struct usb_transport *u)
 		usb_become(u, USB_HANDLE_DEAD);
 }
 
+/* No transfer is in the host's hands, no thread uses the handle. Under lock. */
+static bool is_idle(const struct usb_transport *u)
+{
+	return usb_bulk_idle(u) && u->intr_state != INTR_PENDING && !u->controls && u->inside == 0;
+}
+
 void usb_reaped(struct usb_transport *u)
 {
 	if (u->reaping)
 		pump_wake(u->pump, &u->reaper);
+	if (u->state == USB_ORPHANED && is_idle(u))
+		pump_do(u->pump, &u->burial);
 }
 
 enum ccid_err usb_judge_loss(struct usb_transport *u, enum ccid_err err)
@@ -218,7 +229,7 @@ static enum ccid_err bulk_start(struct transport *t, struct request *r, const st
 	return usb_judge_loss(u, err);
 }
 
-/* The message buffer is the caller's: it must be out of the kernel's hands first. */
+/* The next command of the slot needs the transfer. */
 static void settle_out(struct usb_transport *u, struct usb_slot *s)
 {
 	struct deadline d = deadline_in_ms(REAP_MS);
@@ -308,19 +319,10 @@ static enum ccid_err bulk_abort(struct transport *t, uint8_t slot, uint8_t seq,
 				const struct deadline *d)
 {
 	struct usb_transport *u = usb_of(t);
-	uint64_t left = deadline_left_ms(d);
-	enum ccid_err err;
-	int rc;
+	const struct usb_setup setup = { 0x21, ABORT_REQUEST, (uint16_t)(seq << 8 | slot),
+					 u->t.desc.bInterfaceNumber, 0 };
 
-	if (left == 0)
-		return CCID_ERR_TIMEOUT;
-	err = usb_enter(u, slot);
-	if (err != CCID_OK)
-		return err;
-	rc = libusb_control_transfer(u->handle, 0x21, ABORT_REQUEST, (uint16_t)(seq << 8 | slot),
-				     u->t.desc.bInterfaceNumber, NULL, 0, (unsigned)left);
-	usb_leave(u);
-	return usb_judge_loss(u, rc < 0 ? usb_error(rc) : CCID_OK);
+	return usb_judge_loss(u, usb_control(u, slot, &setup, NULL, NULL, d));
 }
 
 /* Tells everybody; the transfers themselves are reaped at close. */
@@ -347,6 +349,7 @@ void usb_set_closed(struct transport *t, uint8_t slot, bool closed)
 		if (s->req && !s->answered)
 			usb_publish(u, slot, CCID_ERR_NO_DEVICE);
 		pump_wake(u->pump, &s->command);
+		usb_control_wake(u, slot);
 		s->stop = true;
 		pump_wake(u->pump, &s->poller);
 	} else {
@@ -364,9 +367,10 @@ static bool reap(struct usb_transport *u, struct deadline end)
 	pthread_mutex_lock(&u->lock);
 	usb_bulk_cancel(u);
 	usb_intr_cancel(u);
+	usb_control_cancel(u);
 	u->reaping = true;
 	for (;;) {
-		idle = usb_bulk_idle(u) && u->intr_state != INTR_PENDING && u->inside == 0;
+		idle = is_idle(u);
 		if (idle || deadline_passed(&d))
 			break;
 		__atomic_store_n(&u->reaper.done, 0, __ATOMIC_RELEASE);
@@ -461,7 +465,10 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 
 	if (err != CCID_ERR_STALE)
 		return err;
-	if (reap(u, *d)) {
+	if (!reap(u, *d)) {
+		LOG(u->reopen_failed ? LOG_PERIODIC : LOG_CRITICAL, &u->t.log,
+		    "not opened again: the host does not give transfers back");
+	} else {
 		if (u->wants_reset && u->handle)
 			libusb_reset_device(u->handle);
 		usb_detach(u);
@@ -483,21 +490,15 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 	return err;
 }
 
-void usb_close(struct transport *t)
+/* Nothing of it is in anybody's hands any more. */
+static void bury(struct pump_job *job)
 {
-	struct usb_transport *u = usb_of(t);
-	bool idle = true;
+	char *whole = (char *)job - offsetof(struct usb_transport, burial);
+	struct usb_transport *u = (struct usb_transport *)(void *)whole;
 
+	/* The thread that gave us this job may be about to let the lock go. */
 	pthread_mutex_lock(&u->lock);
-	usb_become(u, USB_UNPLUGGED);
 	pthread_mutex_unlock(&u->lock);
-	if (u->n_slots > 0 && u->handle)
-		idle = reap(u, (struct deadline){ UINT64_MAX });
-	if (!idle) {
-		/* The kernel still holds our buffers: better to lose them than to free them. */
-		LOG(LOG_CRITICAL, &u->t.log, "transfers cannot be cancelled: leaked");
-		return;
-	}
 	usb_detach(u);
 	usb_bulk_free(u);
 	usb_intr_free(u);
@@ -518,6 +519,38 @@ void usb_close(struct transport *t)
 	free(u->t.serial_number);
 	pthread_mutex_destroy(&u->lock);
 	free(u);
+}
+
+/* The kernel still has transfers: all stays in place for them, and the last one has the handle
+ * closed. False: they came back meanwhile. */
+static bool orphan(struct usb_transport *u)
+{
+	bool idle;
+
+	pthread_mutex_lock(&u->lock);
+	idle = is_idle(u);
+	if (!idle) {
+		LOG(LOG_CRITICAL, &u->t.log, "transfers do not come back: the reader can be opened "
+		    "again when they have");
+		u->t.log = (struct log_ctx){ 0 };	/* its owner's */
+		usb_become(u, USB_ORPHANED);
+		pump_promise(u->pump);
+	}
+	pthread_mutex_unlock(&u->lock);
+	return !idle;
+}
+
+void usb_close(struct transport *t)
+{
+	struct usb_transport *u = usb_of(t);
+
+	pthread_mutex_lock(&u->lock);
+	usb_become(u, USB_UNPLUGGED);
+	u->burial.run = bury;
+	pthread_mutex_unlock(&u->lock);
+	if (u->n_slots > 0 && u->handle && !reap(u, (struct deadline){ UINT64_MAX }) && orphan(u))
+		return;
+	bury(&u->burial);
 }
 
 struct usb_gate *usb_gate_share(struct usb_gate *gate, struct transport *t)

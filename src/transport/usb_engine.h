@@ -31,7 +31,8 @@ enum usb_state {
 	USB_OPEN,
 	USB_HANDLE_DEAD,	/* the next reopen() opens the device again */
 	USB_REOPENING,		/* a thread is at it */
-	USB_UNPLUGGED,		/* for good: the system says so, pcscd does, or it is being closed */
+	USB_UNPLUGGED,		/* for good: the system or pcscd says so, or it is being closed */
+	USB_ORPHANED,		/* closed, but the host has transfers of it: the last one ends it */
 };
 
 /* What the engine keeps for each slot, under the transport's lock. */
@@ -46,6 +47,8 @@ struct usb_slot {
 	bool holds_place;		/* of the gate */
 	bool closed;			/* fails at once */
 	struct libusb_transfer *out;	/* made at first use */
+	uint8_t *out_buf;		/* of out: the caller's message may end before it; wiped */
+	size_t out_cap;
 	bool out_pending;
 	struct usb_vigil vigil;		/* of req */
 	enum card_told told;
@@ -78,6 +81,8 @@ struct usb_transport {
 	uint64_t reset_ns;		/* when it was last wanted; 0: never */
 	unsigned unsure;		/* atomic: slots that are */
 	unsigned inside;		/* threads that use the handle without the lock */
+	struct usb_control *controls;	/* that the host has */
+	struct pump_job burial;		/* of an orphan */
 	bool reaping;			/* somebody waits: no transfer pending, nobody inside */
 	struct waiter reaper;
 	unsigned in_flight;
@@ -157,6 +162,20 @@ enum ccid_err usb_bulk_wait(struct transport *t, struct request *r, const struct
 void usb_vigil_begin(struct usb_transport *u, struct usb_slot *s);
 void usb_vigil_card(struct usb_transport *u, struct usb_slot *s, bool present, bool moved);
 void usb_vigil_peeked(struct usb_transport *u);
+
+/* usb_control.c: one request on the control pipe. data: wLength bytes to send, or room for what
+ * comes; *actual (may be NULL): bytes that went or came. Ends soon after the deadline at the
+ * latest; when the slot is closed or the handle dies, at once. CCID_ERR_NOT_SUPPORTED: stalled.
+ * Not under lock. */
+struct usb_setup {
+	uint8_t bmRequestType, bRequest;
+	uint16_t wValue, wIndex, wLength;
+};
+enum ccid_err usb_control(struct usb_transport *u, unsigned slot, const struct usb_setup *setup,
+			  uint8_t *data, size_t *actual, const struct deadline *d);
+/* Under lock: wakes those who wait for a request of that slot (-1: any); takes all back. */
+void usb_control_wake(struct usb_transport *u, int slot);
+void usb_control_cancel(struct usb_transport *u);
 
 /* usb_bulk.c; under lock unless said otherwise */
 enum ccid_err usb_bulk_init(struct usb_transport *u);

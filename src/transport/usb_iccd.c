@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* USB ICCs: the control pipe carries everything, one command at a time, in the caller's thread. */
+/* USB ICCs: the control pipe carries everything, one command at a time. */
 #include "transport/usb_engine.h"
 
 #include <stdlib.h>
@@ -20,24 +20,12 @@ static enum ccid_err control(void *ctx, uint8_t type, uint8_t request, uint16_t 
 			     uint16_t index, uint8_t *data, size_t len, size_t *actual,
 			     const struct deadline *d)
 {
-	struct usb_transport *u = ctx;
-	uint64_t left = deadline_left_ms(d);
+	const struct usb_setup setup = { type, request, value, index, (uint16_t)len };
 	enum ccid_err err;
-	int rc;
 
 	*actual = 0;
-	if (left == 0)
-		return CCID_ERR_TIMEOUT;
-	err = usb_enter(u, 0);
-	if (err != CCID_OK)
-		return err;
-	rc = libusb_control_transfer(u->handle, type, request, value, index, data, (uint16_t)len,
-				     (unsigned)left);
-	usb_leave(u);
-	if (rc < 0)
-		return rc == LIBUSB_ERROR_PIPE ? CCID_ERR_COMM : usb_error(rc);
-	*actual = (size_t)rc;
-	return CCID_OK;
+	err = usb_control(ctx, 0, &setup, data, actual, d);
+	return err == CCID_ERR_NOT_SUPPORTED ? CCID_ERR_COMM : err;
 }
 
 /* Sleeps on the slot's own condition, so that removal ends it. */

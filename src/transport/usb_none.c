@@ -11,9 +11,10 @@ enum ccid_err usb_host_new(struct usb_host **out)
 	return CCID_ERR_NO_DEVICE;
 }
 
-void usb_host_free(struct usb_host *host)
+bool usb_host_free(struct usb_host *host)
 {
 	(void)host;
+	return true;
 }
 
 enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq,

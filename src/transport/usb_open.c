@@ -40,12 +40,15 @@ enum ccid_err usb_host_new(struct usb_host **out)
 	return err;
 }
 
-void usb_host_free(struct usb_host *host)
+bool usb_host_free(struct usb_host *host)
 {
 	if (!host)
-		return;
+		return true;
+	if (pump_sweep(&host->pump) > 0)
+		return false;
 	pump_destroy(&host->pump);
 	free(host);
+	return true;
 }
 
 /* What libusb's code means; for "other" and "input/output" the errno that its system call left
@@ -172,8 +175,11 @@ static enum ccid_err claim(struct usb_transport *u, const struct deadline *d)
 	libusb_set_auto_detach_kernel_driver(u->handle, 1);
 	errno = 0;
 	while ((rc = libusb_claim_interface(u->handle, interface)) == LIBUSB_ERROR_BUSY &&
-	       !deadline_passed(d))
+	       !deadline_passed(d)) {
+		/* It may be ours: closed, but for transfers that were long in coming back. */
+		pump_sweep(u->pump);
 		deadline_sleep_ms(d, CLAIM_RETRY_MS);
+	}
 	if (rc == 0)
 		return CCID_OK;
 	if (rc != LIBUSB_ERROR_BUSY) {
@@ -226,49 +232,80 @@ void usb_detach(struct usb_transport *u)
 	close_handle(u);
 }
 
-/* A string descriptor as printable ASCII, NULL when there is none. */
-static char *read_string(struct usb_transport *u, uint8_t index)
+/* A string descriptor (index 0: the languages), at most 255 bytes. Returns how many came. */
+static size_t read_descriptor(struct usb_transport *u, uint8_t index, uint16_t language,
+			      uint8_t *out)
 {
-	unsigned char text[256];
-	char *out;
-	int len = !index ? 0 : libusb_get_string_descriptor_ascii(u->handle, index, text,
-								  sizeof text);
+	const struct usb_setup setup = { 0x80, LIBUSB_REQUEST_GET_DESCRIPTOR,
+					 LIBUSB_DT_STRING << 8 | index, language, 255 };
+	struct deadline d = deadline_in_ms(CONTROL_MS);
+	size_t len = 0;
 
-	if (len <= 0)
+	if (usb_control(u, 0, &setup, out, &len, &d) != CCID_OK || len < 2 ||
+	    out[1] != LIBUSB_DT_STRING)
+		return 0;
+	return out[0] < len ? out[0] : len;
+}
+
+/* A string as printable ASCII, NULL when there is none. */
+static char *read_string(struct usb_transport *u, uint8_t index, uint16_t language)
+{
+	uint8_t text[255];
+	size_t len = index ? read_descriptor(u, index, language, text) / 2 : 0;
+	char *out;
+
+	if (len < 2)
 		return NULL;
-	out = malloc((size_t)len + 1);
+	out = malloc(len);
 	if (!out)
 		return NULL;
-	for (int i = 0; i < len; i++)
-		out[i] = (char)(text[i] >= 0x20 && text[i] < 0x7F ? text[i] : '?');
-	out[len] = '\0';
+	for (size_t i = 1; i < len; i++) {
+		uint16_t c = get_le16(text + 2 * i);
+
+		out[i - 1] = (char)(c >= 0x20 && c < 0x7F ? c : '?');
+	}
+	out[len - 1] = '\0';
 	return out;
+}
+
+static void read_strings(struct usb_transport *u, const struct libusb_device_descriptor *dd)
+{
+	uint8_t languages[255];
+	uint16_t language;
+
+	if (!dd->iManufacturer && !dd->iSerialNumber && !dd->iProduct)
+		return;
+	if (read_descriptor(u, 0, 0, languages) < 4)
+		return;
+	language = get_le16(languages + 2);
+	u->t.manufacturer = read_string(u, dd->iManufacturer, language);
+	u->t.serial_number = read_string(u, dd->iSerialNumber, language);
+	/* One that does not give its strings is not asked for a third. */
+	if ((u->t.manufacturer || !dd->iManufacturer) && (u->t.serial_number || !dd->iSerialNumber))
+		u->t.product = read_string(u, dd->iProduct, language);
 }
 
 static void read_rates(struct usb_transport *u)
 {
 	uint8_t answer[4 * RATES_MAX];
 	unsigned announced = u->t.desc.bNumDataRatesSupported;
-	size_t want = (size_t)4 * announced;
-	int len;
+	const struct usb_setup setup = { 0xA1, GET_DATA_RATES, 0, u->t.desc.bInterfaceNumber,
+					 (uint16_t)(4 * announced) };
+	struct deadline d = deadline_in_ms(CONTROL_MS);
+	size_t len = 0;
 
 	/* 0: every rate from dwDataRate to dwMaxDataRate (CCID 1.10 table 5.1-1). Readers that are
 	 * asked all the same are seen to answer zeros or rubbish. */
 	if (announced == 0)
 		return;
-	len = libusb_control_transfer(u->handle, 0xA1, GET_DATA_RATES, 0,
-					  u->t.desc.bInterfaceNumber, answer, (uint16_t)want,
-					  CONTROL_MS);
-
-	if (len <= 0)
+	if (usb_control(u, 0, &setup, answer, &len, &d) != CCID_OK || len == 0)
 		return;
-	u->t.data_rates = malloc((size_t)len / 4 * sizeof(uint32_t) + sizeof(uint32_t));
+	u->t.data_rates = malloc(len / 4 * sizeof(uint32_t) + sizeof(uint32_t));
 	if (!u->t.data_rates)
 		return;
-	u->t.n_data_rates = ccid_rates_parse(u->t.data_rates, (size_t)len / 4, answer, (size_t)len,
-					     announced);
+	u->t.n_data_rates = ccid_rates_parse(u->t.data_rates, len / 4, answer, len, announced);
 	if (u->t.n_data_rates == 0) {
-		LOG(LOG_INFO, &u->t.log, "data-rate table of %d bytes ignored", len);
+		LOG(LOG_INFO, &u->t.log, "data-rate table of %zu bytes ignored", len);
 		free(u->t.data_rates);
 		u->t.data_rates = NULL;
 	}
@@ -282,19 +319,14 @@ static enum ccid_err set_up(struct usb_transport *u, const struct libusb_device_
 
 	u->t.ops = !bulk ? &usb_iccd_ops
 		 : u->t.desc.interrupt_in ? &usb_bulk_ops : &usb_bulk_quiet_ops;
-	u->t.manufacturer = read_string(u, dd->iManufacturer);
-	u->t.serial_number = read_string(u, dd->iSerialNumber);
-	/* One that does not give its strings is not asked for a third. */
-	if ((u->t.manufacturer || !dd->iManufacturer) && (u->t.serial_number || !dd->iSerialNumber))
-		u->t.product = read_string(u, dd->iProduct);
-	if (bulk)
-		read_rates(u);
 	err = usb_engine_init(u);
 	if (err != CCID_OK)
 		return err;
-	if (bulk)
-		return usb_engine_go(u);
-	return usb_iccd_open(u);
+	read_strings(u, dd);
+	if (!bulk)
+		return usb_iccd_open(u);
+	read_rates(u);
+	return usb_engine_go(u);
 }
 
 static void give_up(struct usb_transport *u)
@@ -318,6 +350,7 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 	u->name = *name;
 	u->pump = &host->pump;
 	u->fd = -1;
+	pump_sweep(u->pump);
 	pthread_mutex_init(&u->lock, NULL);
 	waiter_init(&u->reaper, WAIT_COMMAND);
 	err = open_handle(u);

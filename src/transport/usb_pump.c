@@ -7,6 +7,9 @@
 
 #define NS_PER_MS 1000000u
 
+/* How long a leader sleeps when libusb cannot. */
+#define FAILED_MS 10u
+
 enum ccid_err pump_init(struct pump *p)
 {
 #if defined(HAVE_LIBUSB_WRAP_SYS_DEVICE) && LIBUSB_API_VERSION >= 0x0100010A
@@ -105,7 +108,8 @@ static void list_remove(struct pump *p, struct waiter *w)
 		p->parked[w->kind] = w->next;
 	if (w->next)
 		w->next->prev = w->prev;
-	__atomic_store_n(&w->listed, false, __ATOMIC_RELAXED);
+	/* For pump_wait(): whoever sees this sees who led before. */
+	__atomic_store_n(&w->listed, false, __ATOMIC_RELEASE);
 }
 
 /* Written under lock, read by the leader without. */
@@ -218,6 +222,53 @@ static void leave(struct pump *p, struct waiter *w)
 	pthread_mutex_unlock(&p->lock);
 }
 
+void pump_promise(struct pump *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->owed++;
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pump_do(struct pump *p, struct pump_job *job)
+{
+	pthread_mutex_lock(&p->lock);
+	job->next = p->jobs;
+	__atomic_store_n(&p->jobs, job, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void run_jobs(struct pump *p)
+{
+	struct pump_job *job, *next;
+
+	if (!__atomic_load_n(&p->jobs, __ATOMIC_RELAXED))
+		return;
+	pthread_mutex_lock(&p->lock);
+	job = p->jobs;
+	__atomic_store_n(&p->jobs, NULL, __ATOMIC_RELAXED);
+	pthread_mutex_unlock(&p->lock);
+	for (; job; job = next) {
+		next = job->next;
+		job->run(job);
+		pthread_mutex_lock(&p->lock);
+		p->owed--;
+		pthread_mutex_unlock(&p->lock);
+	}
+}
+
+unsigned pump_sweep(struct pump *p)
+{
+	struct timeval now = { 0 };
+	unsigned owed;
+
+	libusb_handle_events_timeout_completed(p->ctx, &now, NULL);
+	run_jobs(p);
+	pthread_mutex_lock(&p->lock);
+	owed = p->owed;
+	pthread_mutex_unlock(&p->lock);
+	return owed;
+}
+
 static void lead(struct pump *p, struct waiter *w, const struct deadline *d)
 {
 	while (!is_done(w) && !asked_to_yield(p)) {
@@ -226,10 +277,15 @@ static void lead(struct pump *p, struct waiter *w, const struct deadline *d)
 			.tv_sec = (time_t)(left / 1000),
 			.tv_usec = (suseconds_t)(left % 1000) * 1000,
 		};
+		int rc;
 
 		if (left == 0)
 			return;
-		libusb_handle_events_timeout_completed(p->ctx, &tv, &w->done);
+		rc = libusb_handle_events_timeout_completed(p->ctx, &tv, &w->done);
+		run_jobs(p);
+		/* poll() itself failed: it would fail again at once. */
+		if (rc != 0 && rc != LIBUSB_ERROR_INTERRUPTED && !is_done(w))
+			deadline_sleep_ms(d, FAILED_MS);
 		/* Only our own callbacks put somebody there. */
 		if (__atomic_load_n(&p->to_wake, __ATOMIC_RELAXED) && !is_done(w)) {
 			pthread_mutex_lock(&p->lock);
@@ -260,7 +316,7 @@ enum ccid_err pump_wait(struct pump *p, struct waiter *w, const struct deadline 
 		passed = !is_done(w) && deadline_passed(d);
 	}
 	/* Whoever woke us took us off the list; but if we were to lead, another must. */
-	if (parked && (w->kind == WAIT_IDLE || __atomic_load_n(&w->listed, __ATOMIC_RELAXED) ||
+	if (parked && (w->kind == WAIT_IDLE || __atomic_load_n(&w->listed, __ATOMIC_ACQUIRE) ||
 		       !__atomic_load_n(&p->leader, __ATOMIC_RELAXED)))
 		leave(p, w);
 	return is_done(w) ? CCID_OK : CCID_ERR_TIMEOUT;

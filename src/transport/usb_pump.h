@@ -38,6 +38,12 @@ struct waiter {
 	bool token;			/* under lock: look again */
 };
 
+/* Work that a completion callback must not do: closing a handle, above all. */
+struct pump_job {
+	void (*run)(struct pump_job *job);
+	struct pump_job *next;		/* under the pump's lock */
+};
+
 struct pump {
 	libusb_context *ctx;
 	pthread_mutex_t lock;
@@ -48,6 +54,8 @@ struct pump {
 	struct waiter *parked[2];	/* by kind */
 	struct waiter *to_wake;		/* by callbacks; woken when they all have run */
 	uint64_t last_command_ns;	/* when a command last led */
+	struct pump_job *jobs;		/* atomic, written under lock */
+	unsigned owed;			/* under lock: jobs that were promised */
 };
 
 /* Makes the libusb context, without device discovery where libusb can do without. */
@@ -63,6 +71,12 @@ void waiter_destroy(struct pump *p, struct waiter *w);
 enum ccid_err pump_wait(struct pump *p, struct waiter *w, const struct deadline *d);
 /* The same for something that is not a USB event (a busy place): never leads. */
 enum ccid_err pump_park(struct waiter *w, const struct deadline *d);
+/* A job will be there when the host gives transfers back; it is run outside of all callbacks,
+ * without a lock, by whichever thread moves events next. Each promise is kept by one pump_do(). */
+void pump_promise(struct pump *p);
+void pump_do(struct pump *p, struct pump_job *job);
+/* Takes what events there are, without waiting, and runs the jobs. Returns how many are owed. */
+unsigned pump_sweep(struct pump *p);
 /* Lets w's thread go on. Callable from completion callbacks and with a transport's lock held. From
  * a callback the thread is woken only when the leader has run all callbacks at hand: it would else
  * run into the lock that the callback holds. */

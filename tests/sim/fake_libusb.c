@@ -159,6 +159,9 @@ void fake_usb_begin(enum fake_clock clock)
 	fake.next_address = 1;
 	fake.fail_submit = fake.fail_alloc = fake.fail_open = fake.fail_node = fake.claim_busy = 0;
 	fake.fail_init = fake.fail_claim = fake.fail_endpoint = 0;
+	fake.hold = FAKE_HOLD_NONE;
+	fake.held = NULL;
+	fake.fail_events = 0;
 	memset(&fake.counts, 0, sizeof(fake.counts));
 	fake_usb_unlock();
 }

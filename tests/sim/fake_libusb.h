@@ -44,6 +44,14 @@ void fake_usb_reset(unsigned nr);
 /* Another device in its place: byte `at` of its device descriptor is another. */
 void fake_usb_exchange(unsigned nr, unsigned at, uint8_t value);
 
+/* The host gives no transfer of that type back any more, an enum libusb_transfer_type, or FAKE_HOLD_ALL.
+ * FAKE_HOLD_NONE: what was held back comes now. */
+#define FAKE_HOLD_NONE (-2)
+#define FAKE_HOLD_ALL (-1)
+void fake_usb_hold(int type);
+/* libusb_handle_events*() fail with this code, as when poll() fails; 0: no more. */
+void fake_usb_fail_events(int code);
+
 /* Failures. nth counts from 1 from now on; 0: none. Code: an enum libusb_error. */
 void fake_usb_fail_submit(unsigned nth, int code);
 /* The next so many submissions to one endpoint; leaves that errno. */
@@ -60,7 +68,8 @@ void fake_usb_claim_busy(unsigned times);	/* the next so many claims: LIBUSB_ERR
 /* What is alive, and what was done since fake_usb_begin(). */
 struct fake_counts {
 	unsigned contexts, handles, transfers, submitted, nodes, device_refs, claims;
-	unsigned total_submits, total_allocs, total_opens, total_events;	/* _events: callbacks run */
+	/* _events: callbacks run; _handlings: calls of libusb_handle_events*() */
+	unsigned total_submits, total_allocs, total_opens, total_events, total_handlings;
 };
 struct fake_counts fake_usb_counts(void);
 

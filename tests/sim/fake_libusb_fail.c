@@ -10,6 +10,20 @@ void fake_usb_fail_submit(unsigned nth, int code)
 	fake_usb_unlock();
 }
 
+void fake_usb_hold(int type)
+{
+	fake_usb_lock();
+	fake.hold = type;
+	fake_usb_unlock();
+}
+
+void fake_usb_fail_events(int code)
+{
+	fake_usb_lock();
+	fake.fail_events = code;
+	fake_usb_unlock();
+}
+
 void fake_usb_fail_endpoint(uint8_t endpoint, unsigned times, int code, int err)
 {
 	fake_usb_lock();

@@ -161,6 +161,11 @@ static void to_done(struct fake_transfer *x)
 		*p = x->next;
 	x->next = NULL;
 	x->completed = true;
+	if (fake.hold == FAKE_HOLD_ALL || fake.hold == (int)x->t.type) {
+		x->next = fake.held;
+		fake.held = x;
+		return;
+	}
 	*fake.done_tail = x;
 	fake.done_tail = &x->next;
 }
@@ -172,6 +177,11 @@ static uint64_t collect(uint64_t now)
 	uint64_t next = UINT64_MAX;
 	unsigned i;
 
+	while (fake.hold == FAKE_HOLD_NONE && fake.held) {
+		x = fake.held;
+		fake.held = x->next;
+		to_done(x);
+	}
 	for (x = fake.pending; x; x = x->next) {
 		if (x->expires <= now && !x->timed_out) {
 			x->timed_out = true;
@@ -282,6 +292,13 @@ int LIBUSB_CALL libusb_handle_events_timeout_completed(libusb_context *ctx, stru
 
 	fake_usb_lock();
 	ctx = fake_context(ctx);
+	fake.counts.total_handlings++;
+	if (fake.fail_events) {
+		int rc = fake.fail_events;
+
+		fake_usb_unlock();
+		return rc;
+	}
 	while (!fake.idle && ctx->handling && clock_now() < end &&
 	       !(completed && __atomic_load_n(completed, __ATOMIC_ACQUIRE)))
 		sleep_until(end, true);

@@ -38,7 +38,7 @@ struct libusb_device_handle {
 
 struct fake_transfer {
 	struct sim_urb urb;
-	bool submitted, cancelled, timed_out, completed;
+	bool submitted, cancelled, timed_out, completed;	/* completed: by the device, perhaps held back */
 	uint64_t expires;		/* UINT64_MAX: never */
 	struct sim_dev *sim;
 	struct libusb_context *ctx;
@@ -58,6 +58,9 @@ struct fake_bus {
 	struct libusb_context *contexts, *fallback;
 	struct libusb_device *node[FAKE_MAX_NODES];	/* by file descriptor */
 	unsigned fail_submit, fail_alloc, fail_open, fail_node, claim_busy, fail_init, fail_claim;
+	int hold;			/* FAKE_HOLD_NONE, _ALL, or a type of transfers */
+	struct fake_transfer *held;
+	int fail_events;
 	unsigned fail_endpoint;		/* times */
 	uint8_t fail_endpoint_nr;
 	int fail_endpoint_code, fail_endpoint_errno;

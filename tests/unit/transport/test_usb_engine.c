@@ -310,7 +310,7 @@ static void reopening_waits_for_others(void **state)
  * is one line. */
 static void row_31_any_errno_at_reopening(void **state)
 {
-	static const int passing[] = { EMFILE, ENFILE, EACCES, EPERM, ENOMEM, EBUSY, EIO, EINTR, ENOSPC, EINVAL, ETIMEDOUT };
+	static const int passing[] = { EMFILE, ENFILE, EACCES, EPERM, ENOMEM, EBUSY, EIO, EINTR, ENOSPC, EINVAL };
 	static const int gone[] = { ENODEV, ENOENT, ENXIO };
 	uint8_t seq = 1;
 
@@ -443,6 +443,81 @@ static void closing_is_immediate(void **state)
 	assert_in_range(rig_ms() - began, 0, 10);
 }
 
+/* Row 32: the host does not give cancelled transfers back. Closing is bounded, what comes later touches nothing that
+ * was freed, and the reader can be opened again once all of it is back: the last of it closes the handle. */
+static void row_32_closed_with_transfers_that_do_not_come_back(void **state)
+{
+	static const int types[] = { FAKE_HOLD_ALL, LIBUSB_TRANSFER_TYPE_BULK, LIBUSB_TRANSFER_TYPE_INTERRUPT };
+	struct fake_counts counts;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof types / sizeof types[0]; i++) {
+		uint64_t began;
+
+		assert_int_equal(start(0, PC_TO_RDR_GET_SLOT_STATUS, 1, 1000), CCID_OK);
+		fake_usb_hold(types[i]);
+		(void)wait(0, 100);
+		finish(0);
+		began = rig_ms();
+		bench.t->ops->close(bench.t);
+		bench.t = NULL;
+		assert_in_range(rig_ms() - began, 0, 500);
+		counts = fake_usb_counts();
+		assert_int_equal(counts.handles, 1);
+		assert_int_equal(bench_open_interface(0, 0, &bench.t), CCID_ERR_BUSY);
+		assert_false(usb_host_free(bench.host));
+		fake_usb_hold(FAKE_HOLD_NONE);
+		assert_int_equal(bench_open_interface(0, 0, &bench.t), CCID_OK);
+		counts = fake_usb_counts();
+		assert_int_equal(counts.handles, 1);
+		assert_int_equal(counts.claims, 1);
+		assert_int_equal(status_of(bench.t, 0, 1), CCID_OK);
+	}
+}
+
+/* The same when the device is unplugged, and nobody opens it again: the host is not freed before. */
+static void row_32_unplugged_with_transfers_that_do_not_come_back(void **state)
+{
+	(void)state;
+	fake_usb_hold(FAKE_HOLD_ALL);
+	fake_usb_unplug(0);
+	bench.t->ops->close(bench.t);
+	bench.t = NULL;
+	assert_false(usb_host_free(bench.host));
+	fake_usb_hold(FAKE_HOLD_NONE);
+}
+
+/* At opening, and at opening again. */
+static void row_32_opened_with_transfers_that_do_not_come_back(void **state)
+{
+	struct deadline d = deadline_in_ms(2000);
+	uint64_t began = rig_ms();
+
+	(void)state;
+	fake_usb_hold(FAKE_HOLD_ALL);
+	fake_usb_reset(0);
+	assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_STALE);
+	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_STALE);
+	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_STALE);
+	assert_in_range(rig_ms() - began, 0, 600);
+	assert_int_equal(rig_log_count("does not give transfers back"), 1);
+	fake_usb_hold(FAKE_HOLD_NONE);
+	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
+	assert_int_equal(status_of(bench.t, 0, 2), CCID_OK);
+	/* strings and rates: what the control pipe does not give is not waited for again and again */
+	bench.t->ops->close(bench.t);
+	bench.t = NULL;
+	fake_usb_hold(LIBUSB_TRANSFER_TYPE_CONTROL);
+	began = rig_ms();
+	assert_int_equal(bench_open_interface(0, 0, &bench.t), CCID_OK);
+	assert_in_range(rig_ms() - began, 0, 1300);
+	assert_null(bench.t->manufacturer);
+	assert_int_equal(status_of(bench.t, 0, 3), CCID_OK);
+	bench.t->ops->close(bench.t);
+	bench.t = NULL;
+	fake_usb_hold(FAKE_HOLD_NONE);
+}
+
 static void interfaces_that_take_turns(void **state)
 {
 	struct transport *second;
@@ -487,6 +562,9 @@ int main(void)
 		TEST(row_31_another_device_at_the_node),
 		cmocka_unit_test_teardown(gone_while_it_is_opened_again, bench_teardown),
 		TEST(closing_is_immediate),
+		TEST(row_32_closed_with_transfers_that_do_not_come_back),
+		TEST(row_32_unplugged_with_transfers_that_do_not_come_back),
+		TEST(row_32_opened_with_transfers_that_do_not_come_back),
 		cmocka_unit_test(interfaces_that_take_turns),
 	};
 

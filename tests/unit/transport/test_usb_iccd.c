@@ -196,6 +196,55 @@ static void a_busy_device_goes_away(void **state)
 	}
 }
 
+/* The host has a request and does not give it back: whoever waits for it learns at once that it is over. */
+static void a_request_is_stuck(void **state)
+{
+	static void (*const acts[])(void) = { close_it, set_gone };
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		enum ccid_err err = CCID_OK;
+		pthread_t thread;
+		uint64_t since;
+
+		bench_start(FAKE_REAL, versions[i & 1]);
+		assert_int_equal(run(PC_TO_RDR_ICC_POWER_ON, 1, NULL, 0, 20000), CCID_OK);
+		fake_usb_hold(LIBUSB_TRANSFER_TYPE_CONTROL);
+		assert_int_equal(pthread_create(&thread, NULL, busy_main, &err), 0);
+		while (!__atomic_load_n(&usb_of(bench.t)->controls, __ATOMIC_RELAXED))
+			usleep(1000);
+		since = rig_ms();
+		acts[i / 2]();
+		pthread_join(thread, NULL);
+		assert_int_equal(err, CCID_ERR_NO_DEVICE);
+		assert_in_range(rig_ms() - since, 0, 5000);
+		fake_usb_hold(FAKE_HOLD_NONE);
+		bench_stop();
+	}
+}
+
+/* Silent until the deadline: nothing is asked for behind what is stuck, and all is well once it is back. */
+static void row_32_requests_that_do_not_come_back(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t began;
+
+		bench_start(FAKE_VIRTUAL, versions[i]);
+		assert_int_equal(run(PC_TO_RDR_ICC_POWER_ON, 1, NULL, 0, 1000), CCID_OK);
+		fake_usb_hold(LIBUSB_TRANSFER_TYPE_CONTROL);
+		began = rig_ms();
+		assert_int_equal(run(PC_TO_RDR_XFR_BLOCK, 2, "\x80\x14\x00\x03\x03", 5, 1000), CCID_ERR_TIMEOUT);
+		assert_in_range(rig_ms() - began, 1000, 1300);
+		assert_int_equal(run(PC_TO_RDR_GET_SLOT_STATUS, 3, NULL, 0, 1000), CCID_ERR_TIMEOUT);
+		assert_in_range(rig_ms() - began, 1000, 1300);
+		fake_usb_hold(FAKE_HOLD_NONE);
+		assert_int_equal(run(PC_TO_RDR_ICC_POWER_ON, 4, NULL, 0, 4000), CCID_OK);
+		rig_pardon();
+		bench_stop();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +254,8 @@ int main(void)
 		cmocka_unit_test_teardown(unplugged_at_each_request, bench_teardown),
 		cmocka_unit_test_teardown(reset_and_reopened, bench_teardown),
 		cmocka_unit_test_teardown(a_busy_device_goes_away, bench_teardown),
+		cmocka_unit_test_teardown(a_request_is_stuck, bench_teardown),
+		cmocka_unit_test_teardown(row_32_requests_that_do_not_come_back, bench_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ static enum ccid_err poll_slot(unsigned slot, unsigned ms)
 static void drain(void)
 {
 	for (unsigned i = 0; i < 5; i++)
-		while (poll_slot(i, 10) == CCID_OK)
+		while (poll_slot(i, 100) == CCID_OK)
 			;
 }
 

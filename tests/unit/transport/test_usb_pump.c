@@ -302,6 +302,23 @@ static void nobody_is_forgotten(void **state)
 	}
 }
 
+/* poll() fails in libusb, for ever: the leader tries some hundred times a second, and a result is seen all the same. */
+static void libusb_cannot_wait(void **state)
+{
+	struct deadline d = deadline_in_ms(500);
+	struct waiter w;
+	unsigned before;
+
+	(void)state;
+	waiter_init(&w, WAIT_COMMAND);
+	before = fake_usb_counts().total_handlings;
+	fake_usb_fail_events(LIBUSB_ERROR_OTHER);
+	assert_int_equal(pump_wait(&pump, &w, &d), CCID_ERR_TIMEOUT);
+	assert_in_range(fake_usb_counts().total_handlings - before, 1, 60);
+	fake_usb_fail_events(0);
+	waiter_destroy(&pump, &w);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -315,6 +332,7 @@ int main(void)
 		TEST(a_leader_at_its_deadline_hands_over),
 		TEST(a_deputy_that_leaves_is_replaced),
 		TEST(nobody_is_forgotten),
+		TEST(libusb_cannot_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

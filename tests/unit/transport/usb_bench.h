@@ -47,7 +47,7 @@ static inline void bench_stop(void)
 	if (bench.t)
 		bench.t->ops->close(bench.t);
 	bench.t = NULL;
-	usb_host_free(bench.host);
+	assert_true(usb_host_free(bench.host));
 	bench.host = NULL;
 	rig_stop();
 }
