@@ -6,6 +6,7 @@
 #include "util/err.h"
 
 #include <ifdhandler.h>
+#include <pthread.h>
 
 /* Between the files of this floor. */
 
@@ -27,5 +28,26 @@ RESPONSECODE ifdh_set_cap(struct slot *s, DWORD Tag, DWORD Length, const UCHAR *
 /* IFDHControl for an open slot. in is never written to; *returned is 0 on every error. */
 RESPONSECODE ifdh_control(struct slot *s, DWORD code, const uint8_t *in, size_t len,
 			  uint8_t *out, size_t cap, size_t *returned);
+
+/* A thread that pcscd cancels inside the driver would leave locks and counts behind: between the
+ * two it is not. ifdh_not_cancelled() returns what ifdh_cancelled_again() takes. */
+static inline int ifdh_not_cancelled(void)
+{
+	int before = 0;
+
+#ifdef PTHREAD_CANCEL_DISABLE
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+#endif
+	return before;
+}
+
+static inline void ifdh_cancelled_again(int before)
+{
+#ifdef PTHREAD_CANCEL_DISABLE
+	pthread_setcancelstate(before, NULL);
+#else
+	(void)before;
+#endif
+}
 
 #endif

@@ -116,8 +116,7 @@ static int milliseconds(int timeout_ms)
 	return timeout_ms > 0 ? timeout_ms : 0;
 }
 
-/* What pcscd's polling thread runs. Any other result than success costs it 400 ms of sleep. */
-static RESPONSECODE poll_change(DWORD Lun, int timeout_ms)
+static RESPONSECODE wait_for_change(DWORD Lun, int timeout_ms)
 {
 	struct deadline d = deadline_in_ms((uint64_t)milliseconds(timeout_ms));
 	struct slot *s = registry_get(Lun);
@@ -130,7 +129,17 @@ static RESPONSECODE poll_change(DWORD Lun, int timeout_ms)
 	return ifdh_code(err == CCID_ERR_TIMEOUT ? CCID_OK : err);
 }
 
-static RESPONSECODE stop_change(DWORD Lun)
+/* What pcscd's polling thread runs. Any other result than success costs it 400 ms of sleep. */
+static RESPONSECODE poll_change(DWORD Lun, int timeout_ms)
+{
+	int cancelling = ifdh_not_cancelled();
+	RESPONSECODE code = wait_for_change(Lun, timeout_ms);
+
+	ifdh_cancelled_again(cancelling);
+	return code;
+}
+
+static RESPONSECODE end_wait(DWORD Lun)
 {
 	struct slot *s = registry_get(Lun);
 
@@ -142,20 +151,13 @@ static RESPONSECODE stop_change(DWORD Lun)
 	return IFD_SUCCESS;
 }
 
-/* A card that cannot be taken out: nothing will happen. pcscd cancels the thread in here
- * (TAG_IFD_POLLING_THREAD_KILLABLE), so it holds nothing. */
-static RESPONSECODE just_wait(DWORD Lun, int timeout_ms)
+static RESPONSECODE stop_change(DWORD Lun)
 {
-	struct deadline d = deadline_in_ms((uint64_t)milliseconds(timeout_ms));
+	int cancelling = ifdh_not_cancelled();
+	RESPONSECODE code = end_wait(Lun);
 
-	(void)Lun;
-	deadline_sleep_ms(&d, (uint64_t)milliseconds(timeout_ms));
-	return IFD_SUCCESS;
-}
-
-static bool card_always_present(const struct slot *s)
-{
-	return s->reader->transport->card_always_present;
+	ifdh_cancelled_again(cancelling);
+	return code;
 }
 
 /* Without them pcscd must ask IFDHICCPresence again and again. */
@@ -166,9 +168,9 @@ static bool has_notifications(const struct slot *s)
 
 static enum ccid_err get_polling(struct slot *s, struct cap_value *v)
 {
-	RESPONSECODE (*f)(DWORD, int) = card_always_present(s) ? just_wait : poll_change;
+	RESPONSECODE (*f)(DWORD, int) = poll_change;
 
-	if (!card_always_present(s) && !has_notifications(s))
+	if (!has_notifications(s))
 		return CCID_ERR_TAG;
 	memcpy(v->bytes, &f, sizeof f);
 	v->len = sizeof f;
@@ -179,16 +181,19 @@ static enum ccid_err get_stop_polling(struct slot *s, struct cap_value *v)
 {
 	RESPONSECODE (*f)(DWORD) = stop_change;
 
-	if (card_always_present(s) || !has_notifications(s))
+	if (!has_notifications(s))
 		return CCID_ERR_TAG;
 	memcpy(v->bytes, &f, sizeof f);
 	v->len = sizeof f;
 	return CCID_OK;
 }
 
+/* No thread is to be cancelled in the driver: polls are stopped. */
 static enum ccid_err get_killable(struct slot *s, struct cap_value *v)
 {
-	return card_always_present(s) ? put_byte(v, 1) : CCID_ERR_TAG;
+	(void)s;
+	(void)v;
+	return CCID_ERR_TAG;
 }
 
 /* Every call inside and every later one ends at once; a poll waits for its stop. */

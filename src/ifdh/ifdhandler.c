@@ -11,14 +11,14 @@
 #define EXPORT __attribute__((visibility("default")))
 
 /* Opens the slot of Lun by pcscd's device name. IFD_NO_SUCH_DEVICE: no reader of ours. */
-EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
+static RESPONSECODE create_by_name(DWORD Lun, LPSTR DeviceName)
 {
 	return ifdh_code(DeviceName ? registry_open(Lun, DeviceName) : CCID_ERR_ARG);
 }
 
 /* A reader.conf without a device name: the serial port of that number, else the first free
  * supported reader; Channel says nothing about USB. */
-EXPORT RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
+static RESPONSECODE create(DWORD Lun, DWORD Channel)
 {
 	char name[32];
 	bool serial = serial_channel_name(Channel, name, sizeof name);
@@ -27,12 +27,12 @@ EXPORT RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
 }
 
 /* Also while a command runs on the slot: that one ends with IFD_NO_SUCH_DEVICE. */
-EXPORT RESPONSECODE IFDHCloseChannel(DWORD Lun)
+static RESPONSECODE close_channel(DWORD Lun)
 {
 	return ifdh_code(registry_close(Lun));
 }
 
-EXPORT RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Value)
+static RESPONSECODE get_capabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Value)
 {
 	struct slot *s;
 	enum ccid_err err;
@@ -49,7 +49,7 @@ EXPORT RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUC
 	return ifdh_code(err);
 }
 
-EXPORT RESPONSECODE IFDHSetCapabilities(DWORD Lun, DWORD Tag, DWORD Length, PUCHAR Value)
+static RESPONSECODE set_capabilities(DWORD Lun, DWORD Tag, DWORD Length, PUCHAR Value)
 {
 	struct slot *s = registry_get(Lun);
 	RESPONSECODE code;
@@ -62,8 +62,8 @@ EXPORT RESPONSECODE IFDHSetCapabilities(DWORD Lun, DWORD Tag, DWORD Length, PUCH
 }
 
 /* Flags and PTS bytes would replace what the driver finds out by itself: pcscd never sends any. */
-EXPORT RESPONSECODE IFDHSetProtocolParameters(DWORD Lun, DWORD Protocol, UCHAR Flags,
-					      UCHAR PTS1, UCHAR PTS2, UCHAR PTS3)
+static RESPONSECODE set_protocol(DWORD Lun, DWORD Protocol, UCHAR Flags, UCHAR PTS1, UCHAR PTS2,
+				 UCHAR PTS3)
 {
 	struct slot *s;
 	enum ccid_err err;
@@ -105,7 +105,7 @@ static enum ccid_err power(struct slot *s, DWORD Action, PUCHAR Atr, size_t *len
 }
 
 /* Atr has room for MAX_ATR_SIZE bytes, whatever *AtrLength is: pcscd does not always set it. */
-EXPORT RESPONSECODE IFDHPowerICC(DWORD Lun, DWORD Action, PUCHAR Atr, PDWORD AtrLength)
+static RESPONSECODE power_icc(DWORD Lun, DWORD Action, PUCHAR Atr, PDWORD AtrLength)
 {
 	struct slot *s;
 	enum ccid_err err;
@@ -124,9 +124,8 @@ EXPORT RESPONSECODE IFDHPowerICC(DWORD Lun, DWORD Action, PUCHAR Atr, PDWORD Atr
 }
 
 /* An answer longer than the buffer is signalled by *RxLength alone. */
-EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR TxBuffer,
-				      DWORD TxLength, PUCHAR RxBuffer, PDWORD RxLength,
-				      PSCARD_IO_HEADER RecvPci)
+static RESPONSECODE transmit(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR TxBuffer, DWORD TxLength,
+			     PUCHAR RxBuffer, PDWORD RxLength, PSCARD_IO_HEADER RecvPci)
 {
 	struct slot *s;
 	enum ccid_err err;
@@ -149,8 +148,8 @@ EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR
 	return ifdh_code(err);
 }
 
-EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD dwControlCode, PUCHAR TxBuffer, DWORD TxLength,
-				PUCHAR RxBuffer, DWORD RxLength, LPDWORD pdwBytesReturned)
+static RESPONSECODE control(DWORD Lun, DWORD dwControlCode, PUCHAR TxBuffer, DWORD TxLength,
+			    PUCHAR RxBuffer, DWORD RxLength, LPDWORD pdwBytesReturned)
 {
 	struct slot *s;
 	RESPONSECODE code;
@@ -168,7 +167,7 @@ EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD dwControlCode, PUCHAR TxBuffer,
 	return code;
 }
 
-EXPORT RESPONSECODE IFDHICCPresence(DWORD Lun)
+static RESPONSECODE presence(DWORD Lun)
 {
 	struct slot *s = registry_get(Lun);
 	bool present = false;
@@ -181,4 +180,102 @@ EXPORT RESPONSECODE IFDHICCPresence(DWORD Lun)
 	if (err)
 		return ifdh_code(err);
 	return present ? IFD_ICC_PRESENT : IFD_ICC_NOT_PRESENT;
+}
+
+/* ---- exported: no thread is cancelled in here ---- */
+
+EXPORT RESPONSECODE IFDHCreateChannelByName(DWORD Lun, LPSTR DeviceName)
+{
+	int cancelling = ifdh_not_cancelled();
+	RESPONSECODE code = create_by_name(Lun, DeviceName);
+
+	ifdh_cancelled_again(cancelling);
+	return code;
+}
+
+EXPORT RESPONSECODE IFDHCreateChannel(DWORD Lun, DWORD Channel)
+{
+	int cancelling = ifdh_not_cancelled();
+	RESPONSECODE code = create(Lun, Channel);
+
+	ifdh_cancelled_again(cancelling);
+	return code;
+}
+
+EXPORT RESPONSECODE IFDHCloseChannel(DWORD Lun)
+{
+	int cancelling = ifdh_not_cancelled();
+	RESPONSECODE code = close_channel(Lun);
+
+	ifdh_cancelled_again(cancelling);
+	return code;
+}
+
+EXPORT RESPONSECODE IFDHGetCapabilities(DWORD Lun, DWORD Tag, PDWORD Length, PUCHAR Value)
+{
+	int cancelling = ifdh_not_cancelled();
+	RESPONSECODE code = get_capabilities(Lun, Tag, Length, Value);
+
+	ifdh_cancelled_again(cancelling);
+	return code;
+}
+
+EXPORT RESPONSECODE IFDHSetCapabilities(DWORD Lun, DWORD Tag, DWORD Length, PUCHAR Value)
+{
+	int cancelling = ifdh_not_cancelled();
+	RESPONSECODE code = set_capabilities(Lun, Tag, Length, Value);
+
+	ifdh_cancelled_again(cancelling);
+	return code;
+}
+
+EXPORT RESPONSECODE IFDHSetProtocolParameters(DWORD Lun, DWORD Protocol, UCHAR Flags, UCHAR PTS1,
+					      UCHAR PTS2, UCHAR PTS3)
+{
+	int cancelling = ifdh_not_cancelled();
+	RESPONSECODE code = set_protocol(Lun, Protocol, Flags, PTS1, PTS2, PTS3);
+
+	ifdh_cancelled_again(cancelling);
+	return code;
+}
+
+EXPORT RESPONSECODE IFDHPowerICC(DWORD Lun, DWORD Action, PUCHAR Atr, PDWORD AtrLength)
+{
+	int cancelling = ifdh_not_cancelled();
+	RESPONSECODE code = power_icc(Lun, Action, Atr, AtrLength);
+
+	ifdh_cancelled_again(cancelling);
+	return code;
+}
+
+EXPORT RESPONSECODE IFDHTransmitToICC(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR TxBuffer,
+				      DWORD TxLength, PUCHAR RxBuffer, PDWORD RxLength,
+				      PSCARD_IO_HEADER RecvPci)
+{
+	int cancelling = ifdh_not_cancelled();
+	RESPONSECODE code = transmit(Lun, SendPci, TxBuffer, TxLength, RxBuffer, RxLength,
+				     RecvPci);
+
+	ifdh_cancelled_again(cancelling);
+	return code;
+}
+
+EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD dwControlCode, PUCHAR TxBuffer, DWORD TxLength,
+				PUCHAR RxBuffer, DWORD RxLength, LPDWORD pdwBytesReturned)
+{
+	int cancelling = ifdh_not_cancelled();
+	RESPONSECODE code = control(Lun, dwControlCode, TxBuffer, TxLength, RxBuffer, RxLength,
+				    pdwBytesReturned);
+
+	ifdh_cancelled_again(cancelling);
+	return code;
+}
+
+EXPORT RESPONSECODE IFDHICCPresence(DWORD Lun)
+{
+	int cancelling = ifdh_not_cancelled();
+	RESPONSECODE code = presence(Lun);
+
+	ifdh_cancelled_again(cancelling);
+	return code;
 }

@@ -3,6 +3,7 @@
  * never a crash, and the reader works afterwards. Virtual time. */
 #include "driver_rig.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -288,6 +289,88 @@ static void protocols(void **state)
 	RIG_IS_FINE(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0xFF, 0xFF, 0xFF));
 }
 
+/* One thread that is to be cancelled from its first step on, with everything that it calls. */
+struct cancelled {
+	pthread_t thread;
+	const char *reader;
+	RESPONSECODE wrong;
+	bool done;
+};
+
+static RESPONSECODE poll_and_stop(void)
+{
+	RESPONSECODE (*poll)(DWORD, int), (*stop)(DWORD);
+	DWORD n = sizeof poll;
+	RESPONSECODE rc = IFDHGetCapabilities(0, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &n, (PUCHAR)&poll);
+
+	if (rc != IFD_SUCCESS)
+		return rc;
+	n = sizeof stop;
+	rc = IFDHGetCapabilities(0, TAG_IFD_STOP_POLLING_THREAD, &n, (PUCHAR)&stop);
+	if (rc == IFD_SUCCESS)
+		rc = poll(0, 50);
+	if (rc == IFD_SUCCESS)
+		rc = stop(0);
+	return rc == IFD_SUCCESS ? poll(0, 5000) : rc;
+}
+
+static void *cancelled_main(void *arg)
+{
+	struct cancelled *c = arg;
+	DWORD n = 0;
+	UCHAR gone = 1;
+
+	pthread_cancel(pthread_self());
+	c->wrong = rig_open(0, 0, 0);
+	if (c->wrong == IFD_SUCCESS)
+		c->wrong = rig_power(0);
+	if (c->wrong == IFD_SUCCESS)
+		c->wrong = IFDHSetProtocolParameters(0, strstr(c->reader, "t0") ? SCARD_PROTOCOL_T0 : SCARD_PROTOCOL_T1,
+						     0, 0, 0, 0);
+	if (c->wrong == IFD_SUCCESS)
+		c->wrong = rig_echo(0, 1, 100);
+	if (c->wrong == IFD_SUCCESS)
+		c->wrong = poll_and_stop();
+	if (c->wrong == IFD_SUCCESS && IFDHICCPresence(0) != IFD_ICC_PRESENT)
+		c->wrong = IFD_ICC_NOT_PRESENT;
+	(void)IFDHControl(0, 0x42000000 + 3400, NULL, 0, NULL, 0, &n);
+	if (c->wrong == IFD_SUCCESS)
+		c->wrong = IFDHSetCapabilities(0, TAG_IFD_DEVICE_REMOVED, 1, &gone);
+	if (c->wrong == IFD_SUCCESS)
+		c->wrong = IFDHCloseChannel(0);
+	c->done = true;
+	pthread_testcancel();
+	return NULL;
+}
+
+/* Row 33: pcscd cancels a thread of its own that is in the driver, at whatever point: the call ends first, and leaves no
+ * lock and no count behind. */
+static void row_33_cancelled_in_any_call(void **state)
+{
+	static const char *const readers[] = {
+		"reader one\ncard 0 = t1\n", "reader one\niccd = a\ncard 0 = t0\n",
+		"reader one\niccd = b\nfeatures = 0x000404F2\ncard 0 = t1\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof readers / sizeof readers[0]; i++) {
+		struct cancelled c = { .reader = readers[i] };
+		void *result = NULL;
+
+		rig_start(FAKE_REAL, c.reader);
+		assert_int_equal(pthread_create(&c.thread, NULL, cancelled_main, &c), 0);
+		pthread_join(c.thread, &result);
+		assert_true(c.done);
+		assert_int_equal(c.wrong, IFD_SUCCESS);
+		assert_ptr_equal(result, PTHREAD_CANCELED);
+		/* and all of it once more, by a thread that nobody cancels */
+		rig_ready(0, 0, strstr(c.reader, "t0") ? 0 : 1);
+		RIG_IS_FINE(rig_echo(0, 2, 100));
+		RIG_IS_FINE(IFDHCloseChannel(0));
+		rig_stop();
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -304,6 +387,7 @@ int main(void)
 		TEST(setting_tags),
 		TEST(all_controls_with_all_lengths),
 		TEST(protocols),
+		cmocka_unit_test_teardown(row_33_cancelled_in_any_call, rig_teardown),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 
