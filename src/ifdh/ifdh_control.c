@@ -115,7 +115,7 @@ static enum ccid_err do_nad(struct slot *s, struct control_call *c)
 
 static enum ccid_err do_usb_path(struct slot *s, struct control_call *c)
 {
-	const struct transport *t = s->reader->transport;
+	struct transport *t = s->reader->transport;
 	enum ccid_err err;
 
 	if (!t->ops->bus_path)

@@ -99,7 +99,7 @@ struct transport_ops {
 
 	/* "bus-port[.port...]:config.interface" as in sysfs, zero-terminated; NULL where there is
 	 * none. */
-	enum ccid_err (*bus_path)(const struct transport *t, char *out, size_t cap);
+	enum ccid_err (*bus_path)(struct transport *t, char *out, size_t cap);
 
 	/* Cancels what is in flight, reaps it, frees everything. */
 	void (*close)(struct transport *t);

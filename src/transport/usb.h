@@ -40,7 +40,7 @@ enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq,
 
 /* "bus-port[.port...]:config.interface" as in sysfs, zero-terminated, at most cap bytes.
  * CCID_ERR_SHORT_BUFFER when it does not fit. */
-enum ccid_err usb_bus_path(const struct transport *t, char *out, size_t cap);
+enum ccid_err usb_bus_path(struct transport *t, char *out, size_t cap);
 
 /* What lets commands in (usb_gate.h). */
 struct usb_gate;

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -488,6 +489,31 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 	}
 	pthread_mutex_unlock(&u->lock);
 	return err;
+}
+
+/* Where it is plugged in does not change while it is open: asked for once. */
+enum ccid_err usb_bus_path(struct transport *t, char *out, size_t cap)
+{
+	struct usb_transport *u = usb_of(t);
+	int len = 0;
+	bool known;
+
+	pthread_mutex_lock(&u->lock);
+	if (u->state == USB_UNPLUGGED) {
+		pthread_mutex_unlock(&u->lock);
+		return CCID_ERR_NO_DEVICE;
+	}
+	known = u->ports[0] != '\0' || usb_node_ports(u->fd, u->ports, sizeof u->ports) ||
+		usb_find_ports(t->bus, t->address, u->ports);
+	if (known)
+		len = snprintf(out, cap, "%s:%u.%u", u->ports, u->identity.bConfigurationValue,
+			       t->desc.bInterfaceNumber);
+	else
+		u->ports[0] = '\0';
+	pthread_mutex_unlock(&u->lock);
+	if (!known)
+		return CCID_ERR_NOT_SUPPORTED;
+	return (size_t)len < cap ? CCID_OK : CCID_ERR_SHORT_BUFFER;
 }
 
 /* Nothing of it is in anybody's hands any more. */

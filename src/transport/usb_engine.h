@@ -67,6 +67,7 @@ struct usb_transport {
 	struct usb_identity identity;	/* reopening wants the same */
 	struct pump *pump;
 	struct usb_gate *gate;
+	char ports[USB_PORTS_CAP];	/* "bus-port[.port...]"; "": not asked yet; under lock */
 	libusb_device_handle *handle;
 	int fd;				/* of the node; -1 when libusb opened it */
 	struct iccd *iccd;		/* protocols 1 and 2 only */

@@ -67,6 +67,7 @@ int usb_identify(libusb_device *dev, int interface, struct usb_identity *out)
 		rc = libusb_get_active_config_descriptor(dev, &config);
 	if (rc != 0)
 		return rc;
+	out->bConfigurationValue = config->bConfigurationValue;
 	for (unsigned i = 0; i < config->bNumInterfaces; i++) {
 		const struct libusb_interface_descriptor *alt = config->interface[i].altsetting;
 		const uint8_t *p;
@@ -252,41 +253,38 @@ enum ccid_err usb_find_first(const struct usb_open_request *rq, struct usb_name 
 	return err;
 }
 
-enum ccid_err usb_bus_path(const struct transport *t, char *out, size_t cap)
+static bool name_ports(libusb_device *dev, unsigned bus, char out[USB_PORTS_CAP])
 {
-	enum ccid_err err = CCID_ERR_NOT_SUPPORTED;
+	uint8_t ports[8];
+	int depth = libusb_get_port_numbers(dev, ports, sizeof ports);
+	size_t len = 0;
+
+	for (int k = 0; k < depth && len < USB_PORTS_CAP; k++)
+		len += (size_t)snprintf(out + len, USB_PORTS_CAP - len, k ? ".%u" : "%u-%u",
+					k ? ports[k] : bus, ports[k]);
+	return len > 0 && len < USB_PORTS_CAP;
+}
+
+bool usb_find_ports(unsigned bus, unsigned address, char out[USB_PORTS_CAP])
+{
+	bool found = false;
 	libusb_context *ctx;
 	libusb_device **list;
 	ssize_t n;
 
+	/* The pump's context may know no devices. */
 	if (libusb_init(&ctx) != 0)
-		return CCID_ERR_NOMEM;
+		return false;
 	n = libusb_get_device_list(ctx, &list);
-	for (ssize_t i = 0; i < n && err != CCID_OK; i++) {
-		struct libusb_config_descriptor *config;
-		uint8_t ports[8];
-		int depth = libusb_get_port_numbers(list[i], ports, sizeof ports);
-		size_t len = 0;
-
-		if (libusb_get_bus_number(list[i]) != t->bus ||
-		    libusb_get_device_address(list[i]) != t->address || depth <= 0)
-			continue;
-		for (int k = 0; k < depth && len < cap; k++)
-			len += (size_t)snprintf(out + len, cap - len, k ? ".%u" : "%u-%u",
-						k ? ports[k] : t->bus, ports[k]);
-		if (libusb_get_active_config_descriptor(list[i], &config) != 0)
-			break;
-		if (len < cap)
-			len += (size_t)snprintf(out + len, cap - len, ":%u.%u",
-						config->bConfigurationValue,
-						t->desc.bInterfaceNumber);
-		libusb_free_config_descriptor(config);
-		err = len < cap ? CCID_OK : CCID_ERR_SHORT_BUFFER;
+	for (ssize_t i = 0; i < n && !found; i++) {
+		found = libusb_get_bus_number(list[i]) == bus &&
+			libusb_get_device_address(list[i]) == address &&
+			name_ports(list[i], bus, out);
 	}
 	if (n >= 0)
 		libusb_free_device_list(list, 1);
 	libusb_exit(ctx);
-	return err;
+	return found;
 }
 
 /* By libusb's list of devices, for systems whose nodes libusb cannot be handed. */

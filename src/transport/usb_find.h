@@ -21,9 +21,16 @@ const char *usb_interface_fault(const struct libusb_interface_descriptor *alt, s
  * class, protocol and class descriptor. Compared by memcmp(). */
 struct usb_identity {
 	struct libusb_device_descriptor device;
+	uint8_t bConfigurationValue;
 	uint8_t bInterfaceClass, bInterfaceProtocol;
 	uint8_t class_descriptor[CCID_CLASS_DESCRIPTOR_LENGTH];
 };
+
+/* "bus-port[.port...]", at most 7 ports deep (USB 2.0 §4.1.1). */
+#define USB_PORTS_CAP 40
+/* Where the device is plugged in, as sysfs names it, found by libusb's list of devices. False: it is
+ * not there. */
+bool usb_find_ports(unsigned bus, unsigned address, char out[USB_PORTS_CAP]);
 
 /* Of bInterfaceNumber `interface`. Returns a libusb error code. */
 int usb_identify(libusb_device *dev, int interface, struct usb_identity *out);

@@ -3,6 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#ifdef __linux__
+#include <sys/sysmacros.h>
+#endif
 #include <unistd.h>
 
 int usb_node_open(const char *path)
@@ -14,6 +20,38 @@ int usb_node_open(const char *path)
 	errno = ENOSYS;
 	return -1;
 #endif
+}
+
+/* The device's folder in sysfs is named so. */
+static bool is_ports(const char *name)
+{
+	size_t bus = strspn(name, "0123456789");
+
+	return bus > 0 && name[bus] == '-' && name[bus + 1] &&
+	       name[bus + 1 + strspn(name + bus + 1, "0123456789.")] == '\0';
+}
+
+bool usb_node_ports(int fd, char *out, size_t cap)
+{
+	char link[64], folder[256];
+	const char *name;
+	struct stat st;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISCHR(st.st_mode))
+		return false;
+	snprintf(link, sizeof link, "/sys/dev/char/%u:%u", (unsigned)major(st.st_rdev),
+		 (unsigned)minor(st.st_rdev));
+	n = readlink(link, folder, sizeof folder - 1);
+	if (n <= 0)
+		return false;
+	folder[n] = '\0';
+	name = strrchr(folder, '/');
+	name = name ? name + 1 : folder;
+	if (!is_ports(name) || strlen(name) >= cap)
+		return false;
+	memcpy(out, name, strlen(name) + 1);
+	return true;
 }
 
 void usb_node_close(int fd)

@@ -3,6 +3,7 @@
 #define USB_NODE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* The only file that touches device nodes itself; tests link another one. */
 
@@ -11,5 +12,7 @@
  * nodes, libusb looks for the device itself. */
 int usb_node_open(const char *path);
 void usb_node_close(int fd);
+/* "bus-port[.port...]" of an open node, as in sysfs. False: the system does not say. */
+bool usb_node_ports(int fd, char *out, size_t cap);
 
 #endif

@@ -339,6 +339,15 @@ int usb_node_open(const char *path)
 	return fd;
 }
 
+/* Systems without /sys: libusb's list of devices is asked. */
+bool usb_node_ports(int fd, char *out, size_t cap)
+{
+	(void)fd;
+	(void)out;
+	(void)cap;
+	return false;
+}
+
 void usb_node_close(int fd)
 {
 	fake_usb_lock();
@@ -378,6 +387,7 @@ int LIBUSB_CALL libusb_init(libusb_context **ctx)
 		c->next = fake.contexts;
 		fake.contexts = c;
 		fake.counts.contexts++;
+		fake.counts.total_contexts++;
 		if (ctx)
 			*ctx = c;
 		else

@@ -69,7 +69,7 @@ void fake_usb_claim_busy(unsigned times);	/* the next so many claims: LIBUSB_ERR
 struct fake_counts {
 	unsigned contexts, handles, transfers, submitted, nodes, device_refs, claims;
 	/* _events: callbacks run; _handlings: calls of libusb_handle_events*() */
-	unsigned total_submits, total_allocs, total_opens, total_events, total_handlings;
+	unsigned total_submits, total_allocs, total_opens, total_events, total_handlings, total_contexts;
 };
 struct fake_counts fake_usb_counts(void);
 

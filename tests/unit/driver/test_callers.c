@@ -343,8 +343,8 @@ static void *cancelled_main(void *arg)
 	return NULL;
 }
 
-/* Row 33: pcscd cancels a thread of its own that is in the driver, at whatever point: the call ends first, and leaves no
- * lock and no count behind. */
+/* Row 33: pcscd cancels a thread of its own that is in the driver, at whatever point: the call ends first, and leaves
+ * no lock and no count behind. */
 static void row_33_cancelled_in_any_call(void **state)
 {
 	static const char *const readers[] = {

@@ -64,7 +64,7 @@ enum ccid_err slot_pin_modify(struct slot *s, const uint8_t *in, size_t len,
 	return called("modify", in, len, answer, cap, answer_len);
 }
 
-static enum ccid_err bus_path(const struct transport *tr, char *out, size_t cap)
+static enum ccid_err bus_path(struct transport *tr, char *out, size_t cap)
 {
 	static const char path[] = "1-4.2:1.0";
 
