@@ -503,7 +503,8 @@ enum ccid_err usb_bus_path(struct transport *t, char *out, size_t cap)
 		pthread_mutex_unlock(&u->lock);
 		return CCID_ERR_NO_DEVICE;
 	}
-	known = u->ports[0] != '\0' || usb_node_ports(u->fd, u->ports, sizeof u->ports) ||
+	known = u->ports[0] != '\0' ||
+		usb_node_ports(t->bus, t->address, u->ports, sizeof u->ports) ||
 		usb_find_ports(t->bus, t->address, u->ports);
 	if (known)
 		len = snprintf(out, cap, "%s:%u.%u", u->ports, u->identity.bConfigurationValue,

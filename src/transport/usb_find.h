@@ -28,8 +28,8 @@ struct usb_identity {
 
 /* "bus-port[.port...]", at most 7 ports deep (USB 2.0 §4.1.1). */
 #define USB_PORTS_CAP 40
-/* Where the device is plugged in, as sysfs names it, found by libusb's list of devices. False: it is
- * not there. */
+/* Where the device is plugged in, as sysfs names it, by libusb's list of devices. False: it is not
+ * there. */
 bool usb_find_ports(unsigned bus, unsigned address, char out[USB_PORTS_CAP]);
 
 /* Of bInterfaceNumber `interface`. Returns a libusb error code. */

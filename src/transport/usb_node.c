@@ -5,10 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#ifdef __linux__
-#include <sys/sysmacros.h>
-#endif
 #include <unistd.h>
 
 int usb_node_open(const char *path)
@@ -22,7 +18,7 @@ int usb_node_open(const char *path)
 #endif
 }
 
-/* The device's folder in sysfs is named so. */
+/* The device's folder in Linux's sysfs is named so. */
 static bool is_ports(const char *name)
 {
 	size_t bus = strspn(name, "0123456789");
@@ -31,17 +27,13 @@ static bool is_ports(const char *name)
 	       name[bus + 1 + strspn(name + bus + 1, "0123456789.")] == '\0';
 }
 
-bool usb_node_ports(int fd, char *out, size_t cap)
+bool usb_node_ports(unsigned bus, unsigned address, char *out, size_t cap)
 {
 	char link[64], folder[256];
 	const char *name;
-	struct stat st;
 	ssize_t n;
 
-	if (fd < 0 || fstat(fd, &st) != 0 || !S_ISCHR(st.st_mode))
-		return false;
-	snprintf(link, sizeof link, "/sys/dev/char/%u:%u", (unsigned)major(st.st_rdev),
-		 (unsigned)minor(st.st_rdev));
+	snprintf(link, sizeof link, "/sys/dev/char/189:%u", (bus - 1) * 128 + address - 1);
 	n = readlink(link, folder, sizeof folder - 1);
 	if (n <= 0)
 		return false;

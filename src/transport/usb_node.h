@@ -12,7 +12,7 @@
  * nodes, libusb looks for the device itself. */
 int usb_node_open(const char *path);
 void usb_node_close(int fd);
-/* "bus-port[.port...]" of an open node, as in sysfs. False: the system does not say. */
-bool usb_node_ports(int fd, char *out, size_t cap);
+/* "bus-port[.port...]" of a node, as in sysfs. False: the system does not say. */
+bool usb_node_ports(unsigned bus, unsigned address, char *out, size_t cap);
 
 #endif

@@ -189,7 +189,7 @@ def check_hostile(tap, security, makefile):
     rows = list(hostile_rows(security))
     unit = {os.path.basename(f)[:-2]: read(os.path.relpath(f, TOP))
             for f in glob.glob(os.path.join(TOP, "tests", "unit", "*", "test_*.c"))}
-    scripts = {}
+    scripts = {os.path.basename(f): "" for f in glob.glob(os.path.join(TOP, "tests", "check", "*.sh"))}
     for name in re.findall(r"tests/e2e/(test_\w+\.sh)", makefile):
         stem = name[5:-3]
         parts = ("tests/e2e/" + name, f"tests/e2e/{stem}.py", f"tests/e2e/readers/{stem}.sim")

@@ -40,7 +40,7 @@ static const char *const names[] = {
 
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
-#ifdef __linux__
+#ifdef RTLD_NOLOAD
 #define CASES (NAMES + 5)
 #else
 #define CASES (NAMES + 4)
@@ -76,7 +76,7 @@ static void try_module(const char *path)
 	result(close_channel && close_channel(0x12340000) != IFD_SUCCESS, base,
 	       "a channel that is not open cannot be closed");
 	result(dlclose(module) == 0, base, "unloads");
-#ifdef __linux__
+#ifdef RTLD_NOLOAD
 	/* A thread whose command was interrupted by the closing may still be on its way out. */
 	module = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
 	result(module != NULL, base, "its code stays");

@@ -340,9 +340,10 @@ int usb_node_open(const char *path)
 }
 
 /* Systems without /sys: libusb's list of devices is asked. */
-bool usb_node_ports(int fd, char *out, size_t cap)
+bool usb_node_ports(unsigned bus, unsigned address, char *out, size_t cap)
 {
-	(void)fd;
+	(void)bus;
+	(void)address;
 	(void)out;
 	(void)cap;
 	return false;

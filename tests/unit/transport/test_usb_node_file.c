@@ -44,7 +44,7 @@ ssize_t __wrap_readlink(const char *path, char *buf, size_t cap)
 {
 	size_t len = linked_to ? strlen(linked_to) : 0;
 
-	assert_memory_equal(path, "/sys/dev/char/", 14);
+	assert_string_equal(path, "/sys/dev/char/189:259");
 	assert_true(len <= cap);
 	if (!linked_to) {
 		errno = ENOENT;
@@ -57,27 +57,21 @@ ssize_t __wrap_readlink(const char *path, char *buf, size_t cap)
 /* The name of its folder in /sys, where it is one of a USB device. */
 static void where_it_is_plugged_in(void **state)
 {
-	char ports[16];
-
-	(void)state;
-	assert_false(usb_node_ports(-1, ports, sizeof ports));
-#ifdef HAVE_LIBUSB_WRAP_SYS_DEVICE
 	static const struct { const char *link, *ports; } rows[] = {
 		{ "../../devices/pci0000:00/0000:00:14.0/usb3/3-1/3-1.4", "3-1.4" }, { "12-3", "12-3" },
 		{ "../../devices/pci0000:00/0000:00:14.0/usb3", NULL }, { "../../devices/virtual/mem/null", NULL },
 		{ "../3-", NULL }, { "../-3", NULL }, { "../3-1:1.0", NULL }, { "../3-1.4.2.15.1.1.3.99", NULL },
 		{ NULL, NULL },
 	};
-	int fd = usb_node_open("/dev/null");
+	char ports[16];
 
+	(void)state;
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		linked_to = rows[i].link;
-		assert_int_equal(usb_node_ports(fd, ports, sizeof ports), rows[i].ports != NULL);
+		assert_int_equal(usb_node_ports(3, 4, ports, sizeof ports), rows[i].ports != NULL);
 		if (rows[i].ports)
 			assert_string_equal(ports, rows[i].ports);
 	}
-	usb_node_close(fd);
-#endif
 }
 
 int main(void)
