@@ -80,6 +80,7 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct ccid_command 
 		bError = cs->bError;
 		ccid_resync(cs, CCID_RESYNC_MS, false);
 		cs->bError = bError;
+		cs->refused = true;
 	} else {
 		err = ccid_doubt(cs, c, err);
 	}
