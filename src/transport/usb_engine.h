@@ -16,6 +16,7 @@ struct usb_vigil {
 	bool last_peek;			/* at the deadline: was begun */
 	unsigned peeks;			/* early ones, of this request */
 	uint64_t peek_ns;		/* when the next one is due; UINT64_MAX: none */
+	uint64_t take_ns;		/* the message must be taken by then; UINT64_MAX: it was */
 	uint64_t gone_ns;		/* the reader told that the card is gone; 0: it did not */
 };
 

@@ -13,6 +13,12 @@
 #define FIRST_PEEK_NS (1000u * NS_PER_MS)
 #define SECOND_PEEK_NS (10000u * NS_PER_MS)
 #define EARLY_PEEKS 2u
+/* How long a reader may leave a message in bulk OUT. What it has not taken no card works at:
+ * libccid does not wait longer either. A message that was taken is another thing: silence does not
+ * prove that the reader is dead, and asking it over the control pipe would not, for firmware that
+ * does one thing at a time is silent there as well. A halted endpoint, a bus error and an unplugged
+ * device end the bulk IN transfer that is always there, at once. */
+#define TAKE_NS (5000u * NS_PER_MS)
 /* How long the reader may take to answer after it told that the card is gone. */
 #define CARD_GONE_NS (2000u * NS_PER_MS)
 
@@ -31,6 +37,7 @@ void usb_vigil_begin(struct usb_transport *u, struct usb_slot *s)
 
 	s->vigil = (struct usb_vigil){ 0 };
 	plan_peek(u, &s->vigil, now);
+	s->vigil.take_ns = now + TAKE_NS;
 	/* It left between two commands, and nobody was told yet. */
 	if (to_card && s->told == CARD_TOLD_ABSENT) {
 		s->vigil.gone_ns = now;
@@ -88,6 +95,18 @@ static enum ccid_err take_answer(struct usb_transport *u, struct usb_slot *s)
 	return CCID_OK;
 }
 
+/* Under lock: is the message still in bulk OUT, long after it was sent? */
+static bool is_not_taken(const struct usb_transport *u, struct usb_slot *s, uint64_t now)
+{
+	if (!s->out_pending)
+		s->vigil.take_ns = UINT64_MAX;
+	if (now < s->vigil.take_ns)
+		return false;
+	LOG(LOG_INFO, &u->t.log, "slot %u: the reader has not taken the message for %u s",
+	    (unsigned)(s - u->slots), (unsigned)(TAKE_NS / NS_PER_MS / 1000));
+	return true;
+}
+
 /* Under lock: what does the wait end with? CCID_ERR_BUSY: not yet; look again at *until. */
 static enum ccid_err end_of_wait(struct usb_transport *u, struct usb_slot *s,
 				 const struct deadline *d, struct deadline *until)
@@ -108,6 +127,8 @@ static enum ccid_err end_of_wait(struct usb_transport *u, struct usb_slot *s,
 		    "gone", (unsigned)(s - u->slots));
 		return CCID_ERR_NO_CARD;
 	}
+	if (is_not_taken(u, s, now))
+		return CCID_ERR_TIMEOUT;
 	if (now >= d->at_ns) {
 		if (v->last_peek || !peek(u, s)) {
 			v->peeking = false;
@@ -123,6 +144,8 @@ static enum ccid_err end_of_wait(struct usb_transport *u, struct usb_slot *s,
 		peek(u, s);
 	}
 	until->at_ns = v->peek_ns < d->at_ns ? v->peek_ns : d->at_ns;
+	if (v->take_ns < until->at_ns)
+		until->at_ns = v->take_ns;
 	if (v->gone_ns && v->gone_ns + CARD_GONE_NS < until->at_ns)
 		until->at_ns = v->gone_ns + CARD_GONE_NS;
 	return CCID_ERR_BUSY;
@@ -144,6 +167,8 @@ enum ccid_err usb_bulk_wait(struct transport *t, struct request *r, const struct
 	/* Written by this thread only, unlike gone_ns: whoever writes that one wakes us. */
 	if (s->vigil.peek_ns < until.at_ns)
 		until.at_ns = s->vigil.peek_ns;
+	if (s->vigil.take_ns < until.at_ns)
+		until.at_ns = s->vigil.take_ns;
 	do {
 		pump_wait(u->pump, &s->command, &until);
 		pthread_mutex_lock(&u->lock);
