@@ -13,7 +13,7 @@ from tap import Tap
 
 TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("top_builddir", ".")
-PAGES = ("README.md", "HACKING.md", "SECURITY.md", "doc/from-libccid.md", "doc/scardcontrol.md",
+PAGES = ("README.md", "HACKING.md", "SECURITY.md", "doc/install.md", "doc/troubleshooting.md", "doc/from-libccid.md", "doc/scardcontrol.md",
          "examples/README.md", "contrib/recipes/README.md", "tests/bench/README.md", "contrib/debian/README.packaging.md")
 # What configures the driver in order to try it.
 TRIERS = ("run-tests", "tests/check/check_install.sh", "Makefile.am", "tests/fuzz/run", "tests/package/reproducible.sh", "contrib/debian/rules")
@@ -81,11 +81,11 @@ def untried(options, scripts):
     return sorted(set(options) - set(re.findall(r"--(?:enable|disable|with)-([\w-]+)", code)))
 
 
-def check_options(tap, readme, configure):
-    told = set(re.findall(r"--(?:enable|disable|with)-([\w-]+)", readme))
+def check_options(tap, readme, install, configure):
+    told, short = (set(re.findall(r"--(?:enable|disable|with)-([\w-]+)", page)) for page in (install, readme))
     real = set(options_of(configure))
-    tap.case("README: every option of configure", sorted(real - told))
-    tap.case("README: no option that is none", sorted(told - real))
+    tap.case("install.md: every option of configure", sorted(real - told))
+    tap.case("install.md, README: every option named is one of configure's", sorted((told | short) - real))
     tap.case("every option of configure is tried by a script",
              untried(real, [read(name) for name in TRIERS if exists(name)]))
 
@@ -268,8 +268,13 @@ def main():
     tap.case("documents: links lead somewhere", [f for page in pages for f in dead_links(page, read(page))])
     tap.case("README: the counts of readers are the lists'",
              wrong_counts(readme, read("readers/supported_readers.txt"), read("readers/reader_descriptors.tsv")))
-    tap.case("README: the log lines are the driver's", unsaid_lines(readme, strings_of(code)))
-    check_options(tap, readme, configure)
+    tap.case("README: at most 110 lines", [f"{n} lines" for n in [readme.count("\n")] if n > 110])
+    tap.case("README: the tested systems are those of tests/systems/tested.tsv", [] if readme == subprocess.run(
+        [os.path.join(TOP, "tools/tested-table"), os.path.join(TOP, "README.md"), os.path.join(TOP, "tests/systems/tested.tsv")],
+        capture_output=True, text=True, check=False).stdout else ["run tools/tested-table"])
+    tap.case("troubleshooting.md: the log lines are the driver's",
+             unsaid_lines(read("doc/troubleshooting.md"), strings_of(code)))
+    check_options(tap, readme, read("doc/install.md"), configure)
     check_pages(tap, makefile)
     check_words(tap, code)
     check_hostile(tap, read("SECURITY.md"), makefile)

@@ -4,6 +4,7 @@
 # several Debian systems, as root and as an ordinary user who may use sudo, whose locale is en_US.UTF-8.
 #
 # SYSTEMS="SUITE:USER ..."	which of them (default: bookworm, trixie and sid, root and tester each)
+# What they said goes into build/tested.tsv; a copy of it in tests/systems is the table in README (tools/tested-table).
 # run-tests -c FOLDER		where pristine roots are kept and looked for (default: made each time)
 #
 # Each root is a copy of a pristine one, in a mount and process namespace of its own (root.sh). Nothing of this machine
@@ -90,6 +91,13 @@ systems_line() {
 	read -r p f s < <(count_in "$name")
 	printf '%-8s  %-6s  %s  %d passed, %d failed, %d skipped, %d s\n' "$suite" "$user" \
 		"$(paste -s -d ' ' "$at/versions" 2>/dev/null)" "$p" "$f" "$s" "$seconds" >>"$systems_work/table"
+	{
+		printf '%s\t%s\t' "$suite" "$user"
+		for part in gcc cmocka libusb pcscd udev; do
+			printf '%s\t' "$(sed -n "s/^$part //p" "$at/versions" 2>/dev/null)"
+		done
+		printf '%d\t%d\t%d\n' "$p" "$f" "$s"
+	} >>"$folder/tested.tsv"
 }
 
 systems_skip() {
@@ -131,6 +139,7 @@ systems() {
 		) &
 	done
 	wait
+	printf '# SPDX-License-Identifier: LGPL-2.1-or-later\n# suite\tuser\tgcc\tcmocka\tlibusb\tpcscd\tudev\tpassed\tfailed\tskipped\n' >"$folder/tested.tsv"
 	for each in "${chosen[@]}"; do
 		read -r suite user parts <<<"$each"
 		# shellcheck disable=SC2086 # words
