@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The host fails: each call into USB with each errno, once and for ever, before and after opening, and transfers that
+ * are never given back; for bulk readers with and without notifications, and for USB ICCs. Whatever happens, every call
+ * returns in time, nothing is left behind, and the reader works when the fault has ended. Virtual time. */
+#include "driver_rig.h"
+
+#include <errno.h>
+#include <libusb.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+/* The longest a call may take: a command that nobody answers is aborted, and tried again. */
+#define CALL_MS 20000u
+#define FOR_EVER UINT32_MAX
+
+static const int errnos[] = {
+	EPERM, ENOENT, EINTR, EIO, ENXIO, EAGAIN, ENOMEM, EACCES, EBUSY, ENODEV, EINVAL, ENFILE, EMFILE, ENOSPC, EPIPE,
+	EPROTO, EOVERFLOW, ETIMEDOUT, ESHUTDOWN,
+};
+
+static const struct kind {
+	const char *text;
+	DWORD protocol;
+} kinds[] = {
+	{ "reader one\ncard 0 = t1\n", 1 },
+	{ "reader one\nendpoints = 2\ncard 0 = t1\n", 1 },
+	{ "reader one\niccd = a\ncard 0 = t0\n", 0 },
+	{ "reader one\niccd = b\nfeatures = 0x000404F2\ncard 0 = t1\n", 1 },
+};
+
+/* What libusb makes of the errno of a transfer's submission, and of a claim. */
+static int submit_code(int err)
+{
+	return err == ENODEV ? LIBUSB_ERROR_NO_DEVICE : err == ENOMEM ? LIBUSB_ERROR_NO_MEM : LIBUSB_ERROR_IO;
+}
+
+static int claim_code(int err)
+{
+	return err == ENOENT ? LIBUSB_ERROR_NOT_FOUND : err == EBUSY ? LIBUSB_ERROR_BUSY :
+	       err == ENODEV ? LIBUSB_ERROR_NO_DEVICE : LIBUSB_ERROR_OTHER;
+}
+
+static void control(unsigned times, int err) { fake_usb_fail_endpoint(0x00, times, submit_code(err), err); }
+static void bulk_out(unsigned times, int err) { fake_usb_fail_endpoint(0x01, times, submit_code(err), err); }
+static void bulk_in(unsigned times, int err) { fake_usb_fail_endpoint(0x81, times, submit_code(err), err); }
+static void interrupt_in(unsigned times, int err) { fake_usb_fail_endpoint(0x82, times, submit_code(err), err); }
+static void node(unsigned times, int err) { fake_usb_fail_node(times, err); }
+static void handle(unsigned times, int err) { fake_usb_fail_open_errno(times, LIBUSB_ERROR_IO, err); }
+static void claim(unsigned times, int err) { fake_usb_fail_claim(times, claim_code(err), err); }
+static void init(unsigned times, int err) { fake_usb_fail_init(times, LIBUSB_ERROR_OTHER, err); }
+static void events(unsigned times, int err) { fake_usb_fail_events(times ? submit_code(err) : 0); }
+
+/* Calls: the node's open(), and the ioctls behind libusb's functions. */
+static const struct call {
+	const char *name;
+	void (*arm)(unsigned times, int err);
+} calls[] = {
+	{ "open", node }, { "GET_CAPABILITIES", handle }, { "CLAIMINTERFACE", claim }, { "epoll, timerfd", init },
+	{ "SUBMITURB control", control }, { "SUBMITURB bulk out", bulk_out }, { "SUBMITURB bulk in", bulk_in },
+	{ "SUBMITURB interrupt", interrupt_in }, { "poll, REAPURB", events },
+};
+
+static void disarm(void)
+{
+	for (size_t i = 0; i < COUNT(calls); i++)
+		calls[i].arm(0, 0);
+	fake_usb_hold(FAKE_HOLD_NONE);
+}
+
+static char what[120];
+static uint64_t began;
+
+/* The call is over: it was not too long. */
+static RESPONSECODE over(RESPONSECODE rc)
+{
+	uint64_t took = rig_ms() - began;
+
+	if (took > CALL_MS)
+		fail_msg("%s: a call took %u ms", what, (unsigned)took);
+	began = rig_ms();
+	return rc;
+}
+
+static void poll_once(void)
+{
+	RESPONSECODE (*poll)(DWORD, int);
+	DWORD n = sizeof poll;
+
+	if (IFDHGetCapabilities(0, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &n, (PUCHAR)&poll) == IFD_SUCCESS)
+		(void)over(poll(0, 1000));
+}
+
+/* What pcscd does with a reader. */
+static void use(void)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		poll_once();
+		(void)over(IFDHICCPresence(0));
+		(void)over(rig_power(0));
+		(void)over(rig_echo(0, i, 20));
+	}
+}
+
+static RESPONSECODE set_up(const struct kind *k)
+{
+	RESPONSECODE rc = rig_power(0);
+
+	if (rc == IFD_SUCCESS)
+		rc = IFDHSetProtocolParameters(0, k->protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0);
+	return rc == IFD_SUCCESS ? rig_echo(0, 7, 100) : rc;
+}
+
+/* The fault has ended. A reader that pcscd takes for unplugged is opened anew by its hot-plugging. */
+static void works_again(const struct kind *k, bool may_be_gone)
+{
+	RESPONSECODE rc = IFD_COMMUNICATION_ERROR;
+
+	for (unsigned i = 0; i < 3 && rc != IFD_SUCCESS; i++) {
+		poll_once();
+		(void)over(IFDHICCPresence(0));
+		rc = set_up(k);
+	}
+	if (rc == IFD_NO_SUCH_DEVICE && may_be_gone) {
+		(void)over(IFDHCloseChannel(0));
+		rc = rig_open(0, 0, 0);
+		if (rc == IFD_SUCCESS)
+			rc = set_up(k);
+	}
+	if (rc != IFD_SUCCESS)
+		fail_msg("%s: does not work again: %ld", what, (long)rc);
+}
+
+static bool says_gone(int err)
+{
+	return err == ENODEV || err == ENOENT || err == ENXIO;
+}
+
+static void finish(void)
+{
+	began = rig_ms();
+	(void)over(IFDHCloseChannel(0));
+	rig_pardon();
+	rig_stop();
+}
+
+static void one_errno(const struct kind *k, const struct call *c, unsigned times, int err)
+{
+	snprintf(what, sizeof what, "%.20s: %s: %s, %s", strchr(k->text, '\n') + 1, c->name, strerror(err),
+		 times == 1 ? "once" : "for ever");
+	/* while it is opened */
+	rig_start(FAKE_VIRTUAL, k->text);
+	began = rig_ms();
+	c->arm(times, err);
+	if (over(rig_open(0, 0, 0)) == IFD_SUCCESS) {
+		use();
+		disarm();
+		works_again(k, says_gone(err));
+	} else {
+		disarm();
+		RIG_IS_FINE(rig_open(0, 0, 0));
+		RIG_IS_FINE(set_up(k));
+	}
+	finish();
+	/* while it is used, and reset by the host on top of it */
+	for (unsigned reset = 0; reset < 2; reset++) {
+		rig_start(FAKE_VIRTUAL, k->text);
+		rig_ready(0, 0, (unsigned)k->protocol);
+		began = rig_ms();
+		c->arm(times, err);
+		if (reset)
+			fake_usb_reset(0);
+		use();
+		disarm();
+		works_again(k, says_gone(err));
+		finish();
+	}
+}
+
+static void each_errno(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < COUNT(kinds); k++)
+		for (size_t c = 0; c < COUNT(calls); c++)
+			for (size_t e = 0; e < COUNT(errnos); e++)
+				for (unsigned ever = 0; ever < 2; ever++)
+					one_errno(&kinds[k], &calls[c], ever ? FOR_EVER : 1, errnos[e]);
+}
+
+/* Transfers of one type, or all, are never given back: from the opening on, or in the middle. */
+static void never_given_back(void **state)
+{
+	static const int types[] = { FAKE_HOLD_ALL, LIBUSB_TRANSFER_TYPE_CONTROL, LIBUSB_TRANSFER_TYPE_BULK,
+				     LIBUSB_TRANSFER_TYPE_INTERRUPT };
+
+	(void)state;
+	for (size_t k = 0; k < COUNT(kinds); k++) {
+		for (size_t i = 0; i < COUNT(types) * 2; i++) {
+			bool opened = i & 1;
+
+			snprintf(what, sizeof what, "%.20s: type %d is held, %d", strchr(kinds[k].text, '\n') + 1,
+				 types[i / 2], opened);
+			rig_start(FAKE_VIRTUAL, kinds[k].text);
+			if (opened)
+				rig_ready(0, 0, (unsigned)kinds[k].protocol);
+			began = rig_ms();
+			fake_usb_hold(types[i / 2]);
+			if (opened || over(rig_open(0, 0, 0)) == IFD_SUCCESS)
+				use();
+			/* closed with them, and opened again when they are back */
+			(void)over(IFDHCloseChannel(0));
+			disarm();
+			RIG_IS_FINE(over(rig_open(0, 0, 0)));
+			RIG_IS_FINE(set_up(&kinds[k]));
+			finish();
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(each_errno, rig_teardown),
+		cmocka_unit_test_teardown(never_given_back, rig_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
