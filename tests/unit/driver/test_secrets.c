@@ -2,10 +2,13 @@
 /* PINs and keys on their way through the driver: never in the log unless asked for, and nowhere in memory
  * once the command is over.
  *
- * The linker turns the driver's malloc(), free() and log_msg(), and its calls of libusb, to this file
+ * The linker turns the driver's malloc(), free() and log_msg(), and its calls of libusb and of serial lines, to this file
  * (--wrap): so the blocks that belong to the driver are known, the simulated reader runs on a stack of its own,
  * and each line of the log is seen whole. */
 #include "secret_hunt.h"
+
+#include "sim/fake_serial.h"
+#include "transport/serial_tty.h"
 
 #include "util/buf.h"
 #include "util/log.h"
@@ -138,14 +141,36 @@ static RESPONSECODE transmit(size_t len)
 	return rc;
 }
 
+/* "serial\ncard": a card behind a serial line. */
+static const char *serial_card(const char *text)
+{
+	return strncmp(text, "serial\n", 7) == 0 ? text + 7 : NULL;
+}
+
+static RESPONSECODE open_channel(const char *text)
+{
+	const char *card = serial_card(text);
+	char name[80], err[200];
+	RESPONSECODE rc;
+
+	if (card) {
+		assert_int_equal(fake_serial_add("GemPCTwin", &card, 1, err, sizeof err), 0);
+		fake_serial_name(0, name, sizeof name);
+	} else {
+		fake_usb_name(0, 0, name, sizeof name);
+	}
+	elsewhere = 0;
+	rc = IFDHCreateChannelByName(LUN, name);
+	elsewhere = 1;
+	return rc;
+}
+
 static void open_reader(const char *text, bool t1)
 {
-	rig_start(FAKE_VIRTUAL, text);
+	rig_start(FAKE_VIRTUAL, serial_card(text) ? "" : text);
 	memset(blocks, 0, sizeof blocks);
 	n_freed_leaks = 0;
-	elsewhere = 0;
-	assert_int_equal(rig_open(LUN, 0, 0), IFD_SUCCESS);
-	elsewhere = 1;
+	assert_int_equal(open_channel(text), IFD_SUCCESS);
 	RIG_IS_FINE(rig_power(LUN));
 	RIG_IS_FINE(IFDHSetProtocolParameters(LUN, t1 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0));
 }
@@ -157,6 +182,7 @@ static void close_reader(void)
 	elsewhere = 1;
 	rig_pardon();
 	rig_stop();
+	fake_serial_end();
 }
 
 /* Each way of an APDU to a card. echo: the card's answer is the secret again (at T=0 it would have to be fetched). */
@@ -183,6 +209,9 @@ static const struct way {
 	{ "reader one\niccd = a\ncard 0 = t0\n", 16, false, false },
 	{ "reader one\niccd = b\ncard 0 = t1 applet=echo\n", 16, true, true },
 	{ "reader one\niccd = b\ncard 0 = t1 applet=echo\n", LONGEST, true, true },
+	{ "serial\nt0", 16, false, false },
+	{ "serial\nt1 applet=echo", 16, true, true },
+	{ "serial\nt1 ifsc=16 chain=16 applet=echo", 200, true, true },
 };
 
 static const uint8_t secret_ins[] = { 0x20, 0x21, 0x24, 0x25, 0x2C, 0x2D, 0x82 };
