@@ -222,7 +222,7 @@ static void forget_reader(struct reader *r)
 	unlink_reader(r);
 	host = host_to_free();
 	/* pcscd unloads the driver now, but its memory stays: the next reader finds what is new. */
-	if (registry.n_readers == 0)
+	if (registry.n_readers == 0 && !registry.config_failed)
 		registry.config_loaded = false;
 	reader_free(r);
 	pthread_cond_broadcast(&registry.changed);
