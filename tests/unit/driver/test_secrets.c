@@ -2,8 +2,8 @@
 /* PINs and keys on their way through the driver: never in the log unless asked for, and nowhere in memory
  * once the command is over.
  *
- * The linker turns the driver's malloc(), free() and log_msg(), and its calls of libusb and of serial lines, to this file
- * (--wrap): so the blocks that belong to the driver are known, the simulated reader runs on a stack of its own,
+ * The linker turns the driver's malloc(), free() and log_msg(), and its calls of libusb and of serial lines, to this
+ * file (--wrap): so the blocks that belong to the driver are known, the simulated reader runs on a stack of its own,
  * and each line of the log is seen whole. */
 #include "secret_hunt.h"
 
