@@ -14,6 +14,8 @@
 
 static void LIBUSB_CALL in_done(struct libusb_transfer *x);
 
+static const struct usb_pipe bulk_pipe;
+
 enum ccid_err usb_bulk_init(struct usb_transport *u)
 {
 	size_t packet = u->t.desc.bulk_in_packet ? u->t.desc.bulk_in_packet : 64;
@@ -26,6 +28,7 @@ enum ccid_err usb_bulk_init(struct usb_transport *u)
 		max = CCID_HEADER_LENGTH + 261;
 	u->in_cap = (max + packet - 1) / packet * packet;
 	u->in_first = u->in_cap;
+	usb_add_pipe(u, &bulk_pipe);
 	u->in_buf = malloc(u->in_cap);
 	u->in = libusb_alloc_transfer(0);
 	return u->in_buf && u->in ? CCID_OK : CCID_ERR_NOMEM;
@@ -359,7 +362,7 @@ enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r)
 	return usb_error(rc);
 }
 
-void usb_bulk_cancel(struct usb_transport *u)
+static void cancel(struct usb_transport *u)
 {
 	if (u->in_pending)
 		libusb_cancel_transfer(u->in);
@@ -369,7 +372,7 @@ void usb_bulk_cancel(struct usb_transport *u)
 	}
 }
 
-bool usb_bulk_idle(const struct usb_transport *u)
+static bool idle(const struct usb_transport *u)
 {
 	for (unsigned i = 0; i < u->n_slots; i++) {
 		if (u->slots[i].out_pending)
@@ -396,7 +399,13 @@ void usb_bulk_clear_halt(struct usb_transport *u, unsigned slot)
 	usb_leave(u);
 }
 
-void usb_bulk_free(struct usb_transport *u)
+static void restart(struct usb_transport *u)
+{
+	u->in_halted = u->out_halted = false;
+	u->in_errors = 0;
+}
+
+static void release(struct usb_transport *u)
 {
 	for (unsigned i = 0; i < u->n_slots; i++) {
 		libusb_free_transfer(u->slots[i].out);
@@ -407,3 +416,7 @@ void usb_bulk_free(struct usb_transport *u)
 		wipe(u->in_buf, u->in_cap);
 	free(u->in_buf);
 }
+
+static const struct usb_pipe bulk_pipe = {
+	.cancel = cancel, .idle = idle, .restart = restart, .free = release,
+};

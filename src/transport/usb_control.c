@@ -200,16 +200,36 @@ enum ccid_err usb_control(struct usb_transport *u, unsigned slot, const struct u
 	return err;
 }
 
-void usb_control_wake(struct usb_transport *u, int slot)
+static void lost(struct usb_transport *u)
+{
+	for (struct usb_control *c = u->controls; c; c = c->next)
+		pump_wake(u->pump, &c->waiter);
+}
+
+static void closed(struct usb_transport *u, unsigned slot)
 {
 	for (struct usb_control *c = u->controls; c; c = c->next) {
-		if (slot < 0 || c->slot == (unsigned)slot)
+		if (c->slot == slot)
 			pump_wake(u->pump, &c->waiter);
 	}
 }
 
-void usb_control_cancel(struct usb_transport *u)
+static void cancel(struct usb_transport *u)
 {
 	for (struct usb_control *c = u->controls; c; c = c->next)
 		libusb_cancel_transfer(c->transfer);
+}
+
+static bool idle(const struct usb_transport *u)
+{
+	return !u->controls;
+}
+
+void usb_control_init(struct usb_transport *u)
+{
+	static const struct usb_pipe control_pipe = {
+		.cancel = cancel, .idle = idle, .lost = lost, .closed = closed,
+	};
+
+	usb_add_pipe(u, &control_pipe);
 }

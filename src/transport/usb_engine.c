@@ -59,19 +59,27 @@ enum ccid_err usb_engine_init(struct usb_transport *u)
 		waiter_init(&u->slots[i].command, WAIT_COMMAND);
 		waiter_init(&u->slots[i].poller, WAIT_IDLE);
 	}
-	if (u->t.desc.bInterfaceProtocol != CCID_PROTOCOL_BULK)
-		return CCID_OK;
-	if (usb_bulk_init(u) != CCID_OK)
-		return CCID_ERR_NOMEM;
-	return u->t.desc.interrupt_in ? usb_intr_init(u) : CCID_OK;
+	return CCID_OK;
 }
 
-enum ccid_err usb_engine_go(struct usb_transport *u)
+void usb_add_pipe(struct usb_transport *u, const struct usb_pipe *pipe)
 {
-	pthread_mutex_lock(&u->lock);
-	usb_intr_submit(u);
-	pthread_mutex_unlock(&u->lock);
-	return CCID_OK;
+	u->pipes[u->n_pipes++] = pipe;
+}
+
+void usb_changed(struct usb_transport *u, unsigned slot)
+{
+	struct usb_slot *s = &u->slots[slot];
+
+	s->changed = true;
+	if (s->polling)
+		pump_wake(u->pump, &s->poller);
+}
+
+void usb_all_changed(struct usb_transport *u)
+{
+	for (unsigned i = 0; i < u->n_slots; i++)
+		usb_changed(u, i);
 }
 
 enum ccid_err usb_refusal(const struct usb_transport *u, unsigned slot)
@@ -120,8 +128,11 @@ void usb_become(struct usb_transport *u, enum usb_state state)
 	/* Those in the gate's queue have no request in flight yet: wake them too. */
 	for (unsigned i = 0; i < u->n_slots; i++)
 		pump_wake(u->pump, &u->slots[i].command);
-	usb_control_wake(u, -1);
-	usb_intr_wake_all(u);
+	for (unsigned i = 0; i < u->n_pipes; i++) {
+		if (u->pipes[i]->lost)
+			u->pipes[i]->lost(u);
+	}
+	usb_all_changed(u);
 }
 
 void usb_lost(struct usb_transport *u)
@@ -133,7 +144,11 @@ void usb_lost(struct usb_transport *u)
 /* No transfer is in the host's hands, no thread uses the handle. Under lock. */
 static bool is_idle(const struct usb_transport *u)
 {
-	return usb_bulk_idle(u) && u->intr_state != INTR_PENDING && !u->controls && u->inside == 0;
+	for (unsigned i = 0; i < u->n_pipes; i++) {
+		if (u->pipes[i]->idle && !u->pipes[i]->idle(u))
+			return false;
+	}
+	return u->inside == 0;
 }
 
 void usb_reaped(struct usb_transport *u)
@@ -251,7 +266,7 @@ static void poll_unsure(struct usb_transport *u)
 	pthread_mutex_lock(&u->lock);
 	for (unsigned i = 0; i < u->n_slots; i++) {
 		if (u->slots[i].unsure)
-			usb_intr_changed(u, i);
+			usb_changed(u, i);
 		u->slots[i].unsure = false;
 	}
 	__atomic_store_n(&u->unsure, 0, __ATOMIC_RELAXED);
@@ -350,7 +365,10 @@ void usb_set_closed(struct transport *t, uint8_t slot, bool closed)
 		if (s->req && !s->answered)
 			usb_publish(u, slot, CCID_ERR_NO_DEVICE);
 		pump_wake(u->pump, &s->command);
-		usb_control_wake(u, slot);
+		for (unsigned i = 0; i < u->n_pipes; i++) {
+			if (u->pipes[i]->closed)
+				u->pipes[i]->closed(u, slot);
+		}
 		s->stop = true;
 		pump_wake(u->pump, &s->poller);
 	} else {
@@ -366,9 +384,10 @@ static bool reap(struct usb_transport *u, struct deadline end)
 	bool idle;
 
 	pthread_mutex_lock(&u->lock);
-	usb_bulk_cancel(u);
-	usb_intr_cancel(u);
-	usb_control_cancel(u);
+	for (unsigned i = 0; i < u->n_pipes; i++) {
+		if (u->pipes[i]->cancel)
+			u->pipes[i]->cancel(u);
+	}
 	u->reaping = true;
 	for (;;) {
 		idle = is_idle(u);
@@ -427,11 +446,12 @@ static void resume(struct usb_transport *u)
 {
 	u->reopen_failed = false;
 	u->reopen_ns = 0;
-	u->in_halted = u->out_halted = false;
-	u->in_errors = 0;
 	__atomic_fetch_add(&u->t.generation, 1, __ATOMIC_RELEASE);
-	usb_intr_restart(u);
-	usb_intr_wake_all(u);
+	for (unsigned i = 0; i < u->n_pipes; i++) {
+		if (u->pipes[i]->restart)
+			u->pipes[i]->restart(u);
+	}
+	usb_all_changed(u);
 	LOG(LOG_INFO, &u->t.log, "the reader was reset: opened again");
 }
 
@@ -527,16 +547,15 @@ static void bury(struct pump_job *job)
 	pthread_mutex_lock(&u->lock);
 	pthread_mutex_unlock(&u->lock);
 	usb_detach(u);
-	usb_bulk_free(u);
-	usb_intr_free(u);
+	for (unsigned i = 0; i < u->n_pipes; i++) {
+		if (u->pipes[i]->free)
+			u->pipes[i]->free(u);
+	}
 	for (unsigned i = 0; i < u->n_slots; i++) {
 		waiter_destroy(u->pump, &u->slots[i].command);
 		waiter_destroy(u->pump, &u->slots[i].poller);
 	}
 	free(u->slots);
-	if (u->iccd)
-		wipe(u->iccd, sizeof *u->iccd);
-	free(u->iccd);
 	waiter_destroy(u->pump, &u->reaper);
 	if (u->gate)
 		usb_gate_unref(u->gate);

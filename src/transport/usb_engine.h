@@ -36,6 +36,25 @@ enum usb_state {
 	USB_ORPHANED,		/* closed, but the host has transfers of it: the last one ends it */
 };
 
+struct usb_transport;
+
+/* What a pipe does when the device's state changes. Absent hooks are NULL; all but free() are
+ * called under lock. */
+struct usb_pipe {
+	/* The host is to give its transfers back. */
+	void (*cancel)(struct usb_transport *u);
+	/* The host has none of them. */
+	bool (*idle)(const struct usb_transport *u);
+	/* The handle works no more, or the slot is being closed: whoever waits is woken. */
+	void (*lost)(struct usb_transport *u);
+	void (*closed)(struct usb_transport *u, unsigned slot);
+	/* The device was opened again. */
+	void (*restart)(struct usb_transport *u);
+	/* The host has none of them, and never will. */
+	void (*free)(struct usb_transport *u);
+};
+#define USB_PIPES 4u
+
 /* What the engine keeps for each slot, under the transport's lock. */
 struct usb_slot {
 	struct usb_transport *owner;
@@ -83,6 +102,8 @@ struct usb_transport {
 	uint64_t reset_ns;		/* when it was last wanted; 0: never */
 	unsigned unsure;		/* atomic: slots that are */
 	unsigned inside;		/* threads that use the handle without the lock */
+	const struct usb_pipe *pipes[USB_PIPES];
+	unsigned n_pipes;
 	struct usb_control *controls;	/* that the host has */
 	struct pump_job burial;		/* of an orphan */
 	bool reaping;			/* somebody waits: no transfer pending, nobody inside */
@@ -127,9 +148,12 @@ void usb_detach(struct usb_transport *u);
 /* usb_engine.c */
 extern const struct transport_ops usb_bulk_ops;
 extern const struct transport_ops usb_bulk_quiet_ops;
+/* The slots and their gate, once the descriptors are known. */
 enum ccid_err usb_engine_init(struct usb_transport *u);
-/* Starts the standing interrupt transfer. */
-enum ccid_err usb_engine_go(struct usb_transport *u);
+void usb_add_pipe(struct usb_transport *u, const struct usb_pipe *pipe);
+/* Something may have happened to a slot's card, or to all: the poll ends. Under lock. */
+void usb_changed(struct usb_transport *u, unsigned slot);
+void usb_all_changed(struct usb_transport *u);
 /* Why does a call fail on this slot now? CCID_OK when it does not. Under lock. */
 enum ccid_err usb_refusal(const struct usb_transport *u, unsigned slot);
 /* Publishes the result of a slot's request and wakes its owner. Under lock. */
@@ -175,9 +199,7 @@ struct usb_setup {
 };
 enum ccid_err usb_control(struct usb_transport *u, unsigned slot, const struct usb_setup *setup,
 			  uint8_t *data, size_t *actual, const struct deadline *d);
-/* Under lock: wakes those who wait for a request of that slot (-1: any); takes all back. */
-void usb_control_wake(struct usb_transport *u, int slot);
-void usb_control_cancel(struct usb_transport *u);
+void usb_control_init(struct usb_transport *u);
 
 /* usb_bulk.c; under lock unless said otherwise */
 enum ccid_err usb_bulk_init(struct usb_transport *u);
@@ -186,9 +208,6 @@ enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r);
  * to it, or forgotten. */
 void usb_bulk_unpark(struct usb_transport *u, unsigned slot);
 void usb_bulk_drop_parked(struct usb_slot *s);
-void usb_bulk_cancel(struct usb_transport *u);
-bool usb_bulk_idle(const struct usb_transport *u);
-void usb_bulk_free(struct usb_transport *u);
 /* Not under lock: ends a stall of the bulk endpoints. */
 void usb_bulk_clear_halt(struct usb_transport *u, unsigned slot);
 
@@ -196,15 +215,10 @@ void usb_bulk_clear_halt(struct usb_transport *u, unsigned slot);
 extern const struct transport_ops usb_iccd_ops;
 enum ccid_err usb_iccd_open(struct usb_transport *u);
 
-/* usb_intr.c; the first six under lock */
+/* usb_intr.c */
 enum ccid_err usb_intr_init(struct usb_transport *u);
-void usb_intr_submit(struct usb_transport *u);
-/* The device was opened again: begins anew. */
-void usb_intr_restart(struct usb_transport *u);
-void usb_intr_cancel(struct usb_transport *u);
-void usb_intr_wake_all(struct usb_transport *u);
-void usb_intr_changed(struct usb_transport *u, unsigned slot);
-void usb_intr_free(struct usb_transport *u);
+/* Submits the standing transfer for the first time. Not under lock. */
+void usb_intr_start(struct usb_transport *u);
 enum ccid_err usb_wait_change(struct transport *t, uint8_t slot, const struct deadline *d);
 void usb_stop_change(struct transport *t, uint8_t slot);
 void usb_mark_changed(struct transport *t, uint8_t slot);

@@ -2,6 +2,8 @@
 /* USB ICCs: the control pipe carries everything, one command at a time. */
 #include "transport/usb_engine.h"
 
+#include "util/buf.h"
+
 #include <stdlib.h>
 
 #define OPEN_MS 5000u
@@ -86,9 +88,19 @@ static enum ccid_err greet(struct usb_transport *u)
 			 &u->t.log, &d);
 }
 
+static void release(struct usb_transport *u)
+{
+	if (u->iccd)
+		wipe(u->iccd, sizeof *u->iccd);
+	free(u->iccd);
+}
+
 enum ccid_err usb_iccd_open(struct usb_transport *u)
 {
+	static const struct usb_pipe iccd_pipe = { .free = release };
 	enum ccid_err err;
+
+	usb_add_pipe(u, &iccd_pipe);
 
 	u->iccd = calloc(1, sizeof *u->iccd);
 	if (!u->iccd)

@@ -19,8 +19,11 @@
 
 static void LIBUSB_CALL intr_done(struct libusb_transfer *x);
 
+static const struct usb_pipe intr_pipe;
+
 enum ccid_err usb_intr_init(struct usb_transport *u)
 {
+	usb_add_pipe(u, &intr_pipe);
 	u->intr = libusb_alloc_transfer(0);
 	u->intr_buf = malloc(u->t.desc.interrupt_packet ? u->t.desc.interrupt_packet : 64);
 	return u->intr && u->intr_buf ? CCID_OK : CCID_ERR_NOMEM;
@@ -42,10 +45,10 @@ static void refused(struct usb_transport *u, int rc)
 		    errno ? strerror(errno) : err_name(err));
 	u->intr_refused = true;
 	u->intr_resume_ns = clock_now() + RETRY_NS;
-	usb_intr_wake_all(u);
+	usb_all_changed(u);
 }
 
-void usb_intr_submit(struct usb_transport *u)
+static void submit(struct usb_transport *u)
 {
 	int len = u->t.desc.interrupt_packet ? u->t.desc.interrupt_packet : 64;
 	int rc;
@@ -66,27 +69,19 @@ void usb_intr_submit(struct usb_transport *u)
 	u->intr_refused = false;
 }
 
-void usb_intr_restart(struct usb_transport *u)
+static void restart(struct usb_transport *u)
 {
 	u->intr_state = INTR_STOPPED;
 	u->intr_errors = 0;
 	u->intr_resume_ns = 0;
-	usb_intr_submit(u);
+	submit(u);
 }
 
-void usb_intr_changed(struct usb_transport *u, unsigned slot)
+void usb_intr_start(struct usb_transport *u)
 {
-	struct usb_slot *s = &u->slots[slot];
-
-	s->changed = true;
-	if (s->polling)
-		pump_wake(u->pump, &s->poller);
-}
-
-void usb_intr_wake_all(struct usb_transport *u)
-{
-	for (unsigned i = 0; i < u->n_slots; i++)
-		usb_intr_changed(u, i);
+	pthread_mutex_lock(&u->lock);
+	submit(u);
+	pthread_mutex_unlock(&u->lock);
 }
 
 /* NotifySlotChange: 2 bits a slot, bit 0: a card is there, bit 1: it changed. Returns the bytes it
@@ -100,7 +95,7 @@ static size_t slot_change(struct usb_transport *u, const uint8_t *p, size_t len)
 
 		usb_vigil_card(u, &u->slots[i], bits & 1, bits & 2);
 		if (bits & 2)
-			usb_intr_changed(u, i);
+			usb_changed(u, i);
 	}
 	return want < len ? want : len;
 }
@@ -148,7 +143,7 @@ static void failed(struct usb_transport *u, enum libusb_transfer_status status)
 		u->intr_errors = 0;
 		u->intr_resume_ns = clock_now() + RETRY_NS;
 	}
-	usb_intr_wake_all(u);
+	usb_all_changed(u);
 }
 
 static void LIBUSB_CALL intr_done(struct libusb_transfer *x)
@@ -163,7 +158,7 @@ static void LIBUSB_CALL intr_done(struct libusb_transfer *x)
 		parse(u, u->intr_buf, (size_t)x->actual_length);
 		if (flooding(u)) {
 			u->intr_resume_ns = u->intr_window_ns + FLOOD_WINDOW_NS;
-			usb_intr_wake_all(u);
+			usb_all_changed(u);
 		}
 		break;
 	case LIBUSB_TRANSFER_CANCELLED:
@@ -178,22 +173,31 @@ static void LIBUSB_CALL intr_done(struct libusb_transfer *x)
 		break;
 	}
 	if (u->intr_state == INTR_STOPPED && clock_now() >= u->intr_resume_ns)
-		usb_intr_submit(u);
+		submit(u);
 	usb_reaped(u);
 	pthread_mutex_unlock(&u->lock);
 }
 
-void usb_intr_cancel(struct usb_transport *u)
+static void cancel(struct usb_transport *u)
 {
 	if (u->intr_state == INTR_PENDING)
 		libusb_cancel_transfer(u->intr);
 }
 
-void usb_intr_free(struct usb_transport *u)
+static bool idle(const struct usb_transport *u)
+{
+	return u->intr_state != INTR_PENDING;
+}
+
+static void release(struct usb_transport *u)
 {
 	libusb_free_transfer(u->intr);
 	free(u->intr_buf);
 }
+
+static const struct usb_pipe intr_pipe = {
+	.cancel = cancel, .idle = idle, .restart = restart, .free = release,
+};
 
 /* The transfer stopped (flood, stall, errors, refused): begin again. Returns when to look again.
  * Lets the lock go for a moment. */
@@ -214,7 +218,7 @@ static struct deadline revive(struct usb_transport *u, struct deadline d)
 		u->inside--;
 		usb_reaped(u);
 	}
-	usb_intr_submit(u);
+	submit(u);
 	return d;
 }
 
@@ -306,6 +310,6 @@ void usb_mark_changed(struct transport *t, uint8_t slot)
 	if (slot >= u->n_slots)
 		return;
 	pthread_mutex_lock(&u->lock);
-	usb_intr_changed(u, slot);
+	usb_changed(u, slot);
 	pthread_mutex_unlock(&u->lock);
 }

@@ -320,13 +320,19 @@ static enum ccid_err set_up(struct usb_transport *u, const struct libusb_device_
 	u->t.ops = !bulk ? &usb_iccd_ops
 		 : u->t.desc.interrupt_in ? &usb_bulk_ops : &usb_bulk_quiet_ops;
 	err = usb_engine_init(u);
+	if (err == CCID_OK && bulk)
+		err = usb_bulk_init(u);
+	if (err == CCID_OK && bulk && u->t.desc.interrupt_in)
+		err = usb_intr_init(u);
 	if (err != CCID_OK)
 		return err;
+	usb_control_init(u);
 	read_strings(u, dd);
 	if (!bulk)
 		return usb_iccd_open(u);
 	read_rates(u);
-	return usb_engine_go(u);
+	usb_intr_start(u);
+	return CCID_OK;
 }
 
 static void give_up(struct usb_transport *u)
