@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Bulk pipes: one OUT transfer a slot, one IN transfer for all of them. */
-#include "transport/usb_engine.h"
+#include "transport/usb_bulk.h"
 
+#include "transport/usb_error.h"
+#include "transport/usb_vigil.h"
 #include "wire/ccid_msg.h"
 #include "util/buf.h"
 

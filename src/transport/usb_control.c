@@ -2,8 +2,9 @@
 /* Requests on the control pipe: transfers like all others, so that a wait for one ends when the
  * reader is closed or removed, and in a buffer of their own, which is wiped: libusb's blocking call
  * does neither. */
-#include "transport/usb_engine.h"
+#include "transport/usb_control.h"
 
+#include "transport/usb_error.h"
 #include "util/buf.h"
 
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transport/usb_find.h"
 
+#include "transport/usb_error.h"
 #include "util/buf.h"
 
 #include <errno.h>

@@ -35,17 +35,6 @@ bool usb_find_ports(unsigned bus, unsigned address, char out[USB_PORTS_CAP]);
 /* Of bInterfaceNumber `interface`. Returns a libusb error code. */
 int usb_identify(libusb_device *dev, int interface, struct usb_identity *out);
 
-/* Does errno say that there is no such device (any more)? */
-bool usb_errno_is_gone(int error);
-
-/* A step of opening failed with libusb's code rc and the errno that it left (0: none): one critical
- * line with the errno and what to do, and the error; one info line and CCID_ERR_NO_DEVICE when the
- * device is gone. */
-enum ccid_err usb_open_failed(const struct log_ctx *log, const char *step, int rc, int left);
-/* The same, at another level than LOG_CRITICAL: what fails again was told before. */
-enum ccid_err usb_open_failed_at(enum log_level level, const struct log_ctx *log, const char *step,
-				 int rc, int left);
-
 /* Finds the CCID or ICCD interface in the device's configuration: the one that name->interface
  * says, else the first. Fills *desc (class descriptor, interface, endpoints, ids), name->interface
  * and *n_interfaces (CCID interfaces of the device).

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* USB ICCs: the control pipe carries everything, one command at a time. */
-#include "transport/usb_engine.h"
+#include "transport/usb_iccd.h"
 
+#include "transport/iccd.h"
+#include "transport/usb_control.h"
 #include "util/buf.h"
 
 #include <stdlib.h>
@@ -40,7 +42,7 @@ static enum ccid_err pause_ms(void *ctx, unsigned ms, const struct deadline *d)
 	return refusal(u);
 }
 
-static enum ccid_err iccd_start(struct transport *t, struct request *r, const struct deadline *d)
+enum ccid_err usb_iccd_start(struct transport *t, struct request *r, const struct deadline *d)
 {
 	struct usb_transport *u = usb_of(t);
 
@@ -53,7 +55,7 @@ static enum ccid_err iccd_start(struct transport *t, struct request *r, const st
 	return usb_judge_loss(u, refusal(u));
 }
 
-static enum ccid_err iccd_wait(struct transport *t, struct request *r, const struct deadline *d)
+enum ccid_err usb_iccd_wait(struct transport *t, struct request *r, const struct deadline *d)
 {
 	struct usb_transport *u = usb_of(t);
 	enum ccid_err err;
@@ -73,7 +75,7 @@ static enum ccid_err iccd_wait(struct transport *t, struct request *r, const str
 	return usb_judge_loss(u, err);
 }
 
-static void iccd_finish(struct transport *t, struct request *r)
+void usb_iccd_finish(struct transport *t, struct request *r)
 {
 	(void)t;
 	(void)r;
@@ -111,23 +113,9 @@ enum ccid_err usb_iccd_open(struct usb_transport *u)
 	return err;
 }
 
-static enum ccid_err iccd_reopen(struct transport *t, const struct deadline *d)
+enum ccid_err usb_iccd_reopen(struct transport *t, const struct deadline *d)
 {
 	enum ccid_err err = usb_reopen(t, d);
 
 	return err == CCID_OK ? greet(usb_of(t)) : err;
 }
-
-const struct transport_ops usb_iccd_ops = {
-	.start = iccd_start,
-	.wait = iccd_wait,
-	.finish = iccd_finish,
-	.wait_change = usb_wait_change,
-	.stop_change = usb_stop_change,
-	.mark_changed = usb_mark_changed,
-	.set_gone = usb_set_gone,
-	.set_closed = usb_set_closed,
-	.reopen = iccd_reopen,
-	.bus_path = usb_bus_path,
-	.close = usb_close,
-};

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Slot changes: one standing interrupt transfer, state kept per slot (CCID 1.10 §6.3). */
-#include "transport/usb_engine.h"
+#include "transport/usb_intr.h"
 
+#include "transport/usb_error.h"
+#include "transport/usb_vigil.h"
 #include "wire/ccid_msg.h"
 
 #include <errno.h>

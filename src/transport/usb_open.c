@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From a device name to a claimed CCID or ICCD interface. */
-#include "transport/usb_engine.h"
-
+#include "transport/usb_bulk.h"
+#include "transport/usb_control.h"
+#include "transport/usb_error.h"
+#include "transport/usb_iccd.h"
+#include "transport/usb_intr.h"
+#include "transport/usb_request.h"
 #include "transport/usb_find.h"
 #include "transport/usb_node.h"
 #include "util/buf.h"
@@ -14,7 +18,6 @@
 #define GET_DATA_RATES 0x03	/* CCID 1.10 §5.3.3 */
 #define CONTROL_MS 1000u
 #define CLAIM_MS 1500u
-#define CLAIM_RETRY_MS 50u
 #define RATES_MAX 256u
 
 struct usb_host {
@@ -49,187 +52,6 @@ bool usb_host_free(struct usb_host *host)
 	pump_destroy(&host->pump);
 	free(host);
 	return true;
-}
-
-/* What libusb's code means; for "other" and "input/output" the errno that its system call left
- * tells more. */
-static int errno_of(int rc, int left)
-{
-	switch (rc) {
-	case LIBUSB_ERROR_ACCESS:
-		return EACCES;
-	case LIBUSB_ERROR_NO_MEM:
-		return ENOMEM;
-	case LIBUSB_ERROR_BUSY:
-		return EBUSY;
-	case LIBUSB_ERROR_NO_DEVICE:
-	case LIBUSB_ERROR_NOT_FOUND:
-		return ENODEV;
-	default:
-		return left ? left : EIO;
-	}
-}
-
-static const char *advice(int error)
-{
-	switch (error) {
-	case EACCES:
-		return "install the udev rules, and plug the reader in again";
-	case EPERM:
-		return "allow pcscd the device (USBGuard, SELinux, the container's devices)";
-	case EMFILE:
-	case ENFILE:
-		return "raise pcscd's limit of open files (LimitNOFILE)";
-	case ENOMEM:
-	case ENOSPC:
-		return "free memory or USB bandwidth, or use another port";
-	case EBUSY:
-		return "end the program that uses it";
-	default:
-		return "plug the reader in again, and see the kernel's log";
-	}
-}
-
-bool usb_errno_is_gone(int error)
-{
-	return error == ENODEV || error == ENOENT || error == ENXIO;
-}
-
-enum ccid_err usb_open_failed_at(enum log_level level, const struct log_ctx *log, const char *step,
-				 int rc, int left)
-{
-	int error = errno_of(rc, left);
-
-	if (usb_errno_is_gone(error)) {
-		LOG(LOG_INFO, log, "%s: %s: it is gone", step, strerror(error));
-		return CCID_ERR_NO_DEVICE;
-	}
-	LOG(level, log, "%s: %s: %s", step, strerror(error), advice(error));
-	return error == EACCES || error == EPERM ? CCID_ERR_BUSY : CCID_ERR_COMM;
-}
-
-enum ccid_err usb_open_failed(const struct log_ctx *log, const char *step, int rc, int left)
-{
-	return usb_open_failed_at(LOG_CRITICAL, log, step, rc, left);
-}
-
-/* What fails again at each call was told the first time. */
-static enum log_level level_of(const struct usb_transport *u)
-{
-	return u->reopen_failed ? LOG_PERIODIC : LOG_CRITICAL;
-}
-
-static enum ccid_err failed(const struct usb_transport *u, const char *step, int rc, int left)
-{
-	return usb_open_failed_at(level_of(u), &u->t.log, step, rc, left);
-}
-
-/* The node may appear a moment before udev made it ours; absence is final. */
-static enum ccid_err open_node(struct usb_transport *u)
-{
-	char step[sizeof u->name.node + 16];
-
-	u->fd = usb_node_open(u->name.node);
-	if (u->fd >= 0 || errno == ENOSYS)
-		return CCID_OK;
-	snprintf(step, sizeof step, "cannot open %s", u->name.node);
-	return failed(u, step, LIBUSB_ERROR_OTHER, errno);
-}
-
-static enum ccid_err open_handle(struct usb_transport *u)
-{
-	enum ccid_err err = open_node(u);
-	int rc;
-
-	if (err != CCID_OK)
-		return err;
-	errno = 0;
-	rc = usb_wrap_node(u->pump->ctx, u->fd, &u->name, &u->handle);
-	if (rc == 0)
-		return CCID_OK;
-	err = failed(u, "libusb cannot use the device", rc, errno);
-	if (u->fd >= 0)
-		usb_node_close(u->fd);
-	u->fd = -1;
-	u->handle = NULL;
-	return err;
-}
-
-static void close_handle(struct usb_transport *u)
-{
-	if (u->handle)
-		libusb_close(u->handle);
-	u->handle = NULL;
-	if (u->fd >= 0)
-		usb_node_close(u->fd);
-	u->fd = -1;
-}
-
-/* Takes the interface from the kernel's drivers and waits a short while for another program. */
-static enum ccid_err claim(struct usb_transport *u, const struct deadline *d)
-{
-	int interface = u->t.desc.bInterfaceNumber;
-	char step[40];
-	int rc;
-
-	libusb_set_auto_detach_kernel_driver(u->handle, 1);
-	errno = 0;
-	while ((rc = libusb_claim_interface(u->handle, interface)) == LIBUSB_ERROR_BUSY &&
-	       !deadline_passed(d)) {
-		/* It may be ours: closed, but for transfers that were long in coming back. */
-		pump_sweep(u->pump);
-		deadline_sleep_ms(d, CLAIM_RETRY_MS);
-	}
-	if (rc == 0)
-		return CCID_OK;
-	if (rc != LIBUSB_ERROR_BUSY) {
-		snprintf(step, sizeof step, "interface %d cannot be claimed", interface);
-		return failed(u, step, rc, errno);
-	}
-	LOG(level_of(u), &u->t.log,
-	    "interface %d is claimed by another program. Often it is GnuPG's scdaemon: "
-	    "put \"disable-ccid\" into scdaemon.conf and end scdaemon "
-	    "(gpgconf --kill scdaemon)",
-	    interface);
-	return CCID_ERR_BUSY;
-}
-
-/* A node's number may be another device's by now. */
-static enum ccid_err check_identity(struct usb_transport *u)
-{
-	struct usb_identity now;
-	int rc;
-
-	errno = 0;
-	rc = usb_identify(libusb_get_device(u->handle), u->t.desc.bInterfaceNumber, &now);
-	if (rc != 0)
-		return failed(u, "no descriptors", rc, errno);
-	if (memcmp(&now, &u->identity, sizeof now) == 0)
-		return CCID_OK;
-	LOG(LOG_INFO, &u->t.log, "another device is there now: %04x:%04x", now.device.idVendor,
-	    now.device.idProduct);
-	return CCID_ERR_NO_DEVICE;
-}
-
-enum ccid_err usb_attach(struct usb_transport *u, const struct deadline *d)
-{
-	enum ccid_err err = open_handle(u);
-
-	if (err != CCID_OK)
-		return err;
-	err = check_identity(u);
-	if (err == CCID_OK)
-		err = claim(u, d);
-	if (err != CCID_OK)
-		close_handle(u);
-	return err;
-}
-
-void usb_detach(struct usb_transport *u)
-{
-	if (u->handle)
-		libusb_release_interface(u->handle, u->t.desc.bInterfaceNumber);
-	close_handle(u);
 }
 
 /* A string descriptor (index 0: the languages), at most 255 bytes. Returns how many came. */
@@ -311,15 +133,60 @@ static void read_rates(struct usb_transport *u)
 	}
 }
 
+static const struct transport_ops bulk_ops = {
+	.start = usb_start,
+	.wait = usb_wait,
+	.finish = usb_finish,
+	.abort = usb_abort,
+	.card_told = usb_card_told,
+	.want_reset = usb_want_reset,
+	.wait_change = usb_wait_change,
+	.stop_change = usb_stop_change,
+	.mark_changed = usb_mark_changed,
+	.set_gone = usb_set_gone,
+	.set_closed = usb_set_closed,
+	.reopen = usb_reopen,
+	.bus_path = usb_bus_path,
+	.close = usb_close,
+};
+
+/* A reader without an interrupt endpoint says nothing by itself. */
+static const struct transport_ops quiet_ops = {
+	.start = usb_start,
+	.wait = usb_wait,
+	.finish = usb_finish,
+	.abort = usb_abort,
+	.want_reset = usb_want_reset,
+	.set_gone = usb_set_gone,
+	.set_closed = usb_set_closed,
+	.reopen = usb_reopen,
+	.bus_path = usb_bus_path,
+	.close = usb_close,
+};
+
+static const struct transport_ops iccd_ops = {
+	.start = usb_iccd_start,
+	.wait = usb_iccd_wait,
+	.finish = usb_iccd_finish,
+	.wait_change = usb_wait_change,
+	.stop_change = usb_stop_change,
+	.mark_changed = usb_mark_changed,
+	.set_gone = usb_set_gone,
+	.set_closed = usb_set_closed,
+	.reopen = usb_iccd_reopen,
+	.bus_path = usb_bus_path,
+	.close = usb_close,
+};
+
 /* Everything that needs the claimed interface. */
 static enum ccid_err set_up(struct usb_transport *u, const struct libusb_device_descriptor *dd)
 {
 	bool bulk = u->t.desc.bInterfaceProtocol == CCID_PROTOCOL_BULK;
 	enum ccid_err err;
 
-	u->t.ops = !bulk ? &usb_iccd_ops
-		 : u->t.desc.interrupt_in ? &usb_bulk_ops : &usb_bulk_quiet_ops;
-	err = usb_engine_init(u);
+	u->t.ops = !bulk ? &iccd_ops
+		 : u->t.desc.interrupt_in ? &bulk_ops : &quiet_ops;
+	err = usb_make_slots(u);
 	if (err == CCID_OK && bulk)
 		err = usb_bulk_init(u);
 	if (err == CCID_OK && bulk && u->t.desc.interrupt_in)
@@ -337,7 +204,7 @@ static enum ccid_err set_up(struct usb_transport *u, const struct libusb_device_
 
 static void give_up(struct usb_transport *u)
 {
-	u->t.ops = &usb_bulk_ops;
+	u->t.ops = &bulk_ops;
 	u->t.ops->close(&u->t);
 }
 
@@ -359,7 +226,7 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 	pump_sweep(u->pump);
 	pthread_mutex_init(&u->lock, NULL);
 	waiter_init(&u->reaper, WAIT_COMMAND);
-	err = open_handle(u);
+	err = usb_open_handle(u);
 	errno = 0;
 	if (err == CCID_OK)
 		rc = libusb_get_device_descriptor(libusb_get_device(u->handle), &dd);
@@ -373,7 +240,7 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 	if (rc != 0)
 		err = usb_open_failed(&u->t.log, "no descriptors", rc, errno);
 	if (err == CCID_OK)
-		err = claim(u, &claimed);
+		err = usb_claim(u, &claimed);
 	if (err == CCID_OK) {
 		u->t.bus = (uint8_t)u->name.bus;
 		u->t.address = (uint8_t)u->name.address;

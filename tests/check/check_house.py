@@ -61,6 +61,31 @@ def climbs(name, text):
             if "/" in header and header.split("/")[0] not in STAIRS[folder] + (folder,)]
 
 
+def module(name):
+    """A .c file and its header are one; the exchange with a card is one machine in several files."""
+    stem = name.rsplit(".", 1)[0]
+    return "proto/exchange" if stem in ("proto/t0", "proto/t1", "proto/t1_block") else stem
+
+
+def cycles(files):
+    """Modules that include each other, however long the way round."""
+    graph, wrong, done = {}, [], set()
+    for name, text in files:
+        graph.setdefault(module(name), set()).update({module(i) for i in includes(text)} - {module(name)})
+
+    def visit(node, way):
+        if node in way:
+            wrong.append(" -> ".join(way[way.index(node):] + [node]))
+        elif node not in done:
+            for below in sorted(graph.get(node, ())):
+                visit(below, way + [node])
+            done.add(node)
+
+    for node in sorted(graph):
+        visit(node, [])
+    return wrong
+
+
 def without_comments(text):
     return re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), text, flags=re.S)
 
@@ -86,6 +111,7 @@ def main():
     names = [name for name, _ in files]
     tap.case("there are sources to read", len(files) > 30)
     tap.case("stairs: no include goes up", [f for name, text in files for f in climbs(name, text)])
+    tap.case("modules: none includes itself, however long the way round", cycles(files))
     tap.case("portability: nothing of one system outside its file",
              [f for name, text in files for f in strangers(name, text)])
     tap.case("portability: the files named here are there",
@@ -94,6 +120,9 @@ def main():
 
     tap.case("rules: an include that goes up is found", bool(climbs("proto/t0.c", '#include "slot/slot.h"\n')))
     tap.case("rules: an include that goes down passes", climbs("slot/slot.c", '#include "proto/atr.h"\n'))
+    ring = [("a/x.c", '#include "a/y.h"\n'), ("a/y.c", '#include "a/z.h"\n'), ("a/z.h", '#include "a/x.h"\n')]
+    tap.case("rules: a cycle is found", bool(cycles(ring)))
+    tap.case("rules: a chain passes", cycles(ring[:2]))
     tap.case("rules: a test for a system is found", bool(strangers("slot/slot.c", "#ifdef __linux__\n")))
     tap.case("rules: a call of one system is found", bool(strangers("slot/slot.c", "\tgettid();\n")))
     tap.case("rules: a comment passes", strangers("slot/slot.c", "/* gettid() */\n"))

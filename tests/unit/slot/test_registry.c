@@ -3,7 +3,7 @@
 #include "../driver/driver_rig.h"
 
 #include "slot/registry.h"
-#include "transport/usb_engine.h"
+#include "transport/usb_device.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/transport/usb_engine.c: busy places, closing, removal, reset, reopening. */
+/* src/transport/usb_request.c and usb_device.c: busy places, closing, removal, reset, reopening. */
 #include "usb_bench.h"
 
 #include <errno.h>

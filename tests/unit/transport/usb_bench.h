@@ -6,7 +6,7 @@
 #include "../driver/driver_rig.h"
 
 #include "wire/ccid_msg.h"
-#include "transport/usb_engine.h"
+#include "transport/usb_device.h"
 #include "util/buf.h"
 
 #include <stdio.h>

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef USB_ENGINE_H
-#define USB_ENGINE_H
+#ifndef USB_DEVICE_H
+#define USB_DEVICE_H
 
-#include "transport/iccd.h"
 #include "transport/usb.h"
 #include "transport/usb_find.h"
 #include "transport/usb_gate.h"
 #include "transport/usb_pump.h"
 
-/* Private to src/transport/usb_*.c: one claimed interface. */
+/* One claimed interface: its handle, its state, its slots. What carries messages are pipes, which
+ * register here (usb_bulk.h, usb_intr.h, usb_control.h, usb_iccd.h). Private to
+ * src/transport/usb_*.c. */
 
 /* What a wait for an answer looks after, besides the answer. */
 struct usb_vigil {
@@ -55,7 +56,7 @@ struct usb_pipe {
 };
 #define USB_PIPES 4u
 
-/* What the engine keeps for each slot, under the transport's lock. */
+/* What is kept for each slot, under the transport's lock. */
 struct usb_slot {
 	struct usb_transport *owner;
 	struct request *req;		/* in flight; its owner keeps it until finish() */
@@ -140,16 +141,17 @@ static inline struct usb_transport *usb_of(struct transport *t)
 	return (struct usb_transport *)t;
 }
 
-/* usb_open.c: node -> handle, claimed, of the very same device; at reopening. CCID_ERR_NO_DEVICE
- * only when the system says that the device is gone, or another one is in its place. */
+/* Node -> handle; the interface from the kernel's drivers, or from another program that gives it
+ * back by the deadline. */
+enum ccid_err usb_open_handle(struct usb_transport *u);
+enum ccid_err usb_claim(struct usb_transport *u, const struct deadline *d);
+/* Both, of the very same device, at reopening. CCID_ERR_NO_DEVICE only when the system says that
+ * the device is gone, or another one is in its place. */
 enum ccid_err usb_attach(struct usb_transport *u, const struct deadline *d);
 void usb_detach(struct usb_transport *u);
 
-/* usb_engine.c */
-extern const struct transport_ops usb_bulk_ops;
-extern const struct transport_ops usb_bulk_quiet_ops;
 /* The slots and their gate, once the descriptors are known. */
-enum ccid_err usb_engine_init(struct usb_transport *u);
+enum ccid_err usb_make_slots(struct usb_transport *u);
 void usb_add_pipe(struct usb_transport *u, const struct usb_pipe *pipe);
 /* Something may have happened to a slot's card, or to all: the poll ends. Under lock. */
 void usb_changed(struct usb_transport *u, unsigned slot);
@@ -178,49 +180,7 @@ enum ccid_err usb_judge_loss(struct usb_transport *u, enum ccid_err err);
 void usb_set_gone(struct transport *t);
 void usb_set_closed(struct transport *t, uint8_t slot, bool closed);
 enum ccid_err usb_reopen(struct transport *t, const struct deadline *d);
+bool usb_want_reset(struct transport *t);
 void usb_close(struct transport *t);
-enum ccid_err usb_error(int libusb_code);
-
-/* usb_wait.c */
-enum ccid_err usb_bulk_wait(struct transport *t, struct request *r, const struct deadline *d);
-/* All below under lock: a request begins; a notification told of a slot's card; the IN transfer was
- * taken back and held no frame. */
-void usb_vigil_begin(struct usb_transport *u, struct usb_slot *s);
-void usb_vigil_card(struct usb_transport *u, struct usb_slot *s, bool present, bool moved);
-void usb_vigil_peeked(struct usb_transport *u);
-
-/* usb_control.c: one request on the control pipe. data: wLength bytes to send, or room for what
- * comes; *actual (may be NULL): bytes that went or came. Ends soon after the deadline at the
- * latest; when the slot is closed or the handle dies, at once. CCID_ERR_NOT_SUPPORTED: stalled.
- * Not under lock. */
-struct usb_setup {
-	uint8_t bmRequestType, bRequest;
-	uint16_t wValue, wIndex, wLength;
-};
-enum ccid_err usb_control(struct usb_transport *u, unsigned slot, const struct usb_setup *setup,
-			  uint8_t *data, size_t *actual, const struct deadline *d);
-void usb_control_init(struct usb_transport *u);
-
-/* usb_bulk.c; under lock unless said otherwise */
-enum ccid_err usb_bulk_init(struct usb_transport *u);
-enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r);
-/* The answer that came while the owner of a slot's request looked at the one before is handed
- * to it, or forgotten. */
-void usb_bulk_unpark(struct usb_transport *u, unsigned slot);
-void usb_bulk_drop_parked(struct usb_slot *s);
-/* Not under lock: ends a stall of the bulk endpoints. */
-void usb_bulk_clear_halt(struct usb_transport *u, unsigned slot);
-
-/* usb_iccd.c: ops for the control pipe, and what opening and reopening need. */
-extern const struct transport_ops usb_iccd_ops;
-enum ccid_err usb_iccd_open(struct usb_transport *u);
-
-/* usb_intr.c */
-enum ccid_err usb_intr_init(struct usb_transport *u);
-/* Submits the standing transfer for the first time. Not under lock. */
-void usb_intr_start(struct usb_transport *u);
-enum ccid_err usb_wait_change(struct transport *t, uint8_t slot, const struct deadline *d);
-void usb_stop_change(struct transport *t, uint8_t slot);
-void usb_mark_changed(struct transport *t, uint8_t slot);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Requests: gate, start, wait, finish; and how everybody learns that the device is gone. */
-#include "transport/usb_engine.h"
+/* The handle, and how everybody learns what becomes of it. */
+#include "transport/usb_device.h"
 
+#include "transport/usb_error.h"
 #include "transport/usb_node.h"
 #include "util/buf.h"
 
@@ -13,6 +14,7 @@
 
 /* How long cancelled transfers may take to come back before they are given up. */
 #define REAP_MS 250u
+#define CLAIM_RETRY_MS 50u
 /* A reader that needs more resets than that is broken: others of the device's bus suffer. */
 #define RESET_EVERY_NS UINT64_C(60000000000)
 
@@ -22,30 +24,126 @@
 /* How often a second caller looks whether the first one has opened the device again. */
 #define REOPEN_LOOK_MS 10u
 
-#define ABORT_REQUEST 0x01	/* CCID 1.10 §5.3.1 */
-
-enum ccid_err usb_error(int code)
+/* What fails again at each call was told the first time. */
+static enum log_level level_of(const struct usb_transport *u)
 {
-	switch (code) {
-	case 0:
-		return CCID_OK;
-	case LIBUSB_ERROR_NO_DEVICE:
-	case LIBUSB_ERROR_NOT_FOUND:
-		return CCID_ERR_STALE;
-	case LIBUSB_ERROR_NO_MEM:
-		return CCID_ERR_NOMEM;
-	case LIBUSB_ERROR_TIMEOUT:
-		return CCID_ERR_TIMEOUT;
-	case LIBUSB_ERROR_BUSY:
-		return CCID_ERR_BUSY;
-	case LIBUSB_ERROR_PIPE:
-		return CCID_ERR_NOT_SUPPORTED;
-	default:
-		return CCID_ERR_COMM;
-	}
+	return u->reopen_failed ? LOG_PERIODIC : LOG_CRITICAL;
 }
 
-enum ccid_err usb_engine_init(struct usb_transport *u)
+static enum ccid_err failed(const struct usb_transport *u, const char *step, int rc, int left)
+{
+	return usb_open_failed_at(level_of(u), &u->t.log, step, rc, left);
+}
+
+/* The node may appear a moment before udev made it ours; absence is final. */
+static enum ccid_err open_node(struct usb_transport *u)
+{
+	char step[sizeof u->name.node + 16];
+
+	u->fd = usb_node_open(u->name.node);
+	if (u->fd >= 0 || errno == ENOSYS)
+		return CCID_OK;
+	snprintf(step, sizeof step, "cannot open %s", u->name.node);
+	return failed(u, step, LIBUSB_ERROR_OTHER, errno);
+}
+
+enum ccid_err usb_open_handle(struct usb_transport *u)
+{
+	enum ccid_err err = open_node(u);
+	int rc;
+
+	if (err != CCID_OK)
+		return err;
+	errno = 0;
+	rc = usb_wrap_node(u->pump->ctx, u->fd, &u->name, &u->handle);
+	if (rc == 0)
+		return CCID_OK;
+	err = failed(u, "libusb cannot use the device", rc, errno);
+	if (u->fd >= 0)
+		usb_node_close(u->fd);
+	u->fd = -1;
+	u->handle = NULL;
+	return err;
+}
+
+static void close_handle(struct usb_transport *u)
+{
+	if (u->handle)
+		libusb_close(u->handle);
+	u->handle = NULL;
+	if (u->fd >= 0)
+		usb_node_close(u->fd);
+	u->fd = -1;
+}
+
+/* Takes the interface from the kernel's drivers and waits a short while for another program. */
+enum ccid_err usb_claim(struct usb_transport *u, const struct deadline *d)
+{
+	int interface = u->t.desc.bInterfaceNumber;
+	char step[40];
+	int rc;
+
+	libusb_set_auto_detach_kernel_driver(u->handle, 1);
+	errno = 0;
+	while ((rc = libusb_claim_interface(u->handle, interface)) == LIBUSB_ERROR_BUSY &&
+	       !deadline_passed(d)) {
+		/* It may be ours: closed, but for transfers that were long in coming back. */
+		pump_sweep(u->pump);
+		deadline_sleep_ms(d, CLAIM_RETRY_MS);
+	}
+	if (rc == 0)
+		return CCID_OK;
+	if (rc != LIBUSB_ERROR_BUSY) {
+		snprintf(step, sizeof step, "interface %d cannot be claimed", interface);
+		return failed(u, step, rc, errno);
+	}
+	LOG(level_of(u), &u->t.log,
+	    "interface %d is claimed by another program. Often it is GnuPG's scdaemon: "
+	    "put \"disable-ccid\" into scdaemon.conf and end scdaemon "
+	    "(gpgconf --kill scdaemon)",
+	    interface);
+	return CCID_ERR_BUSY;
+}
+
+/* A node's number may be another device's by now. */
+static enum ccid_err check_identity(struct usb_transport *u)
+{
+	struct usb_identity now;
+	int rc;
+
+	errno = 0;
+	rc = usb_identify(libusb_get_device(u->handle), u->t.desc.bInterfaceNumber, &now);
+	if (rc != 0)
+		return failed(u, "no descriptors", rc, errno);
+	if (memcmp(&now, &u->identity, sizeof now) == 0)
+		return CCID_OK;
+	LOG(LOG_INFO, &u->t.log, "another device is there now: %04x:%04x", now.device.idVendor,
+	    now.device.idProduct);
+	return CCID_ERR_NO_DEVICE;
+}
+
+enum ccid_err usb_attach(struct usb_transport *u, const struct deadline *d)
+{
+	enum ccid_err err = usb_open_handle(u);
+
+	if (err != CCID_OK)
+		return err;
+	err = check_identity(u);
+	if (err == CCID_OK)
+		err = usb_claim(u, d);
+	if (err != CCID_OK)
+		close_handle(u);
+	return err;
+}
+
+void usb_detach(struct usb_transport *u)
+{
+	if (u->handle)
+		libusb_release_interface(u->handle, u->t.desc.bInterfaceNumber);
+	close_handle(u);
+}
+
+enum ccid_err usb_make_slots(struct usb_transport *u)
 {
 	u->n_slots = ccid_desc_slots(&u->t.desc);
 	u->slots = calloc(u->n_slots, sizeof *u->slots);
@@ -176,141 +274,6 @@ enum ccid_err usb_judge_loss(struct usb_transport *u, enum ccid_err err)
 	return CCID_ERR_NO_DEVICE;
 }
 
-/* Puts the request in flight; the gate was passed. */
-static enum ccid_err launch(struct usb_transport *u, struct request *r, bool holds_place)
-{
-	struct usb_slot *s = &u->slots[r->slot];
-	enum ccid_err err = usb_refusal(u, r->slot);
-
-	if (err != CCID_OK)
-		return err;
-	if (s->req || s->out_pending)
-		return CCID_ERR_BUSY;
-	transport_number(&u->t, r);
-	s->req = r;
-	s->answered = false;
-	s->holds_place = holds_place;
-	__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
-	u->in_flight++;
-	usb_vigil_begin(u, s);
-	err = usb_bulk_send(u, r);
-	if (err == CCID_ERR_STALE)
-		usb_lost(u);
-	if (err == CCID_OK)
-		return CCID_OK;
-	s->req = NULL;
-	u->in_flight--;
-	return err;
-}
-
-/* A busy place, for those that take one. */
-static enum ccid_err take_place(struct usb_transport *u, struct usb_slot *s,
-				const struct request *r, const struct deadline *d)
-{
-	return r->passes_gate ? CCID_OK :
-	       r->no_queue ? usb_gate_try(u->gate) : usb_gate_enter(u->gate, &s->command, d);
-}
-
-static enum ccid_err bulk_start(struct transport *t, struct request *r, const struct deadline *d)
-{
-	struct usb_transport *u = usb_of(t);
-	struct usb_slot *s;
-	enum ccid_err err;
-	bool halted;
-
-	if (r->slot >= u->n_slots)
-		return CCID_ERR_ARG;
-	s = &u->slots[r->slot];
-	pthread_mutex_lock(&u->lock);
-	err = usb_refusal(u, r->slot);
-	halted = u->in_halted || u->out_halted;
-	__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
-	pthread_mutex_unlock(&u->lock);
-	if (err == CCID_OK && halted)
-		usb_bulk_clear_halt(u, r->slot);
-	if (err == CCID_OK)
-		err = take_place(u, s, r, d);
-	if (err == CCID_OK) {
-		pthread_mutex_lock(&u->lock);
-		err = launch(u, r, !r->passes_gate);
-		pthread_mutex_unlock(&u->lock);
-		if (err != CCID_OK && !r->passes_gate)
-			usb_gate_leave(u->gate);
-	} else if (err == CCID_ERR_TIMEOUT) {
-		pthread_mutex_lock(&u->lock);
-		if (usb_refusal(u, r->slot) != CCID_OK)
-			err = usb_refusal(u, r->slot);
-		pthread_mutex_unlock(&u->lock);
-	}
-	return usb_judge_loss(u, err);
-}
-
-/* The next command of the slot needs the transfer. */
-static void settle_out(struct usb_transport *u, struct usb_slot *s)
-{
-	struct deadline d = deadline_in_ms(REAP_MS);
-
-	while (s->out_pending && !deadline_passed(&d)) {
-		s->answered = true;	/* out_done() wakes us */
-		__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
-		libusb_cancel_transfer(s->out);
-		pthread_mutex_unlock(&u->lock);
-		pump_wait(u->pump, &s->command, &d);
-		pthread_mutex_lock(&u->lock);
-	}
-}
-
-/* There may be a place for those that found none when they looked for their card. */
-static void poll_unsure(struct usb_transport *u)
-{
-	pthread_mutex_lock(&u->lock);
-	for (unsigned i = 0; i < u->n_slots; i++) {
-		if (u->slots[i].unsure)
-			usb_changed(u, i);
-		u->slots[i].unsure = false;
-	}
-	__atomic_store_n(&u->unsure, 0, __ATOMIC_RELAXED);
-	pthread_mutex_unlock(&u->lock);
-}
-
-static enum card_told bulk_card_told(struct transport *t, uint8_t slot)
-{
-	struct usb_transport *u = usb_of(t);
-	enum card_told told = CARD_UNTOLD;
-
-	if (slot >= u->n_slots)
-		return told;
-	pthread_mutex_lock(&u->lock);
-	told = u->slots[slot].told;
-	if (told == CARD_UNTOLD && !u->slots[slot].unsure) {
-		u->slots[slot].unsure = true;
-		__atomic_store_n(&u->unsure, u->unsure + 1, __ATOMIC_RELAXED);
-	}
-	pthread_mutex_unlock(&u->lock);
-	return told;
-}
-
-static void bulk_finish(struct transport *t, struct request *r)
-{
-	struct usb_transport *u = usb_of(t);
-	struct usb_slot *s = &u->slots[r->slot];
-	bool held;
-
-	pthread_mutex_lock(&u->lock);
-	if (s->out_pending)
-		settle_out(u, s);
-	held = s->holds_place;
-	usb_bulk_drop_parked(s);
-	s->req = NULL;
-	s->holds_place = false;
-	u->in_flight--;
-	pthread_mutex_unlock(&u->lock);
-	if (held)
-		usb_gate_leave(u->gate);
-	if (__atomic_load_n(&u->unsure, __ATOMIC_RELAXED) > 0)
-		poll_unsure(u);
-}
-
 enum ccid_err usb_enter(struct usb_transport *u, unsigned slot)
 {
 	enum ccid_err err;
@@ -329,16 +292,6 @@ void usb_leave(struct usb_transport *u)
 	u->inside--;
 	usb_reaped(u);
 	pthread_mutex_unlock(&u->lock);
-}
-
-static enum ccid_err bulk_abort(struct transport *t, uint8_t slot, uint8_t seq,
-				const struct deadline *d)
-{
-	struct usb_transport *u = usb_of(t);
-	const struct usb_setup setup = { 0x21, ABORT_REQUEST, (uint16_t)(seq << 8 | slot),
-					 u->t.desc.bInterfaceNumber, 0 };
-
-	return usb_judge_loss(u, usb_control(u, slot, &setup, NULL, NULL, d));
 }
 
 /* Tells everybody; the transfers themselves are reaped at close. */
@@ -419,7 +372,7 @@ static bool is_sole_function(struct usb_transport *u)
 	return sole;
 }
 
-static bool usb_want_reset(struct transport *t)
+bool usb_want_reset(struct transport *t)
 {
 	struct usb_transport *u = usb_of(t);
 	uint64_t now = clock_now();
@@ -616,34 +569,3 @@ void usb_gate_release(struct usb_gate *gate)
 	if (gate)
 		usb_gate_unref(gate);
 }
-
-const struct transport_ops usb_bulk_ops = {
-	.start = bulk_start,
-	.wait = usb_bulk_wait,
-	.finish = bulk_finish,
-	.abort = bulk_abort,
-	.card_told = bulk_card_told,
-	.want_reset = usb_want_reset,
-	.wait_change = usb_wait_change,
-	.stop_change = usb_stop_change,
-	.mark_changed = usb_mark_changed,
-	.set_gone = usb_set_gone,
-	.set_closed = usb_set_closed,
-	.reopen = usb_reopen,
-	.bus_path = usb_bus_path,
-	.close = usb_close,
-};
-
-/* A reader without an interrupt endpoint says nothing by itself. */
-const struct transport_ops usb_bulk_quiet_ops = {
-	.start = bulk_start,
-	.wait = usb_bulk_wait,
-	.finish = bulk_finish,
-	.abort = bulk_abort,
-	.want_reset = usb_want_reset,
-	.set_gone = usb_set_gone,
-	.set_closed = usb_set_closed,
-	.reopen = usb_reopen,
-	.bus_path = usb_bus_path,
-	.close = usb_close,
-};
