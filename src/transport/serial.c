@@ -191,7 +191,9 @@ static enum ccid_err open_at(const char *path, const struct serial_type *type,
 		return err;
 	err = converse(&o, type, fd);
 	if (err) {
-		LOG(LOG_CRITICAL, log, "no %s answers at %s (%s)", type->name, path, err_name(err));
+		LOG(LOG_CRITICAL, log,
+		    "no %s answers at %s (%s): plug it in, or correct its line in reader.conf",
+		    type->name, path, err_name(err));
 		o.t->ops->close(o.t);
 		return err == CCID_ERR_TIMEOUT ? CCID_ERR_NO_DEVICE : err;
 	}

@@ -7,6 +7,7 @@
 #include "transport/serial_tty.h"
 #include "util/buf.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -457,9 +458,16 @@ enum ccid_err serial_line_new(int fd, const struct serial_type *type, const stru
 	s->last = &s->first;
 	serial_frame_init(&s->frame);
 	s->wake[0] = s->wake[1] = -1;
-	if (describe(s, type) || pipe2(s->wake, O_CLOEXEC | O_NONBLOCK) != 0) {
+	if (describe(s, type)) {
 		free_line(s);
 		return CCID_ERR_NOMEM;
+	}
+	if (pipe2(s->wake, O_CLOEXEC | O_NONBLOCK) != 0) {
+		LOG(LOG_CRITICAL, log,
+		    "cannot make a pipe: %s: raise pcscd's limit of open files (LimitNOFILE)",
+		    strerror(errno));
+		free_line(s);
+		return CCID_ERR_COMM;
 	}
 	*out = &s->t;
 	return CCID_OK;

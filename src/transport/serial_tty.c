@@ -63,18 +63,47 @@ static void rts_low(int fd)
 	(void)ioctl(fd, TIOCMBIC, &bits);
 }
 
+/* One line: what could not be done with which line, the errno, and what to do. */
+static enum ccid_err failed(const struct log_ctx *log, const char *step, const char *path,
+			    int error)
+{
+	static const struct {
+		int error;
+		enum ccid_err err;
+		const char *advice;
+	} rows[] = {
+		{ ENOENT, CCID_ERR_NO_DEVICE, "plug it in, or name another line in reader.conf" },
+		{ ENODEV, CCID_ERR_NO_DEVICE, "plug it in, or name another line in reader.conf" },
+		{ ENXIO, CCID_ERR_NO_DEVICE, "plug it in, or name another line in reader.conf" },
+		{ EACCES, CCID_ERR_BUSY,
+		  "put pcscd's user into the group of the line (often dialout)" },
+		{ EPERM, CCID_ERR_BUSY,
+		  "allow pcscd the device (SELinux, the service's or the container's devices)" },
+		{ EBUSY, CCID_ERR_BUSY, "end the program that uses it" },
+		{ EMFILE, CCID_ERR_COMM, "raise pcscd's limit of open files (LimitNOFILE)" },
+		{ ENFILE, CCID_ERR_COMM, "raise pcscd's limit of open files (LimitNOFILE)" },
+		{ ENOMEM, CCID_ERR_COMM, "free memory" },
+		{ 0, CCID_ERR_COMM,
+		  "name another port in reader.conf, and see the kernel's log" },
+	};
+	size_t i = 0;
+
+	while (rows[i].error && rows[i].error != error)
+		i++;
+	LOG(LOG_CRITICAL, log, "cannot %s %s: %s: %s", step, path, strerror(error),
+	    rows[i].advice);
+	return rows[i].err;
+}
+
 enum ccid_err serial_tty_open(const char *path, const struct log_ctx *log, int *out)
 {
 	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	enum ccid_err err;
 
-	if (fd < 0) {
-		err = errno == EBUSY ? CCID_ERR_BUSY : CCID_ERR_NO_DEVICE;
-		LOG(LOG_CRITICAL, log, "cannot open %s: %s", path, strerror(errno));
-		return err;
-	}
+	if (fd < 0)
+		return failed(log, "open", path, errno);
 	if (!isatty(fd)) {
-		LOG(LOG_CRITICAL, log, "%s is no serial line", path);
+		LOG(LOG_CRITICAL, log, "%s is no serial line: name one in reader.conf", path);
 		close(fd);
 		return CCID_ERR_NO_DEVICE;
 	}
@@ -82,7 +111,7 @@ enum ccid_err serial_tty_open(const char *path, const struct log_ctx *log, int *
 		LOG(LOG_INFO, log, "%s cannot be had exclusively: %s", path, strerror(errno));
 	err = serial_tty_speed(fd, 115200);
 	if (err) {
-		LOG(LOG_CRITICAL, log, "%s cannot be set to 115200 bps: %s", path, strerror(errno));
+		err = failed(log, "set 115200 bps on", path, errno);
 		serial_tty_close(fd);
 		return err;
 	}

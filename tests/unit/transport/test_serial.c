@@ -2,6 +2,8 @@
 /* Opening a serial reader: names, types, speeds, foreign devices. */
 #include "serial_peer.h"
 
+#include <sys/resource.h>
+
 static void every_type(void **state)
 {
 	struct peer *p = *state;
@@ -110,6 +112,29 @@ static void foreign_devices(void **state)
 	assert_null(t);
 }
 
+/* The line can be opened, and nothing more. */
+static void no_descriptor_left(void **state)
+{
+	struct peer *p = *state;
+	struct transport *t = NULL;
+	struct rlimit all, few;
+	int lowest = dup(0);
+	enum ccid_err err;
+
+	assert_true(lowest >= 0);
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = all;
+	few.rlim_cur = (rlim_t)lowest + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	err = serial_open(p->path, &test_log, &t);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	assert_int_equal(err, CCID_ERR_COMM);
+	assert_null(t);
+	assert_int_equal(dup(0), lowest);
+	close(lowest);
+}
+
 static void path_with_colons(void **state)
 {
 	struct peer *p = *state;
@@ -154,7 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(every_type), TEST(slow_start), TEST(default_type), TEST(unknown_type), TEST(no_notifications),
-		TEST(foreign_devices), TEST(path_with_colons), TEST(channels),
+		TEST(foreign_devices), TEST(no_descriptor_left), TEST(path_with_colons), TEST(channels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,6 +22,33 @@
 
 static const struct log_ctx test_log = { .reader = "test" };
 
+/* --- what the log says: pcscd's functions --- */
+
+static struct {
+	unsigned lines;
+	char last[1100];
+} said;
+
+void log_msg(const int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void log_xxd(const int priority, const char *msg, const unsigned char *buffer, const int size);
+
+void log_msg(const int priority, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)priority;
+	va_start(ap, fmt);
+	vsnprintf(said.last, sizeof said.last, fmt, ap);
+	va_end(ap);
+	said.lines++;
+}
+
+void log_xxd(const int priority, const char *msg, const unsigned char *buffer, const int size)
+{
+	(void)buffer;
+	log_msg(priority, "%s (%d bytes)", msg, size);
+}
+
 /* --- calls that fail (linked with --wrap) --- */
 
 static struct {
@@ -286,16 +313,43 @@ static void what_cannot_be_opened(void **state)
 	int fd = -1;
 
 	assert_int_equal(serial_tty_open("/no/such/line", &test_log, &fd), CCID_ERR_NO_DEVICE);
+	assert_non_null(strstr(said.last, "/no/such/line: No such file or directory: "));
 	assert_int_equal(serial_tty_open("/dev/null", &test_log, &fd), CCID_ERR_NO_DEVICE);
-	fails.open = EBUSY;
-	assert_int_equal(serial_tty_open(l->path, &test_log, &fd), CCID_ERR_BUSY);
-	fails.open = EACCES;
-	assert_int_equal(serial_tty_open(l->path, &test_log, &fd), CCID_ERR_NO_DEVICE);
-	fails.open = 0;
+	assert_non_null(strstr(said.last, "/dev/null is no serial line: "));
 	fails.set = EIO;
-	assert_int_equal(serial_tty_open(l->path, &test_log, &fd), CCID_ERR_NO_DEVICE);
+	assert_int_equal(serial_tty_open(l->path, &test_log, &fd), CCID_ERR_COMM);
+	assert_non_null(strstr(said.last, strerror(EIO)));
 	assert_int_equal(fd, -1);
 	assert_int_equal(files_open(), before);
+}
+
+/* One line that names the errno and says what to do. That the line is not there is all that is no fault to wait for. */
+static void every_errno_has_its_line(void **state)
+{
+	static const struct {
+		int err;
+		enum ccid_err want;
+		const char *advice;
+	} rows[] = {
+		{ ENOENT, CCID_ERR_NO_DEVICE, "reader.conf" }, { ENODEV, CCID_ERR_NO_DEVICE, "reader.conf" },
+		{ ENXIO, CCID_ERR_NO_DEVICE, "reader.conf" }, { EACCES, CCID_ERR_BUSY, "group" },
+		{ EPERM, CCID_ERR_BUSY, "container" }, { EBUSY, CCID_ERR_BUSY, "end the program" },
+		{ EMFILE, CCID_ERR_COMM, "LimitNOFILE" }, { ENFILE, CCID_ERR_COMM, "LimitNOFILE" },
+		{ ENOMEM, CCID_ERR_COMM, "free memory" }, { EIO, CCID_ERR_COMM, "another port" },
+		{ EINVAL, CCID_ERR_COMM, "another port" },
+	};
+	struct line *l = *state;
+	int fd = -1;
+
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		said.lines = 0;
+		fails.open = rows[i].err;
+		assert_int_equal(serial_tty_open(l->path, &test_log, &fd), rows[i].want);
+		assert_int_equal(said.lines, 1);
+		assert_non_null(strstr(said.last, l->path));
+		assert_non_null(strstr(said.last, strerror(rows[i].err)));
+		assert_non_null(strstr(said.last, rows[i].advice));
+	}
 }
 
 static void a_line_that_fails_later(void **state)
@@ -334,7 +388,7 @@ int main(void)
 		TEST(waits_end_without_bytes),	    TEST(interrupted_calls_are_no_end),
 		TEST(hung_up),			    TEST(flushed_bytes_are_gone),
 		TEST(what_cannot_be_opened),	    TEST(a_line_that_fails_later),
-		TEST(without_exclusive_access),
+		TEST(every_errno_has_its_line),	    TEST(without_exclusive_access),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
