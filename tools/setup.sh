@@ -63,22 +63,37 @@ tests_at_once() {
 	echo $((2 * $(jobs_here)))
 }
 
+no_configure() {
+	[ ! -x configure ] || [ configure.ac -nt configure ] || [ Makefile.am -nt Makefile.in ]
+}
+
+# can_build FOLDER: else one line why not, and what to do. In the top folder.
+can_build() {
+	local places
+
+	places=$(pwd -P):$(mkdir -p "$1" 2>/dev/null && cd "$1" && pwd -P)
+	if [[ $places == *[[:space:]\"\#\$\&\'\`\\]* ]]; then
+		echo "make cannot work below a path with a blank or a quote in it: move the folder $PWD elsewhere" >&2
+	elif [ -f config.status ] && [ "$1" != . ]; then
+		echo "the source folder itself is configured, and builds elsewhere refuse that: make distclean, then again" >&2
+	elif no_configure && [ ! -w . ]; then
+		echo "there is no configure, and $PWD is read-only: work on a copy" >&2
+	elif ! : 2>/dev/null >"$1/.writable"; then
+		echo "cannot write into $1: give another folder (./run-tests -b FOLDER), or work on a copy" >&2
+	else
+		return 0
+	fi
+	return 1
+}
+
 # build_in FOLDER CONFIGURE-ARGUMENT...: configure, make; runs in the top folder. $parts: what to make, if not all.
 build_in() {
 	local folder=$1
 	shift
-	if [ -f config.status ] && [ "$folder" != . ]; then
-		echo "the source folder itself is configured, and builds elsewhere refuse that: make distclean, then again" >&2
-		return 1
-	fi
-	if ! mkdir -p "$folder" || ! : >"$folder/.writable"; then
-		echo "cannot write into $folder: give another folder (./run-tests -b FOLDER), or work on a copy" >&2
-		return 1
-	fi
-	if [ ! -x configure ] || [ configure.ac -nt configure ] || [ Makefile.am -nt Makefile.in ]; then
+	can_build "$folder" || return 1
+	if no_configure; then
 		./autogen.sh >&2 || return 1
 	fi
-	mkdir -p "$folder" || return 1
 	(
 		cd "$folder" || exit 1
 		if [ "$(cat .configured-with 2>/dev/null)" != "$*" ] || [ ! -f Makefile ] ||

@@ -106,7 +106,7 @@ spaced="$work/a folder"
 mkdir "$spaced"
 if [ -x "$top_srcdir/configure" ]; then
 	check "configure below a path with a blank" eval '! (cd "$spaced" && "$top_srcdir/configure" >"$work/out" 2>&1)'
-	check "says in a sentence what to do" grep -q "make cannot build below a path with a blank" "$work/out"
+	check "says in a sentence what to do" grep -q "make cannot work below a path with a blank" "$work/out"
 	check "configure without pkg-config" eval '! (cd "$work" && PKG_CONFIG=/nonexistent/pkg-config \
 		"$top_srcdir/configure" --cache-file=/dev/null >"$work/out" 2>&1)'
 	check "says which package" grep -q "pkg-config is needed\|libpcsclite-dev" "$work/out"

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import xml.etree.ElementTree as xml
 
 from tap import Tap
@@ -47,6 +48,48 @@ def command_line(tap):
         said = got.stdout + got.stderr
         tap.case(f"{' '.join(words)}: refused by its name, in one line, exit code 2",
                  [] if got.returncode == 2 and said.count("\n") == 1 and named in said else [str(got)])
+
+
+def copy_to(folder):
+    """As much of the tree as is looked at before anything is built."""
+    for name in ("run-tests", "demo", "configure.ac", "Makefile.am"):
+        os.makedirs(folder, exist_ok=True)
+        shutil.copy2(os.path.join(TOP, name), folder)
+    for name in ("tools", "tests/systems", "tests/machines"):
+        shutil.copytree(os.path.join(TOP, name), os.path.join(folder, name))
+    return folder
+
+
+def where_nothing_can_be_built(tap):
+    """One line says what to do, and an old build's results are not taken for new ones."""
+    with tempfile.TemporaryDirectory() as place:
+        plain = copy_to(os.path.join(place, "plain"))
+        spaced = copy_to(os.path.join(place, "with a blank"))
+        os.symlink(spaced, os.path.join(place, "link"))
+        in_place = copy_to(os.path.join(place, "in-place"))
+        for name in (os.path.join(in_place, "config.status"), os.path.join(place, "file")):
+            with open(name, "w", encoding="ascii"):
+                pass
+        no_folder = os.path.join(place, "file", "build")
+        for what, where, words, advice in (
+                ("a path with a blank", spaced, ("run-tests",), "move the folder"),
+                ("a path with a blank behind a link", place + "/link", ("run-tests",), "move the folder"),
+                ("a path with a blank", spaced, ("demo",), "the demo could not run: make cannot work below"),
+                ("a tree configured in place", in_place, ("run-tests",), "make distclean"),
+                ("a tree configured in place", in_place, ("demo",), "make distclean"),
+                ("a folder that cannot be written", plain, ("run-tests", "-b", no_folder), "-b FOLDER")):
+            got = run("bash", *words, cwd=where)
+            said = got.stdout + got.stderr
+            tap.case(f"{what}: {words[0]} says in one line what to do",
+                     [] if got.returncode != 0 and said.count("\n") == 1 and advice in said else [str(got)])
+        got = bash("""
+            id() { echo 1000; }
+            command() { [ "$2" != sudo ] && builtin command "$@"; }
+            dpkg-query() { return 1; }
+            . tools/setup.sh
+            need_packages one two""")
+        tap.case("no sudo: one line says what to install", [] if got.returncode == 1 and got.stderr ==
+                 "missing, and there is no sudo; as root: apt-get install one two\n" else [str(got)])
 
 
 def make_programs():
@@ -134,6 +177,7 @@ def junit(tap):
 def main():
     tap = Tap()
     command_line(tap)
+    where_nothing_can_be_built(tap)
     made = make_programs()
     tap.case("make fails when a case failed", made.returncode != 0)
     place = os.path.join(BUILD, PLACE)
