@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* sandbox REPORT PROGRAM [ARGUMENT...]: becomes PROGRAM with no more rights than a distribution's pcscd.service leaves:
- *	User=		pcscd where there is one, else nobody
+ *	User=		pcscd where there is one, else nobody	UMask=0077
+ *	PrivateUsers=full
  *	CapabilityBoundingSet= NoNewPrivileges= MemoryDenyWriteExecute= LockPersonality= RestrictRealtime=
  *	ProtectSystem=strict PrivateTmp= ProtectHome= ProtectKernelTunables= RestrictSUIDSGID= RestrictNamespaces=
  *	RestrictAddressFamilies=AF_UNIX AF_NETLINK
@@ -65,6 +66,70 @@ static void close_file_systems(uid_t uid, gid_t gid)
 	must(mount_setattr(AT_FDCWD, "/run/pcscd", 0, &open, sizeof open), "/run/pcscd");
 	must(mount_setattr(AT_FDCWD, "/tmp", 0, &open, sizeof open), "/tmp");
 	must(chdir("/"), "/");
+}
+
+/* --- users --- */
+
+/* Writes the map of users or of groups that has all that is there, each as itself, for the process pid. */
+static void map_to_itself(pid_t pid, const char *map)
+{
+	char path[64];
+	unsigned long inside, outside, n;
+	FILE *from, *to;
+
+	snprintf(path, sizeof path, "/proc/self/%s", map);
+	from = fopen(path, "re");
+	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, map);
+	to = fopen(path, "we");
+	must(!from || !to, path);
+	/* the kernel takes it in one write */
+	must(setvbuf(to, NULL, _IOFBF, 4096), path);
+	while (fscanf(from, "%lu %lu %lu", &inside, &outside, &n) == 3)
+		fprintf(to, "%lu %lu %lu\n", inside, inside, n);
+	fclose(from);
+	must(fclose(to), path);
+}
+
+/* PrivateUsers=full: the same users and groups in a namespace of their own, whose root has no right outside. Outside,
+ * where /proc can be written, the mapper waits until there is that namespace. */
+struct mapper {
+	pid_t pid;
+	int begin;
+};
+
+static struct mapper start_mapper(void)
+{
+	struct mapper m;
+	pid_t me = getpid();
+	int pair[2];
+	char byte;
+
+	must(pipe2(pair, O_CLOEXEC), "pipe");
+	m.pid = fork();
+	must(m.pid < 0, "fork");
+	if (m.pid == 0) {
+		close(pair[1]);
+		if (read(pair[0], &byte, 1) != 1)
+			_exit(CANNOT);
+		map_to_itself(me, "uid_map");
+		map_to_itself(me, "gid_map");
+		_exit(0);
+	}
+	close(pair[0]);
+	m.begin = pair[1];
+	return m;
+}
+
+static void own_users(const struct mapper *m)
+{
+	int status;
+
+	must(unshare(CLONE_NEWUSER), "unshare users");
+	must(write(m->begin, "", 1) != 1, "write");
+	close(m->begin);
+	must(waitpid(m->pid, &status, 0) != m->pid, "waitpid");
+	if (status != 0)
+		exit(CANNOT);
 }
 
 /* A namespace of a user who is not root has no other user to become. */
@@ -236,6 +301,7 @@ int main(int argc, char **argv)
 	const struct passwd *user = getpwnam("pcscd");
 	int to, fd;
 	FILE *map = fopen("/proc/self/uid_map", "re");
+	struct mapper mapper;
 	unsigned long inside = 0, outside = 0, n = 0;
 	uid_t uid;
 	gid_t gid;
@@ -246,7 +312,10 @@ int main(int argc, char **argv)
 	uid = n == 1 ? 0 : user ? user->pw_uid : 65534;
 	gid = n == 1 ? 0 : user ? user->pw_gid : 65534;
 	to = start_watcher(argv[1]);
+	mapper = start_mapper();
 	close_file_systems(uid, gid);
+	own_users(&mapper);
+	umask(0077);
 	drop_rights(uid, gid);
 	fd = close_calls();
 	send_descriptor(to, fd);

@@ -45,6 +45,9 @@ tap_check "sandbox: another owner is refused" refused fchownat chown 0 /run/pcsc
 python '__import__("os").setpriority(0, 0, 1)'
 tap_check "sandbox: another priority is refused" refused setpriority "$e2e_python" $e2e_tmp/program.py
 tap_check "sandbox: the system is read-only" eval '! "$e2e_tmp/sandbox" $denied touch /usr/file /run/file 2> /dev/null'
+tap_check "sandbox: users of its own, the same ones" eval '[ "$(readlink /proc/self/ns/user)" != \
+	"$("$e2e_tmp/sandbox" $denied readlink /proc/self/ns/user)" ] && [ "$("$e2e_tmp/sandbox" $denied cat /proc/self/uid_map |
+	awk "{ print \$1, \$3 }")" = "$(awk "{ print \$1, \$3 }" /proc/self/uid_map)" ]'
 tap_check "sandbox: no capability, no new ones" eval '[ "$("$e2e_tmp/sandbox" $denied grep -cE \
 	"^(Cap(Inh|Prm|Eff|Bnd|Amb):.0*|NoNewPrivs:.1|Seccomp:.2)$" /proc/self/status)" = 7 ]'
 
