@@ -12,9 +12,9 @@
 
 /* A terminal line in raw mode, 8N2, no flow control, RTS low; non-blocking. */
 
-/* Opens path at 115200 bps. Errors, each with a line in the log that names the errno and says what to
- * do: CCID_ERR_NO_DEVICE (not there, no terminal), CCID_ERR_BUSY (another's, or not for pcscd), else
- * CCID_ERR_COMM. *fd is the caller's. */
+/* Opens path at 115200 bps. Errors, each with a line in the log that names the errno and says
+ * what to do: CCID_ERR_NO_DEVICE (not there, no terminal), CCID_ERR_BUSY (another's, or not for
+ * pcscd), else CCID_ERR_COMM. *fd is the caller's. */
 enum ccid_err serial_tty_open(const char *path, const struct log_ctx *log, int *fd);
 /* Changes the speed (9600 or 115200) and forgets bytes on their way. */
 enum ccid_err serial_tty_speed(int fd, unsigned bps);

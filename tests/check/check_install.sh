@@ -105,13 +105,18 @@ check "uninstalled: no bundle is left" test -z "$(find "$root" -name '*.bundle')
 spaced="$work/a folder"
 mkdir "$spaced"
 if [ -x "$top_srcdir/configure" ]; then
+	# As much of the sources as configure looks at: a tree that is configured itself refuses to be elsewhere's.
+	mkdir -p "$work/src/src/ifdh" "$work/src/src/util"
+	cp -r "$top_srcdir/configure" "$top_srcdir/build-aux" "$work/src/"
+	cp "$top_srcdir/src/ifdh/ifdhandler.c" "$work/src/src/ifdh/"
+	touch "$work/src/src/util/plist_lex.c"
 	check "configure below a path with a blank" eval '! (cd "$spaced" && "$top_srcdir/configure" >"$work/out" 2>&1)'
 	check "says in a sentence what to do" grep -q "make cannot work below a path with a blank" "$work/out"
 	check "configure without pkg-config" eval '! (cd "$work" && PKG_CONFIG=/nonexistent/pkg-config \
-		"$top_srcdir/configure" --cache-file=/dev/null >"$work/out" 2>&1)'
+		"$work/src/configure" --cache-file=/dev/null >"$work/out" 2>&1)'
 	check "says which package" grep -q "pkg-config is needed\|libpcsclite-dev" "$work/out"
 	sed "s,^,# configure: ," "$work/out" | tail -2
-	check "configure with a bad group" eval '! (cd "$work" && "$top_srcdir/configure" --with-pcscd-group="a b" >"$work/out" 2>&1)'
+	check "configure with a bad group" eval '! (cd "$work" && "$work/src/configure" --with-pcscd-group="a b" >"$work/out" 2>&1)'
 	check "says what it wants" grep -q -- "--with-pcscd-group needs the name of a group" "$work/out"
 fi
 if command -v aclocal >/dev/null && command -v autoconf >/dev/null; then

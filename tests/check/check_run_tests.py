@@ -71,6 +71,12 @@ def where_nothing_can_be_built(tap):
             with open(name, "w", encoding="ascii"):
                 pass
         no_folder = os.path.join(place, "file", "build")
+        # Nothing is installed from here.
+        os.mkdir(os.path.join(place, "bin"))
+        with open(os.path.join(place, "bin", "dpkg-query"), "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\necho installed\n")
+        os.chmod(file.name, 0o755)
+        path = f"PATH={place}/bin:{os.environ['PATH']}"
         for what, where, words, advice in (
                 ("a path with a blank", spaced, ("run-tests",), "move the folder"),
                 ("a path with a blank behind a link", place + "/link", ("run-tests",), "move the folder"),
@@ -78,7 +84,7 @@ def where_nothing_can_be_built(tap):
                 ("a tree configured in place", in_place, ("run-tests",), "make distclean"),
                 ("a tree configured in place", in_place, ("demo",), "make distclean"),
                 ("a folder that cannot be written", plain, ("run-tests", "-b", no_folder), "-b FOLDER")):
-            got = run("bash", *words, cwd=where)
+            got = run("env", path, "bash", *words, cwd=where)
             said = got.stdout + got.stderr
             tap.case(f"{what}: {words[0]} says in one line what to do",
                      [] if got.returncode != 0 and said.count("\n") == 1 and advice in said else [str(got)])
