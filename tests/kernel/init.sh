@@ -1,6 +1,7 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The first program of the virtual machine: the host's root, read-only, under a layer that takes what is written.
+# The first program of the virtual machine: the host's root, or another one that is there ("root" of the
+# configuration), read-only, under a layer that takes what is written.
 
 bb=/bin/busybox
 stop()
@@ -18,11 +19,18 @@ done
 $bb mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=524288,cache=loose host /lower || stop "no host"
 $bb mount -t tmpfs rw /rw
 $bb mkdir /rw/upper /rw/work
-$bb mount -t overlay -o lowerdir=/lower,upperdir=/rw/upper,workdir=/rw/work root /root || stop "no overlay"
 for conf in $($bb cat /proc/cmdline); do
 	case $conf in conf=*) conf=${conf#conf=} && break ;; esac
 done
-. "/root$conf"
+. "/lower$conf"
+$bb mount -t overlay -o "lowerdir=/lower$root,upperdir=/rw/upper,workdir=/rw/work" root /root || stop "no overlay"
 $bb mount --move /dev /root/dev
 $bb umount /proc
+if [ -n "$root" ]; then
+	for folder in "$top" "$build"; do
+		$bb mkdir -p "/root$folder"
+		$bb mount -o bind "/lower$folder" "/root$folder" || stop "no $folder"
+	done
+	exec $bb switch_root /root /lib/systemd/systemd < /dev/console > /dev/console 2>&1
+fi
 exec $bb switch_root /root /bin/sh "$top/tests/kernel/guest.sh" "$conf" < /dev/console > /dev/console 2>&1

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Boots Debian's kernel in a virtual machine and runs guest.sh in it: the driver under a real kernel, simulated
 # readers over USB/IP, and QEMU's own reader. The machine's root is this machine's, read-only.
-#	tests/kernel/run.sh [TEST...]	(functions of guest.sh without "test_"; default: all)
-# CHECK_KERNEL_TIMEOUT	seconds that the machine may run (default 900)
+#	tests/kernel/run.sh [TEST...]	(functions of guest.sh without "test_", and unit; default: all)
+# CHECK_KERNEL_TIMEOUT	seconds that a machine may run (default 900)
+# KERNEL_PRISTINE=FOLDER	a minimal root of Debian sid that is there, to be copied for "unit"
 # What is missing is installed when we are root, else named. Nothing is ever skipped.
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,6 +15,8 @@ PATH=$PATH:/usr/sbin:/sbin
 export PATH
 # shellcheck source=tools/packages.sh
 . "$top/tools/packages.sh"
+# shellcheck source=tests/systems/root.sh
+. "$top/tests/systems/root.sh"
 
 fail()
 {
@@ -23,8 +26,11 @@ fail()
 
 # Packages and what of them is used. busybox-static has the name of busybox's program: asked for by its package.
 needs="qemu-system-x86:qemu-system-x86_64 usbip:usbip udev:udevadm kmod:depmod cpio:cpio usbutils:usbreset
-	libnss3-tools:certutil pcscd:pcscd pcsc-tools:pcsc_scan opensc:opensc-tool python3:/usr/bin/python3
+	libnss3-tools:certutil pcscd:pcscd pcsc-tools:pcsc_scan opensc:opensc-tool python3:/usr/bin/python3 debootstrap:debootstrap
 	binutils:ar xz-utils:xz"
+
+# Those of the machine whose process 1 is systemd.
+unit_needs="systemd systemd-sysv libseccomp2 libbpf1 udev kmod pcscd libusb-1.0-0 usbip python3-pyscard procps"
 
 missing_packages()
 {
@@ -105,49 +111,110 @@ make_card()
 	touch card/complete
 }
 
+# A Debian whose pcscd and systemd have the unit that distributions have today, on its own root.
+make_unit_root()
+{
+	[ -f unit/complete ] && return
+	echo "# making a minimal Debian sid"
+	rm -rf --one-file-system unit
+	mkdir unit
+	if [ -n "$KERNEL_PRISTINE" ]; then
+		cp -a "$KERNEL_PRISTINE" unit/root
+	else
+		debian_root sid "$work/unit/root" "$(debian_mirror)"
+	fi > unit/log 2>&1 || fail "no minimal Debian sid: $(tail -n 1 unit/log)"
+	apt-config dump | grep -E '^Acquire::(Check-|http|https|Retries)' > unit/root/etc/apt/apt.conf.d/90machine
+	printf '#!/bin/sh\nexit 101\n' > unit/root/usr/sbin/policy-rc.d
+	chmod +x unit/root/usr/sbin/policy-rc.d
+	in_root "$work/unit/root" sh -c "apt-get update && apt-get install -y --no-install-recommends $unit_needs" \
+		>> unit/log 2>&1 || fail "cannot install $unit_needs: $(tail -n 1 unit/log)"
+	touch unit/complete
+}
+
+# boot FOLDER QEMU-ARGUMENT...: boots with FOLDER/guest.conf until the machine ends itself, and shows its results as
+# they come. FOLDER/console.log is the kernel's.
+boot()
+{
+	at=$1
+	shift
+	rm -f "$at/console.log" "$at/results.log"
+	begin=$(date +%s)
+	echo "# booting $release (console: $at/console.log)"
+	timeout -k 10 "${CHECK_KERNEL_TIMEOUT:-900}" qemu-system-x86_64 -nodefaults -display none -no-reboot \
+		-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 \
+		-kernel "kernel/boot/vmlinuz-$release" -initrd initramfs.gz \
+		-append "console=ttyS0 loglevel=7 panic=-1 mitigations=off random.trust_cpu=on conf=$at/guest.conf $boot_words" \
+		-serial file:"$at/console.log" -serial file:"$at/results.log" \
+		-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap "$@" \
+		> "$at/qemu.log" 2>&1 &
+	qemu=$!
+	trap 'kill $qemu 2> /dev/null' EXIT
+	: >> "$at/results.log"
+	tail -n +1 -s 0.5 --pid=$qemu -f "$at/results.log" | sed -u "s/\r$//"
+	wait $qemu
+	status=$?
+	trap - EXIT
+	seconds=$((seconds + $(date +%s) - begin))
+	passed=$((passed + $(grep -c '^ok ' "$at/results.log")))
+	failed=$((failed + $(grep -c '^not ok ' "$at/results.log")))
+	if ! tr -d '\r' < "$at/results.log" | grep -qx 'KERNEL-DONE'; then
+		tail -n 20 "$at/console.log" | sed 's/^/# /'
+		sed 's/^/# qemu: /' "$at/qemu.log"
+		echo "not ok - the machine did not come to its end in $seconds s (status $status)"
+		failed=$((failed + 1))
+	fi
+	if grep -aE 'BUG:|WARNING:|Oops|Kernel panic|blocked for more than|KASAN' "$at/console.log" | sed 's/^/# /' | grep .; then
+		echo "not ok - the kernel is content"
+		failed=$((failed + 1))
+	fi
+	# What it says of a device whose descriptors or transfers it does not like.
+	if grep -aE 'usb [0-9]+-[0-9.]+: (config [0-9]|can.t|unable|.*(invalid|descriptor|not responding))' "$at/console.log" |
+			sed 's/^/# /' | grep .; then
+		echo "not ok - the kernel finds nothing wrong with the devices"
+		failed=$((failed + 1))
+	fi
+}
+
+conf()
+{
+	printf 'top=%s\nbuild=%s\nmodules=%s\nrelease=%s\nroot=%s\ntests="%s"\n' "$top" "$build" \
+		"$work/kernel/lib/modules/$release" "$release" "$1" "$2"
+}
+
+# The real unit, in a machine of its own, whose process 1 is systemd.
+boot_unit()
+{
+	make_unit_root
+	conf "$work/unit/root" "" > unit/guest.conf
+	cat > unit/root/etc/systemd/system/ccid-test.service <<-END
+	[Unit]
+	Description=pcscd under its unit
+	Wants=sockets.target
+	After=sockets.target
+	[Service]
+	Type=oneshot
+	TimeoutStartSec=infinity
+	ExecStart=/bin/sh $top/tests/kernel/unit.sh $work/unit/guest.conf
+	END
+	boot_words="systemd.unit=ccid-test.service systemd.mask=tmp.mount"
+	boot "$work/unit"
+}
+
+passed=0 failed=0 seconds=0 boot_words=
+unit=yes tests=$*
+case " $* " in
+"  ") ;;
+*" unit "*) tests=$(echo " $* " | sed 's/ unit / /') ;;
+*) unit= ;;
+esac
 fetch_kernel
 make_initramfs
-make_card
-printf 'top=%s\nbuild=%s\nmodules=%s\nrelease=%s\ntests="%s"\n' "$top" "$build" "$work/kernel/lib/modules/$release" \
-	"$release" "$*" > guest.conf
-rm -f console.log results.log
-begin=$(date +%s)
-echo "# booting $release (console: $work/console.log)"
-timeout -k 10 "${CHECK_KERNEL_TIMEOUT:-900}" qemu-system-x86_64 -nodefaults -display none -no-reboot \
-	-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 \
-	-kernel "kernel/boot/vmlinuz-$release" -initrd initramfs.gz \
-	-append "console=ttyS0 loglevel=7 panic=-1 mitigations=off random.trust_cpu=on conf=$work/guest.conf" \
-	-serial file:console.log -serial file:results.log \
-	-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
-	-device piix3-usb-uhci -device usb-ccid \
-	-device "ccid-card-emulated,backend=certificates,db=sql:$work/card,cert1=id1,cert2=id2,cert3=id3" \
-	> qemu.log 2>&1 &
-qemu=$!
-# Shows the results as they come.
-trap 'kill $qemu 2> /dev/null' EXIT
-: >> results.log
-tail -n +1 -s 0.5 --pid=$qemu -f results.log | sed -u "s/\r$//"
-wait $qemu
-status=$?
-trap - EXIT
-seconds=$(($(date +%s) - begin))
-passed=$(grep -c '^ok ' results.log)
-failed=$(grep -c '^not ok ' results.log)
-if ! tr -d '\r' < results.log | grep -qx 'KERNEL-DONE'; then
-	tail -n 20 console.log | sed 's/^/# /'
-	sed 's/^/# qemu: /' qemu.log
-	echo "not ok - the machine did not come to its end in $seconds s (status $status)"
-	failed=$((failed + 1))
+if [ -z "$*" ] || [ -n "${tests# }" ]; then
+	make_card
+	conf "" "$tests" > guest.conf
+	boot "$work" -device piix3-usb-uhci -device usb-ccid \
+		-device "ccid-card-emulated,backend=certificates,db=sql:$work/card,cert1=id1,cert2=id2,cert3=id3"
 fi
-if grep -aE 'BUG:|WARNING:|Oops|Kernel panic|blocked for more than|KASAN' console.log | sed 's/^/# /' | grep .; then
-	echo "not ok - the kernel is content"
-	failed=$((failed + 1))
-fi
-# What it says of a device whose descriptors or transfers it does not like.
-if grep -aE 'usb [0-9]+-[0-9.]+: (config [0-9]|can.t|unable|.*(invalid|descriptor|not responding))' console.log |
-		sed 's/^/# /' | grep .; then
-	echo "not ok - the kernel finds nothing wrong with the devices"
-	failed=$((failed + 1))
-fi
+[ -z "$unit" ] || boot_unit
 echo "# kernel $release: $passed passed, $failed failed, 0 skipped, $seconds s"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

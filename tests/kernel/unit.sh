@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Inside the virtual machine, started by its systemd: pcscd as its package's unit starts it, with the tested driver in
+# libccid's place, and readers over USB/IP. Results go to the second serial line.
+
+# shellcheck source=/dev/null # made by run.sh: top, build, modules, release
+. "$1"
+here=$top/tests/kernel
+run=/run/kernel
+drop=/usr/lib/pcsc/drivers
+CCID_SIM=$here/sim
+CCID_SIM_TABLE=$top/readers/reader_descriptors.tsv
+CCID_SIM_SOCKET=$run/socket
+LC_ALL=C.UTF-8
+PYTHONDONTWRITEBYTECODE=1
+PYTHONPATH=$top/tests/e2e
+export CCID_SIM CCID_SIM_TABLE CCID_SIM_SOCKET LC_ALL PYTHONDONTWRITEBYTECODE PYTHONPATH run build
+# shellcheck source=tests/kernel/readers.sh
+. "$here/readers.sh"
+
+stty -F /dev/ttyS1 raw -echo 115200
+exec > /dev/ttyS1 2>&1
+echo "# Linux $(uname -r), $(systemctl --version | head -n 1), $(pcscd --version | head -n 1), up since $(uptime_of) s"
+mkdir -p $run
+mkdir -p /lib/modules
+ln -s "$modules" "/lib/modules/$release"
+rm -rf $drop/ifd-ccid.bundle /usr/lib/udev/rules.d/*ccid*.rules
+cp -RL "$build/ifd-ccid.bundle" $drop/
+mkdir -p /run/udev/rules.d
+cp "$build/readers/92_pcscd_ccid.rules" /run/udev/rules.d/
+udevadm control --reload
+modprobe vhci-hcd || echo "not ok - vhci-hcd loads"
+ip link set lo up 2> /dev/null
+# There is no polkitd in this root.
+echo 'PCSCD_ARGS="--disable-polkit --debug"' > /etc/default/pcscd
+if with_readers "$here/kernel.sim"; then
+	python3 -u "$here/unit.py" 2>&1 || { echo "not ok - came to its end"; touch $run/failed; }
+	without_readers
+else
+	echo "not ok - the readers are plugged in"
+fi
+journalctl -b -u pcscd.service -o cat --no-pager > $run/journal
+grep -q 'ifd-ccid [0-9.]* drives' $run/journal && echo "ok - the driver says in the journal what it drives" ||
+	echo "not ok - the driver says in the journal what it drives"
+[ ! -e $run/failed ] || { systemctl status --no-pager pcscd.socket pcscd.service; tail -n 80 $run/journal; } | sed 's/^/# /'
+echo "# at $(uptime_of) s"
+echo KERNEL-DONE
+sync
+sleep 0.2
+echo o > /proc/sysrq-trigger
+sleep 60
