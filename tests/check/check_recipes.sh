@@ -85,7 +85,7 @@ for file in preinst postinst prerm postrm; do
 		[ ! -e "$script" ] || check "debian/${script##*/}: syntax" sh -n "$script"
 	done
 done
-metainfo=$top_builddir/contrib/ifd-ccid.metainfo.xml
+metainfo=$top_builddir/contrib/invalid.ifd_ccid.ifd_ccid.metainfo.xml
 ids_of_plist() {
 	awk '/<key>ifdVendorID/ { on = 1 } /<\/array>/ { on = 0 } on && /<string>/ { n++ } END { print n + 0 }' \
 		"$top_builddir/readers/Info.plist"
@@ -93,6 +93,8 @@ ids_of_plist() {
 modaliases=$(grep -c '<modalias>usb:v[0-9A-F]\{4\}p[0-9A-F]\{4\}d\*</modalias>' "$metainfo")
 [ ! -r "$top_builddir/readers/Info.plist" ] ||
 	check "metainfo: a modalias for each reader of Info.plist" test "$modaliases" = "$(ids_of_plist)"
-with appstreamcli "metainfo: valid" appstreamcli validate --no-net --explain "$metainfo"
+# Newer ones want to know of a home on the web, which there is not; older ones cannot be told so.
+with appstreamcli "metainfo: valid" eval 'appstreamcli validate --no-net --explain "$metainfo" ||
+	appstreamcli validate --no-net --override=url-homepage-missing=info "$metainfo"'
 echo "1..$count"
 [ "$failed" = 0 ] && [ "$count" -gt 0 ]
