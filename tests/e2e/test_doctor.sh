@@ -2,6 +2,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # ccid-doctor beside a real pcscd: all is well with a good reader, and what is broken is blamed.
 . "$(dirname "$0")/lib.sh"
+# Other tests have a pcscd, too: without processes of its own ccid-doctor would blame or praise theirs.
+if [ -z "$E2E_PROCESSES" ]; then
+	e2e_own=--mount-proc
+	[ "$(id -u)" = 0 ] || e2e_own="--map-root-user $e2e_own"
+	# shellcheck disable=SC2086 # words
+	unshare $e2e_own --pid --fork true 2> /dev/null || tap_skip_all "no process namespace here"
+	# shellcheck disable=SC2086
+	E2E_PROCESSES=own exec unshare $e2e_own --pid --fork /bin/sh "$0" "$@"
+fi
 e2e_enter "$e2e_dir/readers/doctor.sim" "$0" "$@"
 doctor=$e2e_build/ccid-doctor
 [ -x "$doctor" ] || tap_skip_all "ccid-doctor is not built"
