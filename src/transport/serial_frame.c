@@ -114,12 +114,12 @@ static enum serial_event after_card(struct serial_frame *f, uint8_t byte)
 {
 	if (byte == CARD_OUT) {
 		f->state = BETWEEN;
-		return SERIAL_CARD;
+		return SERIAL_CARD_OUT;
 	}
 	if (byte == CARD_IN) {
 		/* If the 50 was noise, this 03 begins a frame: the next byte tells. */
 		f->state = AFTER_SYNC;
-		return SERIAL_CARD;
+		return SERIAL_CARD_IN;
 	}
 	return between(f, byte);
 }

@@ -24,7 +24,8 @@ enum serial_event {
 	SERIAL_NOTHING,
 	SERIAL_MESSAGE,		/* a whole frame with a right LRC: message, message_len */
 	SERIAL_NAK,
-	SERIAL_CARD,		/* a card came or went */
+	SERIAL_CARD_OUT,	/* a card went */
+	SERIAL_CARD_IN,		/* a card came */
 	SERIAL_TIME,		/* more time is asked for */
 	SERIAL_ECHO,		/* our own command has come back */
 	SERIAL_DAMAGED,		/* LRC or length wrong: deaf until serial_frame_restart() */

@@ -86,6 +86,7 @@ void serial_give_line(struct serial *s)
 	s->owner = NULL;
 	s->answer_len = 0;
 	s->nak = s->damaged = s->time_request = false;
+	s->gone_ns = 0;
 	wipe(s->out, sizeof s->out);
 	wipe(s->answer, sizeof s->answer);
 	serial_frame_wipe(&s->frame);

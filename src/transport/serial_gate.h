@@ -41,6 +41,7 @@ struct serial {
 	size_t out_len;
 	unsigned repeats, damages;
 	bool nak, damaged, time_request;
+	uint64_t gone_ns;	/* when the reader told that the owner's card is gone; 0: not */
 	uint8_t answer[SERIAL_MESSAGE_MAX];
 	size_t answer_len;	/* 0: none */
 };

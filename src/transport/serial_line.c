@@ -27,6 +27,8 @@
  * poll therefore ends soon, and what follows it, GetSlotStatus, brings them. */
 #define CHANGE_WAIT_MS 400
 #define SEND_MS 3000u
+/* How long the reader may take to answer after it told that the card is gone. */
+#define CARD_GONE_NS (2000u * NS_PER_MS)
 #define WRITE_RETRY_MS 10
 
 static bool is_time_extension(const uint8_t *answer)
@@ -52,6 +54,17 @@ static void take_message(struct serial *s)
 	s->answer_len = s->frame.message_len;
 }
 
+/* The wire does not tell which slot it was: only where there is one, a command for its card can
+ * end early. Contacts bounce; a card that lost its power the reader reports itself. */
+static void take_movement(struct serial *s, bool present)
+{
+	serial_mark_changes(s);
+	if (present)
+		s->gone_ns = 0;
+	else if (s->owner && s->owner->needs_card && s->t.desc.bMaxSlotIndex == 0)
+		s->gone_ns = clock_now();
+}
+
 static void take_byte(struct serial *s, uint8_t byte)
 {
 	switch (serial_frame_feed(&s->frame, byte)) {
@@ -61,8 +74,11 @@ static void take_byte(struct serial *s, uint8_t byte)
 	case SERIAL_NAK:
 		s->nak = true;
 		break;
-	case SERIAL_CARD:
-		serial_mark_changes(s);
+	case SERIAL_CARD_OUT:
+		take_movement(s, false);
+		break;
+	case SERIAL_CARD_IN:
+		take_movement(s, true);
 		break;
 	case SERIAL_TIME:
 		s->time_request = true;
@@ -261,7 +277,17 @@ static uint64_t attention_ns(const struct serial *s, const struct deadline *d)
 		at = s->last_byte_ns + QUIET_NS;
 	else if (serial_frame_busy(&s->frame))
 		at = s->last_byte_ns + FRAME_GAP_NS;
+	if (s->gone_ns && s->gone_ns + CARD_GONE_NS < at)
+		at = s->gone_ns + CARD_GONE_NS;
 	return at < d->at_ns ? at : d->at_ns;
+}
+
+static bool is_card_gone(const struct serial *s)
+{
+	if (!s->gone_ns || clock_now() < s->gone_ns + CARD_GONE_NS)
+		return false;
+	LOG(LOG_INFO, &s->t.log, "no answer, and the reader told that the card is gone");
+	return true;
 }
 
 static enum ccid_err serial_wait(struct transport *t, struct request *r, const struct deadline *d)
@@ -284,6 +310,8 @@ static enum ccid_err serial_wait(struct transport *t, struct request *r, const s
 			err = repeat(s, d);
 		else if (deadline_passed(d))
 			err = CCID_ERR_TIMEOUT;
+		else if (is_card_gone(s))
+			err = CCID_ERR_NO_CARD;
 		else if (silent)
 			err = say_again(s, d);
 		else if (s->time_request)

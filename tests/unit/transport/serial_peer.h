@@ -37,6 +37,8 @@ enum mode {
 	MORE_TIME,	/* a time request byte; the answer when the test says go_on */
 	EXTENSION,	/* a time extension of CCID, then the answer */
 	MOVEMENT,	/* a card movement before the answer */
+	CARD_GONE,	/* the card is out, and no answer */
+	CARD_BOUNCES,	/* it is out and in again; the answer when the test says go_on */
 	HANG_UP,
 	SLOW,		/* answers after 30 ms */
 	HELD,		/* answers when the test says go_on */
@@ -187,6 +189,14 @@ static void misbehave(struct peer *p)
 		return;
 	case MOVEMENT:
 		put(p, "\x50\x03", 2);
+		answer(p, 0);
+		return;
+	case CARD_GONE:
+		put(p, "\x50\x02", 2);
+		return;
+	case CARD_BOUNCES:
+		put(p, "\x50\x02\x50\x03", 4);
+		sem_wait(&p->go_on);
 		answer(p, 0);
 		return;
 	case HELD:

@@ -170,7 +170,8 @@ static void between_frames(void **state)
 	put_frame(b, answer, sizeof answer);
 	PUT(b, 0x80, 0xFF, 0x50, 0x51, 0x50, 0x02);
 	run(b);
-	assert_int_equal(b->seen[SERIAL_CARD], 3);
+	assert_int_equal(b->seen[SERIAL_CARD_OUT], 2);
+	assert_int_equal(b->seen[SERIAL_CARD_IN], 1);
 	assert_int_equal(b->seen[SERIAL_MESSAGE], 1);
 	assert_int_equal(b->seen[SERIAL_TIME], 2);
 }
@@ -183,7 +184,8 @@ static void inside_a_frame_they_are_data(void **state)
 	put_frame(b, m, sizeof m);
 	run(b);
 	assert_int_equal(b->seen[SERIAL_MESSAGE], 1);
-	assert_int_equal(b->seen[SERIAL_CARD], 0);
+	assert_int_equal(b->seen[SERIAL_CARD_OUT], 0);
+	assert_int_equal(b->seen[SERIAL_CARD_IN], 0);
 	assert_int_equal(b->seen[SERIAL_NAK], 0);
 	assert_int_equal(b->seen[SERIAL_TIME], 0);
 }
@@ -217,7 +219,7 @@ static void restart_keeps_half_a_movement(void **state)
 	serial_frame_restart(&b->f);
 	PUT(b, 0x02);
 	run(b);
-	assert_int_equal(b->seen[SERIAL_CARD], 1);
+	assert_int_equal(b->seen[SERIAL_CARD_OUT], 1);
 }
 
 static void echo(void **state)
@@ -234,7 +236,8 @@ static void echo(void **state)
 	run(b);
 	assert_int_equal(b->seen[SERIAL_ECHO], 1);
 	assert_false(b->f.echo_differs);
-	assert_int_equal(b->seen[SERIAL_CARD], 2);
+	assert_int_equal(b->seen[SERIAL_CARD_OUT], 1);
+	assert_int_equal(b->seen[SERIAL_CARD_IN], 1);
 	assert_int_equal(b->seen[SERIAL_MESSAGE], 1);
 	assert_memory_equal(b->f.message, answer, 10);
 }

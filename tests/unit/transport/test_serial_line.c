@@ -255,6 +255,53 @@ static void movements(void **state)
 	t->ops->close(t);
 }
 
+/* A command for a card that is out ends 2 s after the reader told so, where there is one slot; not when the contacts
+ * only bounced, nor a command that needs no card, nor where the wire does not tell the slot. */
+static void card_out_in_mid_command(void **state)
+{
+	static const struct {
+		const char *type;
+		int mode;
+		bool needs_card;
+		enum ccid_err expect;
+	} rows[] = {
+		{ "GemPCTwin", CARD_GONE, true, CCID_ERR_NO_CARD },
+		{ "GemPCTwin", CARD_GONE, false, CCID_ERR_TIMEOUT },
+		{ "GemPCTwin", CARD_BOUNCES, true, CCID_ERR_TIMEOUT },
+		{ "GemCorePOSPro", CARD_GONE, true, CCID_ERR_TIMEOUT },
+	};
+	struct peer *p = *state;
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct deadline d = deadline_in_ms(AMPLE_MS);
+		struct exchange_io x;
+		struct transport *t;
+		uint64_t start;
+		char byte;
+
+		p->echoes = strcmp(rows[i].type, "GemPCTwin") == 0;
+		p->mode = HONEST;
+		t = open_as(p, rows[i].type);
+		p->mode = rows[i].mode;
+		prepare(&x, 0, 1, 8);
+		x.r.needs_card = rows[i].needs_card;
+		start = clock_now();
+		assert_int_equal(t->ops->start(t, &x.r, &d), CCID_OK);
+		d = deadline_in_ms(rows[i].expect == CCID_ERR_NO_CARD ? AMPLE_MS : 2200);
+		assert_int_equal(t->ops->wait(t, &x.r, &d), rows[i].expect);
+		assert_true(ms_since(start) >= 2000);
+		t->ops->finish(t, &x.r);
+		if (rows[i].mode == CARD_BOUNCES)
+			sem_post(&p->go_on);
+		assert_works(p, t);
+		t->ops->close(t);
+		assert_int_equal(write(p->quit[1], "", 1), 1);
+		pthread_join(p->thread, NULL);
+		assert_int_equal(read(p->quit[0], &byte, 1), 1);
+		p->running = false;
+	}
+}
+
 struct poller {
 	struct transport *t;
 	pthread_t thread;
@@ -596,7 +643,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(all_lengths), TEST(faults), TEST(faults_with_echo), TEST(late_answer),
 		TEST(late_pieces), TEST(first_come_first_served),
-		TEST(time_extensions), TEST(movements), TEST(stop_ends_a_poll),
+		TEST(time_extensions), TEST(movements), TEST(card_out_in_mid_command),
+		TEST(stop_ends_a_poll),
 		TEST(slots_take_turns), TEST(no_place), TEST(gone_ends_all), TEST(close_ends_all),
 		TEST(closed_slot), TEST(marked_change),
 		TEST(hang_up_ends_all), TEST(hang_up_in_a_command),
