@@ -4,8 +4,24 @@
 
 #include "util/buf.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+bool trace_fail(struct trace *t, const char *fmt, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (t->problem)
+		snprintf(t->problem, t->problem_cap, "%s", text);
+	else
+		fprintf(stderr, "ccid-trace: %s, %s\n", t->file, text);
+	return false;
+}
 
 bool trace_is_type(bool sent, uint8_t type)
 {
@@ -110,13 +126,14 @@ static void flush(struct trace *t, struct trace_reader *r, bool sent)
 	struct trace_message m = {.reader = r,
 				  .sent = sent,
 				  .time_us = p->time_us,
+				  .place = p->place,
 				  .bytes = p->bytes,
 				  .len = p->have};
 
 	if (p->whole == 0)
 		return;
-	if (p->have + p->hidden < p->whole)
-		t->damaged++;
+	if (p->have + p->hidden < p->whole && t->damaged++ == 0)
+		t->damaged_at = p->place;
 	m.full = p->have + p->hidden;
 	p->whole = 0;
 	hand_over(t, &m);
@@ -160,6 +177,7 @@ void trace_begin(struct trace *t, struct trace_reader *r, bool sent, uint64_t ti
 	p->have = p->hidden = 0;
 	p->whole = TRACE_HEADER;
 	p->time_us = time_us;
+	p->place = t->place;
 	trace_more(t, r, sent, bytes, len, 0);
 }
 
@@ -169,6 +187,7 @@ void trace_interrupt(struct trace *t, struct trace_reader *r, uint64_t time_us, 
 	struct trace_message m = {.reader = r,
 				  .interrupt = true,
 				  .time_us = time_us,
+				  .place = t->place,
 				  .bytes = p,
 				  .len = len,
 				  .full = len};

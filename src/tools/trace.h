@@ -51,7 +51,7 @@ struct trace_reader {
 		uint8_t *bytes;	     /* TRACE_MESSAGE_MAX, allocated at first use */
 		size_t have, hidden; /* bytes here; bytes that the log says it hid */
 		size_t whole;	     /* 10 + dwLength; 0: none is open */
-		uint64_t time_us;
+		uint64_t time_us, place;
 	} partial[2];
 };
 
@@ -60,6 +60,7 @@ struct trace_message {
 	bool sent;	  /* PC_to_RDR */
 	bool interrupt;	  /* came over the interrupt pipe */
 	uint64_t time_us; /* since the start of the trace, or since 1970 in a capture */
+	uint64_t place;	  /* where it begins in the file: struct trace's place then */
 	const uint8_t *bytes;
 	size_t len;  /* bytes that may be shown */
 	size_t full; /* bytes that the message had */
@@ -82,6 +83,11 @@ struct trace {
 	size_t n_known;
 	uint64_t messages; /* handed to the sink */
 	uint64_t damaged;  /* begun in the input, but not whole there */
+	uint64_t damaged_at; /* place of the first such message */
+	uint64_t place;	     /* the source's: the number of the line, or bytes read so far */
+	bool by_line;	     /* which of both */
+	char *problem;	     /* where it is told what is wrong; NULL: standard error */
+	size_t problem_cap;
 };
 
 /* The reader of that name, made at first use; NULL when there are too many or memory is out. */
@@ -101,7 +107,10 @@ void trace_end(struct trace *t);
 /* Is it the first byte of a message in that direction (CCID 1.10 §6)? */
 bool trace_is_type(bool sent, uint8_t bMessageType);
 
-/* Sources. They read to the end of the file; false with a message on stderr when the file cannot
+/* Tells what is wrong with the file. Returns false. */
+bool trace_fail(struct trace *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Sources. They read to the end of the file; false with a message when the file cannot
  * be read or is damaged (its place is named). */
 bool trace_read_log(struct trace *t, FILE *in);
 bool trace_read_capture(struct trace *t, FILE *in);

@@ -70,9 +70,7 @@ static uint64_t u64(const struct capture *c, const uint8_t *p)
 
 static bool fail(const struct capture *c, const char *why)
 {
-	fprintf(stderr, "ccid-trace: %s, byte %llu: %s\n", c->t->file, (unsigned long long)c->place,
-		why);
-	return false;
+	return trace_fail(c->t, "byte %llu: %s", (unsigned long long)c->place, why);
 }
 
 static struct capture_device *device_of(struct capture *c, uint16_t bus, uint8_t address)
@@ -213,6 +211,7 @@ static bool get(struct capture *c, uint8_t *p, size_t len)
 	size_t n = fread(p, 1, len, c->in);
 
 	c->place += n;
+	c->t->place = c->place;
 	return n == len;
 }
 
@@ -305,7 +304,7 @@ bool trace_read_capture(struct trace *t, FILE *in)
 	bool good = c && body;
 
 	if (!good) {
-		fprintf(stderr, "ccid-trace: %s: out of memory\n", t->file);
+		good = trace_fail(t, "out of memory");
 	} else {
 		c->t = t;
 		c->in = in;

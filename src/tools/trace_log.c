@@ -267,6 +267,8 @@ static void read_line(struct log_source *s, const char *line, const char *end)
 	bool sent, had_time;
 	uint64_t before = s->now_us;
 
+	s->t->place++;
+
 	while (end > line && (is_blank(end[-1]) || end[-1] == '\n'))
 		end--;
 	p = take_time(s, line, end);
@@ -306,6 +308,7 @@ bool trace_read_log(struct trace *t, FILE *in)
 	bool good = buf != NULL;
 
 	fill_hex_values();
+	t->by_line = true;
 	while (good && (n = fread(buf + left, 1, CHUNK, in)) > 0) {
 		left = read_lines(&s, buf, left + n);
 		/* A line longer than any log's: what follows is taken for its next one. */
@@ -320,9 +323,7 @@ bool trace_read_log(struct trace *t, FILE *in)
 		read_line(&s, buf, buf + left);
 	}
 	if (!good || ferror(in)) {
-		fprintf(stderr, "ccid-trace: %s cannot be read: %s\n", t->file,
-			good ? "read error" : "out of memory");
-		good = false;
+		good = trace_fail(t, "cannot be read: %s", good ? "read error" : "out of memory");
 	}
 	if (buf)
 		memset(buf, 0, 2 * CHUNK);

@@ -102,7 +102,7 @@ static void answer(struct field_dev *fd, unsigned interface, const struct exchan
 			else if (a->kind == ANSWER_INTERRUPT)
 				sim_dev_notify(d, interface, bytes, a->bytes.n, at);
 			else if (a->kind == ANSWER_STALL)
-				sim_dev_halt_in(d, interface, at);
+				sim_dev_fail(d, interface, false, SIM_STALL, at);
 			else if (a->kind == ANSWER_ECHO)
 				sim_dev_say(d, interface, p, len, at);
 		}
@@ -181,11 +181,13 @@ static bool message(void *user, unsigned interface, const uint8_t *p, size_t len
 	return fd->r->script->conversation || x->n_answers;
 }
 
-static bool request(void *user, unsigned interface, const uint8_t setup[8], struct sim_reply *reply)
+static bool request(void *user, unsigned interface, const uint8_t setup[8], const uint8_t *data,
+		    struct sim_reply *reply)
 {
 	struct field_dev *fd = user;
 	const struct exchange *x;
 
+	(void)data;
 	keep(fd->r, 'c', setup, 8);
 	if (fd->r->closing)
 		return false;
@@ -215,8 +217,8 @@ static bool request(void *user, unsigned interface, const uint8_t setup[8], stru
 
 void player_begin(struct running *r)
 {
-	static const struct sim_player alone = { message, request, sent, true },
-				       with_model = { message, request, sent, false };
+	static const struct sim_player alone = { message, request, sent, NULL, NULL, true },
+				       with_model = { message, request, sent, NULL, NULL, false };
 
 	fake_usb_lock();
 	for (unsigned i = 0; i < r->n_devs; i++) {

@@ -4,6 +4,7 @@
 #include "sim/rig.h"
 #include "sim/sim_card.h"
 #include "sim/sim_record.h"
+#include "sim/sim_replay.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -264,6 +265,7 @@ int main(int argc, char **argv)
 		return usage(stdout);
 	if (!strcmp(word, "-V") || !strcmp(word, "--version"))
 		return puts("ccid-sim (ifd-ccid) " VERSION) < 0;
+	sim_recording_set_foreign(sim_replay_trace);
 	/* What getopt complains about stands behind the name of the program. */
 	argv[1] = argv[0];
 	if (!strcmp(word, "run"))

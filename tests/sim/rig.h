@@ -87,6 +87,8 @@ extern const struct rig_front rig_host_front;
 int rig_load(struct rig *r, const char *file);
 void rig_unload(struct rig *r);
 unsigned rig_complaints(const struct rig *r, FILE *to);
+/* Where drivers did not follow the recordings that are played. */
+unsigned rig_divergences(const struct rig *r, FILE *to);
 
 /* rig_usbfs.c: connections of the preloaded library. */
 struct rig_usbfs *rig_usbfs_new(struct rig *r);
@@ -126,8 +128,9 @@ void rig_pcsc_remember(void);
 /* rig_command.c: one line of text in, an answer out. False: it is an error message. */
 bool rig_command(struct rig *r, char *line, FILE *out);
 
-/* rig_daemon.c: serves until SIGTERM. ready_fd gets a byte once CMD may start. Returns the exit status: 0, 1
- * when drivers were complained about, 2 on an error of its own (message on stderr). */
+/* rig_daemon.c: serves until SIGTERM. ready_fd gets a byte once CMD may start. Returns the exit status: 0,
+ * 1 when drivers were complained about, 3 when one did not follow a recording, 2 on an error of its own (message
+ * on stderr). */
 int rig_daemon(const char *config, bool trace, int listen_fd, int ready_fd);
 int rig_listen(void);
 

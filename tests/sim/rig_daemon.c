@@ -18,6 +18,7 @@
 #define EVENTS 64
 #define STATUS_COMPLAINTS 1
 #define STATUS_ERROR 2
+#define STATUS_DIVERGED 3
 
 struct loop {
 	int listen, timer, signal;
@@ -172,6 +173,8 @@ int rig_daemon(const char *config, bool trace, int listen_fd, int ready_fd)
 		while (turn(&r, &l))
 			;
 		status = rig_complaints(&r, stderr) ? STATUS_COMPLAINTS : 0;
+		if (rig_divergences(&r, stderr))
+			status = STATUS_DIVERGED;
 	}
 	finish(&r);
 	return status;

@@ -2,6 +2,7 @@
 /* Plugging and unplugging, as the kernel and udev make them seen. */
 #define _GNU_SOURCE
 #include "sim/rig.h"
+#include "sim/sim_replay.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -110,6 +111,22 @@ unsigned rig_complaints(const struct rig *r, FILE *to)
 			if (text)
 				fprintf(to, "%s: %s\n", sim_dev_name(r->ports[i].dev), text);
 		}
+	}
+	return total;
+}
+
+unsigned rig_divergences(const struct rig *r, FILE *to)
+{
+	unsigned total = 0;
+	const char *text;
+
+	for (unsigned i = 0; i < r->n_ports; i++) {
+		struct sim_dev *d = r->ports[i].dev;
+
+		sim_replay_end(d);
+		for (unsigned k = 0; (text = sim_replay_divergence(d, k)); k++)
+			fprintf(to, "%s: %s\n", sim_dev_name(d), text);
+		total += sim_replay_divergences(d);
 	}
 	return total;
 }

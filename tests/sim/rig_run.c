@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #define PRELOAD_NAME "libccid-sim-preload.so"
+#define STATUS_DIVERGED 98
 #define STATUS_COMPLAINTS 99
+#define DAEMON_DIVERGED 3
 #define STATUS_ERROR 125
 #define PATIENCE_MS 3000
 
@@ -215,5 +217,7 @@ int rig_run(const char *file, bool trace, char **command)
 		fprintf(stderr, "ccid-sim: the simulator ended with signal %d\n", WTERMSIG(daemon_status));
 		return STATUS_ERROR;
 	}
+	if (WEXITSTATUS(daemon_status) == DAEMON_DIVERGED)
+		return STATUS_DIVERGED;
 	return WEXITSTATUS(daemon_status) ? STATUS_COMPLAINTS : 0;
 }

@@ -14,6 +14,7 @@
  *	zlp = on|off		an answer of n full packets is followed by an empty one (on)
  *	interface = N		what follows is a further interface, number N (or one that "from" brought)
  *	unplugged		the device is not plugged in at first
+ *	replay = FILE		answers as recorded there; its descriptors too, if the file has them
  *
  * of the interface (the first one until "interface" is used):
  *
@@ -37,6 +38,7 @@
  *	fault = SPEC		as in sim_fault.c
  */
 #include "sim/sim_dev_priv.h"
+#include "sim/sim_replay.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +61,7 @@ struct draft {
 	unsigned n_cards;
 	char *fault[MAX_FAULTS];
 	unsigned n_faults;
+	char *replay;			/* a file; NULL: none */
 };
 
 struct reading {
@@ -339,6 +342,32 @@ static bool key_card(struct reading *r, const char *slot, const char *value)
 	return true;
 }
 
+/* What the recording says of the reader, or the table does by the ids that it names, unless lines above did. */
+static bool key_replay(struct reading *r, const char *value)
+{
+	struct sim_dev_conf *c = &r->draft->conf;
+	char why[300], id[16], text[160];
+	bool known = c->vendor != 0xf1f1;
+	struct sim_recording *rec;
+
+	rec = sim_recording_read(value, known ? c->vendor : 0, known ? c->product : 0, why, sizeof(why));
+	if (!rec) {
+		snprintf(r->err, r->err_cap, "line %u: replay: %s: %s", r->line, value, why);
+		return false;
+	}
+	free(r->draft->replay);
+	r->draft->replay = sim_dup(value, strlen(value) + 1);
+	snprintf(id, sizeof(id), "%04x:%04x", rec->vendor, rec->product);
+	if (!sim_recording_conf(rec, c) && !known && rec->vendor) {
+		sim_copy_text(text, sizeof(text), c->name);
+		(void)sim_table_conf(c, id, 0, why, sizeof(why));
+		sim_copy_text(c->name, sizeof(c->name), text);
+	}
+	r->draft->iface = 0;
+	sim_recording_free(rec);
+	return true;
+}
+
 static const struct {
 	const char *name;
 	bool (*set)(struct reading *r, const char *value);
@@ -347,7 +376,7 @@ static const struct {
 	{ "usb_us", key_usb_us }, { "zlp", key_zlp },	    { "interface", key_interface },
 	{ "slots", key_slots },	  { "level", key_level },   { "rates", key_rates },
 	{ "clock", key_clock },	  { "iccd", key_iccd },	    { "endpoints", key_endpoints },
-	{ "packet", key_packet }, { "fault", key_fault },
+	{ "packet", key_packet }, { "fault", key_fault }, { "replay", key_replay },
 };
 
 /* --- devices --- */
@@ -362,6 +391,7 @@ static void draft_free(struct draft *t)
 		free(t->card[i].spec);
 	for (i = 0; i < t->n_faults; i++)
 		free(t->fault[i]);
+	free(t->replay);
 	sim_conf_free(&t->conf);
 	free(t);
 }
@@ -389,6 +419,13 @@ static struct sim_dev *make_copy(struct reading *r, unsigned nr)
 				     sizeof(why));
 	for (i = 0; i < t->n_faults && !why[0]; i++)
 		(void)sim_dev_fault(d, t->fault[i], why, sizeof(why));
+	if (t->replay && !why[0]) {
+		struct sim_recording *rec = sim_recording_read(t->replay, d->conf.vendor, d->conf.product, why,
+							     sizeof(why));
+
+		if (rec)
+			sim_replay_begin(d, rec);
+	}
 	if (why[0]) {
 		sim_dev_free(d);
 		bad(r, t->conf.name, why);

@@ -203,5 +203,5 @@ unsigned sim_dev_speed(const struct sim_dev *d)
 
 const char *sim_dev_string(const struct sim_dev *d, unsigned index)
 {
-	return index >= 1 && index <= d->n_strings ? d->strings[index - 1] : NULL;
+	return index >= 1 && index <= d->n_strings && d->strings[index - 1][0] ? d->strings[index - 1] : NULL;
 }

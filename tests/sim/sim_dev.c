@@ -342,6 +342,7 @@ void sim_dev_free(struct sim_dev *d)
 	if (!d)
 		return;
 	forget(d, SIM_GONE);
+	sim_player_free(d);
 	sim_faults_clear(d);
 	for (i = 0; i < d->conf.n_ifaces; i++) {
 		sim_slots_free(&d->iface[i]);
@@ -376,6 +377,7 @@ void sim_dev_plug(struct sim_dev *d, uint64_t now)
 	d->plugged = true;
 	d->gone_told = 0;
 	sim_trace_text(d, "plugged");
+	sim_player_plugged(d);
 }
 
 void sim_dev_reset(struct sim_dev *d, uint64_t now)
@@ -389,6 +391,7 @@ void sim_dev_reset(struct sim_dev *d, uint64_t now)
 		for (unsigned k = 0; k < d->iface[i].n_slots; k++)
 			d->iface[i].slot[k].loss_untold = true;
 	sim_trace_text(d, "reset");
+	sim_player_plugged(d);
 }
 
 bool sim_dev_is_plugged(const struct sim_dev *d)

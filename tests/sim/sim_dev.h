@@ -110,9 +110,12 @@ struct sim_reply {
 struct sim_player {
 	/* A whole message of bulk OUT; a class request. True: it is the player's, the model does not see it. */
 	bool (*message)(void *user, unsigned interface, const uint8_t *p, size_t len);
-	bool (*request)(void *user, unsigned interface, const uint8_t setup[8], struct sim_reply *r);
+	bool (*request)(void *user, unsigned interface, const uint8_t setup[8], const uint8_t *data,
+			struct sim_reply *r);	/* data: of an OUT request */
 	/* What goes to the host on bulk IN or interrupt IN, whoever made it. */
 	void (*sent)(void *user, unsigned interface, bool interrupt, const uint8_t *p, size_t len);
+	void (*plugged)(void *user);	/* anew; may be NULL, and so may free: the device ends */
+	void (*free)(void *user);
 	bool alone;		/* the model announces no slot changes */
 };
 
@@ -120,8 +123,8 @@ struct sim_player {
 void sim_dev_set_player(struct sim_dev *d, const struct sim_player *p, void *user);
 /* Raw bytes for the host, at a time: one transfer on bulk IN (len 0: an empty packet), one on interrupt IN. */
 void sim_dev_say(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at);
-/* Bulk IN halts at a time. */
-void sim_dev_halt_in(struct sim_dev *d, unsigned interface, uint64_t at);
+/* A transfer on bulk IN, or on interrupt IN, fails at a time; with SIM_STALL the endpoint halts. */
+void sim_dev_fail(struct sim_dev *d, unsigned interface, bool interrupt, int status, uint64_t at);
 void sim_dev_notify(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at);
 /* Calls back when it is time. The call may do anything to the device. Unplugging forgets it. */
 void sim_dev_call_at(struct sim_dev *d, uint64_t at, void (*call)(void *user), void *user);

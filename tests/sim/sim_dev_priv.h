@@ -390,10 +390,17 @@ bool sim_player_message(struct sim_iface *f, const uint8_t *p, size_t len);
 bool sim_player_request(struct sim_iface *f, struct sim_urb *u);
 void sim_player_sent(struct sim_iface *f, bool interrupt, const uint8_t *p, size_t len);
 bool sim_player_alone(const struct sim_dev *d);
+void sim_player_plugged(struct sim_dev *d);
+void sim_player_free(struct sim_dev *d);
 /* The next interrupt packet of the player, which the caller frees, or NULL. */
 struct sim_msg *sim_take_notice(struct sim_iface *f);
 
+/* sim_replay_conf.c: descriptors, endpoints and strings as recorded. */
+struct sim_recording;
+void sim_recording_show(const struct sim_recording *r, struct sim_dev *d);
+
 /* sim_trace.c */
+const char *sim_message_name(uint8_t type);
 void sim_complain(struct sim_dev *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_trace_msg(struct sim_iface *f, bool out, const uint8_t *p, size_t len);
 void sim_trace_text(struct sim_dev *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -251,9 +251,10 @@ void sim_pump_intr(struct sim_iface *f)
 	struct sim_msg *m;
 	size_t len;
 
-	while (f->intr.head) {
+	while (f->intr.head && !f->intr.halted) {
 		if ((m = sim_take_notice(f)) != NULL) {
-			intr_deliver(f, m->data, m->len, SIM_OK, 0);
+			f->intr.halted = m->status == SIM_STALL;
+			intr_deliver(f, m->data, m->len, m->status, 0);
 			sim_msg_free(m);
 		} else if (f->intr_raw_set) {
 			f->intr_raw_set = false;

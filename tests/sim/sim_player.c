@@ -25,7 +25,7 @@ bool sim_player_request(struct sim_iface *f, struct sim_urb *u)
 	size_t room = sim_get16(u->setup + 6);
 
 	if (!d->player || !d->player->request ||
-	    !d->player->request(d->player_user, f->index, u->setup, &r))
+	    !d->player->request(d->player_user, f->index, u->setup, u->buf, &r))
 		return false;
 	if (u->setup[0] & 0x80) {
 		u->actual = r.len < room ? r.len : room;
@@ -67,16 +67,6 @@ void sim_dev_say(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t
 	sim_emit(f, m, at);
 }
 
-void sim_dev_halt_in(struct sim_dev *d, unsigned interface, uint64_t at)
-{
-	struct sim_msg *m = sim_alloc(sizeof(*m));
-
-	m->data = sim_alloc(1);
-	m->status = SIM_STALL;
-	m->stale = true;
-	sim_emit(&d->iface[interface], m, at);
-}
-
 static void fire_notify(struct sim_dev *d, struct sim_event *e)
 {
 	struct sim_iface *f = e->f;
@@ -90,17 +80,46 @@ static void fire_notify(struct sim_dev *d, struct sim_event *e)
 	sim_pump_intr(f);
 }
 
-void sim_dev_notify(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at)
+static void notify_at(struct sim_dev *d, unsigned interface, struct sim_msg *m, uint64_t at)
 {
-	struct sim_msg *m = sim_alloc(sizeof(*m));
-	struct sim_event *e;
-
-	m->data = sim_dup(p, len);
-	m->len = len;
-	e = sim_at(d, at < d->now ? d->now : at, fire_notify);
+	struct sim_event *e = sim_at(d, at < d->now ? d->now : at, fire_notify);
 	e->f = &d->iface[interface];
 	e->slot = SIM_MAX_SLOTS;	/* of no slot: no abort withdraws it */
 	e->msg = m;
+}
+
+void sim_dev_notify(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at)
+{
+	struct sim_msg *m = sim_alloc(sizeof(*m));
+
+	m->data = sim_dup(p, len);
+	m->len = len;
+	notify_at(d, interface, m, at);
+}
+
+void sim_dev_fail(struct sim_dev *d, unsigned interface, bool interrupt, int status, uint64_t at)
+{
+	struct sim_msg *m = sim_alloc(sizeof(*m));
+
+	m->data = sim_alloc(1);
+	m->status = status;
+	m->stale = true;
+	if (interrupt)
+		notify_at(d, interface, m, at);
+	else
+		sim_emit(&d->iface[interface], m, at);
+}
+
+void sim_player_plugged(struct sim_dev *d)
+{
+	if (d->player && d->player->plugged)
+		d->player->plugged(d->player_user);
+}
+
+void sim_player_free(struct sim_dev *d)
+{
+	if (d->player && d->player->free)
+		d->player->free(d->player_user);
 }
 
 struct sim_msg *sim_take_notice(struct sim_iface *f)

@@ -15,7 +15,7 @@
 #define MESSAGE_MAX (70000u + HEADER)
 #define VISIBLE_NS 10000000u	/* shorter waits are not told */
 
-enum { GET_SLOT_STATUS = 0x65, XFR_BLOCK = 0x6F, DATA_BLOCK = 0x80, SLOT_STATUS = 0x81 };
+enum { GET_SLOT_STATUS = 0x65, XFR_BLOCK = 0x6F, DATA_BLOCK = 0x80 };
 enum { ICCD_XFR_BLOCK = 0x65, ICCD_DATA_BLOCK = 0x6F };
 
 struct record_slot {
@@ -46,42 +46,6 @@ struct sim_recorder {
 	unsigned long lines;
 	bool gone;
 };
-
-/* --- what is known of a slot --- */
-
-void sim_known_answer(struct sim_known *k, const uint8_t *p, size_t len)
-{
-	if (len < HEADER || p[0] < DATA_BLOCK || p[0] > 0x84)
-		return;
-	k->valid = true;
-	k->icc = p[7] & 3;
-	if (p[0] == SLOT_STATUS)
-		k->clock = p[9];
-}
-
-void sim_known_notice(struct sim_known *k, unsigned n, const uint8_t *p, size_t len)
-{
-	if (len < 2 || p[0] != 0x50)
-		return;
-	for (unsigned i = 0; i < n && 1 + i / 4 < len; i++) {
-		unsigned bits = p[1 + i / 4] >> 2 * (i % 4) & 3;
-
-		if (!(bits & 1))
-			k[i].icc = 2;
-		else if (bits & 2 || k[i].icc == 2)
-			k[i].icc = 1;
-	}
-}
-
-void sim_known_status(const struct sim_known *k, uint8_t slot, uint8_t seq, uint8_t answer[10])
-{
-	memset(answer, 0, HEADER);
-	answer[0] = SLOT_STATUS;
-	answer[5] = slot;
-	answer[6] = seq;
-	answer[7] = k->icc;
-	answer[9] = k->icc ? k->clock : 0;
-}
 
 /* --- lines --- */
 

@@ -99,7 +99,7 @@ void sim_trace_text(struct sim_dev *d, const char *fmt, ...)
 	d->trace(d->trace_user, d->now, text);
 }
 
-static const char *message_name(uint8_t type)
+const char *sim_message_name(uint8_t type)
 {
 	static const struct {
 		uint8_t type;
@@ -153,5 +153,5 @@ void sim_trace_msg(struct sim_iface *f, bool out, const uint8_t *p, size_t len)
 	if (!out && (p[7] & 0xC0))
 		snprintf(status, sizeof(status), " status %02X error %02X", p[7], p[8]);
 	sim_trace_text(f->d, "%s slot %u seq %u %s %zu%s: %s", out ? "out" : "in ", p[5], p[6],
-		       message_name(p[0]), len - SIM_HEADER, status, hex);
+		       sim_message_name(p[0]), len - SIM_HEADER, status, hex);
 }
