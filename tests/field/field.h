@@ -99,11 +99,13 @@ struct message {
 
 struct running {
 	const struct script *script;
+	struct tape *tape;		/* NULL: nothing is recorded */
 	const struct step *step;	/* whose conversation is on */
 	size_t next;			/* its next exchange */
 	const struct exchange *rule[32];
 	size_t n_rules;
 	struct bindings names;
+	bool replayed;			/* a recording answers, not the script */
 	bool closing;			/* the case is over: the model answers what is still sent */
 	struct pending *pending;	/* what a person will do */
 	struct message *wire;
@@ -115,6 +117,8 @@ struct running {
 		struct running *r;
 		unsigned nr;
 		uint8_t *reply;		/* to the last class request */
+		const struct sim_player *inner;	/* of a recording that is played */
+		void *inner_user;
 	} dev[FIELD_READERS];
 	bool opened[FIELD_LUNS];
 	unsigned long lun_of[FIELD_LUNS];
@@ -133,6 +137,23 @@ void player_step_over(struct running *r);
 void wire_clear(struct running *r);
 /* Only the first failure counts. Always returns false. */
 bool failed(struct running *r, unsigned line, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* --- recordings of a case (field_tape.c) --- */
+
+/* Files are FOLDER/NAME-SEGMENT-READER; new readers begin a new segment. */
+struct tape {
+	const char *folder, *name;
+	const char *played;		/* the one that is played, or NULL */
+	unsigned segment;
+};
+
+/* The simulator text with the recordings for its readers; the caller frees it. */
+char *tape_text(const struct tape *t, const char *sim);
+void tape_begin(struct running *r);
+void tape_end(struct running *r);
+/* A driver that did not follow is a failure of the case. */
+void tape_divergences(struct running *r);
+bool tape_compare(const struct tape *t, const char *one, const char *other, char *why, size_t cap);
 
 /* --- steps (field_step.c, field_look.c) --- */
 

@@ -136,6 +136,8 @@ bool step_look(struct running *r, const struct step *s, const char *words, bool 
 		return look_wire(r, s, line + 5);
 	if (strncmp(line, "log ", 4) == 0)
 		return look_log(r, s, line + 4);
+	if (strncmp(line, "card ran ", 9) == 0 && r->replayed)
+		return true;	/* a recording has no card */
 	if (strncmp(line, "card ran ", 9) == 0)
 		return look_card(r, s, line + 9);
 	if (sscanf(line, "interfaces claimed %u", &n) == 1)

@@ -52,8 +52,9 @@ static void sent(void *user, unsigned interface, bool interrupt, const uint8_t *
 {
 	struct field_dev *fd = user;
 
-	(void)interface;
 	keep(fd->r, interrupt ? 'i' : '<', p, len);
+	if (fd->inner)
+		fd->inner->sent(fd->inner_user, interface, interrupt, p, len);
 }
 
 /* --- answers --- */
@@ -97,6 +98,8 @@ static void answer(struct field_dev *fd, unsigned interface, const struct exchan
 
 		for (unsigned k = 0; k < a->times; k++) {
 			at += a->delay;
+			if (fd->r->replayed)
+				continue;	/* the recording does */
 			if (a->kind == ANSWER_BULK)
 				sim_dev_say(d, interface, bytes, a->bytes.n, at);
 			else if (a->kind == ANSWER_INTERRUPT)
@@ -167,6 +170,8 @@ static bool message(void *user, unsigned interface, const uint8_t *p, size_t len
 	keep(fd->r, '>', p, len);
 	if (fd->r->closing)
 		return false;
+	if (fd->inner)
+		return fd->inner->message(fd->inner_user, interface, p, len);
 	if (fd->r->failure[0])
 		return true;
 	if (len > 6)
@@ -187,10 +192,11 @@ static bool request(void *user, unsigned interface, const uint8_t setup[8], cons
 	struct field_dev *fd = user;
 	const struct exchange *x;
 
-	(void)data;
 	keep(fd->r, 'c', setup, 8);
 	if (fd->r->closing)
 		return false;
+	if (fd->inner)
+		return fd->inner->request(fd->inner_user, interface, setup, data, reply);
 	x = fd->r->failure[0] ? NULL : find(fd->r, true, setup, 8);
 	if (!x) {
 		/* rates and clocks are in the reader's description */
@@ -215,15 +221,27 @@ static bool request(void *user, unsigned interface, const uint8_t setup[8], cons
 
 /* --- a case, a step --- */
 
+static void plugged(void *user)
+{
+	struct field_dev *fd = user;
+
+	if (fd->inner)
+		fd->inner->plugged(fd->inner_user);
+}
+
 void player_begin(struct running *r)
 {
-	static const struct sim_player alone = { message, request, sent, NULL, NULL, true },
-				       with_model = { message, request, sent, NULL, NULL, false };
+	static const struct sim_player alone = { message, request, sent, plugged, NULL, true },
+				       with_model = { message, request, sent, plugged, NULL, false };
 
 	fake_usb_lock();
 	for (unsigned i = 0; i < r->n_devs; i++) {
-		r->dev[i] = (struct field_dev){ r, i, NULL };
-		sim_dev_set_player(fake_usb_dev(i), r->script->conversation ? &alone : &with_model, &r->dev[i]);
+		struct sim_dev *d = fake_usb_dev(i);
+
+		r->dev[i] = (struct field_dev){ .r = r, .nr = i };
+		if (r->replayed)
+			r->dev[i].inner = sim_dev_player(d, &r->dev[i].inner_user);
+		sim_dev_set_player(d, r->script->conversation || r->replayed ? &alone : &with_model, &r->dev[i]);
 	}
 	fake_usb_unlock();
 }
@@ -231,6 +249,9 @@ void player_begin(struct running *r)
 void player_end(struct running *r)
 {
 	for (unsigned i = 0; i < r->n_devs; i++) {
+		if (r->dev[i].inner)
+			sim_dev_set_player(fake_usb_dev(i), r->dev[i].inner, r->dev[i].inner_user);
+		r->dev[i].inner = NULL;
 		free(r->dev[i].reply);
 		r->dev[i].reply = NULL;
 	}
@@ -260,7 +281,7 @@ void player_step(struct running *r, const struct step *s)
 	fake_usb_lock();
 	for (size_t i = 0; i < sizeof(r->names.b) / sizeof(r->names.b[0]); i++)
 		r->names.b[i].bound = false;
-	r->step = s;
+	r->step = r->replayed ? NULL : s;
 	r->next = 1;
 	answer(&r->dev[r->reader], player_interface(r), &s->exchange[0], NULL, 0);
 	fake_usb_unlock();

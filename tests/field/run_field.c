@@ -2,12 +2,14 @@
 /* Runs the field cases: one TAP case for each script in tests/field/cases. With names as arguments: only those. The
  * scripts in tests/field/wrong must fail, each with the words of its line "# says". */
 #include "field/field.h"
+#include "sim/sim_replay.h"
 #include "unit/driver/driver_rig.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_CASES 512
 
@@ -29,18 +31,29 @@ static void begin(struct running *r, const char *more)
 	if (!text)
 		abort();
 	sprintf(text, "%s\n%s", r->script->sim, more);
+	if (r->tape && r->tape->played) {
+		char *played = tape_text(r->tape, text);
+
+		free(text);
+		text = played;
+	}
 	rig_start(FAKE_VIRTUAL, text);
 	r->closing = false;
 	r->n_devs = count_readers(text);
 	free(text);
+	if (r->tape)
+		tape_begin(r);
 	player_begin(r);
 }
 
 static void end(struct running *r)
 {
+	if (r->tape)
+		tape_end(r);
 	r->closing = true;
 	field_close(r);
 	player_end(r);
+	tape_divergences(r);
 }
 
 /* "restart [KEY = VALUE]": the same readers, new, with this one line changed. */
@@ -67,13 +80,15 @@ static void print_wire(const struct running *r)
 	}
 }
 
-static struct running *new_run(const struct script *s)
+static struct running *new_run(const struct script *s, struct tape *t)
 {
 	struct running *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		abort();
 	r->script = s;
+	r->tape = t;
+	r->replayed = (t && t->played) || strstr(s->sim, "\nreplay =");
 	begin(r, "");
 	return r;
 }
@@ -106,16 +121,75 @@ static void run_case(void **state)
 	if (s->error[0])
 		print_error("%s\n", s->error);
 	assert_true(!s->error[0]);
-	r = new_run(s);
+	r = new_run(s, NULL);
 	fine = run_steps(r);
 	if (!fine) {
 		print_error("%s:%u: %s\n", s->path, r->failed_line, r->failure);
 		print_wire(r);
 	}
 	end(r);
+	if (fine && r->failure[0]) {
+		print_error("%s: %s\n", s->path, r->failure);
+		fine = false;
+	}
 	free(r);
 	assert_true(fine);
 	rig_stop();
+}
+
+/* Runs the case with a tape; false after a failure. */
+static bool run_with(const struct script *s, struct tape *t)
+{
+	struct running *r = new_run(s, t);
+	bool fine = run_steps(r);
+
+	end(r);
+	fine = fine && !r->failure[0];
+	if (!fine) {
+		print_error("%s:%u: %s, %s\n", s->path, r->failed_line, t->played ? "played" : "recorded", r->failure);
+	}
+	free(r);
+	if (fine) {
+		rig_pardon();
+		rig_stop();
+	}
+	return fine;
+}
+
+static void remove_all(const char *folder)
+{
+	DIR *d = opendir(folder);
+	struct dirent *e;
+	char path[400];
+
+	while (d && (e = readdir(d)) != NULL) {
+		snprintf(path, sizeof(path), "%s/%.200s", folder, e->d_name);
+		(void)remove(path);
+	}
+	if (d)
+		closedir(d);
+	(void)remove(folder);
+}
+
+/* Recorded, played and recorded again: the driver follows, each step comes to the same, and so do both recordings. */
+static void run_taped(void **state)
+{
+	const struct script *s = *state;
+	char folder[] = "/tmp/field-XXXXXX", why[500] = "";
+	struct tape first = { .folder = folder, .name = "first" },
+		    again = { .folder = folder, .name = "again", .played = "first" };
+	bool fine;
+
+	assert_true(!s->error[0]);
+	assert_non_null(mkdtemp(folder));
+	fine = run_with(s, &first) && run_with(s, &again);
+	if (fine && !tape_compare(&first, "first", "again", why, sizeof(why))) {
+		print_error("%s\n", why);
+		fine = false;
+	}
+	if (!getenv("FIELD_KEEP"))
+		remove_all(folder);
+	assert_true(fine);
 }
 
 /* What is wrong with the script, or went wrong with it, is said with its line. */
@@ -130,7 +204,7 @@ static void run_wrong(void **state)
 	says[strcspn(says, "\n")] = '\0';
 	snprintf(said, sizeof(said), "%s", s->error);
 	if (!said[0]) {
-		r = new_run(s);
+		r = new_run(s, NULL);
 		(void)run_steps(r);
 		snprintf(said, sizeof(said), "%s:%u: %s", s->path, r->failed_line, r->failure);
 		end(r);
@@ -179,10 +253,23 @@ struct list {
 	size_t n;
 };
 
+static char *taped_name(char *name)
+{
+	char *text = malloc(strlen(name) + 30);
+
+	if (!text)
+		abort();
+	sprintf(text, "%s: recorded and played", name);
+	free(name);
+	return text;
+}
+
 static void add(struct list *l, const char *folder, size_t from, CMUnitTestFunction run)
 {
 	for (size_t i = from; i < l->n; i++) {
 		l->script[i] = script_read(folder, l->name[i]);
+		if (run == run_taped)
+			l->name[i] = taped_name(l->name[i]);
 		l->test[i] = (struct CMUnitTest){ l->name[i], run, NULL, rig_teardown, l->script[i] };
 	}
 }
@@ -195,13 +282,20 @@ static void gather(struct list *l, int argc, char **argv)
 	if (argc > 1) {
 		for (; l->n + 1 < (size_t)argc && l->n < MAX_CASES; l->n++)
 			l->name[l->n] = strdup(argv[l->n + 1]);
+		n = l->n;
 		add(l, cases, 0, run_case);
+		for (size_t i = 0; i < n && l->n < MAX_CASES; i++)
+			l->name[l->n++] = strdup(argv[i + 1]);
+		add(l, cases, n, run_taped);
 		return;
 	}
 	l->n = n = all_cases(cases, l->name, MAX_CASES);
 	add(l, cases, 0, run_case);
 	l->n += all_cases(wrong, l->name + n, MAX_CASES - n);
 	add(l, wrong, n, run_wrong);
+	n = l->n;
+	l->n += all_cases(cases, l->name + n, MAX_CASES - n);
+	add(l, cases, n, run_taped);
 }
 
 int main(int argc, char **argv)
@@ -211,6 +305,10 @@ int main(int argc, char **argv)
 
 	if (!l)
 		abort();
+	/* where the recordings of the cases are */
+	if (chdir(TOP_SRCDIR "/tests/field"))
+		abort();
+	sim_recording_set_foreign(sim_replay_trace);
 	gather(l, argc, argv);
 	rc = _cmocka_run_group_tests("field", l->test, l->n, NULL, NULL);
 	for (size_t i = 0; i < l->n; i++) {

@@ -119,10 +119,14 @@ struct sim_player {
 	bool alone;		/* the model announces no slot changes */
 };
 
+/* The player that is there, NULL without one. */
+const struct sim_player *sim_dev_player(const struct sim_dev *d, void **user);
 /* NULL ends it. */
 void sim_dev_set_player(struct sim_dev *d, const struct sim_player *p, void *user);
 /* Raw bytes for the host, at a time: one transfer on bulk IN (len 0: an empty packet), one on interrupt IN. */
 void sim_dev_say(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at);
+/* The same, whatever the device does otherwise: open leaves out the short packet at its end. */
+void sim_dev_say_part(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, bool open, uint64_t at);
 /* A transfer on bulk IN, or on interrupt IN, fails at a time; with SIM_STALL the endpoint halts. */
 void sim_dev_fail(struct sim_dev *d, unsigned interface, bool interrupt, int status, uint64_t at);
 void sim_dev_notify(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at);

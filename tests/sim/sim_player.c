@@ -5,6 +5,12 @@
 
 #include <string.h>
 
+const struct sim_player *sim_dev_player(const struct sim_dev *d, void **user)
+{
+	*user = d->player_user;
+	return d->player;
+}
+
 void sim_dev_set_player(struct sim_dev *d, const struct sim_player *p, void *user)
 {
 	d->player = p;
@@ -52,7 +58,7 @@ bool sim_player_alone(const struct sim_dev *d)
 	return d->player && d->player->alone;
 }
 
-void sim_dev_say(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at)
+void sim_dev_say_part(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, bool open, uint64_t at)
 {
 	struct sim_iface *f = &d->iface[interface];
 	struct sim_msg *m = sim_alloc(sizeof(*m));
@@ -63,8 +69,13 @@ void sim_dev_say(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t
 	m->len = len;
 	m->slot = len > 5 ? p[5] : 0;
 	m->stale = true;	/* the model's abort is none of the player's */
-	m->zlp = !d->conf.no_zlp && len && len % f->conf->packet == 0;
+	m->zlp = !open && len && len % f->conf->packet == 0;
 	sim_emit(f, m, at);
+}
+
+void sim_dev_say(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at)
+{
+	sim_dev_say_part(d, interface, p, len, d->conf.no_zlp, at);
 }
 
 static void fire_notify(struct sim_dev *d, struct sim_event *e)

@@ -25,6 +25,7 @@ struct record_slot {
 	bool polling;		/* a GetSlotStatus waits for what its answer says */
 	bool poll_counts;	/* its bSeq is one more than the last one's */
 	uint8_t poll[HEADER];
+	uint64_t poll_at;
 };
 
 struct record_iface {
@@ -63,7 +64,9 @@ static void end_line(struct sim_recorder *r, uint64_t now)
 {
 	uint64_t waited = r->last && now > r->last ? now - r->last : 0;
 
-	if (!r->o.no_times && waited >= VISIBLE_NS)
+	if (r->o.fine && waited >= 1000)
+		fprintf(r->out, " (%.6f)", (double)waited / 1e9);
+	else if (!r->o.no_times && waited >= VISIBLE_NS)
 		fprintf(r->out, " (%.2f)", (double)waited / 1e9);
 	putc('\n', r->out);
 	r->last = now;
@@ -91,13 +94,15 @@ static void put_bytes(FILE *out, const uint8_t *p, size_t shown, size_t len, siz
 }
 
 static void put_transfer(struct sim_recorder *r, const struct record_iface *f, uint64_t now, const char *way,
-			 const uint8_t *p, size_t shown, size_t len, bool seq_follows)
+			 const uint8_t *p, size_t shown, size_t len, bool seq_follows, bool open)
 {
 	begin_line(r, f);
 	fputs(way, r->out);
 	if (len == 0)
 		fputs(" empty", r->out);
 	put_bytes(r->out, p, shown, len, seq_follows ? 6 : SIZE_MAX);
+	if (open)
+		fputs(" +", r->out);
 	end_line(r, now);
 }
 
@@ -208,10 +213,12 @@ void sim_record_device(struct sim_recorder *r, const uint8_t *descriptors, size_
 
 /* --- bulk OUT --- */
 
-static void flush_poll(struct sim_recorder *r, struct record_iface *f, struct record_slot *s, uint64_t now)
+static void flush_poll(struct sim_recorder *r, struct record_iface *f, struct record_slot *s)
 {
+	uint64_t at = s->poll_at > r->last ? s->poll_at : r->last;
+
 	if (s->polling)
-		put_transfer(r, f, now, "->", s->poll, HEADER, HEADER, s->poll_counts);
+		put_transfer(r, f, at, "->", s->poll, HEADER, HEADER, s->poll_counts, false);
 	s->polling = false;
 }
 
@@ -221,18 +228,19 @@ static void command(struct sim_recorder *r, struct record_iface *f, const uint8_
 	bool counts = len > 6 && (!f->seq_known || p[6] == (uint8_t)(f->last_seq + 1));
 	size_t shown = r->o.secrets ? len : log_showable(&s->secrecy, true, p, len);
 
-	flush_poll(r, f, s, now);
+	flush_poll(r, f, s);
 	if (len > 6) {
 		f->seq_known = true;
 		f->last_seq = s->seq = p[6];
 	}
 	if (len == HEADER && p[0] == GET_SLOT_STATUS && s->known.valid && !r->o.polls) {
 		s->polling = true;
+		s->poll_at = now;
 		s->poll_counts = counts;
 		memcpy(s->poll, p, HEADER);
 		return;
 	}
-	put_transfer(r, f, now, "->", p, shown < len ? shown : len, len, counts);
+	put_transfer(r, f, now, "->", p, shown < len ? shown : len, len, counts, false);
 }
 
 /* Returns whether more pieces are to come. */
@@ -312,7 +320,8 @@ static bool nothing_new(const struct record_slot *s, const uint8_t *p, size_t le
 	return memcmp(p, expected, HEADER) == 0;
 }
 
-static void answer(struct sim_recorder *r, struct record_iface *f, const uint8_t *p, size_t len, uint64_t now)
+static void answer(struct sim_recorder *r, struct record_iface *f, const uint8_t *p, size_t len, bool open,
+		   uint64_t now)
 {
 	struct record_slot *s = &f->slot[len > 5 ? p[5] : 0];
 	bool piece = f->answer_left > 0;
@@ -323,9 +332,9 @@ static void answer(struct sim_recorder *r, struct record_iface *f, const uint8_t
 		return;
 	}
 	if (!piece && len > 6)
-		flush_poll(r, f, s, now);
+		flush_poll(r, f, s);
 	put_transfer(r, f, now, "<-", p, r->o.secrets ? len : shown, len,
-		     !piece && len > 6 && p[6] == s->seq);
+		     !piece && len > 6 && p[6] == s->seq, open);
 	if (!piece)
 		sim_known_answer(&s->known, p, len);
 }
@@ -334,6 +343,12 @@ static void bulk_in(struct sim_recorder *r, struct record_iface *f, const struct
 {
 	char text[32];
 
+	/* The host gave up waiting for the end of a transfer: what had come is of the time before. */
+	if (u->status == SIM_CANCELLED) {
+		if (u->actual)
+			answer(r, f, u->buf, u->actual, true, r->last);
+		return;
+	}
 	if (u->status != SIM_OK) {
 		snprintf(text, sizeof(text), "<- %s", status_word(u->status));
 		put_word(r, f, now, text);
@@ -342,11 +357,11 @@ static void bulk_in(struct sim_recorder *r, struct record_iface *f, const struct
 	if (u->len == URB_MAX && gather(&f->in, u->buf, u->actual))
 		return;
 	if (f->in.len) {
-		answer(r, f, f->in.p, f->in.len, now);
+		answer(r, f, f->in.p, f->in.len, false, now);
 		memset(f->in.p, 0, f->in.len);
 		f->in.len = 0;
 	} else {
-		answer(r, f, u->buf, u->actual, now);
+		answer(r, f, u->buf, u->actual, u->actual && u->actual == u->len, now);
 	}
 }
 
@@ -359,7 +374,7 @@ static void interrupt(struct sim_recorder *r, struct record_iface *f, const stru
 		put_word(r, f, now, text);
 		return;
 	}
-	put_transfer(r, f, now, "int", u->buf, u->actual, u->actual, false);
+	put_transfer(r, f, now, "int", u->buf, u->actual, u->actual, false, false);
 	struct sim_known known[SLOTS];
 
 	for (unsigned i = 0; i < SLOTS; i++)
@@ -400,6 +415,9 @@ static void control(struct sim_recorder *r, struct record_iface *f, const struct
 	if (in && u->status != SIM_OK)
 		len = 0;
 	shown = r->o.secrets ? len : iccd_shown(f, u, len);
+	/* An ABORT means that a poll is not answered. */
+	for (unsigned i = 0; i < SLOTS; i++)
+		flush_poll(r, f, &f->slot[i]);
 	begin_line(r, f);
 	fputs("ctl", r->out);
 	put_bytes(r->out, u->setup, 8, 8, SIZE_MAX);
@@ -425,7 +443,7 @@ void sim_record_complete(struct sim_recorder *r, const struct sim_urb *u, uint64
 		r->gone = true;
 		put_word(r, NULL, now, "unplugged");
 	}
-	if (u->status == SIM_GONE || (u->status == SIM_CANCELLED && u->type != SIM_CONTROL))
+	if (u->status == SIM_GONE || (u->status == SIM_CANCELLED && u->type == SIM_INTERRUPT))
 		return;
 	for (unsigned i = 0; i < r->n_ifaces; i++) {
 		struct record_iface *f = &r->iface[i];
@@ -433,7 +451,7 @@ void sim_record_complete(struct sim_recorder *r, const struct sim_urb *u, uint64
 		if (u->type == SIM_CONTROL) {
 			if (u->setup[0] & 0x60 && u->setup[4] == f->number)
 				control(r, f, u, now);
-		} else if (u->endpoint == f->ep_out && u->status != SIM_OK) {
+		} else if (u->endpoint == f->ep_out && u->status != SIM_OK && u->status != SIM_CANCELLED) {
 			put_word(r, f, now, u->status == SIM_STALL ? "out stall" : "out error");
 		} else if (u->endpoint == f->ep_in) {
 			bulk_in(r, f, u, now);
@@ -449,7 +467,7 @@ bool sim_record_end(struct sim_recorder *r)
 
 	for (unsigned i = 0; i < r->n_ifaces; i++) {
 		for (unsigned k = 0; k < SLOTS; k++)
-			flush_poll(r, &r->iface[i], &r->iface[i].slot[k], r->last);
+			flush_poll(r, &r->iface[i], &r->iface[i].slot[k]);
 		free(r->iface[i].out.p);
 		free(r->iface[i].in.p);
 	}

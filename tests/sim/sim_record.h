@@ -15,6 +15,7 @@ struct sim_recorder;
 
 struct sim_record_options {
 	bool no_times;	/* leaves out how long each thing took */
+	bool fine;	/* tells it to the microsecond */
 	bool polls;	/* also those of GetSlotStatus that say what is known */
 	bool secrets;	/* with the bytes of PINs and keys */
 	bool serial;	/* with the serial number */

@@ -30,6 +30,9 @@ struct sim_replay {
 	struct notice {
 		struct sim_replay *p;
 		size_t item;
+		unsigned interface;
+		const struct replay_answer *a;
+		uint64_t at;
 		struct notice *next;
 	} *notices;
 	char *divergence[KEPT];
@@ -74,18 +77,26 @@ static void notice_played(void *user)
 	n->p->rec->item[n->item].notices_played++;
 }
 
+static void notice_due(void *user)
+{
+	struct notice *n = user;
+
+	if (n->a->status == SIM_OK)
+		sim_dev_notify(n->p->d, n->interface, n->a->bytes, n->a->len, n->at);
+	else
+		sim_dev_fail(n->p->d, n->interface, true, n->a->status, n->at);
+	sim_dev_call_at(n->p->d, n->at, notice_played, n);
+}
+
+/* from: when what comes before it has begun, so that it comes behind that also at the same time. */
 static void play_notice(struct sim_replay *p, unsigned interface, size_t item, const struct replay_answer *a,
-			uint64_t at)
+			uint64_t from, uint64_t at)
 {
 	struct notice *n = sim_alloc(sizeof(*n));
 
-	*n = (struct notice){ p, item, p->notices };
+	*n = (struct notice){ p, item, interface, a, at, p->notices };
 	p->notices = n;
-	if (a->status == SIM_OK)
-		sim_dev_notify(p->d, interface, a->bytes, a->len, at);
-	else
-		sim_dev_fail(p->d, interface, true, a->status, at);
-	sim_dev_call_at(p->d, at, notice_played, n);
+	sim_dev_call_at(p->d, from, notice_due, n);
 }
 
 /* Bytes that the recording hides, made up: an answer of zeros with 90 00 behind them; as a T=1 block where the
@@ -148,23 +159,35 @@ static void play_answer(struct sim_replay *p, unsigned interface, const struct r
 	if (a->len < a->full && a->len == SIM_HEADER)
 		make_up(s, command, command_len, m, a->full);
 	note_block(s, a);
-	sim_dev_say(p->d, interface, m, a->full, at);
+	sim_dev_say_part(p->d, interface, m, a->full, a->open, at);
 	free(m);
+}
+
+static uint64_t bus_time(const struct sim_replay *p, unsigned interface, size_t len)
+{
+	return (len / p->d->iface[interface].conf->packet + 1) * p->d->conf.packet_ns;
 }
 
 static void play_item(struct sim_replay *p, unsigned interface, size_t item, const uint8_t *command, size_t len)
 {
 	struct replay_item *t = &p->rec->item[item];
-	uint64_t now = p->d->now;
+	uint64_t now = p->d->now, sent = now - bus_time(p, interface, len), begun = now, over = now;
 
-	/* Again: its notifications are no news. */
+	/* Recorded times are those of the ends of transfers, but of the command's begin. Again: its notifications
+	 * are no news. */
 	for (size_t i = 0; i < t->n_answers; i++) {
 		const struct replay_answer *a = &t->answer[i];
+		uint64_t takes = bus_time(p, interface, a->full);
+		uint64_t at = sent + a->after > over ? sent + a->after : over;
 
-		if (!a->interrupt)
-			play_answer(p, interface, a, command, len, now + a->after);
-		else if (!t->played)
-			play_notice(p, interface, item, a, now + a->after);
+		if (a->interrupt && !t->played) {
+			play_notice(p, interface, item, a, begun, at);
+		} else if (!a->interrupt) {
+			begun = at > over + takes ? at - takes : over;
+			over = begun + takes;
+			play_answer(p, interface, a, command, len, begun);
+			begun++;
+		}
 	}
 	t->played = true;
 }
@@ -481,7 +504,7 @@ static bool on_request(void *user, unsigned interface, const uint8_t setup[8], c
 				 .stall = t->status == SIM_STALL || t->status == SIM_IO,
 				 .silent = t->status == SIM_CANCELLED };
 	for (size_t i = 0; i < t->n_answers && !t->played; i++)
-		play_notice(p, interface, found, &t->answer[i], p->d->now + t->answer[i].after);
+		play_notice(p, interface, found, &t->answer[i], p->d->now, p->d->now + t->answer[i].after);
 	t->played = true;
 	return true;
 }
@@ -517,7 +540,7 @@ static void begin_interface(struct sim_replay *p, unsigned interface)
 		if (t->kind != REPLAY_BEGIN || t->interface != number || t->played)
 			continue;
 		for (size_t k = 0; k < t->n_answers; k++)
-			play_notice(p, interface, i, &t->answer[k], p->d->now + t->answer[k].after);
+			play_notice(p, interface, i, &t->answer[k], p->d->now, p->d->now + t->answer[k].after);
 		t->played = true;
 		return;
 	}

@@ -13,6 +13,7 @@
 /* What came from the reader behind an item. */
 struct replay_answer {
 	bool interrupt, seq_follows; /* bSeq is the command's */
+	bool open;		     /* no short packet ended it */
 	int status;		     /* enum sim_status */
 	uint8_t *bytes;
 	size_t len, full; /* bytes here; bytes that there were: the rest is hidden */

@@ -261,13 +261,17 @@ static bool read_command(struct reading *g, const char *text)
 	return good;
 }
 
-static bool read_answer(struct reading *g, const char *text, bool interrupt)
+static bool read_answer(struct reading *g, char *text, bool interrupt)
 {
 	struct replay_answer a = { .interrupt = interrupt };
 	struct hex h = { 0 };
 	bool good = true;
 
 	text += strspn(text, " ");
+	if (strlen(text) > 2 && strcmp(text + strlen(text) - 2, " +") == 0) {
+		text[strlen(text) - 2] = '\0';
+		a.open = true;
+	}
 	if (!is_status(text, &a.status) && strcmp(text, "empty") != 0) {
 		good = *text ? read_hex(g, text, &h) : wrong(g, "bytes are missing", "");
 		a.bytes = h.p;
