@@ -69,12 +69,19 @@ function values(text)
 !/^#/ { all = all " " $0 }
 
 END {
-	n = split(all, piece, "@row|@flag")
+	n = split(all, piece, "@(row|flag|value|old|card) ")
 	for (i = 2; i <= n; i++) {
 		fields = split(piece[i], f, "@@")
 		if (fields == 4)
 			flags[++n_flags] = "| " flag_names(f[2]) " | " said(f[3]) " |"
-		else if (fields == 9) {
+		else if (fields == 5)
+			numbers[++n_numbers] = "| " flag_names(f[2]) " | " trimmed(f[4]) " | " said(f[3]) " |"
+		else if (fields == 6)
+			old[++n_old] = "| " number(f[2]) ":" number(f[3]) " | " said(f[5]) " | " version(trimmed(f[4])) " |"
+		else if (fields == 7) {
+			gsub(/0x|,/, "", f[2])
+			cards[++n_cards] = "| " said(f[2]) " | " said(f[4]) " | " values(f[3]) " | " said(f[5]) " |"
+		} else if (fields == 9) {
 			what = flag_names(f[5])
 			v = values(f[6])
 			if (v != "")
@@ -86,7 +93,7 @@ END {
 			bad = 1
 		}
 	}
-	if (bad || n_rows == 0 || n_flags == 0)
+	if (bad || n_rows == 0 || n_flags == 0 || n_numbers == 0 || n_old == 0 || n_cards == 0)
 		exit 1
 	print "<!-- SPDX-License-Identifier: LGPL-2.1-or-later -->"
 	print "# Readers with special treatment\n"
@@ -102,4 +109,20 @@ END {
 	print "|---|---|"
 	for (i = 1; i <= n_flags; i++)
 		print flags[i]
+	print "\n## The numbers\n"
+	print "| number | largest | meaning |"
+	print "|---|---|---|"
+	for (i = 1; i <= n_numbers; i++)
+		print numbers[i]
+	print "\n## Cards, by their ATR\n"
+	print "| ATR | what and why | values | seen in |"
+	print "|---|---|---|---|"
+	for (i = 1; i <= n_cards; i++)
+		print cards[i]
+	print "\n## Firmware that is refused\n"
+	print "It is known to fail. `ifdDriverOptions` 0x04 in Info.plist lets it through.\n"
+	print "| reader | name | first version that is accepted |"
+	print "|---|---|---|"
+	for (i = 1; i <= n_old; i++)
+		print old[i]
 }

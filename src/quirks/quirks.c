@@ -28,13 +28,19 @@ static const struct quirk_row table[] = {
 #define N_ROWS (sizeof table / sizeof table[0])
 
 static const char *const names[QUIRK_COUNT] = {
-#define X(name, doc) #name,
+#define X(name, area, doc) #name,
 	QUIRK_LIST(X)
 #undef X
 };
 
 static const char *const docs[QUIRK_COUNT] = {
-#define X(name, doc) doc,
+#define X(name, area, doc) doc,
+	QUIRK_LIST(X)
+#undef X
+};
+
+static const enum quirk_area areas[QUIRK_COUNT] = {
+#define X(name, area, doc) QUIRK_##area,
 	QUIRK_LIST(X)
 #undef X
 };
@@ -48,6 +54,11 @@ const struct quirk_row *quirks_table(size_t *n)
 bool quirk_has(const struct quirk_set *q, enum quirk which)
 {
 	return (q->bits >> which & 1) != 0;
+}
+
+enum quirk_area quirk_area(enum quirk which)
+{
+	return areas[which];
 }
 
 const char *quirk_doc(enum quirk which)
@@ -90,20 +101,13 @@ int quirk_by_name(const char *text, size_t len)
 	return -1;
 }
 
-#define TAKE(member) (q->member = row->member ? row->member : q->member)
-
+/* The numbers of a row that has them replace what is there. */
 static void add_row(struct quirk_set *q, const struct quirk_set *row)
 {
 	q->bits |= row->bits;
-	TAKE(open_delay_ms);
-	TAKE(first_timeout_ms);
-	TAKE(extra_t1_wait_ms);
-	TAKE(first_good_fw);
-	TAKE(min_pin);
-	TAKE(max_pin);
-	TAKE(entry_condition);
-	TAKE(composite_first);
-	TAKE(composite_count);
+#define X(type, name, max, doc) q->name = row->name ? row->name : q->name;
+	QUIRK_VALUES(X)
+#undef X
 }
 
 /* A piece of the override text. */

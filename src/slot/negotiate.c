@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "slot/negotiate.h"
+#include "quirks/cards.h"
 
 #include <string.h>
 
@@ -16,14 +17,6 @@
  * of 1403:750C is the default rate, and their tables go up to 689655 bps. */
 #define LOWERED_FROM 0x97
 #define LOWERED_TO 0x94
-
-#define OPENPGP_V1_BWI 7
-
-/* OpenPGP card version 1: it takes longer than the BWI of 4 it announces. */
-static const uint8_t openpgp_v1_atr[] = {
-	0x3B, 0xFA, 0x13, 0x00, 0xFF, 0x81, 0x31, 0x80, 0x45, 0x00, 0x31,
-	0xC1, 0x73, 0xC0, 0x01, 0x00, 0x00, 0x90, 0x00, 0xB1
-};
 
 enum exchange_level negotiate_level(const struct ccid_desc *desc)
 {
@@ -137,9 +130,9 @@ static uint8_t speed_of(const struct negotiate_input *in)
 
 static uint8_t bwi_of(const struct atr *atr)
 {
-	if (atr->len == sizeof openpgp_v1_atr && !memcmp(atr->raw, openpgp_v1_atr, atr->len))
-		return OPENPGP_V1_BWI;
-	return atr->BWI;
+	uint8_t needed = card_quirks_of(atr->raw, atr->len)->bwi;
+
+	return needed ? needed : atr->BWI;
 }
 
 static void plan_pps(struct negotiation *n, const struct negotiate_input *in, uint8_t speed)

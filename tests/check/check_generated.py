@@ -66,6 +66,25 @@ def check_generator(tap):
     tap.case("generator: refuses an empty list", make_plist("# nothing\n").returncode != 0)
 
 
+def quirk_rows():
+    """quirks.def as [((vendor, product), text of the row)]."""
+    with open(os.path.join(TOP, "src", "quirks", "quirks.def"), encoding="utf-8") as file:
+        rows = re.split(r"^(?=QUIRK\(|TOO_OLD\()", re.sub(r"/\*.*?\*/", "", file.read(), flags=re.S), flags=re.M)[1:]
+    return [(re.match(r"\w+\((?:0x)?(\w+), (?:0x)?(\w+)", row).groups(), row) for row in rows]
+
+
+def check_quirk_ids(tap, rows):
+    """A reader that is treated is one that is offered, or that a switch makes one."""
+    known = {row[2] for row in rows}
+    tap.case("quirks.def: every id is in the list",
+             [f"{v}:{p} is not listed" for (v, p), row in quirk_rows()
+              if "ANY" not in (v, p) and f"{v}:{p}" not in known and "STARTED_BY_SWITCH" not in row])
+    vendors = {ident[:4] for ident in known}
+    tap.case("quirks.def: every vendor is in the list",
+             [f"{v} is not listed" for (v, p), row in quirk_rows()
+              if v not in vendors | {"ANY"} and "STARTED_BY_SWITCH" not in row])
+
+
 def check_rules(tap, rows):
     text = generated("92_pcscd_ccid.rules").decode()
     offered = {row[2] for row in rows if row[1] in OFFERED}
@@ -81,13 +100,12 @@ def check_rules(tap, rows):
     labels = re.findall(r'LABEL="(\w+)"', text)
     tap.case("rules: every GOTO has its LABEL",
              [g for g in re.findall(r'GOTO="(\w+)"', text) if g not in labels])
-    stay_awake = {f"{v}:{p}" for v, p in re.findall(
-        r'^ATTR{idVendor}=="(\w+)", ATTR{idProduct}=="(\w+)", GOTO', text, re.M)}
-    with open(os.path.join(TOP, "src", "quirks", "quirks.def"), encoding="utf-8") as file:
-        quirks = {f"{v.lower()}:{p.lower()}" for v, p in re.findall(
-            r"0x(\w{4}),\s*0x(\w{4})[^\n]*(?:\n[^\n(]*)?NO_AUTOSUSPEND", file.read())}
-    tap.case("rules: no autosuspend for the readers quirks.def says, and no other",
-             sorted(quirks.symmetric_difference(stay_awake)))
+    awake = set(re.findall(r'^ATTR{idVendor}=="(\w+)", ATTR{idProduct}=="(\w+)", GOTO', text, re.M))
+    switched = set(re.findall(r'^ACTION=="add", ATTR{idVendor}=="(\w+)", ATTR{idProduct}=="(\w+)", ', text, re.M))
+    for name, flag, have in (("no autosuspend", "NO_AUTOSUSPEND", awake), ("a switch", "STARTED_BY_SWITCH", switched)):
+        want = {ident for ident, row in quirk_rows() if flag in row}
+        tap.case(f"rules: {name} for the readers quirks.def says, and no other",
+                 sorted(want.symmetric_difference(have)) or bool(want))
     tap.case("rules: nothing left to fill in", not re.search("@[A-Z_]+@", text))
 
 
@@ -97,6 +115,7 @@ def main():
     check_plist(tap, rows)
     check_generator(tap)
     check_rules(tap, rows)
+    check_quirk_ids(tap, rows)
     tap.finish()
 
 

@@ -129,7 +129,7 @@ if command -v aclocal >/dev/null && command -v autoconf >/dev/null; then
 	check "says that pkg-config is needed" grep -q "pkg-config with its macros (pkg.m4) is needed" "$work/out"
 fi
 check "udev: the group of --with-pcscd-group" eval 'awk -v sbindir=/s -v group=scard \
-	-f "$top_srcdir/readers/make_rules.awk" "$top_srcdir/readers/reader_descriptors.tsv" \
+	-f "$top_srcdir/readers/make_rules.awk" src/quirks/quirks.rows "$top_srcdir/readers/reader_descriptors.tsv" \
 	"$top_srcdir/readers/supported_readers.txt" "$top_srcdir/readers/92_pcscd_ccid.rules.in" |
 	grep -q "GROUP=\"scard\""'
 echo "1..$count"
