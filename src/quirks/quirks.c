@@ -131,6 +131,16 @@ static bool next_piece(struct piece *rest, char separator, struct piece *out)
 	return true;
 }
 
+/* The value of a hexadecimal digit, or -1. */
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 /* One to four hexadecimal digits, or "xxxx" (any). */
 static bool parse_id(struct piece s, uint32_t *out)
 {
@@ -143,51 +153,139 @@ static bool parse_id(struct piece s, uint32_t *out)
 	if (s.len < 1 || s.len > 4)
 		return false;
 	for (size_t i = 0; i < s.len; i++) {
-		char c = s.p[i];
+		int digit = hex_digit(s.p[i]);
 
-		if (c >= '0' && c <= '9')
-			v = v << 4 | (uint32_t)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			v = v << 4 | (uint32_t)(c - 'a' + 10);
-		else if (c >= 'A' && c <= 'F')
-			v = v << 4 | (uint32_t)(c - 'A' + 10);
-		else
+		if (digit < 0)
 			return false;
+		v = v << 4 | (uint32_t)digit;
 	}
 	*out = v;
 	return true;
 }
 
-/* One entry of the override, vid:pid:flag[,flag...]. */
+/* The numbers of struct quirk_set, by the name that the user writes. */
+static const struct number {
+	const char *name;
+	uint32_t most;
+	size_t offset, size;
+} numbers[] = {
+#define X(type, name, most, doc) { #name, most, offsetof(struct quirk_set, name), sizeof(type) },
+	QUIRK_VALUES(X)
+#undef X
+};
+
+#define N_NUMBERS (sizeof numbers / sizeof numbers[0])
+
+static void set_number(struct quirk_set *q, const struct number *n, uint32_t v)
+{
+	uint8_t *at = (uint8_t *)q + n->offset, v8 = (uint8_t)v;
+	uint16_t v16 = (uint16_t)v;
+	unsigned whole = v;
+
+	if (n->size == sizeof v8)
+		memcpy(at, &v8, sizeof v8);
+	else if (n->size == sizeof v16)
+		memcpy(at, &v16, sizeof v16);
+	else
+		memcpy(at, &whole, sizeof whole);
+}
+
+/* Is it that upper- or lower-case name of ours, as the user writes it? */
+static bool is_name(const char *ours, struct piece s)
+{
+	size_t i = 0;
+
+	while (i < s.len && ours[i] && user_letter(ours[i]) == s.p[i])
+		i++;
+	return i == s.len && !ours[i];
+}
+
+/* Decimal, or hexadecimal after 0x. */
+static bool parse_number(struct piece s, uint32_t most, uint32_t *out)
+{
+	bool hex = s.len > 2 && s.p[0] == '0' && s.p[1] == 'x';
+	uint64_t v = 0;
+
+	for (size_t i = hex ? 2 : 0; i < s.len; i++) {
+		int digit = hex_digit(s.p[i]);
+
+		if (digit < 0 || (!hex && digit > 9))
+			return false;
+		v = v * (hex ? 16 : 10) + (uint64_t)digit;
+		if (v > most)
+			return false;
+	}
+	*out = (uint32_t)v;
+	return s.len > 0;
+}
+
+/* One entry, vid:pid:item[,item...]. An item is a flag, a flag to take away (-flag), a number
+ * (name=value), or the firmware that the entry is for (firmware=0100-01ff). */
 struct override_entry {
-	uint32_t vendor, product;
+	uint32_t vendor, product, fw_from, fw_to;
 	uint64_t add, remove;
-	unsigned mistakes;	/* unknown flags */
+	unsigned has;		/* bit i: number[i] is given */
+	uint32_t number[N_NUMBERS];
+	unsigned mistakes;	/* items that are not understood */
 	struct piece mistake;	/* the last of them */
 };
+
+static bool parse_flag(struct piece flag, struct override_entry *e)
+{
+	bool remove = flag.len > 0 && flag.p[0] == '-';
+	int q = quirk_by_name(flag.p + remove, flag.len - remove);
+	uint64_t bit = q < 0 ? 0 : UINT64_C(1) << q;
+
+	e->add = (e->add & ~bit) | (remove ? 0 : bit);
+	e->remove = (e->remove & ~bit) | (remove ? bit : 0);
+	return q >= 0;
+}
+
+static bool parse_firmware(struct piece range, struct override_entry *e)
+{
+	struct piece from;
+
+	if (!next_piece(&range, '-', &from) || !parse_id(from, &e->fw_from))
+		return false;
+	e->fw_to = e->fw_from;
+	return (!range.p || parse_id(range, &e->fw_to)) && e->fw_from <= e->fw_to &&
+	       e->fw_to != QUIRK_ANY;
+}
+
+static bool parse_item(struct piece item, struct override_entry *e)
+{
+	struct piece value = item, name;
+
+	next_piece(&value, '=', &name);
+	if (!value.p)
+		return parse_flag(item, e);
+	if (is_name("firmware", name))
+		return parse_firmware(value, e);
+	for (size_t i = 0; i < N_NUMBERS; i++) {
+		if (is_name(numbers[i].name, name)) {
+			e->has |= 1u << i;
+			return parse_number(value, numbers[i].most, &e->number[i]);
+		}
+	}
+	return false;
+}
 
 /* False when the entry is of no use as a whole. */
 static bool parse_entry(struct piece s, struct override_entry *e)
 {
-	struct piece vendor, product, flags = s, flag;
+	struct piece vendor, product, items = s, item;
 
-	*e = (struct override_entry){ 0 };
-	if (!next_piece(&flags, ':', &vendor) || !next_piece(&flags, ':', &product) || !flags.p ||
+	*e = (struct override_entry){ .fw_to = 0xFFFF };
+	if (!next_piece(&items, ':', &vendor) || !next_piece(&items, ':', &product) || !items.p ||
 	    !parse_id(vendor, &e->vendor) || !parse_id(product, &e->product))
 		return false;
-	while (next_piece(&flags, ',', &flag)) {
-		bool remove = flag.len > 0 && flag.p[0] == '-';
-		int q = quirk_by_name(flag.p + remove, flag.len - remove);
+	while (next_piece(&items, ',', &item)) {
+		struct override_entry before = *e;
 
-		if (q < 0) {
+		if (!parse_item(item, e)) {
+			*e = before;	/* what is half right is wrong */
 			e->mistakes++;
-			e->mistake = flag;
-		} else if (remove) {
-			e->remove |= UINT64_C(1) << q;
-			e->add &= ~(UINT64_C(1) << q);
-		} else {
-			e->add |= UINT64_C(1) << q;
-			e->remove &= ~(UINT64_C(1) << q);
+			e->mistake = item;
 		}
 	}
 	return true;
@@ -198,21 +296,39 @@ static bool id_fits(uint32_t wanted, uint16_t id)
 	return wanted == QUIRK_ANY || wanted == id;
 }
 
-static void apply_override(struct quirk_set *q, uint16_t idVendor, uint16_t idProduct,
-			   const char *text)
+static void apply_entry(struct quirk_set *q, const struct override_entry *e,
+			const struct quirk_ids *ids)
+{
+	if (!id_fits(e->vendor, ids->idVendor) || !id_fits(e->product, ids->idProduct) ||
+	    ids->bcdDevice < e->fw_from || ids->bcdDevice > e->fw_to)
+		return;
+	q->bits = (q->bits | e->add) & ~e->remove;
+	for (size_t i = 0; i < N_NUMBERS; i++)
+		if (e->has >> i & 1)
+			set_number(q, &numbers[i], e->number[i]);
+	/* Added by hand, without the number of its row. */
+	if (quirk_has(q, QUIRK_COMPOSITE) && q->composite_count == 0)
+		q->composite_count = QUIRK_ALL_INTERFACES;
+}
+
+void quirks_override(struct quirk_set *q, const struct quirk_ids *ids, const char *text)
 {
 	struct piece rest = { text, strlen(text) }, piece;
 	struct override_entry e;
 
-	while (next_piece(&rest, ';', &piece)) {
-		if (!parse_entry(piece, &e) || !id_fits(e.vendor, idVendor) ||
-		    !id_fits(e.product, idProduct))
-			continue;
-		q->bits = (q->bits | e.add) & ~e.remove;
-	}
-	/* Added by hand, without the number of its row. */
-	if (quirk_has(q, QUIRK_COMPOSITE) && q->composite_count == 0)
-		q->composite_count = QUIRK_ALL_INTERFACES;
+	while (next_piece(&rest, ';', &piece))
+		if (parse_entry(piece, &e))
+			apply_entry(q, &e, ids);
+}
+
+bool quirks_line(struct quirk_set *q, const struct quirk_ids *ids, const char *p, size_t len)
+{
+	struct override_entry e;
+
+	if (!parse_entry((struct piece){ p, len }, &e) || e.mistakes > 0)
+		return false;
+	apply_entry(q, &e, ids);
+	return true;
 }
 
 void quirks_match(struct quirk_set *q, uint16_t idVendor, uint16_t idProduct, uint16_t bcdDevice,
@@ -231,7 +347,7 @@ void quirks_match(struct quirk_set *q, uint16_t idVendor, uint16_t idProduct, ui
 		}
 	}
 	if (override)
-		apply_override(q, idVendor, idProduct, override);
+		quirks_override(q, &(struct quirk_ids){ idVendor, idProduct, bcdDevice }, override);
 }
 
 unsigned quirks_check_override(const char *override)

@@ -118,6 +118,17 @@ bool quirk_has(const struct quirk_set *q, enum quirk which);
 void quirks_match(struct quirk_set *q, uint16_t idVendor, uint16_t idProduct, uint16_t bcdDevice,
 		  const char *override);
 
+/* What the rows and entries are for. */
+struct quirk_ids {
+	uint16_t idVendor, idProduct, bcdDevice;
+};
+
+/* Applies the entries of an override: vid:pid:item[,item...], with ';' between them. An item is a
+ * flag, -flag, name=number (QUIRK_VALUES) or firmware=FIRST[-LAST]. Mistakes are passed over. */
+void quirks_override(struct quirk_set *q, const struct quirk_ids *ids, const char *text);
+/* The same for one entry, which counts only when there is no mistake in it; else false. */
+bool quirks_line(struct quirk_set *q, const struct quirk_ids *ids, const char *p, size_t len);
+
 /* Logs each mistake in an override, and returns how many there are. Called once, when the
  * configuration is read. */
 unsigned quirks_check_override(const char *override);

@@ -3,13 +3,14 @@
 
 #ifdef ENABLE_COMPOSITE_AS_MULTISLOT
 
-enum ccid_err composite_resolve(struct usb_name *name, unsigned *number, const char *override)
+enum ccid_err composite_resolve(struct usb_name *name, unsigned *number,
+				const struct config *config)
 {
 	struct quirk_set q;
 
 	if (name->interface < 0)
 		return CCID_OK;
-	quirks_match(&q, name->idVendor, name->idProduct, 0, override);
+	config_quirks(config, &q, &(struct quirk_ids){ name->idVendor, name->idProduct, 0 });
 	if (!quirk_has(&q, QUIRK_COMPOSITE))
 		return CCID_OK;
 	if (name->interface != q.composite_first || *number >= q.composite_count)
@@ -30,11 +31,12 @@ unsigned composite_slots(const struct reader *r)
 
 #else
 
-enum ccid_err composite_resolve(struct usb_name *name, unsigned *number, const char *override)
+enum ccid_err composite_resolve(struct usb_name *name, unsigned *number,
+				const struct config *config)
 {
 	(void)name;
 	(void)number;
-	(void)override;
+	(void)config;
 	return CCID_OK;
 }
 

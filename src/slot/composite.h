@@ -10,9 +10,10 @@
  * of one reader: pcscd opens slot k of the first interface, and gets interface first + k. */
 
 /* Turns the name and slot number that pcscd asks for into the interface and slot that are meant, in
- * place; for all but composite readers they stay as they are. override: text of IFDCCID_QUIRKS or
- * NULL. CCID_ERR_NO_DEVICE: an interface that is a slot of another. */
-enum ccid_err composite_resolve(struct usb_name *name, unsigned *number, const char *override);
+ * place; for all but composite readers they stay as they are. CCID_ERR_NO_DEVICE: an
+ * interface that is a slot of another. */
+enum ccid_err composite_resolve(struct usb_name *name, unsigned *number,
+				const struct config *config);
 
 /* Slots to tell pcscd of. */
 unsigned composite_slots(const struct reader *r);

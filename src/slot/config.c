@@ -7,7 +7,7 @@
 #endif
 
 #include "slot/config.h"
-#include "quirks/quirks.h"
+#include "quirks/quirk_files.h"
 #include "util/log.h"
 #include "util/plist.h"
 
@@ -109,8 +109,8 @@ static void read_environment(struct config *c)
 	quirks_check_override(c->quirks);
 }
 
-/* The caller frees it; NULL without memory. */
-static char *plist_path(void)
+/* A path in the bundle. The caller frees it; NULL without memory. */
+static char *in_bundle(const char *name)
 {
 	const char *dir = environment("PCSCLITE_HP_DROPDIR");
 	size_t cap;
@@ -118,16 +118,27 @@ static char *plist_path(void)
 
 	if (!dir || dir[0] == '\0')
 		dir = PCSCLITE_HP_DROPDIR;
-	cap = strlen(dir) + sizeof "/" BUNDLE "/Contents/Info.plist";
+	cap = strlen(dir) + strlen(name) + sizeof "/" BUNDLE "/Contents/";
 	path = malloc(cap);
 	if (path)
-		snprintf(path, cap, "%s/%s/Contents/Info.plist", dir, BUNDLE);
+		snprintf(path, cap, "%s/%s/Contents/%s", dir, BUNDLE, name);
 	return path;
+}
+
+void config_quirks(const struct config *c, struct quirk_set *q, const struct quirk_ids *ids)
+{
+	char *folder = in_bundle("quirks.d");
+
+	quirks_match(q, ids->idVendor, ids->idProduct, ids->bcdDevice, NULL);
+	if (folder)
+		quirk_files_apply(q, ids, folder);
+	quirks_override(q, ids, c->quirks);
+	free(folder);
 }
 
 bool config_readable(void)
 {
-	char *path = plist_path();
+	char *path = in_bundle("Info.plist");
 	bool readable = path && access(path, R_OK) == 0;
 
 	free(path);
@@ -137,7 +148,7 @@ bool config_readable(void)
 enum ccid_err config_load(struct config *c)
 {
 	enum ccid_err err = CCID_ERR_NOMEM;
-	char *path = plist_path();
+	char *path = in_bundle("Info.plist");
 
 	*c = (struct config){ .log_level = LOG_DEFAULT_MASK };
 	if (path) {

@@ -2,6 +2,7 @@
 #ifndef SLOT_CONFIG_H
 #define SLOT_CONFIG_H
 
+#include "quirks/quirks.h"
 #include "util/err.h"
 
 #include <stdbool.h>
@@ -30,6 +31,9 @@ struct config {
  * three lengths); CCID_ERR_NOMEM. Meant to be called once per process, and
  * again after an error: mistakes in the values and in the environment are logged here. */
 enum ccid_err config_load(struct config *c);
+/* The quirks of a reader: the table's, then those of BUNDLE/Contents/quirks.d/NAME.quirk, then
+ * those of IFDCCID_QUIRKS. The files are read each time; mistakes in them are logged. */
+void config_quirks(const struct config *c, struct quirk_set *q, const struct quirk_ids *ids);
 /* Whether there is an Info.plist that may be read. */
 bool config_readable(void);
 

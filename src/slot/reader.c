@@ -169,8 +169,8 @@ static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
 	enum ccid_err err;
 
 	r->desc = r->transport->desc;
-	quirks_match(&r->quirks, r->desc.idVendor, r->desc.idProduct, r->desc.bcdDevice,
-		     r->config.quirks);
+	config_quirks(&r->config, &r->quirks, &(struct quirk_ids){ r->desc.idVendor,
+			r->desc.idProduct, r->desc.bcdDevice });
 	err = check_firmware(r, log);
 	if (err == CCID_OK)
 		err = copy_rates(r);

@@ -281,7 +281,7 @@ static enum ccid_err understand(struct wanted *w)
 		LOG(LOG_CRITICAL, NULL, "device name \"%.80s\" is not understood", w->device_name);
 		return err;
 	}
-	return composite_resolve(&w->name, &w->number, registry.config.quirks);
+	return composite_resolve(&w->name, &w->number, &registry.config);
 }
 
 enum ccid_err registry_open(unsigned long lun, const char *device_name)

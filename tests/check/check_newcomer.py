@@ -80,6 +80,45 @@ def check_reader(tap, folder):
              run(folder, *typed[0].split())[0] != 0 and NEW in read(folder, "readers", "supported_readers.txt"))
 
 
+def insert(path, line, before):
+    """Puts a line before the first one that matches."""
+    text = read(path)
+    at = re.search(before, text, re.M).start()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text[:at] + line + "\n" + text[at:])
+
+
+def flags_of_example(folder):
+    """The flags that the driver of the copy gives to 1234:5678, as a program says them."""
+    flags = os.environ.get("CHECK_CPPFLAGS", "").replace(f"-I{TOP}/src", f"-I{folder}/src").split()
+    sources = [os.path.join(folder, "src", *name) for name in
+               (("quirks", "quirks.c"), ("util", "log.c"), ("util", "log_secrets.c"), ("util", "buf.c"))]
+    program = os.path.join(folder, "quirk")
+    code, said = run(folder, *os.environ.get("CC", "cc").split(), *flags, "-o", program,
+                     os.path.join(HERE, "newcomer", "quirk.c"), *sources, os.path.join(HERE, "pcscd_log.c"))
+    return run(folder, program)[1] if code == 0 else said
+
+
+def check_quirk(tap, folder):
+    typed = [line.split(": ", 1) for line in recipe("Add a quirk") if line.startswith("src/")]
+    tap.case("quirk: a new flag is two lines",
+             [] if [path for path, _ in typed] == ["src/quirks/quirks.h", "src/quirks/quirks.def"] else [str(typed)])
+    before = flags_of_example(folder)
+    tap.case("quirk: without the row there is none", [] if before == "max-length-270: " + before[16:] else [before])
+    (flag_file, flag), (row_file, row) = typed
+    insert(os.path.join(folder, flag_file), f"\t{flag} \\", r"^\tX\(MAX_LENGTH_270")
+    insert(os.path.join(folder, row_file), row, r"^QUIRK\(0x1d50")
+    after = flags_of_example(folder)
+    tap.case("quirk: with it the driver knows flag and reader",
+             [] if "needs-a-nudge: a second power on after the first answer\n" in after else [after])
+    rows = run(folder, *os.environ.get("CC", "cc").split(), "-E", "-P", "-Isrc", "doc/quirks_rows.h")[1]
+    with open(os.path.join(folder, "quirks.rows"), "w", encoding="utf-8") as file:
+        file.write(rows)
+    page = run(folder, os.environ.get("AWK", "awk"), "-f", "doc/quirks.awk", "quirks.rows")[1]
+    tap.case("quirk: the document has both", [] if "| 1234:5678 |  | Example: sleeps | `needs-a-nudge` | seen |" in page
+             and "| `needs-a-nudge` | a second power on after the first answer |" in page else page.split("\n")[:5])
+
+
 def main():
     tap = Tap()
     with tempfile.TemporaryDirectory() as folder:
@@ -87,6 +126,7 @@ def main():
         tap.case("the copy is as good as the tree",
                  passes(folder, sys.executable, os.path.join(folder, "tests", "check", "check_readers.py")))
         check_reader(tap, folder)
+        check_quirk(tap, folder)
     tap.finish()
 
 

@@ -173,11 +173,11 @@ static void untouched(void **state)
 	unsigned number = 9;
 
 	(void)state;
-	assert_int_equal(composite_resolve(&name, &number, NULL), CCID_OK);
+	assert_int_equal(composite_resolve(&name, &number, &(struct config){ .log_level = 0 }), CCID_OK);
 	assert_int_equal(name.interface, -1);
 	assert_int_equal(number, 9);
 	name = (struct usb_name){ .idVendor = 0x08E6, .idProduct = 0x3437, .interface = 3 };
-	assert_int_equal(composite_resolve(&name, &number, NULL), CCID_OK);
+	assert_int_equal(composite_resolve(&name, &number, &(struct config){ .log_level = 0 }), CCID_OK);
 	assert_int_equal(name.interface, 3);
 	assert_int_equal(number, 9);
 }

@@ -234,6 +234,43 @@ static void unusable_files(void **state)
 	assert_logged("zero byte");
 }
 
+/* The table's quirks, then those of the bundle's quirks.d, then those of the environment. */
+static void quirks_of_all_sources(void **state)
+{
+	static const struct quirk_ids ids = { 0x25dd, 0x3111, 0x0100 };
+	char path[200];
+	struct quirk_set q;
+	struct config c;
+	FILE *f;
+
+	(void)state;
+	write_plist(ARRAYS);
+	assert_int_equal(config_load(&c), CCID_OK);
+	config_quirks(&c, &q, &ids);
+	assert_true(quirk_has(&q, QUIRK_NO_PINPAD));
+	snprintf(path, sizeof path, "%s/quirks.d", contents);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof path, "%s/quirks.d/mine.quirk", contents);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("25dd:3111:-no-pinpad,no-ifsd,max-pin=8\nmistake\n", f);
+	fclose(f);
+	out[0] = '\0';
+	config_quirks(&c, &q, &ids);
+	assert_logged("mine.quirk, line 2: \"mistake\"");
+	assert_false(quirk_has(&q, QUIRK_NO_PINPAD));
+	assert_true(quirk_has(&q, QUIRK_NO_IFSD));
+	assert_int_equal(q.max_pin, 8);
+	setenv("IFDCCID_QUIRKS", "25dd:3111:no-pinpad,max-pin=9", 1);
+	assert_int_equal(config_load(&c), CCID_OK);
+	config_quirks(&c, &q, &ids);
+	assert_true(quirk_has(&q, QUIRK_NO_PINPAD) && quirk_has(&q, QUIRK_NO_IFSD));
+	assert_int_equal(q.max_pin, 9);
+	unlink(path);
+	snprintf(path, sizeof path, "%s/quirks.d", contents);
+	rmdir(path);
+}
+
 static void compiled_in_folder(void **state)
 {
 	struct config c;
@@ -251,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(values_of_the_plist), T(defaults_without_keys), T(numbers), T(environment_wins),
 		T(mistaken_and_long_quirks), T(unequal_arrays), T(unusable_files), T(compiled_in_folder),
+		T(quirks_of_all_sources),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
