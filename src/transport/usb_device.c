@@ -115,7 +115,7 @@ static enum ccid_err check_identity(struct usb_transport *u)
 	rc = usb_identify(libusb_get_device(u->handle), u->t.desc.bInterfaceNumber, &now);
 	if (rc != 0)
 		return failed(u, "no descriptors", rc, errno);
-	if (memcmp(&now, &u->identity, sizeof now) == 0)
+	if (usb_same_identity(&now, &u->identity))
 		return CCID_OK;
 	LOG(LOG_INFO, &u->t.log, "another device is there now: %04x:%04x", now.device.idVendor,
 	    now.device.idProduct);
@@ -485,7 +485,7 @@ enum ccid_err usb_bus_path(struct transport *t, char *out, size_t cap)
 	else
 		u->ports[0] = '\0';
 	pthread_mutex_unlock(&u->lock);
-	if (!known)
+	if (!known || u->identity.bConfigurationValue == 0)
 		return CCID_ERR_NOT_SUPPORTED;
 	return (size_t)len < cap ? CCID_OK : CCID_ERR_SHORT_BUFFER;
 }

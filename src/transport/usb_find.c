@@ -64,10 +64,11 @@ int usb_identify(libusb_device *dev, int interface, struct usb_identity *out)
 
 	memset(out, 0, sizeof *out);
 	rc = libusb_get_device_descriptor(dev, &out->device);
-	if (rc == 0)
-		rc = libusb_get_active_config_descriptor(dev, &config);
 	if (rc != 0)
 		return rc;
+	/* A device that was just reset may be slow to say which one is active. */
+	if (libusb_get_active_config_descriptor(dev, &config) != 0)
+		return 0;
 	out->bConfigurationValue = config->bConfigurationValue;
 	for (unsigned i = 0; i < config->bNumInterfaces; i++) {
 		const struct libusb_interface_descriptor *alt = config->interface[i].altsetting;
@@ -89,6 +90,13 @@ int usb_identify(libusb_device *dev, int interface, struct usb_identity *out)
 }
 
 #define FEATURE_USB_WAKE_UP 0x00000800u	/* ICCD 1.0: set by every USB ICC */
+
+bool usb_same_identity(const struct usb_identity *a, const struct usb_identity *b)
+{
+	if (a->bConfigurationValue == 0 || b->bConfigurationValue == 0)
+		return memcmp(&a->device, &b->device, sizeof a->device) == 0;
+	return memcmp(a, b, sizeof *a) == 0;
+}
 
 /* Bulk or control pipe? Readers older than the standards have other numbers in bInterfaceProtocol
  * than what they do: both bulk endpoints and nothing of ICCD in dwFeatures is CCID. */

@@ -335,6 +335,34 @@ static void path_behind_hubs(void **state)
 
 /* --- libusb refuses --- */
 
+/* A device that does not tell its configuration, just after a reset or ever: it is no other device for that. */
+static void a_configuration_that_is_not_told(void **state)
+{
+	struct deadline d;
+	char path[40];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		bench_start(FAKE_VIRTUAL, "reader a\n");
+		if (i == 1) {
+			bench.t->ops->close(bench.t);
+			bench.t = NULL;
+			as_told.active_config = true;
+			assert_int_equal(bench_open_interface(0, 0, &bench.t), CCID_OK);
+			assert_int_equal(usb_bus_path(bench.t, path, sizeof path), CCID_ERR_NOT_SUPPORTED);
+			as_told.active_config = false;
+		}
+		fake_usb_reset(0);
+		assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_STALE);
+		d = deadline_in_ms(2000);
+		as_told.active_config = i == 0;
+		assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
+		as_told.active_config = false;
+		assert_int_equal(status_of(bench.t, 0, 2), CCID_OK);
+		bench_stop();
+	}
+}
+
 /* A name that gives the ids is held to them. */
 static void another_device_at_the_same_node(void **state)
 {
@@ -455,6 +483,7 @@ int main(void)
 		TEST(the_first_that_fits),
 		TEST(path_on_the_bus),
 		TEST(path_behind_hubs),
+		TEST(a_configuration_that_is_not_told),
 		TEST(another_device_at_the_same_node),
 		TEST(devices_that_tell_nothing),
 		TEST(a_bus_that_tells_nothing),
