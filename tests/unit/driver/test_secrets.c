@@ -228,7 +228,7 @@ static void apdus_in_the_log(void **state)
 	for (size_t w = 0; w < COUNT(ways); w++) {
 		const struct way *way = &ways[w];
 
-		print_message("%s", strchr(way->text, '\n') + 1);
+		print_message("%s\n", strchr(way->text, '\n') + 1);
 		secret_is(way->len);
 		open_reader(way->text, way->t1);
 		for (unsigned mask = 0; mask < 16; mask++) {
