@@ -64,7 +64,7 @@ tests_at_once() {
 }
 
 no_configure() {
-	[ ! -x configure ] || [ configure.ac -nt configure ] || [ Makefile.am -nt Makefile.in ]
+	[ ! -x configure ] || [ configure.ac -nt configure ] || newer_makefile
 }
 
 # can_build FOLDER: else one line why not, and what to do. In the top folder.
@@ -84,6 +84,12 @@ can_build() {
 		return 0
 	fi
 	return 1
+}
+
+# newer_makefile: a part of Makefile.am has changed since automake read it.
+newer_makefile() {
+	[ ! -f Makefile.in ] ||
+		[ -n "$(find Makefile.am contrib examples readers src tests -name '*.am' -newer Makefile.in)" ]
 }
 
 # build_in FOLDER CONFIGURE-ARGUMENT...: configure, make; runs in the top folder. $parts: what to make, if not all.

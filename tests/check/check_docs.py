@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 
+import makefiles
 from tap import Tap
 
 TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", ".."))
@@ -16,7 +17,7 @@ BUILD = os.environ.get("top_builddir", ".")
 PAGES = ("README.md", "HACKING.md", "SECURITY.md", "doc/install.md", "doc/troubleshooting.md", "doc/from-libccid.md", "doc/scardcontrol.md",
          "examples/README.md", "contrib/recipes/README.md", "tests/bench/README.md", "contrib/debian/README.packaging.md")
 # What configures the driver in order to try it.
-TRIERS = ("run-tests", "tests/check/check_install.sh", "Makefile.am", "tests/fuzz/run", "tests/package/reproducible.sh", "contrib/debian/rules")
+TRIERS = ("run-tests", "tests/check/check_install.sh", "tests/tests.am", "tests/fuzz/run", "tests/package/reproducible.sh", "contrib/debian/rules")
 MADE = {"doc/readers.md", "doc/quirks.md"}
 
 
@@ -265,7 +266,7 @@ def show_that_rules_bite(tap):
 
 def main():
     tap = Tap()
-    configure, makefile, readme = read("configure.ac"), read("Makefile.am"), read("README.md")
+    configure, makefile, readme = read("configure.ac"), makefiles.makefile(), read("README.md")
     code = "".join(read(os.path.relpath(f, TOP)) for f in glob.glob(os.path.join(TOP, "src", "*", "*.[ch]")))
     pages = [page for page in PAGES if exists(page)]
     tap.case("documents: links lead somewhere", [f for page in pages for f in dead_links(page, read(page))])

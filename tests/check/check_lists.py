@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every source file and every test is named in Makefile.am: none is forgotten, none is lost
+"""Every source file and every test is named in a makefile: none is forgotten, none is lost
 from the package."""
 
 import os
 import re
 
+from makefiles import makefile
 from tap import Tap
 
 TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
-def names_in(makefile):
-    names = set(re.findall(r"[\w./-]+", re.sub(r"^#.*", "", makefile, flags=re.M)))
+def names_in(text):
+    names = set(re.findall(r"[\w./-]+", re.sub(r"^#.*", "", text, flags=re.M)))
     # A program's source is implied by its name.
     return names | {name + ".c" for name in names}
 
@@ -25,8 +26,8 @@ def tree(folder, pattern):
                 yield full
 
 
-def missing(files, makefile):
-    names = names_in(makefile)
+def missing(files, text):
+    names = names_in(text)
     folders = {name.rstrip("/") for name in names}
 
     def distributed(file):
@@ -38,18 +39,17 @@ def missing(files, makefile):
 
 def main():
     tap = Tap()
-    with open(os.path.join(TOP, "Makefile.am"), encoding="utf-8") as file:
-        makefile = file.read()
+    text = makefile()
     # What the flex rule makes in a build inside the tree is no source.
     sources = [f for f in tree("src", r"\.([chl]|def)$") if f != "src/util/plist_lex.c"]
-    tap.case("src: every file", missing(sources, makefile))
-    tap.case("tests/sim: every file", missing(tree("tests/sim", r"\.[ch]$"), makefile))
-    tap.case("tests/unit: every test", missing(tree("tests/unit", r"\.[ch]$"), makefile))
-    tap.case("tests/field: every file", missing(tree("tests/field", r"\.(c|h|md|tsv)$"), makefile))
-    tap.case("tests/check: every check", missing(tree("tests/check", r"\.(c|sh|py)$"), makefile))
-    tap.case("tests/e2e: every test", missing(tree("tests/e2e", r"\.(c|sh|py)$"), makefile))
+    tap.case("src: every file", missing(sources, text))
+    tap.case("tests/sim: every file", missing(tree("tests/sim", r"\.[ch]$"), text))
+    tap.case("tests/unit: every test", missing(tree("tests/unit", r"\.[ch]$"), text))
+    tap.case("tests/field: every file", missing(tree("tests/field", r"\.(c|h|md|tsv)$"), text))
+    tap.case("tests/check: every check", missing(tree("tests/check", r"\.(c|sh|py)$"), text))
+    tap.case("tests/e2e: every test", missing(tree("tests/e2e", r"\.(c|sh|py)$"), text))
     tap.case("rules: a forgotten file is found",
-             missing(["src/slot/forgotten.c"], makefile) == ["src/slot/forgotten.c"])
+             missing(["src/slot/forgotten.c"], text) == ["src/slot/forgotten.c"])
     tap.finish()
 
 

@@ -89,7 +89,7 @@ make_package() {
 	fi
 	(
 		cd "$top" || exit 1
-		if [ ! -x configure ] || [ configure.ac -nt configure ] || [ Makefile.am -nt Makefile.in ]; then
+		if [ ! -x configure ] || [ configure.ac -nt configure ] || [ Makefile.am -nt Makefile.in ] || [ tests/tests.am -nt Makefile.in ]; then
 			./autogen.sh || exit 1
 		fi
 		mkdir "$work/dist" && cd "$work/dist" && "$top/configure" && make -s dist &&
