@@ -42,11 +42,18 @@ void slot_leave(struct slot *s)
 		[CARD_SEEN_PRESENT] = DEVICE_CARD_PRESENT,
 	};
 	enum card_seen seen = card_seen(s);
+	struct transport *t = s->reader->transport;
+	bool untold = s->owes_absence ||
+		      s->generation != __atomic_load_n(&t->generation, __ATOMIC_ACQUIRE);
 
 	__atomic_store_n(&s->seen, (uint8_t)seen, __ATOMIC_RELEASE);
 	if (s->number == 0)
 		device_tell_card(s->reader->device, s->reader->desc.bInterfaceNumber, told[seen]);
 	pthread_mutex_unlock(&s->lock);
+	/* Whoever looked for the card meanwhile was told the last known state: he is to look again,
+	 * and nothing else would make him. */
+	if (untold && t->ops->mark_changed)
+		t->ops->mark_changed(t, (uint8_t)s->number);
 }
 
 enum card_seen slot_seen(const struct slot *s)

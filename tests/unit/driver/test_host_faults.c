@@ -217,11 +217,44 @@ static void never_given_back(void **state)
 	}
 }
 
+static uint64_t poll_ms(void)
+{
+	uint64_t before = rig_ms();
+
+	poll_once();
+	return rig_ms() - before;
+}
+
+/* A command finds out that the host reset the reader. pcscd looks for the card while the command still runs, and is
+ * told the last known state: it is made to look again afterwards, else it would go on with a card without power. */
+static void a_reset_that_a_command_sees_first(void **state)
+{
+	(void)state;
+	snprintf(what, sizeof what, "reset");
+	rig_start(FAKE_VIRTUAL, kinds[0].text);
+	rig_ready(0, 0, 1);
+	began = rig_ms();
+	while (poll_ms() < 1000)
+		;
+	fake_usb_reset(0);
+	assert_int_not_equal(rig_echo(0, 1, 20), IFD_SUCCESS);
+	/* the look in the middle of the next command */
+	assert_in_range(poll_ms(), 0, 10);
+	assert_int_not_equal(rig_echo(0, 2, 20), IFD_SUCCESS);
+	assert_in_range(poll_ms(), 0, 10);
+	assert_int_equal(IFDHICCPresence(0), IFD_ICC_NOT_PRESENT);
+	assert_in_range(poll_ms(), 0, 10);
+	assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
+	assert_in_range(poll_ms(), 1000, 1010);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(each_errno, rig_teardown),
 		cmocka_unit_test_teardown(never_given_back, rig_teardown),
+		cmocka_unit_test_teardown(a_reset_that_a_command_sees_first, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
