@@ -4,6 +4,7 @@
 
 #include "quirks/quirks.h"
 #include "transport/transport.h"
+#include "util/log_message.h"
 #include "wire/ccid_msg.h"
 
 /* One slot as this floor sees it. The slot floor owns it and lets one thread at a time

@@ -3,6 +3,8 @@
  */
 #include "tools/trace.h"
 
+#include "util/log.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 #include "tools/trace.h"
 
 #include "util/buf.h"
+#include "util/log_message.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -111,7 +112,7 @@ static void hand_over(struct trace *t, struct trace_message *m)
 {
 	if (!m->interrupt && m->len > TRACE_HEADER - 4) {
 		struct log_secrecy *s = &m->reader->secrecy[m->bytes[5]];
-		size_t shown = log_showable(s, m->sent, m->bytes, m->len);
+		size_t shown = log_message_shown(s, m->sent, m->bytes, m->len);
 
 		if (shown < m->len)
 			m->len = shown;

@@ -16,7 +16,7 @@
  */
 
 #include "wire/ccid_desc.h"
-#include "util/log.h"
+#include "util/log_secrets.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -49,16 +49,6 @@ void log_bytes(enum log_level level, const struct log_ctx *who, const char *what
 	(void)len;
 }
 
-void log_message(const struct log_ctx *who, struct log_secrecy *s, bool sent,
-		 const uint8_t *msg, size_t len)
-{
-	(void)who;
-	(void)s;
-	(void)sent;
-	(void)msg;
-	(void)len;
-}
-
 #else /* !EMBEDDED */
 
 /* pcscd's priorities, in the order of its <debuglog.h>. */
@@ -187,20 +177,6 @@ void log_bytes(enum log_level level, const struct log_ctx *who, const char *what
 		line_end(&l, level);
 		at += n;
 	} while (at < len);
-}
-
-void log_message(const struct log_ctx *who, struct log_secrecy *s, bool sent,
-		 const uint8_t *msg, size_t len)
-{
-	size_t shown;
-
-	if (!log_enabled(LOG_COMM))
-		return;
-	shown = log_showable(s, sent, msg, len);
-	log_bytes(LOG_COMM, who, sent ? "->" : "<-", msg, shown);
-	if (shown < len)
-		log_line(LOG_COMM, who, "%s %zu more bytes, not shown", sent ? "->" : "<-",
-			 len - shown);
 }
 
 #endif

@@ -39,8 +39,8 @@ bool log_shows_secrets(void);
  * NULL for lines about no reader in particular. */
 void log_line(enum log_level level, const struct log_ctx *who, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Writes `what` and len bytes in hexadecimal, 256 bytes a line. The caller answers for
- * the bytes being no secret; messages to and from readers go through log_message(). */
+/* Writes `what` and len bytes in hexadecimal, 256 bytes a line. The caller answers for the bytes
+ * being no secret; messages to and from readers go through log_message() (log_message.h). */
 void log_bytes(enum log_level level, const struct log_ctx *who, const char *what,
 	       const uint8_t *p, size_t len);
 
@@ -56,28 +56,5 @@ void log_bytes(enum log_level level, const struct log_ctx *who, const char *what
 		if (LOG_BUILT_IN && log_enabled(level))          \
 			log_line((level), (who), __VA_ARGS__);   \
 	} while (0)
-
-/* What the classifier remembers between the messages of one slot: a command may be sent in
- * parts, and the answer to a secret command is secret too. Zero it before first use. */
-struct log_secrecy {
-	bool secret;		/* the exchange under way carries a secret */
-	bool chained;		/* a chained secret command is being sent in parts */
-	bool block_seen;	/* an I-block was sent: block_ns is its N(S) */
-	uint8_t block_ns;
-	size_t left;		/* T=0 character level: bytes of the secret command to come */
-};
-
-/* Judges one CCID message (whole, header included) that is sent or was received, and keeps
- * the state. Returns how many of its bytes, from the first, may be shown. log_secrets.c */
-size_t log_showable(struct log_secrecy *s, bool sent, const uint8_t *msg, size_t len);
-
-/* Is it a T=1 block: NAD PCB LEN INF and a right LRC or CRC (ISO 7816-3:2006 §11.3), the CRC in
- * any convention that cards use? */
-bool log_is_block(const uint8_t *p, size_t len);
-
-/* One CCID message on its way out (sent) or in, at the comm level: header and length always,
- * data unless they carry a secret. */
-void log_message(const struct log_ctx *who, struct log_secrecy *s, bool sent,
-		 const uint8_t *msg, size_t len);
 
 #endif

@@ -4,7 +4,7 @@
  * The judge sees messages only, not the protocol behind them, so it reads a block of bytes in
  * every way it could be meant and hides it when one of them is secret: hiding too much costs
  * a line of a log, hiding too little costs a PIN. */
-#include "util/log.h"
+#include "util/log_secrets.h"
 #include "util/buf.h"
 
 #define HEADER 10
@@ -141,7 +141,7 @@ size_t log_showable(struct log_secrecy *s, bool sent, const uint8_t *msg, size_t
 	if (len <= HEADER)
 		return len;
 	if (!sent)
-		return s->secret && msg[0] == DATA_BLOCK && !log_shows_secrets() ? HEADER : len;
+		return s->secret && msg[0] == DATA_BLOCK ? HEADER : len;
 
 	switch (msg[0]) {
 	case SECURE:
@@ -162,5 +162,5 @@ size_t log_showable(struct log_secrecy *s, bool sent, const uint8_t *msg, size_t
 	default:
 		break;
 	}
-	return log_shows_secrets() ? len : shown;
+	return shown;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/util/log.c and log_secrets.c: what is written, and above all what is not. */
-#include "util/log.h"
+/* src/util/log.c, log_message.c and log_secrets.c: what is written, and above all what is not. */
+#include "util/log_message.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -349,18 +349,6 @@ static void secure_shows_its_fields_only(void **state)
 	assert_int_equal(log_showable(&s, true, m, 15), 15);
 }
 
-static void user_may_ask_for_secrets(void **state)
-{
-	struct log_secrecy s = { 0 };
-	uint8_t m[10 + 20] = { 0x69 };
-
-	(void)state;
-	log_setup(0x0F, true);
-	assert_int_equal(SENT(&s, 0, "\x00\x20\x00\x01\x04" PIN), 9);
-	assert_int_equal(GOT(&s, "\x90\x00"), 2);
-	assert_int_equal(log_showable(&s, true, m, sizeof m), sizeof m);
-}
-
 static void short_messages(void **state)
 {
 	uint8_t m[10] = { 0x6F };
@@ -389,6 +377,22 @@ static void message_shows_header_and_length(void **state)
 	log_message(&who, &s, false, m, sizeof m);
 	assert_string_equal(out, "");
 }
+
+static void user_may_ask_for_secrets(void **state)
+{
+	static const uint8_t sent_pin[] = { 0x6F, 9, 0, 0, 0, 0, 7, 0, 0, 0,
+					    0x00, 0x20, 0, 1, 4, 0x31, 0x32, 0x33, 0x34 };
+	static const uint8_t answer[] = { 0x80, 2, 0, 0, 0, 0, 7, 0, 0, 0, 0x90, 0x00 };
+	struct log_secrecy s = { 0 };
+
+	(void)state;
+	log_setup(0x0F, true);
+	log_message(&who, &s, true, sent_pin, sizeof sent_pin);
+	log_message(&who, &s, false, answer, sizeof answer);
+	assert_non_null(strstr(out, "00 20 00 01 04 31 32 33 34\n"));
+	assert_non_null(strstr(out, "90 00\n"));
+	assert_null(strstr(out, "not shown"));
+}
 #endif
 
 int main(void)
@@ -401,6 +405,7 @@ int main(void)
 		cmocka_unit_test_setup(removed_reader_writes_no_errors, setup),
 		cmocka_unit_test_setup(bytes_in_lines_of_256, setup),
 		cmocka_unit_test_setup(message_shows_header_and_length, setup),
+		cmocka_unit_test_setup(user_may_ask_for_secrets, setup),
 #else
 		cmocka_unit_test_setup(other_sinks, setup),
 #endif
@@ -413,7 +418,6 @@ int main(void)
 		cmocka_unit_test_setup(t1_chain_and_retransmission, setup),
 		cmocka_unit_test_setup(t1_with_crc, setup),
 		cmocka_unit_test_setup(secure_shows_its_fields_only, setup),
-		cmocka_unit_test_setup(user_may_ask_for_secrets, setup),
 		cmocka_unit_test_setup(short_messages, setup),
 	};
 
