@@ -28,6 +28,26 @@
 #define ANSWER_MIN (CCID_HEADER_LENGTH + 261u)
 #define ICCD_ANSWER_MAX (CCID_HEADER_LENGTH + 0x1000u)
 
+struct log_ctx reader_log(struct reader *r, unsigned long lun)
+{
+	return (struct log_ctx){ .reader = r->device_name, .lun = lun, .gone = &r->gone,
+				 .budget = &r->log_budget };
+}
+
+struct reader *reader_new(const char *device_name)
+{
+	struct reader *r = calloc(1, sizeof *r);
+
+	if (!r)
+		return NULL;
+	log_budget_init(&r->log_budget);
+	r->device_name = strdup(device_name);
+	if (r->device_name)
+		return r;
+	reader_free(r);
+	return NULL;
+}
+
 static size_t message_size(const struct ccid_desc *d)
 {
 	return d->dwMaxCCIDMessageLength < CCID_MESSAGE_MAX ? d->dwMaxCCIDMessageLength :
@@ -78,7 +98,7 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 	c->transport = r->transport;
 	c->desc = &r->desc;
 	c->quirks = &r->quirks;
-	c->log = (struct log_ctx){ .reader = r->device_name, .lun = lun, .gone = &r->gone };
+	c->log = reader_log(r, lun);
 	c->bSlot = (uint8_t)number;
 	c->needs_resync = r->places[number].answer_owed;
 	__atomic_store_n(&r->mute_at_close, false, __ATOMIC_RELAXED);
@@ -288,8 +308,14 @@ void reader_close(struct reader *r)
 
 void reader_free(struct reader *r)
 {
+	unsigned long left_out;
+
 	if (!r)
 		return;
+	left_out = log_budget_end(&r->log_budget);
+	if (left_out > 0)
+		LOG(LOG_INFO, NULL, "%s: %lu lines about this reader were left out of the log",
+		    r->device_name, left_out);
 	free(r->device_name);
 	free(r);
 }
@@ -298,7 +324,7 @@ enum ccid_err reader_open(struct reader *r, struct usb_host *host, struct device
 			  const struct usb_open_request *rq, unsigned long lun, unsigned number,
 			  struct slot **first)
 {
-	struct log_ctx log = { .reader = r->device_name, .lun = lun, .gone = &r->gone };
+	struct log_ctx log = reader_log(r, lun);
 	struct slot *s = NULL;
 	enum ccid_err err;
 

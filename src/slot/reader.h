@@ -7,6 +7,11 @@
 
 /* Private to registry.c and reader.c: opening and closing devices, without the registry's lock. */
 
+/* One that is not open yet, ended by reader_free(). NULL: out of memory. */
+struct reader *reader_new(const char *device_name);
+/* For lines about it; valid until reader_free(). */
+struct log_ctx reader_log(struct reader *r, unsigned long lun);
+
 /* Opens the device and its first command's slot `number`. host and devices are what USB readers
  * share. rq: how to find a USB device; NULL for a serial line. r->device_name and r->config are
  * set. On success r->transport and all that follows are, and *first is the slot. After an error

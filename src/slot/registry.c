@@ -190,14 +190,10 @@ static void load_config(void)
 /* Under lock: a reader that is being opened, in the list so that nobody else opens it. */
 static enum ccid_err begin_reader(const struct wanted *w, struct reader **out)
 {
-	struct reader *r = calloc(1, sizeof *r);
-	enum ccid_err err = CCID_OK;
+	struct reader *r = reader_new(w->device_name ? w->device_name : "usb");
+	enum ccid_err err = r ? CCID_OK : CCID_ERR_NOMEM;
 
 	*out = NULL;
-	if (r)
-		r->device_name = strdup(w->device_name ? w->device_name : "usb");
-	if (!r || !r->device_name)
-		err = CCID_ERR_NOMEM;
 	if (err == CCID_OK && w->usb && !registry.host)
 		err = usb_host_new(&registry.host);
 	if (err != CCID_OK) {
@@ -251,7 +247,7 @@ static enum ccid_err open_new(const struct wanted *w)
 		return err;
 	host = registry.host;
 	pthread_mutex_unlock(&registry.lock);
-	log = (struct log_ctx){ .reader = r->device_name, .lun = w->lun, .gone = &r->gone };
+	log = reader_log(r, w->lun);
 	err = reader_open(r, host, &registry.devices, w->usb ? &rq : NULL, w->lun, w->number,
 			  &first);
 	pthread_mutex_lock(&registry.lock);

@@ -65,6 +65,7 @@ struct reader {
 	struct ccid_desc desc;		/* after quirks */
 	struct quirk_set quirks;
 	struct config config;		/* copy of the options in force at open */
+	struct log_budget log_budget;
 	uint32_t *data_rates;		/* after quirks; owned */
 	size_t n_data_rates;
 	enum exchange_level level;

@@ -143,26 +143,44 @@ static bool silenced(enum log_level level, const struct log_ctx *who)
 		__atomic_load_n(who->gone, __ATOMIC_RELAXED));
 }
 
+/* The reader's budget for lines of that kind. *left_out: so many were not written before. */
+static bool affordable(enum log_level level, const struct log_ctx *who, const char *kind,
+		       unsigned long *left_out)
+{
+	*left_out = 0;
+	return !who || !who->budget || (level != LOG_CRITICAL && level != LOG_INFO) ||
+	       log_budget_allows(who->budget, kind, left_out);
+}
+
+static void line_add_left_out(struct line *l, unsigned long left_out)
+{
+	if (left_out > 0)
+		line_add(l, " (%lu more such lines were left out since the last one)", left_out);
+}
+
 void log_line(enum log_level level, const struct log_ctx *who, const char *fmt, ...)
 {
+	unsigned long left_out;
 	struct line l;
 	va_list ap;
 
-	if (silenced(level, who))
+	if (silenced(level, who) || !affordable(level, who, fmt, &left_out))
 		return;
 	line_begin(&l, who);
 	va_start(ap, fmt);
 	line_vadd(&l, fmt, ap);
 	va_end(ap);
+	line_add_left_out(&l, left_out);
 	line_end(&l, level);
 }
 
 void log_bytes(enum log_level level, const struct log_ctx *who, const char *what,
 	       const uint8_t *p, size_t len)
 {
+	unsigned long left_out;
 	size_t at = 0;
 
-	if (silenced(level, who))
+	if (silenced(level, who) || !affordable(level, who, what, &left_out))
 		return;
 	do {
 		size_t n = len - at < BYTES_PER_LINE ? len - at : BYTES_PER_LINE;
@@ -174,6 +192,8 @@ void log_bytes(enum log_level level, const struct log_ctx *who, const char *what
 			line_add(&l, " +%zu", at);
 		if (n > 0)
 			line_add_hex(&l, p + at, n);
+		if (at + n == len)
+			line_add_left_out(&l, left_out);
 		line_end(&l, level);
 		at += n;
 	} while (at < len);

@@ -6,6 +6,8 @@
 #include <config.h>
 #endif
 
+#include "util/log_budget.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +29,7 @@ struct log_ctx {
 	const char *reader;	/* device name as pcscd gave it; not owned */
 	unsigned long lun;
 	const bool *gone;	/* may be NULL; read atomically */
+	struct log_budget *budget; /* the reader's, for critical and info lines; may be NULL */
 };
 
 /* Sets the mask of levels; secrets: show bytes of PINs and keys too. Any thread. */

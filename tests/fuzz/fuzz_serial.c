@@ -211,7 +211,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	static const char *const names[] = { "/dev/ttyS0:GemPCTwin", "/dev/ttyS0:GemPCPinPad",
 					     "/dev/ttyS0:GemCoreSIMPro2", "/dev/ttyS0:GemCorePOSPro",
 					     "/dev/ttyS0", "/dev/ttyS0:SEC1210" };
-	static const struct log_ctx log = { "serial", 0, NULL };
+	static const struct log_ctx log = { .reader = "serial" };
 	struct fuzz_in in = fuzz_input(data, len);
 	uint8_t kind = fuzz_u8(&in), nth = fuzz_u8(&in);
 	struct fuzz_in commands = fuzz_part(&in);

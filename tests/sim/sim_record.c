@@ -3,7 +3,7 @@
  * driver's log leaves it out. */
 #include "sim/sim_record.h"
 
-#include "util/log.h"
+#include "util/log_secrets.h"
 
 #include <stdlib.h>
 #include <string.h>

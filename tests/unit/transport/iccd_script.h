@@ -45,7 +45,7 @@ struct bench {
 };
 
 static const bool never_gone;
-static const struct log_ctx test_log = { "test", 0, &never_gone };
+static const struct log_ctx test_log = { .reader = "test", .gone = &never_gone };
 
 static enum ccid_err control(void *ctx, uint8_t bmRequestType, uint8_t bRequest, uint16_t wValue,
 			     uint16_t wIndex, uint8_t *data, size_t len, size_t *actual,

@@ -65,7 +65,7 @@ struct peer {
 };
 
 static const bool never_gone;
-static const struct log_ctx test_log = { "test", 0, &never_gone };
+static const struct log_ctx test_log = { .reader = "test", .gone = &never_gone };
 
 static void put(struct peer *p, const void *bytes, size_t n)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/util/log.c, log_message.c and log_secrets.c: what is written, and above all what is not. */
+#include "util/deadline.h"
 #include "util/log_message.h"
 
 #include <stdarg.h>
@@ -37,7 +38,7 @@ void log_msg(const int priority, const char *fmt, ...)
 #endif
 
 static const bool reader_there = false;
-static const struct log_ctx who = { "usb:1234/5678", 0x10002, &reader_there };
+static const struct log_ctx who = { .reader = "usb:1234/5678", .lun = 0x10002, .gone = &reader_there };
 
 static int setup(void **state)
 {
@@ -93,7 +94,7 @@ static void line_is_ascii_and_bounded(void **state)
 static void removed_reader_writes_no_errors(void **state)
 {
 	const bool reader_gone = true;
-	struct log_ctx gone = { "r", 1, &reader_gone };
+	struct log_ctx gone = { .reader = "r", .lun = 1, .gone = &reader_gone };
 
 	(void)state;
 	LOG(LOG_CRITICAL, &gone, "no");
@@ -361,7 +362,111 @@ static void short_messages(void **state)
 	}
 }
 
+/* How often a text is in what was written. */
+static unsigned __attribute__((unused)) count(const char *text)
+{
+	unsigned n = 0;
+
+	for (const char *p = out; (p = strstr(p, text)); p++)
+		n++;
+	return n;
+}
+
+static uint64_t now_ns;
+
+/* In place of util/clock.c. */
+uint64_t clock_now(void)
+{
+	return now_ns;
+}
+
+static void after_s(unsigned s)
+{
+	now_ns += s * UINT64_C(1000000000);
+}
+
+static bool allows(struct log_budget *b, const char *key, unsigned long want)
+{
+	unsigned long left_out = 77;
+	bool yes = log_budget_allows(b, key, &left_out);
+
+	assert_int_equal(left_out, want);
+	return yes;
+}
+
+static void budget_of_a_kind(void **state)
+{
+	struct log_budget b;
+
+	(void)state;
+	log_budget_init(&b);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_int_equal(allows(&b, "flood", 0), i < 10);
+	/* another kind is not hidden */
+	assert_true(allows(&b, "other", 0));
+	/* while it goes on: one line a minute */
+	for (unsigned minute = 0; minute < 5; minute++) {
+		after_s(60);
+		assert_true(allows(&b, "flood", minute ? 999 : 990));
+		for (unsigned i = 0; i < 999; i++)
+			assert_false(allows(&b, "flood", 0));
+	}
+	/* a calm minute ends it */
+	after_s(60);
+	assert_true(allows(&b, "flood", 999));
+	after_s(60);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(allows(&b, "flood", 0), i < 10);
+	assert_int_equal(log_budget_end(&b), 10);
+}
+
+/* More kinds than there is room for: the one that was begun first is forgotten, but counted. */
+static void budget_of_many_kinds(void **state)
+{
+	static char keys[3 * LOG_BUDGET_KINDS];
+	struct log_budget b;
+
+	(void)state;
+	log_budget_init(&b);
+	for (unsigned i = 0; i < 15; i++)
+		assert_int_equal(allows(&b, keys, 0), i < 10);
+	for (unsigned i = 1; i < sizeof keys; i++) {
+		after_s(1);
+		assert_true(allows(&b, keys + i, 0));
+	}
+	assert_true(allows(&b, keys, 0));
+	assert_int_equal(log_budget_end(&b), 5);
+}
+
 #if WITH_PCSCD
+/* Critical and info lines of a reader with a budget; what one asks for by the log level is written. */
+static void budget_of_lines(void **state)
+{
+	struct log_budget b;
+	struct log_ctx rationed = { .reader = "r", .budget = &b };
+	static const uint8_t byte = 0x5A;
+
+	(void)state;
+	log_budget_init(&b);
+	for (unsigned i = 0; i < 30; i++) {
+		LOG(LOG_CRITICAL, &rationed, "overcurrent %u", i);
+		LOG(LOG_INFO, &rationed, "dropped %u", i);
+		log_bytes(LOG_INFO, &rationed, "bytes:", &byte, 1);
+		LOG(LOG_COMM, &rationed, "comm %u", i);
+	}
+	assert_int_equal(count("overcurrent"), 10);
+	assert_int_equal(count("dropped"), 10);
+	assert_int_equal(count("bytes: 5A"), 10);
+	assert_int_equal(count("comm"), 30);
+	assert_int_equal(count("left out"), 0);
+	after_s(60);
+	LOG(LOG_INFO, &rationed, "dropped");
+	log_bytes(LOG_INFO, &rationed, "bytes:", &byte, 1);
+	assert_non_null(strstr(out, "dropped (20 more such lines were left out since the last one)\n"));
+	assert_non_null(strstr(out, "bytes: 5A (20 more such lines were left out since the last one)\n"));
+	assert_int_equal(log_budget_end(&b), 20);
+}
+
 static void message_shows_header_and_length(void **state)
 {
 	static const uint8_t m[] = { 0x6F, 9, 0, 0, 0, 0, 7, 0, 0, 0, 0x00, 0x20, 0, 1, 4, 0x31, 0x32, 0x33, 0x34 };
@@ -405,10 +510,13 @@ int main(void)
 		cmocka_unit_test_setup(removed_reader_writes_no_errors, setup),
 		cmocka_unit_test_setup(bytes_in_lines_of_256, setup),
 		cmocka_unit_test_setup(message_shows_header_and_length, setup),
+		cmocka_unit_test_setup(budget_of_lines, setup),
 		cmocka_unit_test_setup(user_may_ask_for_secrets, setup),
 #else
 		cmocka_unit_test_setup(other_sinks, setup),
 #endif
+		cmocka_unit_test_setup(budget_of_a_kind, setup),
+		cmocka_unit_test_setup(budget_of_many_kinds, setup),
 		cmocka_unit_test_setup(secret_instructions_are_hidden, setup),
 		cmocka_unit_test_setup(answer_belongs_to_its_command, setup),
 		cmocka_unit_test_setup(power_on_ends_secrecy, setup),
