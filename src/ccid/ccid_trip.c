@@ -7,6 +7,10 @@
 #include <string.h>
 
 #define EXTENSION_TOUCH 0xFF	/* "waiting for a touch": no multiplier */
+/* Beyond so many time extensions of one command, the next is looked at when a moment has passed:
+ * a reader that sends nothing else does not have the processor for half an hour. */
+#define EXTENSIONS_AT_ONCE 1000u
+#define EXTENSION_PACE_MS 10u
 
 const struct deadline ccid_never = { UINT64_MAX };
 
@@ -128,7 +132,8 @@ static enum ccid_err await(struct ccid_slot *cs, const struct ccid_command *c, s
 		LOG(LOG_COMM, &cs->log, "%s: time extension, bError %u", ccid_message_name(c->type),
 		    a->head.b8);
 		silence = extended(c, a->head.b8);
-		extensions++;
+		if (++extensions > EXTENSIONS_AT_ONCE)
+			deadline_sleep_ms(&total, EXTENSION_PACE_MS);
 	}
 	err = judge_length(cs, c, a, r->answer_len);
 	if (err != CCID_OK)

@@ -83,6 +83,13 @@ static RESPONSECODE set_protocol(DWORD Lun, DWORD Protocol, UCHAR Flags, UCHAR P
 	return ifdh_code(err);
 }
 
+/* Whatever went wrong, the power action did, unless there is no reader any more: so says
+ * ifdhandler.h. */
+static enum ccid_err power_error(enum ccid_err err)
+{
+	return err == CCID_OK || err == CCID_ERR_NO_DEVICE ? err : CCID_ERR_POWER;
+}
+
 static enum ccid_err power(struct slot *s, DWORD Action, PUCHAR Atr, size_t *len)
 {
 	uint8_t atr[ATR_MAX];
@@ -96,9 +103,10 @@ static enum ccid_err power(struct slot *s, DWORD Action, PUCHAR Atr, size_t *len
 		if (err || *len > sizeof atr)
 			*len = 0;
 		memcpy(Atr, atr, *len);
-		return err;
+		return power_error(err);
 	case IFD_POWER_DOWN:
-		return slot_power_off(s);
+		memset(Atr, 0, MAX_ATR_SIZE);
+		return power_error(slot_power_off(s));
 	default:
 		return CCID_ERR_NOT_SUPPORTED;
 	}

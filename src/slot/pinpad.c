@@ -3,6 +3,7 @@
 #include "slot/features.h"
 #include "slot/gemalto.h"
 #include "slot/slot_exchange.h"
+#include "slot/slot_power.h"
 #include "slot/slot_protocol.h"
 #include "util/buf.h"
 
@@ -285,7 +286,7 @@ static enum ccid_err card_ready(struct slot *s)
 	unsigned now = __atomic_load_n(&s->reader->transport->generation, __ATOMIC_ACQUIRE);
 
 	if (!s->powered || s->generation != now)
-		return s->ccid.icc_state == ICC_ABSENT ? CCID_ERR_NO_CARD : CCID_ERR_COMM;
+		return slot_why_no_power(s);
 	return slot_ensure_protocol(s);
 }
 

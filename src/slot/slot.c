@@ -196,7 +196,7 @@ static enum ccid_err transmit_locked(struct slot *s, const uint8_t *apdu, size_t
 	if (quirk_answers_apdu(s, apdu, len, answer, cap, answer_len))
 		return CCID_OK;
 	if (slot_was_reopened(s) || !s->powered)
-		return s->ccid.icc_state == ICC_ABSENT ? CCID_ERR_NO_CARD : CCID_ERR_COMM;
+		return slot_why_no_power(s);
 	err = slot_ensure_protocol(s);
 	if (err != CCID_OK)
 		return err;

@@ -104,3 +104,12 @@ enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 	*len = s->atr_len;
 	return CCID_OK;
 }
+
+enum ccid_err slot_why_no_power(struct slot *s)
+{
+	enum ccid_err err = ccid_look(&s->ccid);
+
+	if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
+		return err;
+	return s->ccid.icc_state == ICC_ABSENT ? CCID_ERR_NO_CARD : CCID_ERR_COMM;
+}

@@ -222,7 +222,7 @@ enum ccid_err slot_set_protocol_locked(struct slot *s, unsigned protocol)
 		       quirk_has(&s->reader->quirks, QUIRK_KEEP_ATR_PROTOCOL)
 			? CCID_OK : CCID_ERR_PROTO_UNSUPPORTED;
 	if (!s->powered)
-		return s->ccid.icc_state == ICC_ABSENT ? CCID_ERR_NO_CARD : CCID_ERR_COMM;
+		return slot_why_no_power(s);
 	err = atr_parse(&atr, s->atr, s->atr_len);
 	if (err != CCID_OK)
 		return err;

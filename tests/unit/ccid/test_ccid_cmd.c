@@ -349,6 +349,37 @@ static enum ccid_err asks_for_more(struct transport *t, struct request *r, const
 	return CCID_OK;
 }
 
+static unsigned asked;
+
+static enum ccid_err asks_at_once(struct transport *t, struct request *r, const struct deadline *d)
+{
+	(void)t;
+	(void)d;
+	asked++;
+	memcpy(r->answer, (const uint8_t[]){ 0x81, 0, 0, 0, 0, r->slot, r->seq, 0x80, 1, 0 }, CCID_HEADER_LENGTH);
+	r->answer_len = CCID_HEADER_LENGTH;
+	return CCID_OK;
+}
+
+/* Time extensions as fast as the bus carries them do not take the processor. */
+static void row_29_a_flood_of_time_extensions(void **state)
+{
+	const struct transport_ops *honest = bench.t->ops;
+	struct transport_ops ops = *honest;
+	uint64_t began = rig_ms();
+
+	(void)state;
+	ops.wait = asks_at_once;
+	bench.t->ops = &ops;
+	asked = 0;
+	assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_ERR_TIMEOUT);
+	assert_in_range(rig_ms() - began, 3000, 5600);
+	/* the command's own 3 s, and what resynchronising takes */
+	assert_in_range(asked, 1000, 4000);
+	bench.t->ops = honest;
+	usable();
+}
+
 static void row_08_time_extensions_beyond_the_end(void **state)
 {
 	const struct transport_ops *honest = bench.t->ops;
@@ -540,6 +571,7 @@ int main(void)
 		TEST(row_08_time_extensions),
 		TEST(row_08_time_extensions_for_ever),
 		TEST(row_08_time_extensions_beyond_the_end),
+		TEST(row_29_a_flood_of_time_extensions),
 		TEST(row_10_escape),
 		TEST(slot_busy_is_retried),
 		TEST(errors_keep_their_names),

@@ -186,8 +186,9 @@ static void powering(void **state)
 			RIG_IS_FINE(IFDHPowerICC(0, actions[i], buf, &n));
 		assert_int_equal(n > 0, i < 2);
 		assert_true(n <= MAX_ATR_SIZE);
+		/* powering down wipes the ATR */
 		for (size_t k = n; k < MAX_ATR_SIZE + 16; k++)
-			assert_int_equal(buf[k], CANARY);
+			assert_int_equal(buf[k], actions[i] == IFD_POWER_DOWN && k < MAX_ATR_SIZE ? 0 : CANARY);
 	}
 	assert_int_not_equal(IFDHPowerICC(0, IFD_POWER_UP, NULL, &n), IFD_SUCCESS);
 	assert_int_not_equal(IFDHPowerICC(0, IFD_POWER_UP, buf, NULL), IFD_SUCCESS);

@@ -6,6 +6,7 @@
  * reader and answer what the test prepared. Include once in a test program. */
 #include "slot/slot.h"
 #include "slot/slot_exchange.h"
+#include "slot/slot_power.h"
 #include "slot/slot_protocol.h"
 #include "util/deadline.h"
 
@@ -147,6 +148,11 @@ enum ccid_err slot_recover(struct slot *s, enum ccid_err err)
 	(void)s;
 	answers.recovered++;
 	return err;
+}
+
+enum ccid_err slot_why_no_power(struct slot *s)
+{
+	return s->ccid.icc_state == ICC_ABSENT ? CCID_ERR_NO_CARD : CCID_ERR_COMM;
 }
 
 enum ccid_err slot_ensure_protocol(struct slot *s)

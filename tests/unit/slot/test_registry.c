@@ -374,6 +374,43 @@ static void row_22_unplugged_in_the_middle(void **state)
 	}
 }
 
+/* Every call that asks the reader, in any order and as often as it is made, says that there is no such device. */
+static void row_22_gone_is_gone(void **state)
+{
+	static const uint8_t apdu[] = { 0x80, 0x14, 0x00, 0x05, 0x05 };
+	UCHAR atr[MAX_ATR_SIZE];
+	uint8_t out[20];
+	size_t n;
+
+	(void)state;
+	for (unsigned first = 0; first < 5; first++) {
+		DWORD len;
+
+		rig_start(FAKE_VIRTUAL, RIG_ONE);
+		/* a protocol that is settled is nothing to ask for */
+		if (first == 3)
+			RIG_IS_FINE(rig_open(0, 0, 0));
+		else
+			rig_ready(0, 0, 1);
+		fake_usb_unplug(0);
+		for (unsigned i = first; i < first + 15; i++) {
+			RESPONSECODE rc = IFD_SUCCESS;
+
+			len = sizeof atr;
+			switch (i % 5) {
+			case 0: case 1: rc = rig_apdu(0, apdu, sizeof apdu, out, sizeof out, &n); break;
+			case 2: rc = IFDHPowerICC(0, i & 1 ? IFD_POWER_UP : IFD_POWER_DOWN, atr, &len); break;
+			case 3: rc = IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0, 0, 0); break;
+			default: rc = IFDHICCPresence(0); break;
+			}
+			if (rc != IFD_NO_SUCH_DEVICE)
+				fail_msg("call %u after call %u: %ld", i % 5, first, (long)rc);
+		}
+		RIG_IS_FINE(IFDHCloseChannel(0));
+		rig_stop();
+	}
+}
+
 /* pcscd says so before the calls find out. */
 static void device_removed(void **state)
 {
@@ -577,6 +614,7 @@ int main(void)
 		TEST(many_readers),
 		TEST(row_22_unplugged_at_each_step),
 		TEST(row_22_unplugged_in_the_middle),
+		TEST(row_22_gone_is_gone),
 		TEST(device_removed),
 		TEST(row_26_closed_during_a_transmit),
 		TEST(opened_again_in_mid_command),
