@@ -480,6 +480,60 @@ static void row_15_notifications(void **state)
 	close_both();
 }
 
+/* --- row 29 --- */
+
+/* Ten lines of a kind, then one a minute; another reader's lines are not touched. */
+static void row_29_floods_in_the_log(void **state)
+{
+	static const struct {
+		const char *fault, *line;
+	} rows[] = {
+		{ "hardware-error", "HardwareError" },
+		{ "intr-unknown", "unknown notification" },
+		{ "stale value=20 msg=65", "dropped an answer" },
+		{ "error msg=65 value=0xFB", "GetSlotStatus failed" },
+	};
+	RESPONSECODE (*poll)(DWORD, int);
+	DWORD size = sizeof poll;
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, RIG_TWO "reader other\ncard 0 = t1\n");
+	rig_ready(0, 0, 1);
+	rig_ready(0x10000, 1, 1);
+	RIG_IS_FINE(IFDHGetCapabilities(0, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &size, (PUCHAR)&poll));
+	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		uint64_t began = rig_ms();
+		unsigned minutes;
+
+		rig_log_clear();
+		while (rig_ms() - began < 150000) {
+			rig_fault(0, "%s", rows[i].fault);
+			(void)IFDHICCPresence(0);
+			RIG_IS_FINE(poll(0, 20));
+			rig_fault(0, "clear");
+		}
+		minutes = (unsigned)((rig_ms() - began) / 60000);
+		if (rig_log_count(rows[i].line) < 10 || rig_log_count(rows[i].line) > 10 + minutes)
+			fail_msg("%s: %u lines", rows[i].fault, rig_log_count(rows[i].line));
+		assert_int_equal(rig_log_count("more such lines were left out"), minutes);
+	}
+	rig_log_clear();
+	for (unsigned i = 0; i < 5; i++) {
+		rig_fault(1, "error value=0xFB msg=65");
+		(void)IFDHICCPresence(0x10000);
+	}
+	assert_int_equal(rig_log_count("GetSlotStatus failed"), 5);
+	RIG_IS_FINE(IFDHCloseChannel(0x10000));
+	rig_pardon();
+	RIG_IS_FINE(rig_power(0));
+	RIG_IS_FINE(rig_echo(0, 1, 200));
+	rig_log_clear();
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	/* what was left out is told at the end at the latest */
+	assert_int_equal(rig_log_count("lines about this reader were left out"), 1);
+	rig_stop();
+}
+
 /* --- row 24 --- */
 
 static void row_24_claimed_by_another_program(void **state)
@@ -530,6 +584,7 @@ int main(void)
 		TEST(row_13_descriptors),
 		TEST(row_14_data_rates),
 		TEST(row_15_notifications),
+		TEST(row_29_floods_in_the_log),
 		TEST(row_24_claimed_by_another_program),
 	};
 
