@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "proto/t0.h"
 #include "proto/apdu.h"
-#include "proto/exchange.h"
 
 #include <string.h>
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "proto/t1.h"
-#include "proto/exchange.h"
 
 #include <string.h>
 

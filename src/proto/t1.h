@@ -2,37 +2,28 @@
 #ifndef PROTO_T1_H
 #define PROTO_T1_H
 
-#include "proto/t1_block.h"
-#include "util/err.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#define T1_IFS_DEFAULT 32	/* ISO 7816-3:2006 §11.4.2, both directions */
-#define T1_IFS_MAX 254
-
-/* What T=1 keeps between two commands of a card (ISO 7816-3:2006 §11). One per
- * slot; t1_reset() after each power on. The machine itself is in t1.c and is
- * reached through exchange.h; blocks are built and checked in t1_block.c. */
-struct t1 {
-	uint8_t ns;		/* N(S) of the next I-block we send, 0 or 1 */
-	uint8_t nr;		/* N(S) we expect in the card's next I-block */
-	uint8_t nad;		/* node address byte of our blocks */
-	uint8_t ifsc;		/* most information bytes the card takes, 1..254 */
-	uint8_t ifsd;		/* most information bytes we take, 1..254 */
-	uint8_t first_ifsc;	/* ifsc as the ATR has it: a resynchronisation may bring it back */
-	enum t1_edc edc;	/* the epilogue: what the ATR says, then what the card has shown */
-	bool dead;		/* resynchronisation failed: the card needs a reset */
-	bool unsettled;		/* an exchange was left half way: the next one begins with
-				   S(RESYNCH), so that no late block can answer it */
-	bool doubtful;		/* and unsettled only if the reader lied, which says that the block
-				   was not sent: a card without S(RESYNCH) that asks for it is
-				   believed, too */
-};
+#include "proto/exchange_state.h"
 
 /* The state after a reset of the card: N(S) 0 both ways, NAD 0, IFSD 32. crc and ifsc are
  * what the ATR says; an ifsc outside 1..254 counts as 32. */
 void t1_reset(struct t1 *t1, bool crc, uint8_t ifsc);
+
+/* PC_to_RDR_Secure at T=1 TPDU level: the reader builds the block itself from bTeoPrologue. */
+/* Writes NAD PCB LEN of the next I-block and counts it as sent. */
+void t1_secure_prologue(struct t1 *t1, uint8_t out[3], uint8_t len);
+/* Takes N(S) back when nothing was sent (cancelled, timed out, refused). */
+void t1_secure_unsent(struct t1 *t1);
+/* Judges the block that came back: CCID_OK with the information field (*inf points into
+ * block); *wtx nonzero: an S(WTX request), whose multiplier it is: send reply[reply_len] as an
+ * XfrBlock with that bBWI and judge the next answer likewise; CCID_ERR_PROTOCOL: no usable block,
+ * and the next exchange begins with a resynchronisation. */
+enum ccid_err t1_secure_answer(struct t1 *t1, const uint8_t *block, size_t len,
+			       const uint8_t **inf, size_t *inf_len,
+			       uint8_t *wtx, uint8_t reply[6], size_t *reply_len);
+
+/* ISO 7816-3:2006 §11; S(IFS request) and S(RESYNCH request) alone. */
+extern const struct exchange_machine t1_machine;
+extern const struct exchange_machine t1_ifsd_machine;
+extern const struct exchange_machine t1_resynch_machine;	/* t1.c */
 
 #endif

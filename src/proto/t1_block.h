@@ -8,6 +8,8 @@
 
 #define T1_PROLOGUE 3			/* NAD PCB LEN */
 #define T1_BLOCK_MAX (3 + 254 + 2)
+#define T1_IFS_DEFAULT 32	/* ISO 7816-3:2006 §11.4.2, both directions */
+#define T1_IFS_MAX 254
 
 /* PCB, ISO 7816-3:2006 §11.3.2.2. */
 enum {

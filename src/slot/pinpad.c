@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "slot/pinpad.h"
+#include "proto/t1.h"
 #include "slot/features.h"
 #include "slot/gemalto.h"
 #include "slot/slot_exchange.h"

@@ -2,6 +2,7 @@
 /* Carries out what negotiate.c planned: PPS, SetParameters, IFSD. */
 #include "slot/slot_protocol.h"
 
+#include "proto/t1.h"
 #include "slot/slot_exchange.h"
 #include "slot/slot_power.h"
 #include "slot/slot_quirks.h"

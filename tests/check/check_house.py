@@ -24,6 +24,9 @@ STAIRS = {
     "tools": ("ccid", "transport", "wire", "quirks", "util", "readers"),
     "readers": (),
 }
+# Folders where a function is defined in the module whose header declares it: no cycle hides behind a header that
+# speaks for several files.
+OWN_HEADERS = ("proto", "quirks", "ccid", "slot")
 # What is not in POSIX.1-2008 or C11, and the only file that may have it. No test for a system by name:
 # configure looks for what is needed.
 ONLY_IN = (
@@ -62,9 +65,8 @@ def climbs(name, text):
 
 
 def module(name):
-    """A .c file and its header are one; the exchange with a card is one machine in several files."""
-    stem = name.rsplit(".", 1)[0]
-    return "proto/exchange" if stem in ("proto/t0", "proto/t1", "proto/t1_block") else stem
+    """A .c file and its header are one."""
+    return name.rsplit(".", 1)[0]
 
 
 def cycles(files):
@@ -84,6 +86,19 @@ def cycles(files):
     for node in sorted(graph):
         visit(node, [])
     return wrong
+
+
+FUNCTION = r"^(?!static|extern|typedef|#)\w[\w \t*]*?\b(\w+)\([^;{}]*\)"
+
+
+def foreign(files):
+    """Functions that are declared in the header of one module and defined in another."""
+    own = [(name, without_comments(text)) for name, text in files if name.split("/")[0] in OWN_HEADERS]
+    declared = {match[1]: name for name, code in own if name.endswith(".h")
+                for match in re.finditer(FUNCTION + r"(?:\s*__attribute__\s*\(\(.*\)\))?;", code, re.M)}
+    return [f"{name}: {match[1]}() is declared in {declared[match[1]]}" for name, code in own if name.endswith(".c")
+            for match in re.finditer(FUNCTION + r"\n\{", code, re.M)
+            if match[1] in declared and declared[match[1]] != name[:-1] + "h"]
 
 
 def without_comments(text):
@@ -112,6 +127,7 @@ def main():
     tap.case("there are sources to read", len(files) > 30)
     tap.case("stairs: no include goes up", [f for name, text in files for f in climbs(name, text)])
     tap.case("modules: none includes itself, however long the way round", cycles(files))
+    tap.case("stairs: a function is defined beside the header that declares it", foreign(files))
     tap.case("portability: nothing of one system outside its file",
              [f for name, text in files for f in strangers(name, text)])
     tap.case("portability: the files named here are there",
@@ -123,6 +139,11 @@ def main():
     ring = [("a/x.c", '#include "a/y.h"\n'), ("a/y.c", '#include "a/z.h"\n'), ("a/z.h", '#include "a/x.h"\n')]
     tap.case("rules: a cycle is found", bool(cycles(ring)))
     tap.case("rules: a chain passes", cycles(ring[:2]))
+    split = [("slot/a.h", "int f(int x,\n      int y);\nstatic inline int g(void)\n{\n}\n"),
+             ("slot/a.c", "int f(int x,\n      int y)\n{\n}\n")]
+    tap.case("rules: a function beside its header passes", foreign(split))
+    tap.case("rules: a function away from its header is found",
+             len(foreign([*split, ("slot/b.c", "int f(int x, int y)\n{\n}\n")])) == 1)
     tap.case("rules: a test for a system is found", bool(strangers("slot/slot.c", "#ifdef __linux__\n")))
     tap.case("rules: a call of one system is found", bool(strangers("slot/slot.c", "\tgettid();\n")))
     tap.case("rules: a comment passes", strangers("slot/slot.c", "/* gettid() */\n"))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "proto/exchange.h"
+#include "proto/t1.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "proto/exchange.h"
+#include "proto/t1.h"
 #include "t1_card.h"
 #include "t1_talks.h"
 

@@ -2,6 +2,7 @@
 /* src/slot/pinpad.c: PC/SC part 10 structures into PC_to_RDR_Secure, byte for byte. */
 #include "floor_doubles.h"
 
+#include "proto/t1.h"
 #include "slot/pinpad.h"
 
 /* bTimeOut 30, bTimeOut2 99, ... wPINMaxExtraDigit 0408, wLangId 0409, bTeoPrologue 11 22 33. */
