@@ -49,7 +49,7 @@ static enum ccid_err get_interface_status(struct slot *s, struct cap_value *v)
 	bool powered;
 
 	pthread_mutex_lock(&s->lock);
-	powered = s->powered;
+	powered = s->card != CARD_OFF;
 	pthread_mutex_unlock(&s->lock);
 	return put_byte(v, powered);
 }

@@ -103,7 +103,7 @@ static enum ccid_err do_nad(struct slot *s, struct control_call *c)
 	pthread_mutex_lock(&s->lock);
 	if (gets) {
 		memcpy(answer, ((const uint8_t[]){ 0x3F, 0x00, 0x02, 0x00, s->t1.nad }), n);
-	} else if (s->negotiated && s->params.protocol == 1 && nad_is_valid(c->in[3])) {
+	} else if (s->card == CARD_READY && s->params.protocol == 1 && nad_is_valid(c->in[3])) {
 		s->t1.nad = c->in[3];
 		answer[3] = 0x00;
 	}

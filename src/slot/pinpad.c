@@ -249,7 +249,7 @@ static enum ccid_err prepare_t1(struct slot *s, size_t len)
 static enum ccid_err exchange_secure(struct slot *s, struct pin_request *r, uint8_t *out,
 				     size_t cap, size_t *out_len)
 {
-	bool block = s->negotiated && s->params.protocol == 1 &&
+	bool block = s->card == CARD_READY && s->params.protocol == 1 &&
 		     s->params.exchange.level == LEVEL_TPDU;
 	unsigned wait_ms = pinpad_wait_ms(r->bTimeOut);
 	struct deadline d = deadline_in_ms(wait_ms);
@@ -286,7 +286,7 @@ static enum ccid_err card_ready(struct slot *s)
 {
 	unsigned now = __atomic_load_n(&s->reader->transport->generation, __ATOMIC_ACQUIRE);
 
-	if (!s->powered || s->generation != now)
+	if (s->card == CARD_OFF || s->generation != now)
 		return slot_why_no_power(s);
 	return slot_ensure_protocol(s);
 }

@@ -123,7 +123,7 @@ void reader_free_slot(struct slot *s)
 
 	/* One that does not listen is not waited for, nor is a reader that did not answer when
 	 * another of its slots was closed. */
-	if (s->powered && !s->ccid.needs_resync &&
+	if (s->card != CARD_OFF && !s->ccid.needs_resync &&
 	    !__atomic_load_n(&s->reader->mute_at_close, __ATOMIC_RELAXED) &&
 	    !reader_is_gone(s->reader)) {
 		t->ops->set_closed(t, (uint8_t)s->number, false);

@@ -46,7 +46,7 @@ static void presence_meanwhile(struct slot *s, bool *present)
 		*present = true;
 	else if (told != CARD_UNTOLD)
 		*present = false;
-	if (told == CARD_TOLD_REPLACED && s->powered)
+	if (told == CARD_TOLD_REPLACED && s->card != CARD_OFF)
 		report_absent_once(s, present);
 	else if (told == CARD_TOLD_REPLACED)
 		*present = true;
@@ -84,7 +84,7 @@ static enum ccid_err presence_locked(struct slot *s, bool *present)
 	*present = s->ccid.icc_state != ICC_ABSENT;
 	if (!*present) {
 		slot_card_left(s);
-	} else if (s->ccid.icc_state == ICC_PRESENT_INACTIVE && s->powered) {
+	} else if (s->ccid.icc_state == ICC_PRESENT_INACTIVE && s->card != CARD_OFF) {
 		/* We did not power it off: another card, or a reader that lost its state. */
 		slot_card_left(s);
 		report_absent_once(s, present);
@@ -195,7 +195,7 @@ static enum ccid_err transmit_locked(struct slot *s, const uint8_t *apdu, size_t
 
 	if (quirk_answers_apdu(s, apdu, len, answer, cap, answer_len))
 		return CCID_OK;
-	if (slot_was_reopened(s) || !s->powered)
+	if (slot_was_reopened(s) || s->card == CARD_OFF)
 		return slot_why_no_power(s);
 	err = slot_ensure_protocol(s);
 	if (err != CCID_OK)

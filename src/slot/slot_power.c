@@ -99,7 +99,7 @@ enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 		slot_forget_card(s);
 		return slot_recover(s, err);
 	}
-	s->powered = true;
+	s->card = CARD_ON;
 	memcpy(atr, s->atr, s->atr_len);
 	*len = s->atr_len;
 	return CCID_OK;

@@ -84,9 +84,9 @@ static enum ccid_err do_pps(struct slot *s, const struct negotiate_input *in)
 	enum ccid_err err;
 
 	/* Once, right after the ATR (§9): a card that had it takes another one for a command. */
-	if (s->pps_sent)
+	if (s->card == CARD_PPS_SENT)
 		return CCID_ERR_PTS;
-	s->pps_sent = true;
+	s->card = CARD_PPS_SENT;
 	err = ccid_xfr_block(&s->ccid, n->pps, n->pps_len, 0, wLevelParameter, wait, &answer);
 
 	if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ||
@@ -105,6 +105,31 @@ static enum ccid_err do_pps(struct slot *s, const struct negotiate_input *in)
 	return CCID_OK;
 }
 
+static enum ccid_err power_cycle(struct slot *s)
+{
+	uint8_t atr[ATR_MAX];
+	enum ccid_err err = ccid_power_off(&s->ccid);
+	size_t len;
+
+	if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
+		return err;
+	return slot_power_on_locked(s, atr, &len);
+}
+
+/* The reader does not set parameters. pcscd goes on with the card's first protocol: a card that had
+ * its PPS is brought back to it. */
+static enum ccid_err refused(struct slot *s, enum ccid_err err)
+{
+	if (s->card == CARD_PPS_SENT) {
+		err = power_cycle(s);
+		if (err != CCID_OK)
+			return err == CCID_ERR_MUTE ? CCID_ERR_POWER : err;
+		err = CCID_ERR_NOT_SUPPORTED;
+	}
+	s->card = CARD_REFUSED;
+	return err;
+}
+
 static enum ccid_err do_parameters(struct slot *s)
 {
 	struct negotiation *n = &s->params;
@@ -119,9 +144,8 @@ static enum ccid_err do_parameters(struct slot *s)
 		    err_name(err));
 		return CCID_OK;
 	}
-	s->params_refused = is_refusal(s, err);
 	if (!quirk_has(&s->reader->quirks, QUIRK_PARAMS_MAY_FAIL))
-		return err;
+		return is_refusal(s, err) ? refused(s, err) : err;
 	/* These readers work with what they derive from the ATR themselves: start afresh. */
 	LOG(LOG_INFO, &s->ccid.log, "SetParameters failed (%s): the card is reset and used without",
 	    err_name(err));
@@ -150,17 +174,6 @@ static enum ccid_err do_ifsd(struct slot *s)
 	return CCID_OK;
 }
 
-static enum ccid_err power_cycle(struct slot *s)
-{
-	uint8_t atr[ATR_MAX];
-	enum ccid_err err = ccid_power_off(&s->ccid);
-	size_t len;
-
-	if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE)
-		return err;
-	return slot_power_on_locked(s, atr, &len);
-}
-
 static enum ccid_err negotiate(struct slot *s, const struct negotiate_input *in)
 {
 	enum ccid_err err = negotiate_plan(&s->params, in);
@@ -182,15 +195,6 @@ static enum ccid_err negotiate_nothing(struct slot *s, struct negotiate_input *i
 		return CCID_ERR_NOT_SUPPORTED;
 	in->default_speed = true;
 	return negotiate_plan(&s->params, in);
-}
-
-/* pcscd goes on with the card's first protocol: a card that had its PPS is brought back to it. */
-static enum ccid_err undo_pps(struct slot *s)
-{
-	enum ccid_err err = power_cycle(s);
-
-	s->params_refused = true;
-	return err == CCID_OK ? CCID_ERR_NOT_SUPPORTED : err;
 }
 
 /* The card fell silent when its speed was set: not every one can do what its TA1 says. It is
@@ -217,29 +221,28 @@ enum ccid_err slot_set_protocol_locked(struct slot *s, unsigned protocol)
 	struct atr atr;
 	enum ccid_err err;
 
-	if (s->negotiated)
+	if (s->card == CARD_READY)
 		/* PPS comes right after the ATR and only there (§9.1). */
 		return s->params.protocol == protocol ||
 		       quirk_has(&s->reader->quirks, QUIRK_KEEP_ATR_PROTOCOL)
 			? CCID_OK : CCID_ERR_PROTO_UNSUPPORTED;
-	if (!s->powered)
+	if (s->card == CARD_OFF)
 		return slot_why_no_power(s);
 	err = atr_parse(&atr, s->atr, s->atr_len);
 	if (err != CCID_OK)
 		return err;
 	in = input_of(s, &atr, protocol);
-	err = s->params_refused ? negotiate_nothing(s, &in) : negotiate(s, &in);
+	err = s->card == CARD_REFUSED ? negotiate_nothing(s, &in) : negotiate(s, &in);
 	if (err == CCID_ERR_MUTE && !atr.specific && !at_default_speed(&s->params))
 		err = negotiate_slowly(s, &in);
-	if (s->params_refused && s->pps_sent)
-		err = undo_pps(s);
 	if (err != CCID_OK)
 		return err;
 	t1_reset(&s->t1, s->params.crc, s->params.ifsc);
 	s->t1.nad = s->params.nad;
 	if (s->params.negotiate_ifsd)
 		err = do_ifsd(s);
-	s->negotiated = err == CCID_OK;
+	if (err == CCID_OK)
+		s->card = CARD_READY;
 	return err;
 }
 
@@ -254,7 +257,7 @@ static int protocol_to_use(const struct slot *s, const struct atr *atr)
 		first = 0;
 	if (negotiate_reader_has(desc, first))
 		return (int)first;
-	if (!atr->specific && !s->params_refused && (atr->protocols >> !first & 1) &&
+	if (!atr->specific && s->card != CARD_REFUSED && (atr->protocols >> !first & 1) &&
 	    negotiate_reader_has(desc, !first))
 		return !first;
 	return -1;
@@ -276,7 +279,7 @@ static enum ccid_err use_as_it_is(struct slot *s, const struct atr *atr)
 	    "the reader does not name T=%u of the card (dwProtocols 0x%08X): used as it is", spoken,
 	    (unsigned)s->reader->desc.dwProtocols);
 	t1_reset(&s->t1, s->params.crc, s->params.ifsc);
-	s->negotiated = true;
+	s->card = CARD_READY;
 	return CCID_OK;
 }
 
@@ -286,7 +289,7 @@ enum ccid_err slot_ensure_protocol(struct slot *s)
 	enum ccid_err err;
 	int protocol;
 
-	if (s->negotiated)
+	if (s->card == CARD_READY)
 		return CCID_OK;
 	err = atr_parse(&atr, s->atr, s->atr_len);
 	if (err != CCID_OK)

@@ -63,10 +63,7 @@ enum card_seen slot_seen(const struct slot *s)
 
 void slot_forget_card(struct slot *s)
 {
-	s->powered = false;
-	s->negotiated = false;
-	s->pps_sent = false;
-	s->params_refused = false;
+	s->card = CARD_OFF;
 	s->atr_len = 0;
 }
 

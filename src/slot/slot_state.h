@@ -20,6 +20,24 @@ struct reader;
 /* What is known of a slot's card when nobody may ask. */
 enum card_seen { CARD_SEEN_NOTHING, CARD_SEEN_ABSENT, CARD_SEEN_PRESENT };
 
+/* What was done with the card since its power on.
+ *
+ *	state		event					next
+ *	CARD_OFF	power on brought an ATR			CARD_ON
+ *	CARD_ON		a PPS goes out (ISO 7816-3 §9: once)	CARD_PPS_SENT
+ *	CARD_ON		the reader refuses SetParameters	CARD_REFUSED
+ *	CARD_PPS_SENT	the same				CARD_REFUSED, by a power cycle
+ *	each of these	the protocol is settled			CARD_READY
+ *	any		power off, power on, card or reader gone  CARD_OFF
+ */
+enum card_state {
+	CARD_OFF,
+	CARD_ON,
+	CARD_PPS_SENT,
+	CARD_REFUSED,		/* neither PPS nor SetParameters: the card as it came */
+	CARD_READY,
+};
+
 /* One card slot. `lock` lets one command at a time in; it is taken before the registry's and before
  * any lock of the transport. */
 struct slot {
@@ -33,16 +51,13 @@ struct slot {
 
 	/* all below under lock */
 	struct ccid_slot ccid;
-	bool powered;
+	enum card_state card;
 	bool power_failed;		/* the last power on did not bring an ATR */
 	unsigned generation;		/* of the transport, as last seen */
 	bool owes_absence;		/* the reader was opened again: the card is gone, once */
 	uint8_t atr[ATR_MAX];
 	size_t atr_len;
-	struct negotiation params;	/* settled; valid when negotiated */
-	bool negotiated;
-	bool pps_sent;			/* since the card was powered on */
-	bool params_refused;		/* likewise: the reader refused SetParameters */
+	struct negotiation params;	/* settled with CARD_READY */
 	uint8_t slow_atr[ATR_MAX];	/* of a card that was mute at the speed of its TA1 */
 	size_t slow_atr_len;		/* 0: none, or it was taken out */
 	struct t1 t1;

@@ -148,7 +148,7 @@ static void attributes(void **state)
 	check(TAG_IFD_ATR, "\x3B\x02\x14\x50", 4);
 	check(SCARD_ATTR_ATR_STRING, "\x3B\x02\x14\x50", 4);
 	check_byte(SCARD_ATTR_ICC_INTERFACE_STATUS, 0);
-	slot.powered = true;
+	slot.card = CARD_ON;
 	check_byte(SCARD_ATTR_ICC_INTERFACE_STATUS, 1);
 	check_byte(SCARD_ATTR_ICC_PRESENCE, 0);
 	t.present = true;

@@ -238,7 +238,7 @@ static void nad(void **state)
 	(void)state;
 	assert_int_equal(NAD("\x3F\x00\x00"), IFD_NOT_SUPPORTED);	/* not at TPDU level */
 	reader.level = LEVEL_TPDU;
-	slot.negotiated = true;
+	slot.card = CARD_READY;
 	assert_int_equal(NAD("\x3E\x00\x01\x21"), IFD_SUCCESS);		/* T=0 */
 	assert_memory_equal(out, "\x3E\x00\x01\x01", 4);
 	assert_int_equal(slot.t1.nad, 0);

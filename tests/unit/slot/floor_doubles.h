@@ -200,7 +200,7 @@ static void rig_init(struct rig *g)
 	g->reader.level = LEVEL_SHORT_APDU;
 	g->reader.n_slots = 1;
 	g->slot.reader = &g->reader;
-	g->slot.powered = true;
+	g->slot.card = CARD_ON;
 	g->slot.ccid.desc = &g->reader.desc;
 	g->slot.ccid.quirks = &g->reader.quirks;
 	pthread_mutex_init(&g->slot.lock, NULL);

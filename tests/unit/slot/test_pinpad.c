@@ -187,11 +187,11 @@ static void without_a_pinpad(void **state)
 static void without_a_card_or_a_reader(void **state)
 {
 	(void)state;
-	g.slot.powered = false;
+	g.slot.card = CARD_OFF;
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_COMM);
 	g.slot.ccid.icc_state = ICC_ABSENT;
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_NO_CARD);
-	g.slot.powered = true;
+	g.slot.card = CARD_ON;
 	g.transport.generation++;	/* reopened meanwhile: the card lost its power */
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_NO_CARD);
 	g.slot.generation++;
@@ -335,7 +335,7 @@ static void modify_quirks(void **state)
 
 static void use_t1(void)
 {
-	g.slot.negotiated = true;
+	g.slot.card = CARD_READY;
 	g.slot.params.protocol = 1;
 	g.slot.params.exchange.level = LEVEL_TPDU;
 	g.slot.params.exchange.max_data = 261;
