@@ -57,14 +57,14 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct ccid_command 
 		return CCID_ERR_TOO_LONG;
 	}
 	err = ccid_make_room(cs, c->len);
-	if (err == CCID_OK && cs->needs_resync)
+	if (err == CCID_OK && cs->link == CCID_ANSWER_OWED)
 		err = ccid_resync(cs, c->place_ms, c->no_queue);
 	if (err != CCID_OK)
 		return err;
 	err = until_not_busy(cs, c, a, &lost);
 	if (lost && ccid_is_over(err)) {
 		/* Closed in mid-command perhaps: the reader still works at it when we come back. */
-		cs->needs_resync = true;
+		cs->link = CCID_ANSWER_OWED;
 	} else if (lost) {
 		LOG(LOG_INFO, &cs->log, "%s ended without its answer (%s): resynchronising",
 		    ccid_message_name(c->type), err_name(err));
@@ -178,13 +178,13 @@ void ccid_power_off_briefly(struct ccid_slot *cs, unsigned wait_ms)
 	struct deadline end = deadline_in_ms(wait_ms);
 	struct ccid_answer a;
 	enum ccid_err err;
+	bool lost;
 
 	cs->bError = 0;
-	err = ccid_trip(cs, &c, &end, &a, &cs->needs_resync);
+	err = ccid_trip(cs, &c, &end, &a, &lost);
 	ccid_forget(cs);
 	/* No place by then: the reader is at work for another slot, or dead. */
-	if (err == CCID_ERR_TIMEOUT)
-		cs->needs_resync = true;
+	cs->link = lost || err == CCID_ERR_TIMEOUT ? CCID_ANSWER_OWED : CCID_IN_STEP;
 }
 
 enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t len, uint8_t bBWI,

@@ -16,7 +16,7 @@ enum ccid_err ccid_look(struct ccid_slot *cs);
 enum ccid_err ccid_power_on(struct ccid_slot *cs, uint8_t bPowerSelect, uint8_t *atr, size_t cap,
 			    size_t *len);
 enum ccid_err ccid_power_off(struct ccid_slot *cs);
-/* At closing: one try, at most wait_ms in all. needs_resync: the reader did not answer. */
+/* At closing: one try, at most wait_ms in all. CCID_ANSWER_OWED: the reader did not answer. */
 void ccid_power_off_briefly(struct ccid_slot *cs, unsigned wait_ms);
 /* What an XfrBlock brought back; data points into the slot's answer buffer, until the next
  * command. */

@@ -2,7 +2,7 @@
 /* ABORT, and what shows that a reader listens again. */
 #include "ccid/ccid_resync.h"
 
-/* Failures after an ABORT that make it a lie. */
+/* Refusals in a row after an ABORT that make it a lie. */
 #define DOUBTS_MAX 3u
 
 /* ABORT by control and bulk with one bSeq (CCID 1.10 §5.3.1, §6.1.13). Firmware derived from
@@ -39,18 +39,18 @@ enum ccid_err ccid_resync(struct ccid_slot *cs, unsigned place_ms, bool no_queue
 	struct deadline d = deadline_in_ms(CCID_RESYNC_MS);
 	enum ccid_err err;
 	struct ccid_answer a;
-	bool lost;
+	bool aborted, lost;
 
-	cs->needs_resync = true;
+	cs->link = CCID_ANSWER_OWED;
 	if (ops->resync)
 		ops->resync(cs->transport, cs->bSlot);
 	err = abort_both(cs, &d);
 	if (ccid_is_over(err))
 		return err;
 	cs->bError = 0;
-	cs->doubts = err == CCID_OK;
-	lost = err != CCID_OK;
-	if (err != CCID_OK) {
+	aborted = err == CCID_OK;
+	lost = !aborted;
+	if (!aborted) {
 		/* Readers without ABORT: an answer to anything shows that they listen again. */
 		err = ccid_trip(cs, &status, &ccid_never, &a, &lost);
 	}
@@ -60,9 +60,12 @@ enum ccid_err ccid_resync(struct ccid_slot *cs, unsigned place_ms, bool no_queue
 		return err;	/* another slot has the reader's attention */
 	/* "Aborted" is what a reader says to all but the other half of an ABORT that it still
 	 * misses. */
-	cs->needs_resync = lost || err == CCID_ERR_TIMEOUT || err == CCID_ERR_BUSY ||
-			   cs->bError == BERROR_ABORTED;
-	return cs->needs_resync ? CCID_ERR_COMM : CCID_OK;
+	if (lost || err == CCID_ERR_TIMEOUT || err == CCID_ERR_BUSY ||
+	    cs->bError == BERROR_ABORTED)
+		return CCID_ERR_COMM;
+	cs->link = aborted ? CCID_DOUBTED : CCID_IN_STEP;
+	cs->doubts = 0;
+	return CCID_OK;
 }
 
 enum ccid_err ccid_doubt(struct ccid_slot *cs, const struct ccid_command *c, enum ccid_err err)
@@ -70,14 +73,14 @@ enum ccid_err ccid_doubt(struct ccid_slot *cs, const struct ccid_command *c, enu
 	const struct transport_ops *ops = cs->transport->ops;
 
 	/* What readers may refuse (Escape, SetParameters) says nothing. */
-	if (cs->doubts == 0 || ccid_is_over(err) ||
+	if (cs->link != CCID_DOUBTED || ccid_is_over(err) ||
 	    (c->type != PC_TO_RDR_XFR_BLOCK && c->type != PC_TO_RDR_ICC_POWER_ON &&
 	     c->type != PC_TO_RDR_ICC_POWER_OFF && c->type != PC_TO_RDR_GET_SLOT_STATUS))
 		return err;
 	if (err != CCID_ERR_NOT_SUPPORTED) {
-		cs->doubts = 0;
-	} else if (++cs->doubts > DOUBTS_MAX) {
-		cs->doubts = 0;
+		cs->link = CCID_IN_STEP;
+	} else if (++cs->doubts >= DOUBTS_MAX) {
+		cs->link = CCID_IN_STEP;
 		if (ops->want_reset && ops->want_reset(cs->transport))
 			return CCID_ERR_STALE;
 	}

@@ -10,7 +10,7 @@
 #define CCID_RESYNC_MS 1000u
 
 /* After a command that ended without its answer: whatever still comes for it carries another bSeq
- * and is dropped. CCID_OK: needs_resync is cleared; else the transport's error, or
+ * and is dropped. CCID_OK: no answer is owed any more; else the transport's error, or
  * CCID_ERR_COMM. */
 enum ccid_err ccid_resync(struct ccid_slot *cs, unsigned place_ms, bool no_queue);
 /* An ABORT succeeded, and what follows fails one by one, with nothing said of why: it did not

@@ -7,6 +7,18 @@
 #include "util/log_message.h"
 #include "wire/ccid_msg.h"
 
+/* How reader and driver stand to each other.
+ *
+ *	state			event					next
+ *	CCID_IN_STEP		a command ends without its answer	CCID_ANSWER_OWED
+ *	CCID_ANSWER_OWED	an ABORT succeeds			CCID_DOUBTED
+ *	CCID_ANSWER_OWED	without ABORT, any command is answered	CCID_IN_STEP
+ *	CCID_DOUBTED		a command does what it should		CCID_IN_STEP
+ *	CCID_DOUBTED		several in a row are refused		CCID_IN_STEP, by a USB reset
+ *	any			the reader is opened again		CCID_IN_STEP
+ */
+enum ccid_link { CCID_IN_STEP, CCID_ANSWER_OWED, CCID_DOUBTED };
+
 /* One slot as this floor sees it. The slot floor owns it and lets one thread at a time
  * in (it holds the slot's command lock). */
 struct ccid_slot {
@@ -20,8 +32,8 @@ struct ccid_slot {
 	uint8_t icc_state;		/* bmICCStatus of the newest answer */
 	uint8_t bError;			/* of the newest failed answer */
 	bool refused;			/* the newest command was answered: failed */
-	bool needs_resync;		/* the last command ended without its answer */
-	unsigned doubts;		/* failures since an ABORT succeeded; 0: none did */
+	enum ccid_link link;
+	unsigned doubts;		/* with CCID_DOUBTED: commands refused since the ABORT */
 	uint8_t *message;		/* room for the largest message to the card; owned */
 	size_t message_cap;
 	uint8_t *answer;

@@ -100,7 +100,7 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 	c->quirks = &r->quirks;
 	c->log = reader_log(r, lun);
 	c->bSlot = (uint8_t)number;
-	c->needs_resync = r->places[number].answer_owed;
+	c->link = r->places[number].answer_owed ? CCID_ANSWER_OWED : CCID_IN_STEP;
 	__atomic_store_n(&r->mute_at_close, false, __ATOMIC_RELAXED);
 	c->icc_state = ICC_UNKNOWN;
 	c->message_cap = message_size(&r->desc);
@@ -123,16 +123,16 @@ void reader_free_slot(struct slot *s)
 
 	/* One that does not listen is not waited for, nor is a reader that did not answer when
 	 * another of its slots was closed. */
-	if (s->card != CARD_OFF && !s->ccid.needs_resync &&
+	if (s->card != CARD_OFF && s->ccid.link != CCID_ANSWER_OWED &&
 	    !__atomic_load_n(&s->reader->mute_at_close, __ATOMIC_RELAXED) &&
 	    !reader_is_gone(s->reader)) {
 		t->ops->set_closed(t, (uint8_t)s->number, false);
 		ccid_power_off_briefly(&s->ccid, CLOSE_MS);
 		t->ops->set_closed(t, (uint8_t)s->number, true);
-		__atomic_store_n(&s->reader->mute_at_close, s->ccid.needs_resync,
+		__atomic_store_n(&s->reader->mute_at_close, s->ccid.link == CCID_ANSWER_OWED,
 				 __ATOMIC_RELAXED);
 	}
-	s->reader->places[s->number].answer_owed = s->ccid.needs_resync;
+	s->reader->places[s->number].answer_owed = s->ccid.link == CCID_ANSWER_OWED;
 	slot_destroy(s);
 }
 

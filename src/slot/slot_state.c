@@ -83,7 +83,7 @@ enum ccid_err slot_recover(struct slot *s, enum ccid_err err)
 	if (err != CCID_ERR_STALE || !t->ops->reopen)
 		return err;
 	slot_forget_card(s);
-	s->ccid.needs_resync = false;
+	s->ccid.link = CCID_IN_STEP;
 	d = deadline_in_ms(REOPEN_MS);
 	err = t->ops->reopen(t, &d);
 	return err == CCID_ERR_NO_DEVICE ? err : CCID_ERR_COMM;

@@ -548,7 +548,7 @@ static void the_other_slot_goes_on(void **state)
 	assert_in_range(rig_ms(), 0, 500);
 	assert_int_equal(bench.t->ops->wait(bench.t, &r, &d), CCID_ERR_TIMEOUT);
 	bench.t->ops->finish(bench.t, &r);
-	cs.needs_resync = true;
+	cs.link = CCID_ANSWER_OWED;
 	usable();
 }
 
