@@ -4,6 +4,8 @@
  * behind the last answer is that answer for ever. */
 #include "fuzz/fuzz_exchange.h"
 
+#include "proto/t1.h"
+
 #include <stdlib.h>
 #include <string.h>
 

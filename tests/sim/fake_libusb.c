@@ -167,14 +167,15 @@ void fake_usb_begin(enum fake_clock clock)
 }
 
 /* Under lock: the next one, as a bus gives them; 0 is nobody's (USB 2.0 §9.4.6). */
-static uint8_t new_address(void)
+static uint8_t new_address(unsigned bus)
 {
 	bool taken = true;
 
 	while (taken) {
 		taken = ++fake.next_address == 0;
 		for (unsigned i = 0; i < fake.n_devs; i++)
-			taken |= fake.dev[i] && fake.dev[i]->address == fake.next_address;
+			taken |= fake.dev[i] && fake.dev[i]->bus == bus &&
+				 fake.dev[i]->address == fake.next_address;
 	}
 	return fake.next_address;
 }
@@ -190,8 +191,8 @@ static void attach(unsigned nr)
 		abort();
 	dev->refs = 1;
 	dev->nr = nr;
-	dev->bus = 1;
-	dev->address = new_address();
+	dev->bus = (uint8_t)(1 + nr / FAKE_BUS_DEVS);
+	dev->address = new_address(dev->bus);
 	dev->port = (uint8_t)(nr + 1);
 	dev->attached = true;
 	raw = sim_dev_descriptors(fake.sim[nr], &len);

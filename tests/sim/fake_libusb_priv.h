@@ -7,7 +7,8 @@
 #include <libusb.h>
 #include <pthread.h>
 
-#define FAKE_MAX_DEVS 255
+#define FAKE_MAX_DEVS 1100
+#define FAKE_BUS_DEVS 250	/* on each bus, in the order of their numbers */
 #define FAKE_MAX_NODES 1024
 
 struct libusb_context {

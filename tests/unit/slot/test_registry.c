@@ -374,6 +374,24 @@ static void row_22_unplugged_in_the_middle(void **state)
 	}
 }
 
+/* One short try for all of its powered slots. */
+static void closing_a_reader_that_answers_nothing(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader a\n" FOUR);
+	for (DWORD i = 0; i < 4; i++)
+		rig_ready(i, 0, i == 2 ? 0 : 1);
+	rig_fault(0, "silent count=0");
+	began = rig_ms();
+	for (DWORD i = 0; i < 4; i++)
+		RIG_IS_FINE(IFDHCloseChannel(i));
+	assert_in_range(rig_ms() - began, 0, 500);
+	rig_pardon();
+	rig_stop();
+}
+
 /* Every call that asks the reader, in any order and as often as it is made, says that there is no such device. */
 static void row_22_gone_is_gone(void **state)
 {
@@ -614,6 +632,7 @@ int main(void)
 		TEST(many_readers),
 		TEST(row_22_unplugged_at_each_step),
 		TEST(row_22_unplugged_in_the_middle),
+		TEST(closing_a_reader_that_answers_nothing),
 		TEST(row_22_gone_is_gone),
 		TEST(device_removed),
 		TEST(row_26_closed_during_a_transmit),
