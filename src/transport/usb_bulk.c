@@ -11,6 +11,8 @@
 #include <string.h>
 
 #define IN_ERRORS_MAX 3u
+/* The longest frame in packets of 64 bytes, many times. */
+#define IN_VAIN_MAX 10000u
 /* Bytes of a header that are enough to know whose answer it is. */
 #define OWNER_KNOWN 7u
 
@@ -112,6 +114,7 @@ static void hand_over(struct usb_transport *u, struct usb_slot *s, const uint8_t
 
 	if (len < CCID_HEADER_LENGTH)
 		LOG(LOG_INFO, &u->t.log, "an answer of %zu bytes has no header", len);
+	u->in_vain = 0;
 	forget_long_answer(r);
 	if (len > cap && long_answer(r, frame, len)) {
 		to = r->long_answer;
@@ -221,6 +224,17 @@ static bool is_padding(const struct usb_transport *u)
 	       s->answered || !is_answer_to(s->req, p[6]);
 }
 
+/* A reader that sends without end what nobody asked for has the processor until here. */
+static bool is_flood(struct usb_transport *u)
+{
+	if (++u->in_vain < IN_VAIN_MAX)
+		return false;
+	LOG(LOG_INFO, &u->t.log, "%u transfers brought no answer: the reader floods the bus, its "
+	    "commands are given up", u->in_vain);
+	u->in_vain = 0;
+	return true;
+}
+
 static void take(struct usb_transport *u, size_t got)
 {
 	bool full = got > 0 && got == u->in_asked;
@@ -228,6 +242,11 @@ static void take(struct usb_transport *u, size_t got)
 
 	u->in_errors = 0;
 	u->in_have += got;
+	if (is_flood(u)) {
+		forget_frame(u);
+		usb_publish_all(u, CCID_ERR_COMM);
+		return;
+	}
 	if (is_padding(u)) {
 		u->in_padding = full;
 		forget_frame(u);
@@ -354,6 +373,7 @@ enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r)
 		if (rc != 0)
 			return usb_error(rc);
 	}
+	u->in_vain = 0;
 	memcpy(s->out_buf, r->msg, r->len);
 	libusb_fill_bulk_transfer(s->out, u->handle, u->t.desc.bulk_out, s->out_buf, (int)r->len,
 				  out_done, s, 0);

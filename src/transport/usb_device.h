@@ -125,6 +125,8 @@ struct usb_transport {
 	bool closes_frames;		/* it was seen to send one */
 	bool in_padding;		/* what comes is the rest of a frame that was handed over */
 	unsigned in_errors;		/* one after the other */
+	unsigned in_vain;		/* transfers since the last message or answer that brought
+					   nothing to anybody */
 
 	struct libusb_transfer *intr;	/* NULL: no interrupt endpoint */
 	uint8_t *intr_buf;

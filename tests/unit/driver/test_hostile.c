@@ -3,6 +3,8 @@
  * SECURITY.md has the whole list; the card's part of it is in test_hostile_card.c. */
 #include "hostile.h"
 
+#include "sim/sim_dev_priv.h"
+
 /* --- rows 1 to 8: answers --- */
 
 static void row_01_another_slot(void **state)
@@ -534,6 +536,51 @@ static void row_29_floods_in_the_log(void **state)
 	rig_stop();
 }
 
+/* So many answers of a slot that there is not are on their way. */
+static void flood(unsigned n)
+{
+	static const uint8_t frame[] = { 0x81, 0, 0, 0, 0, 9, 0, 0, 0, 0 };
+
+	fake_usb_lock();
+	for (unsigned i = 0; i < n; i++) {
+		struct sim_msg *m = sim_alloc(sizeof(*m));
+
+		m->data = sim_dup(frame, sizeof frame);
+		m->len = sizeof frame;
+		m->stale = true;
+		sim_queue(&fake_usb_dev(0)->iface[0], m);
+	}
+	fake_usb_unlock();
+}
+
+/* Answers that nobody waits for, without end: the command ends long before its time, and the next one works. */
+static void row_29_a_flood_of_answers(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader one\nlevel = short\ncard 0 = t1\nreader other\ncard 0 = t1\n");
+	rig_ready(0, 0, 1);
+	rig_ready(0x10000, 1, 1);
+	rig_log_clear();
+	began = rig_ms();
+	/* a few are let pass */
+	flood(9000);
+	RIG_IS_FINE(rig_echo(0, 1, 20));
+	assert_int_equal(rig_log_count("floods the bus"), 0);
+	flood(35000);
+	assert_int_equal(rig_echo(0, 2, 20), IFD_COMMUNICATION_ERROR);
+	assert_in_range(rig_log_count("floods the bus"), 1, 3);
+	assert_true(rig_ms() - began < 5000);
+	RIG_IS_FINE(rig_echo(0x10000, 3, 20));
+	rig_pardon();
+	RIG_IS_FINE(rig_power(0));
+	RIG_IS_FINE(rig_echo(0, 4, 20));
+	RIG_IS_FINE(IFDHCloseChannel(0x10000));
+	RIG_IS_FINE(IFDHCloseChannel(0));
+	rig_stop();
+}
+
 /* --- row 24 --- */
 
 static void row_24_claimed_by_another_program(void **state)
@@ -585,6 +632,7 @@ int main(void)
 		TEST(row_14_data_rates),
 		TEST(row_15_notifications),
 		TEST(row_29_floods_in_the_log),
+		TEST(row_29_a_flood_of_answers),
 		TEST(row_24_claimed_by_another_program),
 	};
 
