@@ -116,6 +116,23 @@ static void slow_cards_without_time_extensions(void **state)
 	}
 }
 
+/* What stays in bulk OUT for 5 s no card works at: such a reader is dead rather than slow. */
+static void a_message_that_is_not_taken(void **state)
+{
+	uint64_t began;
+
+	(void)state;
+	rig_start(FAKE_VIRTUAL, "reader r\nlevel = extended\nfeatures = 0x000404BE\ncard 0 = t0\n");
+	rig_ready(0, 0, 0);
+	rig_fault(0, "out-nak");
+	began = rig_ms();
+	assert_int_equal(transmit(0), IFD_RESPONSE_TIMEOUT);
+	assert_in_range(rig_ms() - began, 5000, 7000);
+	assert_int_equal(rig_log_count("has not taken the message for 5 s"), 1);
+	RIG_IS_FINE(rig_echo(0, 0, 20));
+	end(1);
+}
+
 /* While the reader asks for more time the card may take its 20 minutes. */
 static void time_extensions_for_twenty_minutes(void **state)
 {
@@ -375,6 +392,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(slow_cards_without_time_extensions),
+		TEST(a_message_that_is_not_taken),
 		TEST(time_extensions_for_twenty_minutes),
 		TEST(the_card_leaves_in_mid_command),
 		TEST(a_card_that_bounces),
