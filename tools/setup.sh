@@ -9,7 +9,7 @@ build_packages="gcc make autoconf automake libtool pkg-config flex libusb-1.0-0-
 run_packages="pcscd pcsc-tools opensc python3 python3-pyscard procps udev util-linux xz-utils mandoc"
 
 # Foreign cards and programs that tests use where there are such: no system has all of them.
-foreign_packages="vsmartcard-vpicc python3-pycryptodome gpg gpg-agent gpgconf scdaemon"
+foreign_packages="vsmartcard-vpicc python3-pycryptodome gpg gpg-agent gpgconf scdaemon umockdev"
 
 # say TEXT: with the seconds since the start.
 say() {

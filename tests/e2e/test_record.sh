@@ -11,8 +11,8 @@ talk()
 	E2E_LAUNCHER="$CCID_SIM record $2 -o $e2e_tmp/$1 08e6:3437 --"
 	pcscd_start
 	tap_check "$1: a reader" wait_readers 1
-	tap_check "$1: a talk with its card" apdu --send-apdu 00A4020C022F00 --send-apdu 00B0000010
-	tap_check "$1: a PIN is verified" apdu --send-apdu 0020000108313233340000000000
+	tap_check "$1: a talk with its card, with a PIN" apdu --send-apdu 00A4020C022F00 --send-apdu 00B0000010 \
+		--send-apdu 0020000108313233340000000000
 	tap_check "$1: pcscd ends well" pcscd_stop
 }
 holds() { grep -qaF -- "$2" "$e2e_tmp/$1"; }
@@ -29,7 +29,9 @@ tap_check "its length is" holds first "-> 6F 12 00 00 00 00 ss 00 00 00 [18 hidd
 tap_check "the end counts the lines" holds first "end $(lines_between first) lines"
 tap_check "no times were asked for" lacks first " (0."
 talk again -n
-tap_check "the same talk is the same text" cmp "$e2e_tmp/first" "$e2e_tmp/again"
+# pcscd looks for cards, and switches off what nobody uses, when it has time.
+same() { for f in first again; do grep -e '^-> 6[19F]' "$e2e_tmp/$f" > "$e2e_tmp/$f.card"; done; cmp "$e2e_tmp"/*.card; }
+tap_check "the same talk is the same text" same
 talk whole "-aks"
 tap_check "asked for: the serial number" holds whole "string 3 1A2B3C4D"
 tap_check "asked for: the PIN" holds whole "20 00 01 08 31 32 33 34"

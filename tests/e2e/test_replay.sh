@@ -13,8 +13,7 @@ if [ "$1" = talk ]; then
 	export LIBCCID_ifdLogLevel IFDCCID_LOG_SECRETS
 	E2E_LAUNCHER="$CCID_SIM record -n -o $3 08e6:3437 --"
 	pcscd_start
-	wait_readers 1 && apdu --send-apdu 00A4020C022F00 --send-apdu 00B0000010 &&
-		apdu --send-apdu 0020000108313233340000000000
+	wait_readers 1 && apdu --send-apdu 00A4020C022F00 --send-apdu 00B0000010 --send-apdu 0020000108313233340000000000
 	talk_status=$?
 	pcscd_stop && cp "$e2e_log" "$3.log" && exit $talk_status
 	exit 1
@@ -40,7 +39,10 @@ tap_check "a talk is recorded" status_is 0
 replayed "$dir/first" again
 status=$?
 tap_check "it is played: the driver follows" status_is 0
-tap_check "and says and hears the same" cmp "$dir/first" "$dir/again"
+# pcscd switches a card off that nobody uses, when it has time; notifications come between other things.
+card() { sed -n '/^-> 6[19F]/{N;p;}' "$1" | grep -v '^int'; }
+same_cards() { card "$1" > "$dir/a"; card "$2" > "$dir/b"; diff "$dir/a" "$dir/b"; }
+tap_check "and says and hears the same" same_cards "$dir/first" "$dir/again"
 
 trace=$e2e_build/ccid-trace
 find_trace() { [ -x "$trace" ] || trace=$(command -v ccid-trace); }

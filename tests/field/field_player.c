@@ -221,6 +221,13 @@ static bool request(void *user, unsigned interface, const uint8_t setup[8], cons
 
 /* --- a case, a step --- */
 
+static enum sim_status out(void *user, unsigned interface, const uint8_t *p, size_t len)
+{
+	struct field_dev *fd = user;
+
+	return fd->inner && !fd->r->closing ? fd->inner->out(fd->inner_user, interface, p, len) : SIM_OK;
+}
+
 static void plugged(void *user)
 {
 	struct field_dev *fd = user;
@@ -231,8 +238,8 @@ static void plugged(void *user)
 
 void player_begin(struct running *r)
 {
-	static const struct sim_player alone = { message, request, sent, plugged, NULL, true },
-				       with_model = { message, request, sent, plugged, NULL, false };
+	static const struct sim_player alone = { message, request, sent, out, plugged, NULL, true },
+				       with_model = { message, request, sent, out, plugged, NULL, false };
 
 	fake_usb_lock();
 	for (unsigned i = 0; i < r->n_devs; i++) {

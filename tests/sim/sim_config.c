@@ -346,7 +346,7 @@ static bool key_card(struct reading *r, const char *slot, const char *value)
 static bool key_replay(struct reading *r, const char *value)
 {
 	struct sim_dev_conf *c = &r->draft->conf;
-	char why[300], id[16], text[160];
+	char why[300], id[16];
 	bool known = c->vendor != 0xf1f1;
 	struct sim_recording *rec;
 
@@ -359,9 +359,16 @@ static bool key_replay(struct reading *r, const char *value)
 	r->draft->replay = sim_dup(value, strlen(value) + 1);
 	snprintf(id, sizeof(id), "%04x:%04x", rec->vendor, rec->product);
 	if (!sim_recording_conf(rec, c) && !known && rec->vendor) {
-		sim_copy_text(text, sizeof(text), c->name);
-		(void)sim_table_conf(c, id, 0, why, sizeof(why));
-		sim_copy_text(c->name, sizeof(c->name), text);
+		struct sim_dev_conf *row = sim_alloc(sizeof(*row));
+
+		if (sim_table_conf(row, id, 0, why, sizeof(why))) {
+			sim_copy_text(row->name, sizeof(row->name), c->name);
+			sim_conf_free(c);
+			*c = *row;
+		} else {
+			sim_conf_free(row);
+		}
+		free(row);
 	}
 	r->draft->iface = 0;
 	sim_recording_free(rec);

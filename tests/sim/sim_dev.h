@@ -114,6 +114,8 @@ struct sim_player {
 			struct sim_reply *r);	/* data: of an OUT request */
 	/* What goes to the host on bulk IN or interrupt IN, whoever made it. */
 	void (*sent)(void *user, unsigned interface, bool interrupt, const uint8_t *p, size_t len);
+	/* What becomes of a transfer on bulk OUT; SIM_CANCELLED: it is never taken. May be NULL: it is taken. */
+	enum sim_status (*out)(void *user, unsigned interface, const uint8_t *p, size_t len);
 	void (*plugged)(void *user);	/* anew; may be NULL, and so may free: the device ends */
 	void (*free)(void *user);
 	bool alone;		/* the model announces no slot changes */

@@ -390,6 +390,7 @@ bool sim_player_message(struct sim_iface *f, const uint8_t *p, size_t len);
 bool sim_player_request(struct sim_iface *f, struct sim_urb *u);
 void sim_player_sent(struct sim_iface *f, bool interrupt, const uint8_t *p, size_t len);
 bool sim_player_alone(const struct sim_dev *d);
+enum sim_status sim_player_out(struct sim_iface *f, const struct sim_urb *u);
 void sim_player_plugged(struct sim_dev *d);
 void sim_player_free(struct sim_dev *d);
 /* The next interrupt packet of the player, which the caller frees, or NULL. */

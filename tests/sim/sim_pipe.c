@@ -83,17 +83,19 @@ void sim_bulk_out(struct sim_iface *f, struct sim_urb *u)
 	struct sim_event *e;
 	uint64_t start = f->out_free_at > d->now ? f->out_free_at : d->now;
 
-	if (sim_fault_hits(d, "out-stall", f, -1))
+	enum sim_status out = sim_player_out(f, u);
+
+	if (out == SIM_STALL || sim_fault_hits(d, "out-stall", f, -1))
 		f->out_halted = true;
 	if (f->out_halted) {
 		sim_complete(d, u, SIM_STALL);
 		return;
 	}
-	if (sim_fault_hits(d, "out-error", f, -1)) {
+	if (out == SIM_IO || sim_fault_hits(d, "out-error", f, -1)) {
 		sim_complete(d, u, SIM_IO);
 		return;
 	}
-	if (sim_fault_hits(d, "out-nak", f, -1)) {
+	if (out == SIM_CANCELLED || sim_fault_hits(d, "out-nak", f, -1)) {
 		/* never taken: it waits until it is discarded */
 		e = sim_at(d, UINT64_MAX, fire_out);
 	} else {

@@ -53,6 +53,13 @@ void sim_player_sent(struct sim_iface *f, bool interrupt, const uint8_t *p, size
 		play->sent(f->d->player_user, f->index, interrupt, p, len);
 }
 
+enum sim_status sim_player_out(struct sim_iface *f, const struct sim_urb *u)
+{
+	const struct sim_player *play = f->d->player;
+
+	return play && play->out ? play->out(f->d->player_user, f->index, u->buf, u->len) : SIM_OK;
+}
+
 bool sim_player_alone(const struct sim_dev *d)
 {
 	return d->player && d->player->alone;

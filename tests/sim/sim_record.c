@@ -451,7 +451,9 @@ void sim_record_complete(struct sim_recorder *r, const struct sim_urb *u, uint64
 		if (u->type == SIM_CONTROL) {
 			if (u->setup[0] & 0x60 && u->setup[4] == f->number)
 				control(r, f, u, now);
-		} else if (u->endpoint == f->ep_out && u->status != SIM_OK && u->status != SIM_CANCELLED) {
+		} else if (u->endpoint == f->ep_out && u->status == SIM_CANCELLED && !u->actual) {
+			put_word(r, f, now, "out silence");
+		} else if (u->endpoint == f->ep_out && u->status != SIM_OK) {
 			put_word(r, f, now, u->status == SIM_STALL ? "out stall" : "out error");
 		} else if (u->endpoint == f->ep_in) {
 			bulk_in(r, f, u, now);

@@ -434,6 +434,25 @@ static void play_poll(struct sim_replay *p, unsigned interface, const uint8_t *m
 	sim_dev_say(p->d, interface, status, sizeof(status), p->d->now);
 }
 
+/* A message that the recorded reader did not take comes no further. */
+static enum sim_status on_out(void *user, unsigned interface, const uint8_t *m, size_t len)
+{
+	struct sim_replay *p = user;
+	struct replay_slot *s;
+	size_t found;
+
+	if (len < SIM_HEADER)
+		return SIM_OK;
+	s = &p->slot[interface][m[5]];
+	found = find_command(p, p->d->iface[interface].conf->number, s->at, m, len);
+	if (found == NONE || p->rec->item[found].out == SIM_OK || p->rec->item[found].played)
+		return SIM_OK;
+	p->rec->item[found].played = true;
+	s->at = found;
+	s->poll = NONE;
+	return p->rec->item[found].out;
+}
+
 static bool on_message(void *user, unsigned interface, const uint8_t *m, size_t len)
 {
 	struct sim_replay *p = user;
@@ -574,6 +593,7 @@ static const struct sim_player replayer = {
 	.message = on_message,
 	.request = on_request,
 	.sent = on_sent,
+	.out = on_out,
 	.plugged = on_plugged,
 	.free = on_free,
 	.alone = true,

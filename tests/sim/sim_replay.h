@@ -30,8 +30,9 @@ struct replay_item {
 	uint8_t setup[8];   /* of a request */
 	uint8_t *bytes;	    /* a command; what is sent with a request */
 	size_t len, full;
-	int status;	/* of a request */
-	uint8_t *reply; /* to a request */
+	int status;	     /* of a request */
+	enum sim_status out; /* of a command: what became of it on bulk OUT */
+	uint8_t *reply;	     /* to a request */
 	size_t reply_len, reply_full;
 	uint64_t time; /* ns since the recording began */
 	struct replay_answer *answer;

@@ -337,6 +337,23 @@ static bool read_end(struct reading *g, const char *text)
 	return true;
 }
 
+/* What became of the command above on bulk OUT. */
+static bool read_out(struct reading *g, const char *word)
+{
+	struct sim_recording *r = g->r;
+	int status;
+
+	if (!is_status(word, &status) || status == SIM_OVERFLOW)
+		return wrong(g, "nothing that happens to a message", word);
+	for (size_t i = r->n_items; i-- > 0;) {
+		if (r->item[i].kind != REPLAY_COMMAND || r->item[i].interface != g->interface)
+			continue;
+		r->item[i].out = (enum sim_status)status;
+		return true;
+	}
+	return wrong(g, "no message is above", "");
+}
+
 static bool read_message(struct reading *g, char *text)
 {
 	unsigned n;
@@ -367,8 +384,9 @@ static bool read_message(struct reading *g, char *text)
 		g->interface = n;
 		return true;
 	}
-	return strcmp(text, "unplugged") == 0 || strcmp(text, "out stall") == 0 || strcmp(text, "out error") == 0 ||
-	       wrong(g, "neither a message nor a known word", text);
+	if (strncmp(text, "out ", 4) == 0)
+		return read_out(g, text + 4);
+	return strcmp(text, "unplugged") == 0 || wrong(g, "neither a message nor a known word", text);
 }
 
 static bool read_descriptor(struct reading *g, const char *text, size_t least)
