@@ -44,20 +44,21 @@ static int usage(FILE *to)
 	return to == stdout ? EXIT_SUCCESS : EXIT_USAGE;
 }
 
+static const struct option longs[] = {
+	{"pcapng", no_argument, NULL, 'w'},
+	{"log", no_argument, NULL, 'l'},
+	{"apdu", no_argument, NULL, 'a'},
+	{"summary", no_argument, NULL, 's'},
+	{"descriptors", required_argument, NULL, 'd'},
+	{"output", required_argument, NULL, 'o'},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{NULL, 0, NULL, 0},
+};
+
 /* Returns -1 to go on, else an exit code. */
 static int read_options(int argc, char **argv, struct trace_options *o)
 {
-	static const struct option longs[] = {
-		{"pcapng", no_argument, NULL, 'w'},
-		{"log", no_argument, NULL, 'l'},
-		{"apdu", no_argument, NULL, 'a'},
-		{"summary", no_argument, NULL, 's'},
-		{"descriptors", required_argument, NULL, 'd'},
-		{"output", required_argument, NULL, 'o'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
-	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "wlasd:o:hV", longs, NULL)) != -1) {

@@ -16,7 +16,9 @@ FILES = ("autogen.sh", "configure.ac", "Makefile.am", "demo", "run-tests", "READ
 # Without a place for comments; a file NAME.license beside one says its licence instead.
 BARE = (".license", ".gz", ".json", ".bin", ".raw")
 SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
-MAX_FUNCTION, MAX_FILE = 80, 700
+# The driver's functions are short; a test may tell a longer story.
+MAX_FUNCTION = {"src": 48, "else": 80}
+MAX_FILE = 700
 # What everybody reads is narrow; tables of tests may be wider.
 MAX_WIDTH = {"src": 100, "else": 120}
 # A table of data may be as long as it is.
@@ -69,14 +71,18 @@ def licence(name, text):
     return [] if SPDX in "\n".join(text.split("\n")[:4]) else [f"{name}: no SPDX line"]
 
 
+def limit(of, name):
+    return of["src" if name.startswith("src/") else "else"]
+
+
 def function_length(name, text):
-    faults, start = [], None
+    faults, start, most = [], None, limit(MAX_FUNCTION, name)
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
         if line == "{":
             start = number
         elif line.startswith("}") and start is not None:
-            if number - start - 1 > MAX_FUNCTION:
+            if number - start - 1 > most:
                 faults.append(f"{name}:{start}: {number - start - 1} lines in a function")
             start = None
     return faults
@@ -88,7 +94,7 @@ def file_length(name, text):
 
 
 def width(name, text):
-    most = MAX_WIDTH["src" if name.startswith("src/") else "else"]
+    most = limit(MAX_WIDTH, name)
     return [f"{name}:{number}: wider than {most}"
             for number, line in enumerate(text.split("\n"), 1)
             if len(line.expandtabs(8)) > most]
@@ -110,7 +116,7 @@ def macros(name, text):
 
 
 def show_that_rules_bite(tap):
-    long_function = "void f(void)\n{\n" + "\tg();\n" * (MAX_FUNCTION + 1) + "}\n"
+    long_function = "void f(void)\n{\n" + "\tg();\n" * (MAX_FUNCTION["src"] + 1) + "}\n"
     bad = {
         "no licence": (licence, "int x;\n"),
         "a long function": (function_length, long_function),
@@ -122,7 +128,7 @@ def show_that_rules_bite(tap):
     for what, (rule, text) in bad.items():
         tap.case(f"rules: {what} is found", bool(rule("src/x.c", text)))
     tap.case("rules: what is allowed passes",
-             function_length("x.c", long_function.replace("\tg();\n", "", 1))
+             function_length("src/x.c", long_function.replace("\tg();\n", "", 1))
              + width("src/x.c", "\t" * 12 + "xxxx\n") + licence("x.c", f"/* {SPDX} */\n") + macros("x.c", '#define X "goto"\n'))
 
 
@@ -136,7 +142,7 @@ def main():
 
     tap.case("there are sources to read", len(code) > 30)
     tap.case("licence line in every file", every(licence, texts))
-    tap.case(f"no function over {MAX_FUNCTION} lines", every(function_length, code))
+    tap.case(f"no function over {MAX_FUNCTION['src']} lines in src, {MAX_FUNCTION['else']} elsewhere", every(function_length, code))
     tap.case(f"no file over {MAX_FILE} lines", every(file_length, code))
     tap.case(f"no line over {MAX_WIDTH['src']} columns in src, {MAX_WIDTH['else']} elsewhere", every(width, code))
     tap.case("no blanks at the end of a line", every(blanks, code))
