@@ -91,11 +91,12 @@ def insert(path, line, before):
 def flags_of_example(folder):
     """The flags that the driver of the copy gives to 1234:5678, as a program says them."""
     flags = os.environ.get("CHECK_CPPFLAGS", "").replace(f"-I{TOP}/src", f"-I{folder}/src").split()
-    sources = [os.path.join(folder, "src", *name) for name in
-               (("quirks", "quirks.c"), ("util", "log.c"), ("util", "log_secrets.c"), ("util", "buf.c"))]
+    util = os.path.join(folder, "src", "util")
+    sources = [os.path.join(folder, "src", "quirks", "quirks.c"),
+               *(os.path.join(util, name) for name in os.listdir(util) if re.fullmatch(r"(?!plist)\w+\.c", name))]
     program = os.path.join(folder, "quirk")
     code, said = run(folder, *os.environ.get("CC", "cc").split(), *flags, "-o", program,
-                     os.path.join(HERE, "newcomer", "quirk.c"), *sources, os.path.join(HERE, "pcscd_log.c"))
+                     os.path.join(HERE, "newcomer", "quirk.c"), *sources, os.path.join(HERE, "pcscd_log.c"), "-lpthread")
     return run(folder, program)[1] if code == 0 else said
 
 
