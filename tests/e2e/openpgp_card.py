@@ -25,6 +25,7 @@ def tlv(tag, value):
 
 
 RSA2048 = bytes.fromhex("010800002000")
+MODULUS = b"\xC1" + bytes(i * 5 & 0xFF for i in range(254)) + b"\x01"
 CERTIFICATE = bytes(i * 7 & 0xFF for i in range(1100))
 
 
@@ -61,6 +62,8 @@ class OpenPGP:
             if p1 << 8 | p2 in (0x65, 0x6E, 0x73, 0x7A) and found is not None:
                 found = tlv(p1 << 8 | p2, found)
             return found + APDU_OK if found is not None else b"\x6A\x88"
+        if ins == 0x47 and p1 == 0x81:
+            return tlv(0x7F49, tlv(0x81, MODULUS) + tlv(0x82, b"\1\0\1")) + APDU_OK
         if ins == 0x20:
             return APDU_OK if data == b"123456" else b"\x63\xC2"
         if ins == 0x84:

@@ -120,7 +120,8 @@ bool rig_vpcd_run(struct rig_vpcd *v, uint64_t now);
 /* Asks for the ATR, as for a reset; true when it is there, or will not come. */
 bool rig_vpcd_awake(struct rig_vpcd *v);
 extern const struct sim_foreign rig_vpcd_card;	/* user: the struct rig_vpcd */
-/* rig_pcsc.c: brings the card of a PC/SC reader over a socket; returns it, or -1 and errno. *pid: the process. */
+/* rig_pcsc.c: brings the card of a PC/SC reader over a socket; returns it, or -1 and errno. *pid: the process. An
+ * empty message comes first, when there is a card. */
 int rig_pcsc_start(const char *reader, pid_t *pid);
 /* Before the namespaces are entered: where this machine's own pcscd is. */
 void rig_pcsc_remember(void);

@@ -23,7 +23,7 @@ struct guest {
 	unsigned interface, slot;
 	char *spec;
 	struct sim_foreign_spec parsed;
-	int listen;		/* -1: none */
+	int listen;		/* -1: none; the bridge's, until it has found a card */
 	pid_t bridge;		/* pcsc:READER: the process that brings the card; 0: none */
 	struct rig_vpcd *link;	/* NULL: no card is there */
 	bool seated;		/* it is in the slot */
@@ -66,17 +66,38 @@ static void end_bridge(struct guest *g)
 	g->bridge = 0;
 }
 
+/* The bridge's socket when it has found a card, else -1. */
+static int bridge_arrival(struct guest *g)
+{
+	uint8_t empty[2];
+	ssize_t n;
+	int fd;
+
+	if (!g->bridge) {
+		g->listen = rig_pcsc_start(g->parsed.reader, &g->bridge);
+		if (g->listen < 0)
+			failed(g, "cannot start");
+		return -1;
+	}
+	n = recv(g->listen, empty, sizeof(empty), MSG_DONTWAIT);
+	if (n < 0)
+		return -1;
+	fd = g->listen;
+	g->listen = -1;
+	if (n == sizeof(empty))
+		return fd;
+	close(fd);
+	end_bridge(g);
+	return -1;
+}
+
 /* A new connection, or -1. */
 static int arrival(struct guest *g)
 {
 	int fd, on = 1;
 
-	if (!g->parsed.port) {
-		fd = g->bridge ? -1 : rig_pcsc_start(g->parsed.reader, &g->bridge);
-		if (fd < 0)
-			failed(g, "cannot start");
-		return fd;
-	}
+	if (!g->parsed.port)
+		return bridge_arrival(g);
 	if (g->listen < 0)
 		g->listen = listen_on(g->parsed.port);
 	if (g->listen < 0) {

@@ -7,12 +7,12 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 /* PC/SC as pcsc-lite has it on 64 and 32 bits: LONG and DWORD are long. */
@@ -26,7 +26,8 @@ enum { VPCD_OFF = 0, VPCD_ON = 1, VPCD_RESET = 2, VPCD_ATR = 4 };
 #define MESSAGE_MAX 65535u
 #define ATR_MAX 33u
 #define NAMES_MAX 8192u
-#define LOOK_AGAIN { 0, 300000000 }
+#define LOOK_MS 300
+#define NO_READERS 0x8010002Eul
 
 struct pcsc {
 	pcsc_long (*establish)(pcsc_dword scope, const void *, const void *, pcsc_long *context);
@@ -77,13 +78,16 @@ static bool load(struct pcsc *p)
 	return true;
 }
 
-/* The first reader whose name has the text in it. */
-static bool connect_card(struct pcsc *p, const char *reader)
+/* The first reader whose name has the text in it. *lost: it is no use to ask again, pcscd has gone. */
+static bool connect_card(struct pcsc *p, const char *reader, bool *lost)
 {
 	char names[NAMES_MAX] = "", *name;
 	pcsc_dword len = sizeof(names) - 2;
 
-	if (p->list(p->context, NULL, names, &len))
+	pcsc_long rv = p->list(p->context, NULL, names, &len);
+
+	*lost = rv && ((unsigned long)rv & 0xFFFFFFFF) != NO_READERS;
+	if (rv)
 		return false;
 	for (name = names; *name; name += strlen(name) + 1)
 		if (strstr(name, reader))
@@ -100,7 +104,16 @@ static bool answer(int fd, const uint8_t *p, size_t len)
 {
 	uint8_t head[2] = { (uint8_t)(len >> 8), (uint8_t)len };
 
-	return send(fd, head, 2, MSG_NOSIGNAL) == 2 && send(fd, p, len, MSG_NOSIGNAL) == (ssize_t)len;
+	return send(fd, head, 2, MSG_NOSIGNAL) == 2 && (!len || send(fd, p, len, MSG_NOSIGNAL) == (ssize_t)len);
+}
+
+static bool is_there(struct pcsc *p)
+{
+	uint8_t atr[ATR_MAX];
+	char name[256];
+	pcsc_dword len = sizeof(atr), name_len = sizeof(name), state, protocol;
+
+	return !p->status(p->card, name, &name_len, &state, &protocol, atr, &len);
 }
 
 static bool control(struct pcsc *p, int fd, uint8_t what)
@@ -121,37 +134,55 @@ static bool control(struct pcsc *p, int fd, uint8_t what)
 	}
 }
 
+/* One message of the simulator. False: the card has gone. */
+static bool answer_one(struct pcsc *p, int fd, size_t len)
+{
+	static uint8_t in[MESSAGE_MAX], out[MESSAGE_MAX + 1];
+	struct pcsc_io io = { p->protocol, sizeof(io) };
+	pcsc_dword n = MESSAGE_MAX;
+
+	if (!read_all(fd, in, len))
+		return false;
+	if (len == 1)
+		return control(p, fd, in[0]);
+	return !p->transmit(p->card, &io, in, (pcsc_dword)len, NULL, out, &n) && answer(fd, out, n);
+}
+
 /* Ends when the other side does, or the card goes: a closed socket is a card that was taken out. */
 static void serve(struct pcsc *p, int fd)
 {
-	static uint8_t in[MESSAGE_MAX], out[MESSAGE_MAX + 1];
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 	uint8_t head[2];
+	int ready;
 
-	while (read_all(fd, head, 2)) {
-		size_t len = (size_t)head[0] << 8 | head[1];
-		struct pcsc_io io = { p->protocol, sizeof(io) };
-		pcsc_dword n = MESSAGE_MAX;
-
-		if (!read_all(fd, in, len))
+	for (;;) {
+		ready = poll(&poll_fd, 1, LOOK_MS);
+		if (ready == 0 && is_there(p))
+			continue;
+		if (ready <= 0 || !read_all(fd, head, 2))
 			return;
-		if (len == 1 ? !control(p, fd, in[0]) :
-			       p->transmit(p->card, &io, in, (pcsc_dword)len, NULL, out, &n) || !answer(fd, out, n))
+		if (!answer_one(p, fd, (size_t)head[0] << 8 | head[1]))
 			return;
 	}
 }
 
 static void bridge(const char *reader, int fd)
 {
-	struct timespec pause = LOOK_AGAIN;
 	struct pcsc p = { 0 };
+	bool lost = false;
 
 	if (pcscd_socket[0])
 		setenv("PCSCLITE_CSOCK_NAME", pcscd_socket, 1);
 	if (!load(&p))
-		return;
-	while (p.establish(SCOPE_SYSTEM, NULL, NULL, &p.context) || !connect_card(&p, reader))
-		nanosleep(&pause, NULL);
-	serve(&p, fd);
+		pause();	/* it has been said once */
+	if (p.establish(SCOPE_SYSTEM, NULL, NULL, &p.context))
+		lost = true;
+	while (!lost && !connect_card(&p, reader, &lost))
+		poll(NULL, 0, LOOK_MS);
+	if (!lost && answer(fd, NULL, 0))	/* now it is there */
+		serve(&p, fd);
+	else
+		poll(NULL, 0, LOOK_MS);	/* and another process tries */
 }
 
 int rig_pcsc_start(const char *reader, pid_t *pid)
