@@ -7,7 +7,7 @@
 #include "tools/system.h"
 #include "util/plist.h"
 
-#define BUNDLES_MAX 32
+#define BUNDLES_MAX 64
 
 struct bundle {
 	char name[128];	     /* "ifd-ccid.bundle" */

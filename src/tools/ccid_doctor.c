@@ -32,12 +32,13 @@ void log_xxd(const int priority, const char *msg, const unsigned char *buffer, c
 
 static int usage(FILE *to)
 {
-	fputs("Usage: ccid-doctor [-j] [--dir DIR] [--root DIR] [VID:PID]\n"
+	fputs("Usage: ccid-doctor [-j] [--dir DIR] [--root DIR [-a]] [VID:PID]\n"
 	      "Finds out why a smart-card reader does not work, and says what to do. Changes "
 	      "nothing.\n"
 	      "  -j, --json       as JSON\n"
 	      "      --dir DIR    pcscd's folder of drivers (" PCSCLITE_HP_DROPDIR ")\n"
 	      "      --root DIR   look at the files below DIR; pcscd is not asked\n"
+	      "  -a, --ask        with --root: the pcscd that runs here is asked, too\n"
 	      "  -h, --help       this text\n"
 	      "  -V, --version    the version\n"
 	      "Exit code: 0 all is well, 1 something is broken, 2 cannot tell, or wrong options.\n",
@@ -47,7 +48,7 @@ static int usage(FILE *to)
 
 struct options {
 	const char *dir, *root;
-	bool json;
+	bool json, ask;
 	int vendor, product;
 };
 
@@ -68,16 +69,20 @@ static bool parse_id(const char *text, struct options *o)
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
+		{ "ask", no_argument, NULL, 'a' },
 		{ "json", no_argument, NULL, 'j'},	{"dir", required_argument, NULL, 'd' },
 		{ "root", required_argument, NULL, 'r'}, {"help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V'},	{NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "jhV", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "jahV", longs, NULL)) != -1) {
 		switch (c) {
 		case 'j':
 			o->json = true;
+			break;
+		case 'a':
+			o->ask = true;
 			break;
 		case 'd':
 			o->dir = optarg;
@@ -126,6 +131,7 @@ static int run(struct doctor *d, const struct options *o)
 	const char *term = getenv("TERM");
 	int code;
 
+	d->ask = o->ask;
 	d->want_vendor = o->vendor;
 	d->want_product = o->product;
 	d->root.path = o->root && strcmp(o->root, "/") != 0 ? o->root : "";

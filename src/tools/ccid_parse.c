@@ -29,6 +29,7 @@ struct output {
 	const struct options *o;
 	FILE *to;
 	unsigned n;
+	struct bundles *bundles;	/* drivers that are installed; NULL: no memory */
 };
 
 static int usage(FILE *to)
@@ -135,6 +136,7 @@ static void each(void *user, struct parse_reader *r)
 	/* A number that belongs to one person has no place in what is sent in. */
 	if (o->gz && r->iSerialNumber.read)
 		strcpy(r->iSerialNumber.text, "(left out)");
+	r->bundles = out->bundles;
 	if (out->n++)
 		fputs(o->json ? ",\n" : "\n", out->to);
 	if (o->json)
@@ -215,6 +217,24 @@ static int run_dump(const struct options *o)
 	return rows > 0 ? EXIT_SUCCESS : EXIT_NOTHING;
 }
 
+static struct bundles *read_drivers(void)
+{
+	static const struct system_root no_root = { "" };
+	const char *own = getenv("PCSCLITE_HP_DROPDIR");
+	struct bundles *b = malloc(sizeof(*b));
+
+	if (b)
+		bundles_read(b, &no_root, own && *own ? own : PCSCLITE_HP_DROPDIR);
+	return b;
+}
+
+static void free_drivers(struct bundles *b)
+{
+	if (b)
+		bundles_free(b);
+	free(b);
+}
+
 /* Everything goes to memory first: a file is written only when there is something to put in it. */
 static int run(const struct options *o)
 {
@@ -229,8 +249,10 @@ static int run(const struct options *o)
 		perror("ccid-parse");
 		return EXIT_INCOMPLETE;
 	}
+	out.bundles = read_drivers();
 	good = parse_bus(&o->wanted, &seen, each, &out) && !ferror(out.to);
 	good = fclose(out.to) == 0 && good;
+	free_drivers(out.bundles);
 	if (good && seen.readers == 0)
 		say_nothing_found(o, &seen);
 	if (good && o->json)

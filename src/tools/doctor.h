@@ -8,9 +8,9 @@
 
 #include "quirks/quirks.h"
 #include "tools/bundles.h"
+#include "tools/bus.h"
 #include "tools/child.h"
 #include "tools/system.h"
-#include "wire/ccid_desc.h"
 
 #define DOCTOR_DEVICES 64
 #define DOCTOR_FACES   8
@@ -24,23 +24,13 @@ enum doctor_verdict {
 	DOCTOR_VERDICTS,
 };
 
-/* An interface that looks like a reader. */
-struct doctor_face {
-	struct ccid_desc desc;
-	const char *fault; /* why the driver cannot use it; static text or NULL */
-};
-
 struct doctor_device {
-	char port[64]; /* its name in sysfs: "1-2.4" */
-	unsigned bus, address;
-	uint16_t vendor, product, version;
-	char title[128];	/* its own strings; no control characters */
-	unsigned configuration; /* bConfigurationValue; 0: none is active */
-	unsigned n_faces;
-	struct doctor_face face[DOCTOR_FACES];
+	struct bus_device usb;
 	struct quirk_set quirks;
 	const struct bundle *bundle; /* that pcscd takes, NULL: none */
 	int index;		     /* in the arrays of that */
+	bool held;		     /* pcscd has it open, as far as can be seen */
+	bool expected;		     /* nothing speaks against it before pcscd is asked */
 	bool broken;		     /* a step has said so: the rest would be noise */
 };
 
@@ -79,6 +69,7 @@ struct doctor_pcsc {
 struct doctor {
 	struct system_root root;
 	const char *drop;	       /* pcscd's folder of drivers, below the root */
+	bool ask;		       /* pcscd, also below a root */
 	int want_vendor, want_product; /* -1: any */
 	struct bundles bundles;
 	struct doctor_pcscd pcscd;

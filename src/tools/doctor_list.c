@@ -53,9 +53,8 @@ enum doctor_verdict doctor_drivers(struct doctor *d, struct doctor_device *unuse
 	}
 	/* One of another maker does not harm the rest; but from 2.5 on pcscd does not start with
 	 * arrays of unequal length. */
-	if (damaged &&
-	    (damaged->ours || strcmp(damaged->name, "ifd-ccid.bundle") == 0 || b->n == 1 ||
-	     (damaged->plist && !d->pcscd.pid)))
+	if (damaged && (damaged->ours || strcmp(damaged->name, "ifd-ccid.bundle") == 0 ||
+			b->n == 1 || (damaged->plist && !d->pcscd.pid)))
 		return say_damaged(d, damaged);
 	return doctor_say(d, WELL, "%u driver%s for %zu readers%s%s", b->n, b->n == 1 ? "" : "s",
 			  readers, damaged ? "; damaged, and passed over: " : "",
@@ -68,17 +67,17 @@ enum doctor_verdict doctor_listed(struct doctor *d, struct doctor_device *device
 
 	if (!device->bundle) {
 		doctor_cure(d, "sudo ccid-add-reader %04x:%04x && sudo systemctl restart pcscd",
-			    device->vendor, device->product);
+			    device->usb.vendor, device->usb.product);
 		return doctor_say(d, BROKEN,
 				  "no driver in %s lists %04x:%04x, so pcscd offers it to none",
-				  d->drop, device->vendor, device->product);
+				  d->drop, device->usb.vendor, device->usb.product);
 	}
 	for (unsigned i = 0; i < d->bundles.n; i++) {
 		const struct bundle *one = &d->bundles.list[i];
 		size_t at = strlen(others);
 
 		if (one != device->bundle && one->plist &&
-		    bundle_lists(one, device->vendor, device->product) >= 0)
+		    bundle_lists(one, device->usb.vendor, device->usb.product) >= 0)
 			snprintf(others + at, sizeof(others) - at, "%s%s",
 				 at ? ", " : "; also listed by ", one->name);
 	}
@@ -106,7 +105,7 @@ static void load(void *data, void *user)
 enum doctor_verdict doctor_library(struct doctor *d, struct doctor_device *device)
 {
 	char name[SYSTEM_PATH], path[SYSTEM_PATH];
-	struct loaded said = { "" };
+	struct loaded said = { ""};
 
 	doctor_cure(d,
 		    "install the driver again: sudo apt install --reinstall ifd-ccid (or libccid); "
@@ -134,7 +133,7 @@ enum doctor_verdict doctor_firmware(struct doctor *d, struct doctor_device *devi
 {
 	const char *text = plist_get(device->bundle->plist, "ifdDriverOptions", 0);
 	unsigned long options = text ? strtoul(text, NULL, 0) : 0;
-	unsigned have = device->version, good = device->quirks.first_good_fw;
+	unsigned have = device->usb.version, good = device->quirks.first_good_fw;
 
 	if (quirk_has(&device->quirks, QUIRK_OLD_FIRMWARE) && !(options & ACCEPT_OLD_FIRMWARE)) {
 		doctor_cure(d,

@@ -49,10 +49,10 @@ static bool rules_know(const struct doctor *d, const struct doctor_device *devic
 	char ids[80], *local;
 	bool known = false;
 
-	for (unsigned i = 0; i < device->n_faces; i++)
-		known = known || device->face[i].desc.bInterfaceClass == CCID_CLASS;
+	for (unsigned i = 0; i < device->usb.n_faces; i++)
+		known = known || device->usb.face[i].desc.bInterfaceClass == CCID_CLASS;
 	snprintf(ids, sizeof(ids), "ATTR{idVendor}==\"%04x\", ATTR{idProduct}==\"%04x\"",
-		 device->vendor, device->product);
+		 device->usb.vendor, device->usb.product);
 	local = system_text(&d->root, "/etc/udev/rules.d/92_pcscd_ccid_local.rules");
 	known = known || (local && strstr(local, ids));
 	free(local);
@@ -97,8 +97,8 @@ static enum doctor_verdict explain(struct doctor *d, const struct doctor_device 
 			    folder);
 	} else if (!rules_know(d, device, rules)) {
 		why = "udev's rules do not know this device";
-		doctor_cure(d, "sudo ccid-add-reader %04x:%04x writes a rule, too", device->vendor,
-			    device->product);
+		doctor_cure(d, "sudo ccid-add-reader %04x:%04x writes a rule, too",
+			    device->usb.vendor, device->usb.product);
 	} else {
 		why = "udev's rules were not applied to it, or another rule takes the right away";
 		doctor_cure(
@@ -107,7 +107,7 @@ static enum doctor_verdict explain(struct doctor *d, const struct doctor_device 
 			"--subsystem-match=usb "
 			"--action=change; or unplug it and plug it in again. Which rules: udevadm "
 			"test %s/%s",
-			SYSTEM_DEVICES, device->port);
+			SYSTEM_DEVICES, device->usb.port);
 	}
 	free(rules);
 	return doctor_say(d, BROKEN,
@@ -122,7 +122,8 @@ enum doctor_verdict doctor_node(struct doctor *d, struct doctor_device *device)
 	char node[64], path[SYSTEM_PATH];
 	struct stat st;
 
-	snprintf(node, sizeof(node), SYSTEM_NODES "/%03u/%03u", device->bus, device->address);
+	snprintf(node, sizeof(node), SYSTEM_NODES "/%03u/%03u", device->usb.bus,
+		 device->usb.address);
 	if (!system_path(&d->root, path, "%s", node))
 		return SKIPPED;
 	if (stat(path, &st) != 0 && errno == EACCES)
@@ -149,10 +150,10 @@ static const char *driver_of(const struct doctor *d, const struct doctor_device 
 	char link[SYSTEM_PATH];
 
 	out[0] = '\0';
-	for (unsigned i = 0; i < device->n_faces && !out[0]; i++) {
+	for (unsigned i = 0; i < device->usb.n_faces && !out[0]; i++) {
 		system_link(&d->root, link, sizeof(link), SYSTEM_DEVICES "/%s:%u.%u/driver",
-			    device->port, device->configuration,
-			    device->face[i].desc.bInterfaceNumber);
+			    device->usb.port, device->usb.configuration,
+			    device->usb.face[i].desc.bInterfaceNumber);
 		name = strrchr(link, '/');
 		snprintf(out, cap, "%.60s", name ? name + 1 : link);
 	}
@@ -166,10 +167,10 @@ enum doctor_verdict doctor_kernel(struct doctor *d, struct doctor_device *device
 
 	driver_of(d, device, driver, sizeof(driver));
 	/* usbip-host takes the whole device. */
-	system_link(&d->root, whole, sizeof(whole), SYSTEM_DEVICES "/%s/driver", device->port);
+	system_link(&d->root, whole, sizeof(whole), SYSTEM_DEVICES "/%s/driver", device->usb.port);
 	name = strrchr(whole, '/');
 	if (strcmp(driver, "usbip-host") == 0 || (name && strcmp(name, "/usbip-host") == 0)) {
-		doctor_cure(d, "sudo usbip unbind -b %s", device->port);
+		doctor_cure(d, "sudo usbip unbind -b %s", device->usb.port);
 		return doctor_say(d, BROKEN, "it is handed out to other machines (usbip)");
 	}
 	if (!driver[0] || strcmp(driver, "usbfs") == 0)
@@ -260,9 +261,11 @@ enum doctor_verdict doctor_holder(struct doctor *d, struct doctor_device *device
 	bool claimed;
 	char driver[64];
 
-	snprintf(h.node, sizeof(h.node), SYSTEM_NODES "/%03u/%03u", device->bus, device->address);
+	snprintf(h.node, sizeof(h.node), SYSTEM_NODES "/%03u/%03u", device->usb.bus,
+		 device->usb.address);
 	claimed = strcmp(driver_of(d, device, driver, sizeof(driver)), "usbfs") == 0;
 	system_each(&d->root, "/proc", look_at_process, &h);
+	device->held = h.is_pcscd;
 	if (h.is_pcscd)
 		return doctor_say(d, WELL, "pcscd has it%s",
 				  h.pid ? "; another program has it open, too" : "");

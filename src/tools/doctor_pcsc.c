@@ -62,8 +62,10 @@ enum doctor_verdict doctor_answer(struct doctor *d, struct doctor_device *unused
 	struct doctor_pcsc *p = &d->pcsc;
 
 	(void)unused;
-	if (d->root.path[0])
+	if (d->root.path[0] && !d->ask)
 		return SKIPPED;
+	for (unsigned i = 0; i < d->n_devices; i++)
+		d->device[i].expected = !d->device[i].broken && d->device[i].bundle;
 	if (!child_run(ask, p, sizeof(*p), NULL, ANSWER_SECONDS))
 		p->how = PCSC_HANGS;
 	if (p->how == PCSC_NO_LIBRARY) {
@@ -94,7 +96,7 @@ enum doctor_verdict doctor_answer(struct doctor *d, struct doctor_device *unused
 
 static bool is_name_of(const struct doctor_device *device, const char *shown)
 {
-	return bundle_names(device->bundle, device->vendor, device->product, shown);
+	return bundle_names(device->bundle, device->usb.vendor, device->usb.product, shown);
 }
 
 /* The name as it is told: the serial number, which pcscd puts in brackets, is nobody's business. */
@@ -118,7 +120,7 @@ static unsigned same_name(const struct doctor *d, const char *shown)
 	for (unsigned i = 0; i < d->n_devices; i++) {
 		const struct doctor_device *other = &d->device[i];
 
-		n += !other->broken && other->bundle && is_name_of(other, shown);
+		n += other->expected && is_name_of(other, shown);
 	}
 	return n;
 }
@@ -143,6 +145,7 @@ static unsigned long long started(const struct doctor *d)
 	return ticks ? boot + ticks / (unsigned long long)hz : 0;
 }
 
+/* Three seconds at least: both are rounded, and the clock may have been set in between. */
 static bool list_is_newer(const struct doctor *d, const struct doctor_device *device)
 {
 	char path[SYSTEM_PATH];
@@ -152,7 +155,7 @@ static bool list_is_newer(const struct doctor *d, const struct doctor_device *de
 	return start &&
 	       system_path(&d->root, path, "%s/%s/Contents/Info.plist", d->drop,
 			   device->bundle->name) &&
-	       stat(path, &st) == 0 && (unsigned long long)st.st_mtime > start;
+	       stat(path, &st) == 0 && (unsigned long long)st.st_mtime > start + 3;
 }
 
 enum doctor_verdict doctor_shown(struct doctor *d, struct doctor_device *device)
@@ -169,7 +172,7 @@ enum doctor_verdict doctor_shown(struct doctor *d, struct doctor_device *device)
 			n++;
 		}
 	}
-	if (first && n >= same_name(d, first))
+	if (first && (device->held || n >= same_name(d, first)))
 		return doctor_say(d, WELL, "as \"%s\"", told(name, first));
 	if (list_is_newer(d, device)) {
 		doctor_cure(d, "sudo systemctl restart pcscd");
@@ -189,7 +192,7 @@ static const char *voltages(const struct doctor_device *device)
 					    "5 and 3 V",     "1.8 V",	      "5 and 1.8 V",
 					    "3 and 1.8 V",   "5, 3 and 1.8 V"};
 
-	return texts[device->face[0].desc.bVoltageSupport & 7];
+	return texts[device->usb.face[0].desc.bVoltageSupport & 7];
 }
 
 enum doctor_verdict doctor_card(struct doctor *d, struct doctor_device *device)

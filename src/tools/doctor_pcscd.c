@@ -250,8 +250,8 @@ static void read_account(struct doctor *d, const char *user, const char *group)
 void doctor_find_pcscd(struct doctor *d)
 {
 	char user[48] = "", group[48] = "";
-	struct lookup who = { "User=", user, sizeof(user) };
-	struct lookup with = { "Group=", group, sizeof(group) };
+	struct lookup who = { "User=", user, sizeof(user)};
+	struct lookup with = { "Group=", group, sizeof(group)};
 
 	if (system_each(&d->root, "/proc", is_pcscd, d)) {
 		snprintf(d->pcscd.user, sizeof(d->pcscd.user), d->pcscd.uid ? "uid %u" : "root",
@@ -290,7 +290,7 @@ enum doctor_verdict doctor_installed(struct doctor *d, struct doctor_device *unu
 
 static const char *masked(const struct doctor *d)
 {
-	static const char *const units[] = { "pcscd.socket", "pcscd.service" };
+	static const char *const units[] = { "pcscd.socket", "pcscd.service"};
 	char target[SYSTEM_PATH];
 
 	for (size_t u = 0; u < 2; u++)
@@ -355,14 +355,14 @@ static bool is_filtered(char *words, const char *name)
 static bool udev_ignores(const struct doctor *d, const struct doctor_device *device)
 {
 	char text[8192];
-	unsigned minor = (device->bus - 1) * 128 + device->address - 1;
+	unsigned minor = (device->usb.bus - 1) * 128 + device->usb.address - 1;
 
 	if (system_read(&d->root, text, sizeof(text), "/run/udev/data/c189:%u", minor) > 0 &&
 	    strstr(text, "E:PCSCLITE_IGNORE=1"))
 		return true;
-	for (unsigned i = 0; i < device->n_faces; i++)
+	for (unsigned i = 0; i < device->usb.n_faces; i++)
 		if (system_read(&d->root, text, sizeof(text), "/run/udev/data/+usb:%s:1.%u",
-				device->port, device->face[i].desc.bInterfaceNumber) > 0 &&
+				device->usb.port, device->usb.face[i].desc.bInterfaceNumber) > 0 &&
 		    strstr(text, "E:PCSCLITE_IGNORE=1"))
 			return true;
 	return false;

@@ -15,9 +15,9 @@ static const struct {
 static void put_title(FILE *out, const struct doctor_device *device)
 {
 	if (device)
-		fprintf(out, "%04x:%04x%s%s, port %s, bus %03u device %03u\n", device->vendor,
-			device->product, *device->title ? " " : "", device->title, device->port,
-			device->bus, device->address);
+		fprintf(out, "%04x:%04x%s%s, port %s, bus %03u device %03u\n", device->usb.vendor,
+			device->usb.product, *device->usb.title ? " " : "", device->usb.title,
+			device->usb.port, device->usb.bus, device->usb.address);
 	else
 		fputs("this machine\n", out);
 }
@@ -55,7 +55,7 @@ void doctor_print_text(FILE *out, const struct doctor *d, int code, bool colour)
 	for (unsigned i = 0; i < d->n_devices; i++)
 		put_group(out, d, &d->device[i], colour);
 	fprintf(out, "%s%s\n", ends[code],
-		code == 0 && d->root.path[0] ? " pcscd was not asked." : "");
+		code == 0 && d->pcsc.how == PCSC_NOT_ASKED ? " pcscd was not asked." : "");
 }
 
 static void put_pair(FILE *out, const char *name, const char *text)
@@ -70,8 +70,9 @@ static void put_device(FILE *out, const struct doctor_device *device)
 	bool comma = false;
 
 	fprintf(out, "{\"port\": \"%s\", \"bus\": %u, \"address\": %u, \"id\": \"%04x:%04x\"",
-		device->port, device->bus, device->address, device->vendor, device->product);
-	put_pair(out, "name", device->title);
+		device->usb.port, device->usb.bus, device->usb.address, device->usb.vendor,
+		device->usb.product);
+	put_pair(out, "name", device->usb.title);
 	put_pair(out, "bundle", device->bundle ? device->bundle->name : "");
 	put_pair(out, "listed_as",
 		 device->bundle ? bundle_reader_name(device->bundle, device->index) : "");
@@ -89,7 +90,7 @@ static void put_device(FILE *out, const struct doctor_device *device)
 static void put_finding(FILE *out, const struct doctor_finding *f)
 {
 	fputs("{\"port\": ", out);
-	system_json_string(out, f->device ? f->device->port : "");
+	system_json_string(out, f->device ? f->device->usb.port : "");
 	put_pair(out, "step", f->step);
 	put_pair(out, "looks_at", f->looks_at);
 	put_pair(out, "verdict", verdicts[f->verdict].json);
@@ -100,7 +101,7 @@ static void put_finding(FILE *out, const struct doctor_finding *f)
 
 void doctor_print_json(FILE *out, const struct doctor *d, int code)
 {
-	static const char *const results[] = { "well", "broken", "unknown" };
+	static const char *const results[] = { "well", "broken", "unknown"};
 
 	fprintf(out,
 		"{\"format\": 1, \"version\": \"" VERSION

@@ -7,6 +7,7 @@
  * parse_row.c). No part
  * but parse_usb.c does USB I/O. */
 
+#include "tools/bundles.h"
 #include "wire/ccid_desc.h"
 
 #include <libusb.h>
@@ -59,6 +60,7 @@ struct parse_reader {
 	bool decoded;		/* desc holds the fields of the class descriptor */
 	struct ccid_desc desc;
 	const char *problem;	/* why the driver would refuse it; static text or NULL */
+	const struct bundles *bundles;	/* drivers that may list it; NULL: not looked at */
 	struct parse_rates clocks, rates;
 };
 
@@ -123,6 +125,13 @@ typedef void parse_sink(void *user, const struct parse_field *f);
 void parse_section(const struct parse_reader *r, enum parse_section section, parse_sink *sink,
 		   void *user);
 void parse_endpoint(const struct parse_endpoint *e, parse_sink *sink, void *user);
+
+/* --- parse_driver.c --- */
+
+/* Which drivers list the reader, under which name, and what special treatment this one has for it:
+ * lines of text, or members of a JSON object, each behind a comma. Nothing without r->bundles. */
+void parse_driver_text(FILE *out, const struct parse_reader *r);
+void parse_driver_json(FILE *out, const struct parse_reader *r);
 
 /* --- parse_text.c, parse_json.c --- */
 

@@ -130,6 +130,7 @@ void parse_json(FILE *out, const struct parse_reader *r)
 		put_string(out, r->problem);
 	else
 		fputs("null", out);
+	parse_driver_json(out, r);
 	put_section(out, r, PARSE_DEVICE, "device");
 	put_section(out, r, PARSE_CONFIGURATION, "configuration");
 	put_section(out, r, PARSE_INTERFACE, "interface");

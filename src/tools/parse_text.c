@@ -90,6 +90,7 @@ void parse_text(FILE *out, const struct parse_reader *r, bool colour)
 		r->bInterfaceNumber, c->end);
 	if (r->problem)
 		fprintf(out, "  %scannot be used: %s%s\n", c->problem, r->problem, c->end);
+	parse_driver_text(out, r);
 	fprintf(out, " %sdevice%s\n", c->title, c->end);
 	parse_section(r, PARSE_DEVICE, put_field, out);
 	fprintf(out, " %sconfiguration%s\n", c->title, c->end);

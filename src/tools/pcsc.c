@@ -20,6 +20,7 @@ bool pcsc_load(struct pcsc *p, char *why, size_t cap)
 		{ "SCardConnect", &p->connect },
 		{ "SCardDisconnect", &p->disconnect },
 		{ "SCardGetAttrib", &p->get_attrib },
+		{ "SCardControl", &p->control },
 		{ "pcsc_stringify_error", &p->stringify_error },
 	};
 	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);

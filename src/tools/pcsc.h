@@ -18,6 +18,7 @@ struct pcsc {
 	__typeof__(SCardConnect) *connect;
 	__typeof__(SCardDisconnect) *disconnect;
 	__typeof__(SCardGetAttrib) *get_attrib;
+	__typeof__(SCardControl) *control;
 	__typeof__(pcsc_stringify_error) *stringify_error;
 };
 

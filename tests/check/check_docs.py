@@ -14,7 +14,8 @@ from tap import Tap
 
 TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("top_builddir", ".")
-PAGES = ("README.md", "HACKING.md", "SECURITY.md", "doc/install.md", "doc/troubleshooting.md", "doc/from-libccid.md", "doc/scardcontrol.md", "doc/test-your-program.md",
+PAGES = ("README.md", "HACKING.md", "SECURITY.md", "doc/install.md", "doc/troubleshooting.md", "doc/from-libccid.md",
+         "doc/recipes.md", "doc/scardcontrol.md", "doc/test-your-program.md",
          "examples/README.md", "contrib/recipes/README.md", "tests/bench/README.md", "contrib/debian/README.packaging.md")
 # What configures the driver in order to try it.
 TRIERS = ("run-tests", "tests/check/check_install.sh", "tests/tests.am", "tests/fuzz/run", "tests/package/reproducible.sh", "contrib/debian/rules")

@@ -81,7 +81,7 @@ check "installed: README has links" grep -q '](from-libccid.md)' "$doc/README.md
 echo '[x](nothing.md)' >"$work/x.md"
 check "rules: a dead link is found" eval '! dead_links "$work"'
 for file in bash-completion/completions/ccid-sim bash-completion/completions/ccid-parse \
-	bash-completion/completions/ccid-doctor \
+	bash-completion/completions/ccid-doctor bash-completion/completions/ccid-list \
 	bash-completion/completions/ccid-add-reader metainfo/invalid.ifd_ccid.ifd_ccid.metainfo.xml; do
 	check "installed: $file" is_there "/share/$file"
 done

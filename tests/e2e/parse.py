@@ -214,6 +214,15 @@ def main():
         same = run(name)
         ok(same.stdout == one.stdout, "a node narrows: " + name, same.stdout + same.stderr)
     ok("\033" not in one.stdout, "no colour in a pipe")
+    ok('  listed by ifd-ccid.bundle as "Gemalto PC Twin Reader"\n  special treatment: ' in one.stdout,
+       "which driver lists it is shown", one.stdout)
+    listed = json.loads(run("-j", "08E6:3437").stdout)[0]
+    ok(listed["listed_by"] == [{"bundle": "ifd-ccid.bundle", "name": "Gemalto PC Twin Reader"}] and "max-length-270" in listed["quirks"],
+       "which driver lists it, as JSON", listed)
+    tried = subprocess.run([PARSE, "08e6:3437"], capture_output=True, text=True, check=False,
+                           env={**os.environ, "IFDCCID_QUIRKS": "08e6:3437:extended-level", "PCSCLITE_HP_DROPDIR": "/nowhere"}).stdout
+    ok("  not listed by any driver here" in tried and "  special treatment: extended-level, " in tried,
+       "a reader that is not listed, with a quirk that is tried", tried)
     shown = on_terminal()
     ok(shown is None or "\033[" in shown, "colour on a terminal" + (" # SKIP no terminals here" if shown is None else ""))
 

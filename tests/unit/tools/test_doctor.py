@@ -433,6 +433,89 @@ def cannot_tell(tap, row):
         tap.case("a holder that may not be seen: it cannot tell", (code, said["result"], broken) == (2, "unknown", []))
 
 
+NAMES = ("\u00e9".encode(), "\u20ac \ud55c".encode(), "\U0001f600".encode(), b"\xc3(", b"\xe2\x28\xa1", b"\xe0\x80\x80", b"\xed\xa0\x80",
+         b"\xf0\x80\x80\x80", b"\xf1\x80\x80\x80", b"\xf4\x90\x80\x80", b"\xf0\x9f\x98", b"\xc2\x85", b"\xff", b"\x7f\x01", b"x" * 300)
+
+
+def odd_names(tap, row):
+    with tempfile.TemporaryDirectory() as folder:
+        system = System(folder, [row])
+        faults = []
+        for name in NAMES:
+            system.write("sys/bus/usb/devices/1-2/product", name + b"\n")
+            shown = diagnosis(folder)[2]["devices"][0]["name"]
+            try:
+                good = name.decode() in shown or not name.decode().isprintable()
+            except UnicodeDecodeError:
+                good = "?" in shown
+            if not good and len(name) < 100:
+                faults.append(f"{name}: {shown}")
+        tap.case("names of devices: UTF-8 is shown, other bytes are not", faults)
+
+
+def odd_devices(tap, row):
+    """Descriptors that no device should have; a good reader beside them is found."""
+    good = descriptors([row])
+    face = good[18 + 9:]
+    long_face = bytes([9, 4, 0, 0, 40, 11, 0, 0, 0]) + class_descriptor(row) + bytes([7, 5, 0x81, 2, 64, 0, 0]) * 40
+    odd = (b"", good[:10], good[:18], good[:18] + bytes(9), good[:18] + good[18:20] + b"\xff\xff" + good[22:],
+           good[:18] + good[18:20] + b"\x09\x00" + good[22:], good[:27] + b"\x00\x00" + face, good[:27] + face[:9] + b"\xff\x21",
+           good[:27] + bytes([8, 4, 0, 0, 0, 11, 0, 0]) + face, good[:27] + face[:3] + b"\x01" + face[4:],
+           good[:27] + b"\x05\x24\x00\x00\x00" + face * 12, good[:27] + long_face, good[:27] + face + bytes([3, 5, 1]),
+           good[:23] + b"\x02" + good[24:] + good[18:], good[:27] + face[:5] + b"\x00" + face[6:])
+    with tempfile.TemporaryDirectory() as folder:
+        system = System(folder, [row])
+        for n, raw in enumerate(odd):
+            system.device(f"1-{n + 3}", n + 3, [], raw or b"\0")
+        system.attribute("bConfigurationValue", "7", "1-4")
+        for name in ("usb1", "1-2:1.0", "x" * 100 + "-1"):
+            system.write(f"sys/bus/usb/devices/{name}/descriptors", good)
+        code, _, said = diagnosis(folder)
+        ports = [each["port"] for each in said["devices"]]
+        tap.case("odd descriptors: the good reader is found", code == 1 and "1-2" in ports and "usb1" not in ports)
+        for n in range(80):
+            system.device(f"2-{n + 2}", n + 2, [dict(row, idVendor="f1f1")])
+        tap.case("more readers than are looked at", len(diagnosis(folder)[2]["devices"]) == 64)
+
+
+def odd_files(tap, row):
+    """Files of the system as they may be found; a good reader stays well."""
+    with tempfile.TemporaryDirectory() as folder:
+        system = System(folder, [row])
+        plain = small_plist([("zz", "0x3437", "No number"), ("0x1", "0x2", "")])
+        system.foreign_driver("aaa.bundle", plain.replace("<key>CFBundleName</key><string>other</string>", ""))
+        system.foreign_driver("no.plist.bundle", plain)
+        os.remove(system.path(DROP + "/no.plist.bundle/Contents/Info.plist"))
+        system.foreign_driver("y" * 200 + ".bundle", plain)
+        system.foreign_driver("not-one", plain)
+        system.write("etc/passwd", "broken\n\npcscd\npcscd:x\nroot:x:0:0::/:\npcscd:x:54321:54322::/:/bin/false\n")
+        system.write("etc/group", f"broken\n\nx:y\nother:x:7:a,b,pcscd\npcscd:x:{system.group}:\n")
+        system.write("etc/systemd/system/pcscd.service.d/a.conf",
+                     "[Service]\n# Environment=IFDCCID_QUIRKS=bad\n  Environment='IFDCCID_QUIRKS=08e6:3437:no-ifsd'\nGroup=pcscd\n")
+        code, _, said = diagnosis(folder)
+        tap.case("odd files: all is well", [] if code == 0 else [str(said["findings"])])
+        tap.case("a quirk of pcscd's environment is known", "no-ifsd" in said["devices"][0]["quirks"])
+        for user in ("root", "0"):
+            system.write("etc/systemd/system/pcscd.service.d/a.conf", f"[Service]\nUser={user}\n")
+            tap.case(f"pcscd as {user}", "which is root" in run(folder).stdout)
+        system.process(700, "pcscd", [NODE], 54321, " ".join(str(n) for n in range(70000, 70100)))
+        os.chmod(system.path(NODE[1:]), 0o666)
+        system.write("proc/self-made/comm", "pcscd\n")
+        tap.case("a process of very many groups", diagnosis(folder)[0] == 0)
+        system.write("proc/700/environ", f"PCSCLITE_HP_DROPDIR=/{DROP}\0X=1\0")
+        done = subprocess.run([DOCTOR, "--root", folder, "-j"], capture_output=True, text=True, timeout=60, check=False)
+        tap.case("pcscd's environment says where its drivers are", done.returncode == 0)
+        for n in range(20):
+            system.foreign_driver(f"many{n}.bundle", plain)
+        tap.case("more drivers than anybody has", diagnosis(folder)[0] == 0)
+        os.chmod(system.path(NODE[1:]), 0o660)
+        owner = os.lstat(system.path(NODE[1:])).st_uid
+        system.process(700, "pcscd", [NODE], owner or 54321, "")
+        tap.case("pcscd owns the node, or may not open it", diagnosis(folder)[0] == (0 if owner else 1))
+        tap.case("a root that is not there", run(folder + "/no").returncode in (1, 2))
+        tap.case("a root that is too long", run("/" + "x" * 700).returncode in (1, 2))
+
+
 def schema(tap, row):
     """What is printed has the fields of the schema, and no others."""
     with open(os.path.join(TOP, "doc", "ccid-doctor.schema.json"), encoding="utf-8") as file:
@@ -465,6 +548,9 @@ def main():
         well(tap, name, change, row)
     several(tap, row)
     cannot_tell(tap, row)
+    odd_names(tap, row)
+    odd_devices(tap, row)
+    odd_files(tap, row)
     schema(tap, row)
     every_reader(tap, table)
     tap.finish()

@@ -37,7 +37,7 @@ refuses() {
 	ends 2 "$@" && head -n 1 "$said" | grep -qF -- "$word"
 }
 
-for program in ccid-doctor ccid-parse ccid-sim ccid-trace ccid-add-reader contrib/RSA_SecurID_getpasswd contrib/Kobil_mIDentity_switch; do
+for program in ccid-doctor ccid-list ccid-parse ccid-sim ccid-trace ccid-add-reader contrib/RSA_SecurID_getpasswd contrib/Kobil_mIDentity_switch; do
 	path=$top_builddir/$program
 	name=${program##*/}
 	[ -x "$path" ] || continue
@@ -54,6 +54,7 @@ cd "$top_builddir" || exit 99
 if [ -x ccid-doctor ]; then
 	check "ccid-doctor: no such id" refuses 12345 ./ccid-doctor 12345
 	check "ccid-doctor: two readers" refuses 1234:0002 ./ccid-doctor 1234:0001 1234:0002
+	check "ccid-list: an argument" refuses 12345 ./ccid-list 12345
 	check "ccid-doctor: nothing found" ends 1 ./ccid-doctor f1f1:f1f1
 fi
 if [ -x ccid-parse ]; then
@@ -117,6 +118,8 @@ if [ -x ccid-sim ]; then
 	check "completion: kinds of names" grep -qx readers "$said"
 	_get ccid-parse --js
 	check "completion: ccid-parse" grep -qx -- --json "$said"
+	_get ccid-list --wa
+	check "completion: ccid-list" grep -qx -- --watch "$said"
 	_get ccid-doctor --ro
 	check "completion: ccid-doctor" grep -qx -- --root "$said"
 	_get ccid-trace --ver

@@ -1,0 +1,283 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""ccid-list beside a stand-in for libpcsclite and a folder with the files that the kernel would show: keys that stay the
+same, drivers that tell less, 96 slots, events. And the last steps of ccid-doctor, which ask the same library."""
+
+import itertools
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from test_doctor import BUILD, DROP, NODE, TOP, System, rows  # noqa: E402
+from tap import Tap  # noqa: E402
+
+LIST = os.path.join(BUILD, "ccid-list")
+DOCTOR = os.path.join(BUILD, "ccid-doctor")
+EMPTY, PRESENT, EXCLUSIVE, INUSE, MUTE, UNAVAILABLE = "12", "22", "a2", "122", "222", "8"
+ATR = "3B00"
+
+
+class Machine:
+    """Devices, and what pcscd says."""
+
+    def __init__(self, folder, row):
+        self.row = row
+        self.system = System(os.path.join(folder, "root"), [row])
+        self.system.remove("sys/bus/usb/devices/1-2")
+        shutil.copy(os.path.join(BUILD, ".libs", "fake-pcsc.so"), os.path.join(folder, "libpcsclite.so.1"))
+        self.said = os.path.join(folder, "said")
+        self.env = {**os.environ, "LD_LIBRARY_PATH": folder, "FAKE_PCSC": self.said}
+        self.options = ["--root", self.system.root, "--dir", "/" + DROP]
+        self.readers([])
+
+    def plug(self, port, address, interfaces=None, serial=None):
+        self.system.device(port, address, interfaces or [self.row])
+        if serial is not None:
+            self.system.attribute("serial", serial, port)
+
+    def readers(self, lines):
+        with open(self.said + ".new", "w", encoding="utf-8") as file:
+            file.write("".join(line + "\n" for line in lines))
+        os.replace(self.said + ".new", self.said)
+
+    def run(self, *options, program=LIST):
+        return subprocess.run([program, *self.options, *options], env=self.env, capture_output=True, text=True, timeout=60,
+                              check=False)
+
+    def list(self):
+        done = self.run("--json")
+        if done.stderr:
+            raise RuntimeError(done.stderr)
+        return json.loads(done.stdout)
+
+
+def reader(index, slot, address, path="-", state=EMPTY, atr="-", name="Gemalto PC Twin Reader", connect="0"):
+    channel = "-" if address is None else f"{0x200100 + address:x}"
+    return f"{name} {index:02X} {slot:02X}|{connect}|{channel}|{path}|{state}|{atr}"
+
+
+def one_reader(tap, machine):
+    machine.plug("1-2.4", 9, serial="S-0042")
+    machine.readers([reader(0, 0, 9, "1-2.4:1.0", PRESENT, ATR)])
+    got = machine.list()
+    want = {"reader": "Gemalto PC Twin Reader 00 00", "key": "1-2.4/0/0", "port": "1-2.4", "interface": 0, "slot": 0,
+            "serial": "S-0042", "card": "present", "atr": ATR, "level": "TPDU"}
+    tap.case("one reader: all of it", [] if len(got) == 1 and want.items() <= got[0].items() else [str(got)])
+    tap.case("one reader: firmware, rates and driver",
+             got[0]["firmware"] == "1.00" and got[0]["rate"] == 10752 and got[0]["max_rate"] == 344086
+             and got[0]["driver"].startswith("ifd-ccid.bundle "))
+    with open(os.path.join(TOP, "doc", "ccid-list.schema.json"), encoding="utf-8") as file:
+        rules = json.load(file)["items"]
+    tap.case("JSON is as doc/ccid-list.schema.json says",
+             set(got[0]) == set(rules["required"]) and set(got[0]) | {"event"} == set(rules["properties"]))
+    lines = machine.run().stdout.splitlines()
+    tap.case("the table: a title and a line", len(lines) == 2 and lines[0].startswith("KEY ")
+             and lines[1].startswith("1-2.4/0/0  Gemalto PC Twin Reader 00 00  present  S-0042"))
+    for state, word in ((EMPTY, "none"), (EXCLUSIVE, "exclusive"), (INUSE, "in use"), (MUTE, "mute"), (UNAVAILABLE, "unknown")):
+        machine.readers([reader(0, 0, 9, "1-2.4:1.0", state)])
+        tap.case(f"its card: {word}", machine.list()[0]["card"] == word)
+
+
+def keys(machine):
+    return {each["reader"]: each["key"] for each in machine.list()}
+
+
+def six(tap, machine):
+    """Six identical readers, plugged in every order: what is plugged in one port has one key."""
+    faults = []
+    for number, order in enumerate(itertools.permutations(range(6))):
+        if number % 24 != 0 and number > 24:
+            continue        # every order of four, and every order of where the others come
+        shutil.rmtree(machine.system.path("sys/bus/usb/devices"))
+        os.makedirs(machine.system.path("sys/bus/usb/devices"))
+        lines = []
+        for address, port in enumerate(order, 2):
+            machine.plug(f"1-{port + 1}", address)
+            lines.append(reader(address - 2, 0, address, f"1-{port + 1}:1.0", PRESENT, f"3B0{port}"))
+        machine.readers(lines)
+        got = [(each["atr"], each["key"]) for each in machine.list()]
+        if got != [(f"3B0{port}", f"1-{port + 1}/0/0") for port in range(6)]:
+            faults.append(f"{order}: {got}")
+    tap.case("six identical readers keep their keys, and the order of the list, in whatever order they come", faults)
+
+
+def less(tap, machine, composite):
+    """Drivers that tell less than this one."""
+    machine.plug("1-2", 2)
+    machine.readers([reader(0, 0, 2), reader(0, 1, 2)])
+    tap.case("no interface told: the only one", keys(machine) == {
+        "Gemalto PC Twin Reader 00 00": "1-2/0/0", "Gemalto PC Twin Reader 00 01": "1-2/0/1"})
+    machine.readers([reader(0, 0, None)])
+    tap.case("no channel told: the only device of that name", keys(machine) == {"Gemalto PC Twin Reader 00 00": "1-2/0/0"})
+    machine.plug("1-3", 3)
+    tap.case("two of that name: no key", keys(machine) == {"Gemalto PC Twin Reader 00 00": None})
+    machine.readers([reader(0, 0, 2, "1-2:1.0", connect="8010000b")])
+    tap.case("another program has it alone, and it has a twin: no key", list(keys(machine).values()) == [None])
+    machine.readers([reader(0, 0, 2, "1-2:1.0", name="Serial reader")])
+    machine.plug("1-4", 4, composite)
+    name = "HID Global OMNIKEY 5422 Smartcard Reader"
+    machine.readers([reader(4, 0, 4, name=name), reader(3, 0, 4, name=name)])
+    numbers = sorted(int(each["bInterfaceNumber"]) for each in composite)
+    tap.case("two interfaces, none told: in the order of the readers", keys(machine) == {
+        f"{name} 03 00": f"1-4/{numbers[0]}/0", f"{name} 04 00": f"1-4/{numbers[1]}/0"})
+    machine.readers([reader(4, 0, 4, f"1-4:1.{numbers[0]}", name=name), reader(3, 0, 4, f"1-4:1.{numbers[1]}", name=name)])
+    tap.case("two interfaces, told", keys(machine) == {f"{name} 04 00": f"1-4/{numbers[0]}/0",
+                                                       f"{name} 03 00": f"1-4/{numbers[1]}/0"})
+    machine.readers(["SCM SCR 331|0|-|-|12|-", reader(0, 0, 77, "1-77:1.0")])
+    got = machine.list()
+    tap.case("a reader that is not on the bus is shown, without a place",
+             len(got) == 2 and all(each["key"] is None and each["port"] is None for each in got))
+
+
+def many(tap, machine):
+    machine.readers([reader(r, s, None, f"1-{r + 1}:1.0", PRESENT if (r + s) % 2 else EMPTY) for r in range(12) for s in range(8)])
+    for r in range(12):
+        machine.plug(f"1-{r + 1}", r + 2)
+    got = machine.list()
+    tap.case("96 slots: all are shown", len(got) == 96)
+    tap.case("96 slots: in the order of the ports", [each["key"] for each in got]
+             == [f"1-{r + 1}/0/{s}" for r in range(12) for s in range(8)])
+    tap.case("96 slots: the table", len(machine.run().stdout.splitlines()) == 97)
+
+
+class Watch:
+    """ccid-list --watch, whose lines are waited for."""
+
+    def __init__(self, machine, *options):
+        self.machine = machine
+        self.said = ""
+        self.process = subprocess.Popen([LIST, *machine.options, "--watch", *options], env=machine.env,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def wait(self, text, seconds=30):
+        end = time.monotonic() + seconds
+        while text not in self.said and time.monotonic() < end:
+            if select.select([self.process.stdout], [], [], 0.1)[0]:
+                self.said += os.read(self.process.stdout.fileno(), 65536).decode()
+        return text in self.said
+
+    def end(self):
+        """Nobody reads any more: it ends at the next event."""
+        self.process.stdout.close()
+        self.machine.readers([])
+        return self.process.wait(30)
+
+
+def watching(tap, machine):
+    machine.plug("1-2", 2)
+    machine.readers([reader(0, 0, 2, "1-2:1.0")])
+    watch = Watch(machine)
+    tap.case("watch: what is there", watch.wait("added    1-2/0/0  Gemalto PC Twin Reader 00 00  none\n"))
+    machine.readers([reader(0, 0, 2, "1-2:1.0", PRESENT, ATR)])
+    tap.case("watch: a card comes", watch.wait("changed  1-2/0/0  Gemalto PC Twin Reader 00 00  present  3B00\n"))
+    machine.plug("1-3", 3)
+    machine.readers([reader(0, 0, 2, "1-2:1.0", PRESENT, ATR), reader(1, 0, 3, "1-3:1.0")])
+    tap.case("watch: a reader comes", watch.wait("added    1-3/0/0  Gemalto PC Twin Reader 01 00  none\n"))
+    machine.readers([reader(1, 0, 3, "1-3:1.0")])
+    tap.case("watch: a reader goes", watch.wait("removed  1-2/0/0  Gemalto PC Twin Reader 00 00  present  3B00\n"))
+    machine.system.remove("sys/bus/usb/devices/1-3")
+    machine.plug("1-5", 5)
+    machine.readers([reader(1, 0, 5, "1-5:1.0")])
+    tap.case("watch: the same name in another port", watch.wait("  1-5/0/0  Gemalto PC Twin Reader 01 00  none\n"))
+    machine.readers(["=8010001d"])
+    tap.case("watch: pcscd ends", watch.wait("removed  1-5/0/0") and watch.wait("pcscd cannot be used"))
+    machine.readers([reader(2, 0, 5, "1-5:1.0")])
+    tap.case("watch: and comes back", watch.wait("added    1-5/0/0  Gemalto PC Twin Reader 02 00"))
+    tap.case("watch: it ends when nobody reads", watch.end() == 1)
+    machine.readers([reader(2, 0, 5, "1-5:1.0")])
+    watch = Watch(machine, "--json")
+    tap.case("watch: JSON", watch.wait('{"reader": "Gemalto PC Twin Reader 02 00", "event": "added", "key": "1-5/0/0"'))
+    watch.end()
+
+
+def failures(tap, machine):
+    done = machine.run()
+    tap.case("no reader: exit code 1, and it says so", done.returncode == 1 and "pcscd has no reader" in done.stderr)
+    done = machine.run("-j")
+    tap.case("no reader: JSON is []", done.returncode == 1 and json.loads(done.stdout) == [])
+    machine.readers(["=8010001d"])
+    done = machine.run()
+    tap.case("no pcscd: exit code 1, and it says so", done.returncode == 1 and "ccid-doctor" in done.stderr)
+    os.remove(os.path.join(os.path.dirname(machine.said), "libpcsclite.so.1"))
+    with open(os.path.join(os.path.dirname(machine.said), "libpcsclite.so.1"), "w", encoding="utf-8") as file:
+        file.write("text")
+    done = machine.run()
+    tap.case("no library: exit code 1, and it says so", done.returncode == 1 and "libpcsclite.so.1" in done.stderr)
+    done = machine.run("-a", "-j", program=DOCTOR)
+    tap.case("no library: ccid-doctor", blamed(done) in (["answer"], ["bus"]))
+
+
+def blamed(done):
+    return [each["step"] for each in json.loads(done.stdout)["findings"] if each["verdict"] == "broken"]
+
+
+def doctor(tap, machine):
+    """The steps that ask pcscd."""
+    machine.plug("1-2", 2)
+    for name, lines, code, step, text in (
+            ("all is well", [reader(0, 0, 2, "1-2:1.0", PRESENT, ATR)], 0, None, ""),
+            ("no card is in it", [reader(0, 0, 2, "1-2:1.0")], 0, None, ""),
+            ("polkit says no", ["=8010006a"], 1, "answer", "polkit does not let you"),
+            ("pcscd is not there", ["=8010001d"], 1, "answer", "pcscd cannot be used"),
+            ("pcscd hangs", ["hang"], 1, "answer", "has not answered"),
+            ("no reader is shown", [], 1, "shown", "could not open it"),
+            ("another reader is shown", [reader(0, 0, 2, name="Gemalto PC Twin Readers")], 1, "shown", "could not open"),
+            ("the card is mute", [reader(0, 0, 2, "1-2:1.0", MUTE)], 1, "card", "does not answer")):
+        machine.readers(lines)
+        done = machine.run("-a", "-j", program=DOCTOR)
+        broken = [each for each in json.loads(done.stdout)["findings"] if each["verdict"] == "broken"]
+        good = done.returncode == code and [each["step"] for each in broken] == ([step] if step else [])
+        tap.case(f"ccid-doctor: {name}", [] if good and (not step or text in broken[0]["text"]) else [done.stdout])
+    machine.system.process(700, "pcscd", [NODE])
+    machine.system.write("proc/stat", "cpu 1\nbtime 1000000000\n")
+    machine.system.write("proc/700/stat", "700 (pcscd) S " + " ".join(["1"] * 18) + " 500 1 1\n")
+    machine.readers([])
+    done = machine.run("-a", "-j", program=DOCTOR)
+    tap.case("ccid-doctor: pcscd is older than the list", "pcscd was started before the list" in done.stdout)
+    machine.plug("1-3", 3)
+    machine.readers([reader(0, 0, 2, "1-2:1.0")])
+    done = machine.run("-a", "-j", program=DOCTOR)
+    tap.case("ccid-doctor: one of two is shown", blamed(done) == ["shown"] and '"port": "1-3", "step": "shown"' in done.stdout)
+    machine.readers([reader(0, 0, 2, "1-2:1.0").replace("Reader 00", "Reader (S-0042) 00"), reader(1, 0, 3, "1-3:1.0")])
+    done = machine.run("-a", program=DOCTOR)
+    tap.case("ccid-doctor: the serial number is not told",
+             done.returncode == 0 and 'as "Gemalto PC Twin Reader 00 00"' in done.stdout and "S-0042" not in done.stdout)
+
+
+def options(tap, machine):
+    for program, name in ((LIST, "ccid-list"), (DOCTOR, "ccid-doctor")):
+        for arguments, code, text in ((["--help"], 0, "Usage: " + name), (["--version"], 0, name + " (ifd-ccid) "),
+                                      (["--bogus"], 2, "Usage: " + name), (["f1f1"], 2, "f1f1"),
+                                      (["f1f1:0001", "f1f1:0002"], 2, "f1f1:000")):
+            done = machine.run(*arguments, program=program)
+            tap.case(f"{name} {' '.join(arguments)}", done.returncode == code and text in done.stdout + done.stderr)
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            machine.readers([reader(0, 0, 2, "1-2:1.0")])
+            done = subprocess.run([program, *machine.options, "-j"], env=machine.env, stdout=full, stderr=subprocess.PIPE,
+                                  text=True, timeout=60, check=False)
+        tap.case(f"{name}: a full disk is noticed", done.returncode in (1, 2) and "No space left" in done.stderr)
+
+
+def main():
+    tap = Tap()
+    if not os.path.exists(LIST) or not os.path.exists(os.path.join(BUILD, ".libs", "fake-pcsc.so")):
+        tap.skip("ccid-list", "it is not built")
+        tap.finish()
+    table = rows()
+    row = next(each for each in table if each["dump"] == "GemPCTwin")
+    composite = [each for each in table if each["dump"] == "HID_OMNIKEY_5422"]
+    for part, arguments in ((one_reader, ()), (six, ()), (less, (composite,)), (many, ()), (watching, ()), (doctor, ()), (options, ()),
+                            (failures, ())):
+        with tempfile.TemporaryDirectory() as folder:
+            part(tap, Machine(folder, row), *arguments)
+    tap.finish()
+
+
+if __name__ == "__main__":
+    main()
