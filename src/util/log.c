@@ -143,12 +143,15 @@ static bool silenced(enum log_level level, const struct log_ctx *who)
 		__atomic_load_n(who->gone, __ATOMIC_RELAXED));
 }
 
-/* The reader's budget for lines of that kind. *left_out: so many were not written before. */
+/* The reader's budget for lines of that kind. *left_out: so many were not written before. Whoever
+ * asks for each message wants each line. */
 static bool affordable(enum log_level level, const struct log_ctx *who, const char *kind,
 		       unsigned long *left_out)
 {
 	*left_out = 0;
-	return !who || !who->budget || (level != LOG_CRITICAL && level != LOG_INFO) ||
+	if (!who || !who->budget || log_enabled(LOG_COMM))
+		return true;
+	return (level != LOG_CRITICAL && level != LOG_INFO) ||
 	       log_budget_allows(who->budget, kind, left_out);
 }
 

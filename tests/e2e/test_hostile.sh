@@ -5,6 +5,8 @@
 e2e_enter "$e2e_dir/readers/hostile.sim" "$0" "$@"
 # Escape commands are allowed
 sed -i '/<key>ifdDriverOptions</,/<string>/s|<string>.*</string>|<string>0x0001</string>|' "$e2e_plist"
+# each line is looked for: no budget of lines
+sed -i '/<key>ifdLogLevel</,/<string>/s|<string>.*</string>|<string>0x0007</string>|' "$e2e_plist"
 "$CCID_SIM" trace $e2e_tmp/trace
 pcscd_start
 tap_check "fourteen slots" wait_readers 14
