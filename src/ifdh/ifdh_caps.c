@@ -125,6 +125,7 @@ static RESPONSECODE wait_for_change(DWORD Lun, int timeout_ms)
 	if (!s)
 		return ifdh_code(CCID_ERR_NO_DEVICE);
 	err = s->reader->transport->ops->wait_change(s->reader->transport, (uint8_t)s->number, &d);
+	slot_poll_ended(s);
 	registry_put(s);
 	return ifdh_code(err == CCID_ERR_TIMEOUT ? CCID_OK : err);
 }

@@ -11,11 +11,16 @@
 #define PSEUDO_APDU_MS 90000u
 
 /* The card went away and (perhaps) came back between two looks: it is reported as absent
- * once, and the next poll ends at once so that its return is seen. */
-static void report_absent_once(struct slot *s, bool *present)
+ * once, and the next poll ends at once so that its return is seen. Who only switches the power is
+ * told what is so now; slot_leave() makes the event thread look. */
+static void report_absent_once(struct slot *s, bool is_look, bool *present)
 {
 	struct transport *t = s->reader->transport;
 
+	s->owes_absence = !is_look;
+	*present = s->ccid.icc_state != ICC_ABSENT;
+	if (!is_look)
+		return;
 	/* Where it cannot be taken out pcscd would not look again: its next command says that it
 	 * has no power. */
 	*present = t->card_always_present;
@@ -35,7 +40,7 @@ static bool follows_sibling(const struct slot *s, bool *present)
 
 /* The reader works for other slots and cannot be asked: what it told by itself, else what it
  * answered last. */
-static void presence_meanwhile(struct slot *s, bool *present)
+static void presence_meanwhile(struct slot *s, bool is_look, bool *present)
 {
 	struct transport *t = s->reader->transport;
 	enum card_told told = t->ops->card_told ?
@@ -46,17 +51,18 @@ static void presence_meanwhile(struct slot *s, bool *present)
 		*present = true;
 	else if (told != CARD_UNTOLD)
 		*present = false;
-	if (told == CARD_TOLD_REPLACED && s->card != CARD_OFF)
-		report_absent_once(s, present);
-	else if (told == CARD_TOLD_REPLACED)
+	if (told == CARD_TOLD_REPLACED)
 		*present = true;
+	if (told == CARD_TOLD_REPLACED && s->card != CARD_OFF)
+		report_absent_once(s, is_look, present);
 	if (!*present || told == CARD_TOLD_REPLACED)
 		slot_forget_card(s);
 }
 
-static enum ccid_err presence_locked(struct slot *s, bool *present)
+static enum ccid_err presence_locked(struct slot *s, bool is_look, bool *present)
 {
 	enum ccid_err err;
+	bool reopened;
 
 	if (follows_sibling(s, present)) {
 		if (!*present)
@@ -69,16 +75,17 @@ static enum ccid_err presence_locked(struct slot *s, bool *present)
 	}
 	err = ccid_look(&s->ccid);
 	if (err == CCID_ERR_BUSY && s->ccid.bError == 0) {
-		presence_meanwhile(s, present);
+		presence_meanwhile(s, is_look, present);
 		return CCID_OK;
 	}
 	err = slot_recover(s, err);
-	slot_was_reopened(s);
-	if (s->owes_absence) {
-		s->owes_absence = false;
-		report_absent_once(s, present);
+	reopened = slot_was_reopened(s);
+	if (s->owes_absence && is_look) {
+		report_absent_once(s, is_look, present);
 		return CCID_OK;
 	}
+	if (reopened && err == CCID_ERR_COMM)
+		err = ccid_look(&s->ccid);
 	if (err != CCID_OK)
 		return err;
 	*present = s->ccid.icc_state != ICC_ABSENT;
@@ -87,7 +94,7 @@ static enum ccid_err presence_locked(struct slot *s, bool *present)
 	} else if (s->ccid.icc_state == ICC_PRESENT_INACTIVE && s->card != CARD_OFF) {
 		/* We did not power it off: another card, or a reader that lost its state. */
 		slot_card_left(s);
-		report_absent_once(s, present);
+		report_absent_once(s, is_look, present);
 	}
 	return CCID_OK;
 }
@@ -113,6 +120,7 @@ static bool is_present_meanwhile(struct slot *s)
 enum ccid_err slot_presence(struct slot *s, bool *present)
 {
 	enum ccid_err err;
+	bool is_look = slot_is_look(s);
 
 	*present = false;
 	/* pcscd said so itself. Told it again, it would ask for a rescan and sleep for a second,
@@ -124,7 +132,7 @@ enum ccid_err slot_presence(struct slot *s, bool *present)
 		*present = is_present_meanwhile(s);
 		return CCID_OK;
 	}
-	err = presence_locked(s, present);
+	err = presence_locked(s, is_look, present);
 	slot_leave(s);
 	return err;
 }

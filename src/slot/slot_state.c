@@ -61,6 +61,25 @@ enum card_seen slot_seen(const struct slot *s)
 	return (enum card_seen)__atomic_load_n(&s->seen, __ATOMIC_ACQUIRE);
 }
 
+void slot_poll_ended(struct slot *s)
+{
+	__atomic_store_n(&s->poller, pthread_self(), __ATOMIC_RELAXED);
+	__atomic_store_n(&s->poll, (uint8_t)SLOT_POLL_ENDED, __ATOMIC_RELEASE);
+}
+
+bool slot_is_look(struct slot *s)
+{
+	uint8_t poll = __atomic_load_n(&s->poll, __ATOMIC_ACQUIRE);
+
+	if (poll == SLOT_NOT_POLLED)
+		return true;
+	if (poll != SLOT_POLL_ENDED ||
+	    !pthread_equal(__atomic_load_n(&s->poller, __ATOMIC_RELAXED), pthread_self()))
+		return false;
+	__atomic_store_n(&s->poll, (uint8_t)SLOT_LOOKED, __ATOMIC_RELEASE);
+	return true;
+}
+
 void slot_forget_card(struct slot *s)
 {
 	s->card = CARD_OFF;

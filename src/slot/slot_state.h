@@ -38,6 +38,19 @@ enum card_state {
 	CARD_READY,
 };
 
+/* pcscd asks for the card's presence in two ways. Its event thread does so after each poll, and
+ * tells applications what it finds. Before it switches a card's power, any of its threads asks, and
+ * an absence that only such a thread is told is lost.
+ *	state		event					next
+ *	any		a poll ends				SLOT_POLL_ENDED
+ *	SLOT_POLL_ENDED	the thread that polled asks		SLOT_LOOKED
+ */
+enum slot_poll {
+	SLOT_NOT_POLLED,	/* every look counts */
+	SLOT_POLL_ENDED,
+	SLOT_LOOKED,
+};
+
 /* One card slot. `lock` lets one command at a time in; it is taken before the registry's and before
  * any lock of the transport. */
 struct slot {
@@ -48,13 +61,16 @@ struct slot {
 	unsigned users;			/* registry's: threads that use it */
 	struct slot *next;		/* registry's */
 	uint8_t seen;			/* atomic: enum card_seen */
+	pthread_t poller;		/* atomic, valid with a poll: the thread that polls */
+	uint8_t poll;			/* atomic: enum slot_poll */
 
 	/* all below under lock */
 	struct ccid_slot ccid;
 	enum card_state card;
 	bool power_failed;		/* the last power on did not bring an ATR */
 	unsigned generation;		/* of the transport, as last seen */
-	bool owes_absence;		/* the reader was opened again: the card is gone, once */
+	bool owes_absence;		/* the event thread is still to be told, once, that the card
+					   is gone */
 	uint8_t atr[ATR_MAX];
 	size_t atr_len;
 	struct negotiation params;	/* settled with CARD_READY */
@@ -110,6 +126,12 @@ bool slot_try_enter(struct slot *s);
 void slot_leave(struct slot *s);
 /* Any thread, without the slot's lock. */
 enum card_seen slot_seen(const struct slot *s);
+
+/* Any thread, without the slot's lock: the calling one polled the slot. */
+void slot_poll_ended(struct slot *s);
+/* Any thread, without the slot's lock: is this call of IFDHICCPresence the one whose result pcscd
+ * tells to applications? */
+bool slot_is_look(struct slot *s);
 
 /* All below between slot_enter() and slot_leave(). */
 

@@ -249,12 +249,56 @@ static void a_reset_that_a_command_sees_first(void **state)
 	finish();
 }
 
+static void *look(void *found)
+{
+	*(RESPONSECODE *)found = IFDHICCPresence(0);
+	return NULL;
+}
+
+static RESPONSECODE another_looks(void)
+{
+	RESPONSECODE found;
+	pthread_t t;
+
+	assert_int_equal(pthread_create(&t, NULL, look, &found), 0);
+	pthread_join(t, NULL);
+	return found;
+}
+
+/* pcscd looks for the card before it switches its power, in whatever thread does that. An absence that only such a
+ * thread hears of is lost: pcscd would call the card absent and its event thread, which alone announces cards, would
+ * not know. So it is kept for the thread that polls, for its first look after a poll. */
+static void the_absence_is_for_the_thread_that_polls(void **state)
+{
+	(void)state;
+	snprintf(what, sizeof what, "reset, looked at by another thread");
+	rig_start(FAKE_VIRTUAL, kinds[0].text);
+	rig_ready(0, 0, 1);
+	began = rig_ms();
+	while (poll_ms() < 1000)
+		;
+	assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
+	fake_usb_reset(0);
+	assert_int_equal(another_looks(), IFD_ICC_PRESENT);
+	/* the event thread switches the power, too */
+	assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
+	assert_in_range(poll_ms(), 0, 10);
+	assert_int_equal(another_looks(), IFD_ICC_PRESENT);
+	assert_int_equal(IFDHICCPresence(0), IFD_ICC_NOT_PRESENT);
+	assert_in_range(poll_ms(), 0, 10);
+	assert_int_equal(another_looks(), IFD_ICC_PRESENT);
+	assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
+	RIG_IS_FINE(rig_power(0));
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(each_errno, rig_teardown),
 		cmocka_unit_test_teardown(never_given_back, rig_teardown),
 		cmocka_unit_test_teardown(a_reset_that_a_command_sees_first, rig_teardown),
+		cmocka_unit_test_teardown(the_absence_is_for_the_thread_that_polls, rig_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
