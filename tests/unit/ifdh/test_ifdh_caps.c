@@ -18,7 +18,7 @@ static struct slot slot;
 static struct {
 	enum ccid_err presence_err, wait_err;
 	bool present, open, removed;
-	int taken, polled, stopped;
+	int taken, polled, stopped, ended;
 	unsigned polled_ms;
 	uint8_t polled_slot;
 	uint64_t ns;
@@ -34,6 +34,12 @@ uint64_t clock_now(void)
 void clock_sleep_until(uint64_t at_ns)
 {
 	t.ns = at_ns;
+}
+
+void slot_poll_ended(struct slot *s)
+{
+	assert_ptr_equal(s, &slot);
+	t.ended++;
 }
 
 struct slot *registry_get(unsigned long lun)
@@ -252,8 +258,10 @@ static void polling(void **state)
 	t.wait_err = CCID_ERR_NO_DEVICE;
 	assert_int_equal(poll(0x30002, 5000), IFD_NO_SUCH_DEVICE);
 	assert_int_equal(t.polled, 4);
+	assert_int_equal(t.ended, 4);
 	assert_int_equal(poll(0x30003, 5000), IFD_NO_SUCH_DEVICE);
 	assert_int_equal(t.polled, 4);
+	assert_int_equal(t.ended, 4);
 	assert_int_equal(t.taken, 0);
 	assert_int_equal(get(TAG_IFD_POLLING_THREAD_KILLABLE, 1), CCID_ERR_TAG);
 }
