@@ -49,7 +49,7 @@ struct doctor_pcscd {
 	long pid; /* 0: it does not run */
 	unsigned uid, gid;
 	unsigned n_groups, groups[DOCTOR_GROUPS];
-	char user[64];
+	char user[96];
 };
 
 /* What PC/SC says; filled in a child process, so that a library that hangs or fails takes nothing
