@@ -8,7 +8,7 @@
 # run-tests -c FOLDER		where pristine roots are kept and looked for (default: made each time)
 #
 # Each root is a copy of a pristine one, in a mount and process namespace of its own (root.sh). Nothing of this machine
-# is in it but the source of HEAD and the way to the mirror. They run at the same time: tests wait more than they work.
+# is in it but the source of HEAD and the way to the mirror. As many run at a time as there are processors.
 
 # shellcheck source=tests/systems/root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
@@ -130,6 +130,9 @@ systems() {
 		parts=$(systems_parts "$suite" "$user")
 		case " $parts " in *" packages "*) systems_seen="$systems_seen $suite" ;; esac
 		chosen+=("$suite $user $parts")
+		while [ "$(jobs -rp | wc -l)" -ge "$(jobs_here)" ]; do
+			wait -n
+		done
 		(
 			began=$SECONDS
 			# shellcheck disable=SC2086 # words
