@@ -28,7 +28,7 @@ prepare() {
 
 # as_user COMMAND: as after a login, in the source folder.
 as_user() {
-	env -u LC_ALL -u DEBIAN_FRONTEND su -l "$user" -c "export LANG=en_US.UTF-8; cd ifd-ccid && $1"
+	env -u LC_ALL -u DEBIAN_FRONTEND su -l "$user" -c "export LANG=en_US.UTF-8 RUN_TESTS_AGAIN=${RUN_TESTS_AGAIN:-}; cd ifd-ccid && $1"
 }
 
 # said PART PASS|FAIL|SKIP CASE

@@ -37,6 +37,6 @@ in_root() {
 			mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts dev/pts &&
 			ln -s pts/ptmx dev/ptmx && ln -s /proc/self/fd dev/fd && ln -s fd/0 dev/stdin &&
 			ln -s fd/1 dev/stdout && ln -s fd/2 dev/stderr && pivot_root . . && umount -l . && cd / &&
-			exec env -i HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive \
+			exec env -i HOME=/root LC_ALL=C DEBIAN_FRONTEND=noninteractive RUN_TESTS_AGAIN="${RUN_TESTS_AGAIN:-}" \
 			PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"' sh "$@" </dev/null
 }
