@@ -390,6 +390,8 @@ WELL = (
         "../../../bus/usb/drivers/usb", "sys/bus/usb/devices/1-2/driver")),
     ("good: two interfaces, a driver of the kernel has the first", lambda s, r: (
         s.device("1-2", 2, [r, dict(r, bInterfaceNumber="1")]), s.interface_driver("pn533_usb"))),
+    ("good: two interfaces, only the second can be used", lambda s, r: s.device(
+        "1-2", 2, [dict(r, bDescriptorType="0x99"), dict(r, bInterfaceNumber="1")])),
     ("good: pcscd's group is the first", lambda s, r: s.write("etc/group", f"pcscd:x:{s.group}:a,pcscd,b\nroot:x:0:\n")),
     ("good: pcscd's user is in very many groups", lambda s, r: s.write(
         "etc/group", f"pcscd:x:{s.group}:pcscd\n" + "".join(f"g{n}:x:{n + 70000}:pcscd\n" for n in range(100)))),
