@@ -225,7 +225,7 @@ static void take_group(void *user, char *line)
 		return;
 	strsep(&line, ":");
 	id = strsep(&line, ":");
-	while (line && (member = strsep(&line, ",")))
+	while ((member = strsep(&line, ",")))
 		in = in || strcmp(member, a->user) == 0;
 	if (in && id && a->p->n_groups < DOCTOR_GROUPS)
 		a->p->groups[a->p->n_groups++] = (unsigned)strtoul(id, NULL, 10);

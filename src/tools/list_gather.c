@@ -326,9 +326,6 @@ bool list_update(struct list *l, list_event *event, void *user, LONG *rv)
 	*rv = connect_pcscd(l);
 	if (*rv == SCARD_S_SUCCESS)
 		*rv = take_names(l, event, user);
-	else
-		for (unsigned i = 0; i < l->n; i++)
-			l->row[i].seen = false;
 	drop_unseen(l, event, user);
 	if (*rv != SCARD_S_SUCCESS) {
 		list_end(l);

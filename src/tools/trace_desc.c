@@ -69,7 +69,7 @@ static void read_desc_line(struct desc_source *s, const char *line)
 						       .address = (uint8_t)address,
 						       .interface = (uint8_t)iface};
 		s->endpoint = 0;
-	} else if (s->n > 0 && s->n <= s->max) {
+	} else if (s->n > 0) {
 		read_field(s, line);
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Stands in for libpcsclite.so.1: a file, FAKE_PCSC, says what pcscd would. A line is a reader:
  * name|result of SCardConnect|channel|USB path|state|ATR, numbers and bytes in hex, "-" for what the driver does not
- * tell; or "=HEX", the result of SCardEstablishContext; or "hang", for ever. */
+ * tell, a state "=HEX" for the result of SCardGetStatusChange; or "=HEX", the result of SCardEstablishContext; or
+ * "hang", for ever. */
 #include <reader.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -107,6 +108,8 @@ EXPORT LONG SCardGetStatusChange(SCARDCONTEXT hContext, DWORD dwTimeout, SCARD_R
 
 		if (!r)
 			return SCARD_E_UNKNOWN_READER;
+		if (r->state[0] == '=')
+			return (LONG)strtoul(r->state + 1, NULL, 16);
 		s->dwEventState = (DWORD)strtoul(r->state, NULL, 16);
 		s->cbAtr = 0;
 		for (const char *p = r->atr; p[0] && p[1] && p[0] != '-' && s->cbAtr < MAX_ATR_SIZE; p += 2) {

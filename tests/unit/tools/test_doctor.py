@@ -6,6 +6,7 @@ would show. In each the right step is blamed, with a cure; a good one is well, a
 import csv
 import json
 import os
+import pty
 import shutil
 import struct
 import subprocess
@@ -19,6 +20,7 @@ from tap import Tap  # noqa: E402
 BUILD = os.environ.get("abs_top_builddir", os.getcwd())
 DOCTOR = os.path.join(BUILD, "ccid-doctor")
 BUNDLE = os.path.join(BUILD, "ifd-ccid.bundle", "Contents")
+NO_DRIVER = os.path.join(BUILD, ".libs", "fake-pcsc.so")
 RULES = os.path.join(BUILD, "readers", "92_pcscd_ccid.rules")
 DROP = "usr/lib/pcsc/drivers"
 SECRET = "S3CR3T"
@@ -210,6 +212,18 @@ SITUATIONS = (
      "1 vendor ids, 0 product ids", "reinstall"),
     ("an empty list", lambda s, r: s.write(DROP + "/ifd-ccid.bundle/Contents/Info.plist", ""), "drivers", "Info.plist",
      "reinstall"),
+    ("a list that is a folder", lambda s, r: (s.remove(DROP + "/ifd-ccid.bundle/Contents/Info.plist"),
+                                              os.mkdir(s.path(DROP + "/ifd-ccid.bundle/Contents/Info.plist"))),
+     "drivers", "not a regular file", "reinstall"),
+    ("both lists are damaged", lambda s, r: (s.foreign_driver("aaa.bundle", "nothing"), s.foreign_driver("zzz.bundle", "nothing"),
+                                             s.plist(lambda t: t.replace("<string>0x08E6</string>", "", 1))), "drivers",
+     "ifd-ccid.bundle", "reinstall"),
+    ("a damaged list of the only driver", lambda s, r: (s.remove(DROP + "/ifd-ccid.bundle"),
+                                                        s.foreign_driver("other.bundle", "nothing")), "drivers", "line 1",
+     "reinstall"),
+    ("a name too few in another driver", lambda s, r: s.foreign_driver(
+        "other.bundle", small_plist([("0x1", "0x2", "Other")]).replace("<string>Other</string>", "")), "drivers",
+     "1 product ids and 0 names", "reinstall"),
     ("not authorized", lambda s, r: s.attribute("authorized", "0"), "allowed", "authorized is 0", "usbguard allow-device"),
     ("not configured", lambda s, r: s.attribute("bConfigurationValue", ""), "allowed", "not configured", "another port"),
     ("no class descriptor", lambda s, r: s.device("1-2", 2, [r], without_descriptor(r)), "descriptor",
@@ -236,16 +250,28 @@ SITUATIONS = (
      "does not load", "reinstall"),
     ("a library that is no driver", lambda s, r: s.link("/proc/self/exe", DROP + "/ifd-ccid.bundle/Contents/Linux/libccid.so"),
      "library", "does not load", "reinstall"),
+    ("a library that is another one", lambda s, r: s.link(
+        NO_DRIVER, DROP + "/ifd-ccid.bundle/Contents/Linux/libccid.so"), "library",
+     "it has no IFDHCreateChannelByName", "reinstall"),
     ("another driver goes first, and its library is gone", lambda s, r: s.foreign_driver(
         "other.bundle", small_plist([("0x" + r["idVendor"], "0x" + r["idProduct"], "Other")])), "library",
      "other.bundle", "reinstall"),
     ("a driver without the name of a library", lambda s, r: s.foreign_driver(
         "other.bundle", small_plist([("0x" + r["idVendor"], "0x" + r["idProduct"], "Other")], executable="")), "library",
      "names no library", "reinstall"),
+    ("a driver that says nothing of a library", lambda s, r: s.foreign_driver(
+        "other.bundle", small_plist([("0x" + r["idVendor"], "0x" + r["idProduct"], "Other")]).replace(
+            "CFBundleExecutable", "CFBundleNothing")), "library", "names no library", "reinstall"),
+    ("a name of a library that is too long", lambda s, r: s.foreign_driver(
+        "other.bundle", small_plist([("0x" + r["idVendor"], "0x" + r["idProduct"], "Other")], executable="x" * 590)),
+     "library", "names no library", "reinstall"),
     ("firmware that is too old", lambda s, r: s.device("1-2", 2, [
         dict(r, idVendor="058f", idProduct="9520", bcdDevice="1.00")]), "firmware", "refused as too old", "0x04"),
     ("no node", lambda s, r: s.remove(NODE[1:]), "node", "is not there", "container"),
     ("no group of pcscd", lambda s, r: s.write("etc/group", "root:x:0:\n"), "node", "no group", "groupadd"),
+    ("no groups at all", lambda s, r: s.remove("etc/group"), "node", "no group", "groupadd"),
+    ("no group of the service, whose line has no number", lambda s, r: s.write("etc/group", "pcscd:x\n"), "node",
+     "not applied", "udevadm trigger"),
     ("no rules of udev", lambda s, r: (s.remove("usr/lib/udev/rules.d/92_pcscd_ccid.rules"), os.chmod(s.path(NODE[1:]), 0o600)),
      "node", "not installed", "install the driver again"),
     ("rules of udev are masked", lambda s, r: (s.write("etc/udev/rules.d/92_pcscd_ccid.rules", ""),
@@ -261,6 +287,29 @@ SITUATIONS = (
                                                      executable="../../../ifd-ccid.bundle/Contents/Linux/libccid.so")),
         os.makedirs(s.path(DROP + "/local.bundle/Contents/Linux")), os.chmod(s.path(NODE[1:]), 0o600)),
      "node", "do not know this device", "ccid-add-reader f1f1:0002"),
+    ("ccid-add-reader's rules do not know it either", lambda s, r: (
+        s.device("1-2", 2, [dict(r, bInterfaceClass="0xFF", idVendor="f1f1", idProduct="0002")] * 2),
+        s.foreign_driver("local.bundle", small_plist([("0xF1F1", "0x0002", "Mine")],
+                                                     executable="../../../ifd-ccid.bundle/Contents/Linux/libccid.so")),
+        s.write("etc/udev/rules.d/92_pcscd_ccid_local.rules", 'ATTR{idVendor}=="f1f1", ATTR{idProduct}=="0003"\n'),
+        os.makedirs(s.path(DROP + "/local.bundle/Contents/Linux")), os.chmod(s.path(NODE[1:]), 0o600)),
+     "node", "do not know this device", "ccid-add-reader f1f1:0002"),
+    ("ccid-add-reader's rules know it", lambda s, r: (
+        s.device("1-2", 2, [dict(r, bInterfaceClass="0xFF", idVendor="f1f1", idProduct="0002")]),
+        s.foreign_driver("local.bundle", small_plist([("0xF1F1", "0x0002", "Mine")],
+                                                     executable="../../../ifd-ccid.bundle/Contents/Linux/libccid.so")),
+        s.write("etc/udev/rules.d/92_pcscd_ccid_local.rules", 'ATTR{idVendor}=="f1f1", ATTR{idProduct}=="0002"\n'),
+        os.makedirs(s.path(DROP + "/local.bundle/Contents/Linux")), os.chmod(s.path(NODE[1:]), 0o600)),
+     "node", "not applied", "udevadm trigger"),
+    ("the rules know it by its ids", lambda s, r: (
+        s.device("1-2", 2, [dict(r, bInterfaceClass="0xFF")]),
+        s.write("etc/udev/rules.d/92_pcscd_ccid.rules",
+                'ATTR{idVendor}=="08e6", ATTR{idProduct}=="3437", GROUP="pcscd"\n'), os.chmod(s.path(NODE[1:]), 0o600)),
+     "node", "not applied", "udevadm trigger"),
+    ("two interfaces of class 0B", lambda s, r: (s.device("1-2", 2, [r, dict(r, bInterfaceNumber="1")]),
+                                                 os.chmod(s.path(NODE[1:]), 0o600)), "node", "not applied", "udevadm trigger"),
+    ("an interface is handed out by usbip", lambda s, r: s.interface_driver("usbip-host"), "kernel", "handed out",
+     "usbip unbind -b 1-2"),
     ("handed out by usbip", lambda s, r: s.link("../../../bus/usb/drivers/usbip-host", "sys/bus/usb/devices/1-2/driver"),
      "kernel", "handed out", "usbip unbind -b 1-2"),
     ("a driver of the kernel, with libccid", lambda s, r: (
@@ -293,6 +342,8 @@ SITUATIONS = (
         '[Service]\nEnvironment="PCSCLITE_FILTER_IGNORE_READER_NAMES=Gemalto"\n'), "ignored", "Gemalto", "systemctl edit"),
     ("a filter in /etc/default", lambda s, r: s.write(
         "etc/default/pcscd", "export PCSCLITE_FILTER_IGNORE_READER_NAMES='Twin'\n"), "ignored", "Twin", "/etc/default"),
+    ("a filter in double quotes", lambda s, r: s.write(
+        "etc/default/pcscd", 'PCSCLITE_FILTER_IGNORE_READER_NAMES="::Twin"\n'), "ignored", "Twin", "/etc/default"),
     ("pcscd is not installed", lambda s, r: (s.remove("usr/sbin/pcscd"), s.remove("run/pcscd")), "installed",
      "not installed", "apt install pcscd"),
     ("the socket unit is masked", lambda s, r: s.link("/dev/null", "etc/systemd/system/pcscd.socket"), "service",
@@ -305,6 +356,13 @@ SITUATIONS = (
     ("pcscd died and left its socket", lambda s, r: s.remove("run/systemd"), "service", "does not run", "start"),
     ("the socket of pcscd is gone", lambda s, r: (s.process(700, "pcscd", [NODE]), s.remove("run/pcscd")), "service",
      "is gone", "restart"),
+    ("pcscd runs in a container", lambda s, r: (s.process(700, "pcscd", [NODE]), s.write("proc/700/root/run/pcscd/pcscd.comm", ""),
+                                                s.remove("run/systemd")), "service", "does not run", "start"),
+    ("pcscd runs in a container, and never ran here", lambda s, r: (
+        s.process(700, "pcscd"), s.write("proc/700/root/run/pcscd/pcscd.comm", ""), s.remove("run/pcscd")), "service",
+     "nothing starts it", "enable --now"),
+    ("no users at all", lambda s, r: (s.remove("etc/passwd"), os.chmod(s.path(NODE[1:]), 0o666)), "service", "not known",
+     "systemd-sysusers"),
     ("pcscd's user does not exist", lambda s, r: (s.write("etc/passwd", "root:x:0:0::/root:/bin/sh\n"),
                                                   os.chmod(s.path(NODE[1:]), 0o666)), "service", "not known",
      "systemd-sysusers"),
@@ -318,6 +376,44 @@ WELL = (
     ("good: scdaemon waits beside pcscd", lambda s, r: (s.process(700, "pcscd", [NODE]), s.interface_driver("usbfs"),
                                                         s.process(800, "scdaemon"))),
     ("good: a program looks at it", lambda s, r: s.process(803, "lsusb", [NODE])),
+    ("good: pcscd runs, and its socket is the one here", lambda s, r: (s.process(700, "pcscd", [NODE]),
+                                                                       s.link(s.root, "proc/700/root"))),
+    ("good: pcscd runs from a folder of its own", lambda s, r: (s.process(700, "pcscd", [NODE]), s.remove("usr/sbin/pcscd"))),
+    ("good: pcscd runs, though its unit is masked now", lambda s, r: (
+        s.process(700, "pcscd", [NODE]), s.link("/dev/null", "etc/systemd/system/pcscd.service"))),
+    ("good: a container without systemd, with the socket of the host", lambda s, r: (s.remove("usr/sbin/pcscd"),
+                                                                                   s.remove("run/systemd"))),
+    ("good: pcscd's status cannot be read", lambda s, r: (s.process(700, "pcscd", [NODE]), s.remove("proc/700/status"))),
+    ("good: pcscd and a program that looks at it", lambda s, r: (s.process(700, "pcscd", [NODE]),
+                                                                 s.process(803, "lsusb", [NODE]))),
+    ("good: the device has the driver that all devices have", lambda s, r: s.link(
+        "../../../bus/usb/drivers/usb", "sys/bus/usb/devices/1-2/driver")),
+    ("good: two interfaces, a driver of the kernel has the first", lambda s, r: (
+        s.device("1-2", 2, [r, dict(r, bInterfaceNumber="1")]), s.interface_driver("pn533_usb"))),
+    ("good: two interfaces, only the second can be used", lambda s, r: s.device(
+        "1-2", 2, [dict(r, bDescriptorType="0x99"), dict(r, bInterfaceNumber="1")])),
+    ("good: pcscd's group is the first", lambda s, r: s.write("etc/group", f"pcscd:x:{s.group}:a,pcscd,b\nroot:x:0:\n")),
+    ("good: pcscd's user is in very many groups", lambda s, r: s.write(
+        "etc/group", f"pcscd:x:{s.group}:pcscd\n" + "".join(f"g{n}:x:{n + 70000}:pcscd\n" for n in range(100)))),
+    ("good: udev knows nothing of it", lambda s, r: s.remove("run/udev")),
+    ("good: udev knows its interface", lambda s, r: s.write("run/udev/data/+usb:1-2:1.0", "E:ID_BUS=usb\n")),
+    ("good: it tells no name", lambda s, r: (s.attribute("manufacturer", ""), s.attribute("product", ""))),
+    ("good: pcscd runs beside a driver whose list is damaged", lambda s, r: (
+        s.process(700, "pcscd", [NODE]),
+        s.foreign_driver("other.bundle", small_plist([("0x1", "0x2", "Other")]).replace("<string>0x2</string>", "")))),
+    ("good: three drivers list it", lambda s, r: [
+        s.foreign_driver(f"zz{n}.bundle", small_plist([("0x08E6", "0x3437", name)], name="CCIDCLASSDRIVER"))
+        for n, name in enumerate(("Mine", "Other"))]),
+    ("good: a driver without a name of it, while pcscd runs", lambda s, r: (
+        s.process(700, "pcscd", [NODE]),
+        s.foreign_driver("zz.bundle", small_plist([("0x08E6", "0x3437", "Mine")], name="CCIDCLASSDRIVER").replace(
+            "<string>Mine</string>", "")))),
+    ("good: a driver of nobody's ids, one of a library without a name", lambda s, r: (
+        s.foreign_driver("zz.bundle", small_plist([("", "0x3437", "Mine"), ("0x08E6", "zz", "Other")])),
+        s.foreign_driver("zzz.bundle", small_plist([("0x1", "0x2", "Other")]).replace("CFBundleName", "CFBundleIdentifier")),
+        s.process(700, "pcscd", [NODE]))),
+    ("good: a file beside the drivers, and an odd process", lambda s, r: (
+        s.write(DROP + "/a-note-of-somebody", ""), s.write("proc/self-made/comm", "pcscd\n"))),
     ("good: a kernel driver that this driver detaches", lambda s, r: s.interface_driver("pn533_usb")),
     ("good: suspended when idle", lambda s, r: s.attribute("power/control", "auto")),
     ("good: a filter of other names", lambda s, r: s.write("etc/default/pcscd",
@@ -434,7 +530,8 @@ def cannot_tell(tap, row):
 
 
 NAMES = ("\u00e9".encode(), "\u20ac \ud55c".encode(), "\U0001f600".encode(), b"\xc3(", b"\xe2\x28\xa1", b"\xe0\x80\x80", b"\xed\xa0\x80",
-         b"\xf0\x80\x80\x80", b"\xf1\x80\x80\x80", b"\xf4\x90\x80\x80", b"\xf0\x9f\x98", b"\xc2\x85", b"\xff", b"\x7f\x01", b"x" * 300)
+         b"\xf0\x80\x80\x80", b"\xf1\x80\x80\x80", b"\xf4\x90\x80\x80", b"\xf0\x9f\x98", b"\xc2\x85", b"\xff", b"\x7f\x01", b"x" * 300,
+         b"\xc2\xa9", b"\xc3\x80", b"\xe2\x82", b"\xe2\x82\xc0")
 
 
 def odd_names(tap, row):
@@ -462,7 +559,9 @@ def odd_devices(tap, row):
            good[:18] + good[18:20] + b"\x09\x00" + good[22:], good[:27] + b"\x00\x00" + face, good[:27] + face[:9] + b"\xff\x21",
            good[:27] + bytes([8, 4, 0, 0, 0, 11, 0, 0]) + face, good[:27] + face[:3] + b"\x01" + face[4:],
            good[:27] + b"\x05\x24\x00\x00\x00" + face * 12, good[:27] + long_face, good[:27] + face + bytes([3, 5, 1]),
-           good[:23] + b"\x02" + good[24:] + good[18:], good[:27] + face[:5] + b"\x00" + face[6:])
+           good[:20] + struct.pack("<H", 9 + len(long_face)) + good[22:27] + long_face,
+           good[:20] + struct.pack("<H", 9 + 9 * len(face)) + good[22:27] + face * 9,
+           good[:27] + face[:9] + face[9 + face[9]:] + face[9:9 + face[9]] + bytes([3, 5, 1]), good[:23] + b"\x02" + good[24:] + good[18:], good[:27] + face[:5] + b"\x00" + face[6:])
     with tempfile.TemporaryDirectory() as folder:
         system = System(folder, [row])
         for n, raw in enumerate(odd):
@@ -505,15 +604,68 @@ def odd_files(tap, row):
         system.write("proc/700/environ", f"PCSCLITE_HP_DROPDIR=/{DROP}\0X=1\0")
         done = subprocess.run([DOCTOR, "--root", folder, "-j"], capture_output=True, text=True, timeout=60, check=False)
         tap.case("pcscd's environment says where its drivers are", done.returncode == 0)
-        for n in range(20):
+        for n in range(80):
             system.foreign_driver(f"many{n}.bundle", plain)
-        tap.case("more drivers than anybody has", diagnosis(folder)[0] == 0)
+        tap.case("more drivers than anybody has", diagnosis(folder)[0] in (0, 1))
+        for n in range(80):
+            system.remove(f"{DROP}/many{n}.bundle")
         os.chmod(system.path(NODE[1:]), 0o660)
         owner = os.lstat(system.path(NODE[1:])).st_uid
         system.process(700, "pcscd", [NODE], owner or 54321, "")
         tap.case("pcscd owns the node, or may not open it", diagnosis(folder)[0] == (0 if owner else 1))
+        if os.getuid() == 0:
+            os.chown(system.path(NODE[1:]), 54321, -1)
+            tap.case("pcscd owns the node, not being root", diagnosis(folder)[0] == 0)
+            os.chmod(system.path(NODE[1:]), 0o060)
+            tap.case("it owns the node, and may not open it", diagnosis(folder)[0] == 1)
+            os.chmod(system.path(NODE[1:]), 0o660)
+        for long in ("/" + "x" * 700, "/" + "x" * (590 - len(folder))):
+            done = subprocess.run([DOCTOR, "--root", folder, "--dir", long], capture_output=True, text=True, timeout=60,
+                                  check=False)
+            tap.case(f"a folder of drivers with a name of {len(long)} bytes",
+                     done.returncode == 1 and "no driver is in /xxx" in done.stdout)
         tap.case("a root that is not there", run(folder + "/no").returncode in (1, 2))
         tap.case("a root that is too long", run("/" + "x" * 700).returncode in (1, 2))
+
+
+def on_a_terminal(root, environment):
+    """What a terminal is shown."""
+    ours, theirs = pty.openpty()
+    env = {name: value for name, value in os.environ.items() if name not in ("TERM", "NO_COLOR")}
+    with subprocess.Popen([DOCTOR, "--root", root, "--dir", "/" + DROP], env={**env, **environment}, stdout=theirs) as process:
+        os.close(theirs)
+        said = b""
+        try:
+            while piece := os.read(ours, 65536):
+                said += piece
+        except OSError:
+            pass        # EIO: it has ended
+        process.wait(60)
+    os.close(ours)
+    return said.decode(errors="replace")
+
+
+def colours(tap, row):
+    with tempfile.TemporaryDirectory() as folder:
+        System(folder, [row])
+        for environment, coloured in (({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({}, False),
+                                      ({"TERM": "xterm", "NO_COLOR": "1"}, False)):
+            said = on_a_terminal(folder, environment)
+            tap.case(f"on a terminal, {environment}: {'colours' if coloured else 'no colours'}",
+                     [] if "All is well" in said and ("\033[32mok" in said) == coloured else [said])
+
+
+def folder_of_drivers(tap, row):
+    """Without --dir: pcscd's variable counts where the machine itself is looked at, not a folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        System(folder, [row])
+        for own in (None, "", "/nowhere/drivers"):
+            env = {name: value for name, value in os.environ.items() if name != "PCSCLITE_HP_DROPDIR"}
+            env |= {} if own is None else {"PCSCLITE_HP_DROPDIR": own}
+            for options in (["--root", folder], ["--root", "/", "dead:beef"], ["dead:beef"]):
+                done = subprocess.run([DOCTOR, *options], capture_output=True, text=True, env=env, timeout=60, check=False)
+                tap.case(f"{' '.join(options).replace(folder, 'FOLDER')}, the environment says {own}",
+                         [] if done.returncode in (0, 1, 2) and "nowhere" not in done.stdout else [done.stdout + done.stderr])
 
 
 def schema(tap, row):
@@ -543,6 +695,9 @@ def main():
     table = rows()
     row = next(each for each in table if each["dump"] == GEMPC)
     for name, breaks, step, text, cure in SITUATIONS:
+        if name == "a library that is another one" and not os.path.exists(NO_DRIVER):
+            tap.skip(name, "the stand-in for libpcsclite is not built")
+            continue
         situation(tap, name, breaks, row, step, text, cure)
     for name, change in WELL:
         well(tap, name, change, row)
@@ -551,6 +706,8 @@ def main():
     odd_names(tap, row)
     odd_devices(tap, row)
     odd_files(tap, row)
+    colours(tap, row)
+    folder_of_drivers(tap, row)
     schema(tap, row)
     every_reader(tap, table)
     tap.finish()

@@ -14,7 +14,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from test_doctor import BUILD, DROP, NODE, TOP, System, rows  # noqa: E402
+from test_doctor import BUILD, DROP, NODE, TOP, System, rows, small_plist  # noqa: E402
 from tap import Tap  # noqa: E402
 
 LIST = os.path.join(BUILD, "ccid-list")
@@ -129,10 +129,70 @@ def less(tap, machine, composite):
     machine.readers([reader(4, 0, 4, f"1-4:1.{numbers[0]}", name=name), reader(3, 0, 4, f"1-4:1.{numbers[1]}", name=name)])
     tap.case("two interfaces, told", keys(machine) == {f"{name} 04 00": f"1-4/{numbers[0]}/0",
                                                        f"{name} 03 00": f"1-4/{numbers[1]}/0"})
+    machine.readers([reader(4, 0, 4, "1-4:1.99", name=name)])
+    tap.case("an interface that the device does not have", keys(machine) == {f"{name} 04 00": "1-4/99/0"})
+    machine.readers([reader(r, 0, 4, name=name) for r in range(3, 6)])
+    tap.case("more readers than interfaces: the last has no key", list(keys(machine).values())[-1] is None)
+    machine.readers([reader(3, 1, 4, name=name), reader(4, 0, 4, name=name), reader(0, 0, 2), reader(5, 0, None)])
+    tap.case("second slots and readers of other devices do not count", keys(machine)[f"{name} 04 00"] == f"1-4/{numbers[0]}/0")
     machine.readers(["SCM SCR 331|0|-|-|12|-", reader(0, 0, 77, "1-77:1.0")])
     got = machine.list()
     tap.case("a reader that is not on the bus is shown, without a place",
              len(got) == 2 and all(each["key"] is None and each["port"] is None for each in got))
+
+
+def odd(tap, machine, composite):
+    """Names, places and drivers as pcscd and other drivers may tell them."""
+    machine.plug("1-2", 2)
+    machine.plug("1-4", 4, composite)
+    faults = []
+    for name in ("R", "Reader 0000", "Reader 0000 00", "Reader 00 0000", "Reader 0z 00", "Reader 00 0z"):
+        for address in (2, 4):
+            machine.readers([f"{name}|0|{0x200100 + address:x}|-|12|-"])
+            got = machine.list()
+            if len(got) != 1 or got[0]["key"] is not None or got[0]["port"] != f"1-{address}":
+                faults.append(f"{name}: {got}")
+    tap.case("names without the numbers of pcscd: a port, but no key", faults)
+    faults = []
+    for path in ("1-2", "1-2:1", "1-2:1.", "1-2:1.x", "1-2:1.300", "1" * 27 + ":1.0"):
+        machine.readers([reader(0, 0, 2, path)])
+        got = machine.list()
+        if len(got) != 1 or got[0]["port"] not in ("1-2", None):
+            faults.append(f"{path}: {got}")
+    tap.case("a path that is none: the channel tells the place", faults)
+    machine.readers(["Something 00 00|0|10001|-|12|-"])
+    tap.case("a channel that is not USB: no place", machine.list()[0]["port"] is None)
+    machine.readers([reader(0, 0, 2, "1-2:1.0", "=8010002e")])
+    tap.case("a state that cannot be had: the card is not known", machine.list()[0]["card"] == "unknown")
+    mixed = ["Serial reader 07 00|0|-|-|12|-", reader(0, 0, 2, "1-2:1.0"), "Another 08 00|0|-|-|12|-"]
+    for lines in (mixed, mixed[::-1]):
+        machine.readers(lines)
+        tap.case("readers without a key are the last, by name",
+                 [each["reader"][:7] for each in machine.list()] == ["Gemalto", "Another", "Serial "])
+    tap.case("the table: what is not known is -", [line.split()[0] for line in machine.run().stdout.splitlines()]
+             == ["KEY", "1-2/0/0", "-", "-"])
+    machine.plug("1-5", 5, [dict(machine.row, idVendor="f1f1", idProduct="0001", dwDataRate_bps="0")])
+    mouse = bytes.fromhex("120110010000000801f1020000010102000109021200010100803209040000000301020000")
+    machine.system.device("1-6", 6, [], mouse)
+    machine.readers(["Gemalto 00 00|0|-|-|12|-", "Mine 00 00|0|200105|1-5:1.0|12|-"])
+    got = machine.list()
+    tap.case("a device that no driver lists has a place, but no driver",
+             got[0]["port"] == "1-5" and got[0]["driver"] is None and got[0]["rate"] == 0)
+    tap.case("the table: no rates", machine.run().stdout.splitlines()[1].split()[-2:] == ["-", "-"])
+    machine.system.foreign_driver("mine.bundle", small_plist([("0xF1F1", "0x0001", "Mine")]))
+    tap.case("a driver that tells no version", machine.list()[0]["driver"] == "mine.bundle")
+    machine.readers(["Mine|0|-|-|12|-"])
+    tap.case("a name without numbers: the only device of that name", machine.list()[0]["port"] == "1-5")
+    machine.system.attribute("busnum", "2", "1-2")
+    machine.plug("1-7", 2, [dict(machine.row, idVendor="f1f1", idProduct="0001")])
+    machine.readers([reader(0, 0, 2)])
+    tap.case("the same address on two buses: the bus decides", machine.list()[0]["port"] == "1-7")
+    for n in range(80):
+        machine.plug(f"3-{n + 1}", n + 10)
+    tap.case("more devices than are looked at", machine.list()[0]["port"] == "1-7")
+    machine.system.remove("sys/bus/usb/devices")
+    machine.readers([f"Reader {r:02X} 00|0|-|-|12|-" for r in range(256)] + ["One more 00 00|0|-|-|12|-"] * 20)
+    tap.case("more readers than anybody has: 256 are shown", len(machine.list()) == 256)
 
 
 def many(tap, machine):
@@ -185,6 +245,12 @@ def watching(tap, machine):
     machine.plug("1-5", 5)
     machine.readers([reader(1, 0, 5, "1-5:1.0")])
     tap.case("watch: the same name in another port", watch.wait("  1-5/0/0  Gemalto PC Twin Reader 01 00  none\n"))
+    devices = machine.system.path("sys/bus/usb/devices")
+    for before, after in ((5, 6), (6, 5)):
+        machine.readers([reader(1, 0, 5, f"1-{after}:1.0")])
+        os.rename(f"{devices}/1-{before}", f"{devices}/1-{after}")
+        tap.case(f"watch: the same name and address, now in port {after}",
+                 watch.wait(f"removed  1-{before}/0/0  ") and watch.wait(f"added    1-{after}/0/0  Gemalto PC Twin Reader 01 00  none\n"))
     machine.readers(["=8010001d"])
     tap.case("watch: pcscd ends", watch.wait("removed  1-5/0/0") and watch.wait("pcscd cannot be used"))
     machine.readers([reader(2, 0, 5, "1-5:1.0")])
@@ -193,6 +259,20 @@ def watching(tap, machine):
     machine.readers([reader(2, 0, 5, "1-5:1.0")])
     watch = Watch(machine, "--json")
     tap.case("watch: JSON", watch.wait('{"reader": "Gemalto PC Twin Reader 02 00", "event": "added", "key": "1-5/0/0"'))
+    watch.end()
+    machine.readers([f"Reader {r:02X} 00|0|-|-|12|-" for r in range(20)])
+    watch = Watch(machine)
+    told = all(watch.wait(f"added    -  Reader {r:02X} 00  none\n") for r in range(20))
+    lines = [f"Reader {r:02X} 00|0|-|-|22|3B0{r % 10}" for r in range(20)]
+    machine.readers(lines)
+    tap.case("watch: more readers than are waited for at once, without a place",
+             told and all(watch.wait(f"changed  -  Reader {r:02X} 00  present  3B0{r % 10}\n") for r in range(20)))
+    machine.readers([line[:-1] + "A" for line in lines])
+    tap.case("watch: another card", watch.wait("changed  -  Reader 07 00  present  3B0A\n"))
+    for state in range(12):
+        machine.readers([reader(0, 0, None, state=PRESENT, atr=f"3B{state:02X}", name="Nowhere")])
+        told = told and watch.wait(f"Nowhere 00 00  present  3B{state:02X}\n")
+    tap.case("watch: a reader without a place is not asked for it for ever", told)
     watch.end()
 
 
@@ -204,6 +284,13 @@ def failures(tap, machine):
     machine.readers(["=8010001d"])
     done = machine.run()
     tap.case("no pcscd: exit code 1, and it says so", done.returncode == 1 and "ccid-doctor" in done.stderr)
+    watch = Watch(machine)
+    told = watch.wait("pcscd cannot be used")
+    time.sleep(1.2)     # two more rounds
+    machine.readers([reader(0, 0, None)])
+    tap.case("watch: pcscd that is not there is told once, until it comes",
+             told and watch.wait("added    -  Gemalto PC Twin Reader 00 00") and watch.said.count("cannot be used") == 1)
+    watch.end()
     os.remove(os.path.join(os.path.dirname(machine.said), "libpcsclite.so.1"))
     with open(os.path.join(os.path.dirname(machine.said), "libpcsclite.so.1"), "w", encoding="utf-8") as file:
         file.write("text")
@@ -211,6 +298,15 @@ def failures(tap, machine):
     tap.case("no library: exit code 1, and it says so", done.returncode == 1 and "libpcsclite.so.1" in done.stderr)
     done = machine.run("-a", "-j", program=DOCTOR)
     tap.case("no library: ccid-doctor", blamed(done) in (["answer"], ["bus"]))
+    machine.plug("1-2", 2)
+    done = machine.run("-a", "-j", program=DOCTOR)
+    tap.case("no library, and a reader: ccid-doctor",
+             blamed(done) == ["answer"] and "the library for programs does not load" in done.stdout)
+    with open(os.path.join(os.path.dirname(machine.said), "libpcsclite.so.1"), "wb") as file, open(
+            os.path.join(BUILD, "ifd-ccid.bundle", "Contents", "Linux", "libccid.so"), "rb") as driver:
+        file.write(driver.read())
+    done = machine.run()
+    tap.case("a library that is another one", done.returncode == 1 and "libpcsclite.so.1" in done.stderr)
 
 
 def blamed(done):
@@ -248,13 +344,58 @@ def doctor(tap, machine):
     done = machine.run("-a", program=DOCTOR)
     tap.case("ccid-doctor: the serial number is not told",
              done.returncode == 0 and 'as "Gemalto PC Twin Reader 00 00"' in done.stdout and "S-0042" not in done.stdout)
+    pair = [reader(0, 0, 2, "1-2:1.0"), reader(1, 0, 3, "1-3:1.0", PRESENT), "Other|0|-|-|12|-"]
+    machine.readers(pair)
+    for name, stat, own in (("no time of boot", "cpu 1\n", "700 (pcscd) S 1\n"), ("a line that is too short",
+                            "cpu 1\nbtime 1000000000\n", "700 (pcscd) S 1\n"), ("no name", "cpu 1\nbtime 1000000000\n", "700"),
+                            ("an empty line", "cpu 1\nbtime 1000000000\n", ""),
+                            ("pcscd is newer", "cpu 1\nbtime 9000000000\n", "700 (pcscd) S " + " ".join(["1"] * 18) + " 500 1\n")):
+        machine.system.write("proc/stat", stat)
+        machine.system.write("proc/700/stat", own)
+        machine.readers([])
+        done = machine.run("-a", "-j", program=DOCTOR)
+        tap.case(f"ccid-doctor: when pcscd was started: {name}",
+                 set(blamed(done)) == {"shown"} and "before the list" not in done.stdout)
+    machine.system.remove("proc/stat")
+    tap.case("ccid-doctor: no /proc/stat", "could not open it" in machine.run("-a", "-j", program=DOCTOR).stdout)
+    machine.readers(pair)
+    tap.case("ccid-doctor: two of two, and another one", blamed(machine.run("-a", "-j", program=DOCTOR)) == [])
+    machine.system.remove("proc/700/fd/1")
+    machine.system.interface_driver("usbfs")
+    done = machine.run("-a", "-j", program=DOCTOR)
+    tap.case("ccid-doctor: a holder that is not seen does not matter when the reader is shown",
+             done.returncode == 0 and '"verdict": "unknown"' in done.stdout)
+    machine.readers(pair[:1])
+    machine.system.remove("proc/700")
+    machine.system.remove("sys/bus/usb/devices/1-2:1.0")
+    done = machine.run("-a", "-j", program=DOCTOR)
+    tap.case("ccid-doctor: one of two, and nobody knows which", "but others of that name" in done.stdout)
+    machine.plug("1-3", 3, [dict(machine.row, idVendor="f1f1", idProduct="0001")])
+    tap.case("ccid-doctor: a reader that no driver lists is not expected",
+             blamed(machine.run("-a", "-j", program=DOCTOR)) == ["listed"])
+    machine.readers([reader(0, 0, 2, state="=8010002e"), *pair[2:]])
+    done = machine.run("-a", "-j", "08e6:3437", program=DOCTOR)
+    tap.case("ccid-doctor: a state that cannot be had", done.returncode == 0 and "no card is in it" in done.stdout)
+    machine.readers([reader(0, 0, 2)] + [f"Reader {r}|0|-|-|12|-" for r in range(280)])
+    done = machine.run("-a", "-j", "08e6:3437", program=DOCTOR)
+    tap.case("ccid-doctor: more readers than are looked at", "256 readers in its list" in done.stdout)
 
 
 def options(tap, machine):
+    for own in (None, "", "/nowhere"):
+        env = {**machine.env, "PCSCLITE_HP_DROPDIR": own or ""}
+        if own is None:
+            del env["PCSCLITE_HP_DROPDIR"]
+        for options in ([], ["--root", "/"], ["--root", machine.system.root]):
+            done = subprocess.run([LIST, *options], env=env, capture_output=True, text=True, timeout=60, check=False)
+            tap.case(f"ccid-list {' '.join(options[:1])}, folder of drivers {own}",
+                     done.returncode == 1 and "pcscd has no reader" in done.stderr)
     for program, name in ((LIST, "ccid-list"), (DOCTOR, "ccid-doctor")):
         for arguments, code, text in ((["--help"], 0, "Usage: " + name), (["--version"], 0, name + " (ifd-ccid) "),
                                       (["--bogus"], 2, "Usage: " + name), (["f1f1"], 2, "f1f1"),
-                                      (["f1f1:0001", "f1f1:0002"], 2, "f1f1:000")):
+                                      (["f1f1:0001", "f1f1:0002"], 2, "f1f1:000"),
+                                      (["f1f1-0001"], 2, "f1f1-0001"), (["123456789"], 2, "123456789"),
+                                      (["f1f1:01:2"], 2, "f1f1:01:2")):
             done = machine.run(*arguments, program=program)
             tap.case(f"{name} {' '.join(arguments)}", done.returncode == code and text in done.stdout + done.stderr)
         with open("/dev/full", "w", encoding="utf-8") as full:
@@ -272,8 +413,8 @@ def main():
     table = rows()
     row = next(each for each in table if each["dump"] == "GemPCTwin")
     composite = [each for each in table if each["dump"] == "HID_OMNIKEY_5422"]
-    for part, arguments in ((one_reader, ()), (six, ()), (less, (composite,)), (many, ()), (watching, ()), (doctor, ()), (options, ()),
-                            (failures, ())):
+    for part, arguments in ((one_reader, ()), (six, ()), (less, (composite,)), (odd, (composite,)), (many, ()),
+                            (watching, ()), (doctor, ()), (options, ()), (failures, ())):
         with tempfile.TemporaryDirectory() as folder:
             part(tap, Machine(folder, row), *arguments)
     tap.finish()

@@ -215,8 +215,8 @@ def foreign_captures(tap):
     tap.case("a link that is not USB is passed over", run(ether)[0] in (0, 1))
 
 
-def usb_packet(kind, xfer, endpoint, data=b"", setup=None, device=7, urb=1):
-    head = struct.pack("<QBBBBHBB", urb, ord(kind), xfer, endpoint, device, 1, 0 if setup else 0x2D, 0) + \
+def usb_packet(kind, xfer, endpoint, data=b"", setup=None, device=7, urb=1, bus=1):
+    head = struct.pack("<QBBBBHBB", urb, ord(kind), xfer, endpoint, device, bus, 0 if setup else 0x2D, 0) + \
         struct.pack("<qiiII", 0, 5, 0, len(data), len(data)) + (setup or b"\0" * 8) + b"\0" * 16
     return struct.pack("<IIII", 0, 0, 64 + len(data), 64 + len(data)) + head + data
 
@@ -251,6 +251,112 @@ def devices_of_a_capture(tap):
     bent = start + usb_packet("C", 2, 0x80, config) + usb_packet("S", 3, 1, b"\x6F\1") + usb_packet("S", 3, 1,
         b"\0" * 20)
     tap.case("what is no message is passed over", run(bent)[0] == 1)
+
+
+PCAP = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 220)
+SECTION = struct.pack("<IIIIqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, -1, 28)
+INTERFACE = struct.pack("<IIHHII", 1, 20, 220, 0, 0, 20)
+
+
+def odd_captures(tap):
+    """Captures that are damaged, of other kinds, and of devices that describe themselves badly."""
+    select = bytes.fromhex(SELECT.replace(" ", ""))
+    sent = usb_packet("S", 3, 1, select)
+    for magic in (0xA1B23C4D, 0xA1B2C3D4):
+        for order in "<>":
+            start = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 262144, 220)
+            good = order == "<"
+            tap.case(f"pcap {magic:08X} of a {'little' if good else 'big'}-endian machine",
+                     run(start)[0] == 1 and (not good or b"-> 6F 07" in run(start + sent)[1]))
+    for name, data, why in (("a magic number alone", PCAP[:4], "too short"), ("half a header", PCAP[:20], "inside of its header"),
+                            ("half a packet", PCAP + sent[:-3], "inside of a packet"),
+                            ("a packet of 4 GB", PCAP + struct.pack("<IIII", 0, 0, 0xFFFFFFFF, 0xFFFFFFFF), "impossible length"),
+                            ("a block of 8 bytes", SECTION + struct.pack("<III", 5, 8, 8), "impossible length"),
+                            ("a block of 17 bytes", SECTION + struct.pack("<III", 5, 17, 8) + b"\0" * 8, "impossible length"),
+                            ("a packet that is longer than its block", SECTION + INTERFACE + struct.pack(
+                                "<IIIIIIII", 6, 32, 0, 0, 0, 1, 1, 32), "a length that is not there")):
+        code, _, err = run(data)
+        tap.case(f"{name}: exit code 2, and why", code == 2 and why in err)
+    simple = struct.pack("<IIII", 3, 16, 0, 16)
+    tap.case("simple packets without an interface, and of no length",
+             run(SECTION + simple)[0] == 1 and run(SECTION + INTERFACE + struct.pack("<III", 3, 12, 12) + simple)[0] == 1)
+    tap.case("a packet that is shorter than its header", run(PCAP + struct.pack("<IIII", 0, 0, 40, 40) + b"\0" * 40 + sent)[0] == 0)
+    lying = bytearray(sent)
+    lying[16 + 36:16 + 40] = struct.pack("<I", 9999)
+    tap.case("a packet that tells more than it has", b"-> 6F 07" in run(PCAP + bytes(lying))[1])
+    for kind in (0x60, 0x64, 0x66, 0x67, 0x68, 0x70, 0x74):
+        tap.case(f"{kind:02X} is no command", run(PCAP + usb_packet("S", 3, 1, bytes([kind]) + b"\0" * 9))[0] == 1)
+    tap.case("7F and 85 are no answers", run(PCAP + usb_packet("C", 3, 0x82, b"\x7F" + b"\0" * 9)
+                                             + usb_packet("C", 3, 0x82, b"\x85" + b"\0" * 9))[0] == 1)
+    tap.case("without descriptors, interrupts are passed over", run(PCAP + usb_packet("C", 1, 0x83, b"\x50\3"))[0] == 1)
+    tap.case("isochronous transfers are passed over", run(PCAP + usb_packet("S", 0, 1, select))[0] == 1)
+    two = run(PCAP + sent + usb_packet("S", 3, 1, select, bus=2))[1]
+    tap.case("the same address on two buses", b"libusb-1.0:1:7:0 " in two and b"libusb-1.0:2:7:0 " in two)
+    crowd = PCAP + b"".join(usb_packet("S", 3, 1, select, device=n % 128, bus=1 + n // 128) for n in range(200))
+    tap.case("more devices than are known at once", run(crowd)[1].count(b"-> 6F 07") == 128)
+
+    def describe(config, first=b"\x80\6\0\2\0\0\xff\0"):
+        return usb_packet("S", 2, 0x80, b"", first) + usb_packet("C", 2, 0x80, config)
+
+    head = bytes.fromhex("090200000201008032")
+    face = bytes.fromhex("0904010003 0b000000".replace(" ", ""))
+    ends = bytes.fromhex("07050102400000 07058202400000 07058303080010".replace(" ", ""))
+    odd = (bytes([9, 0x21]) + b"\1" * 7 + bytes([5, 5, 1, 2, 0]) + bytes([7, 5, 4, 1, 0, 1, 1]) + bytes([3, 0x30, 0]))
+    for name, config, count in (
+            ("short and foreign descriptors between", head + bytes([5, 4, 0, 0, 0]) + ends + face + odd + ends, 1),
+            ("a second interface of class 0B", head + face + ends + face.replace(b"\4\1", b"\4\2") + ends, 1),
+            ("a descriptor of no length at the end", head + face + ends + b"\0\0", 1),
+            ("a descriptor that ends too late", head + face + ends + b"\x20\x24", 1),
+            ("one byte too many", head + face + ends + b"\7", 1),
+            ("the head alone: not known", head, 1),
+            ("no interface of class 0B: no reader", head + face.replace(b"\x0b", b"\x08") + ends, 0)):
+        out = run(PCAP + describe(config) + sent)[1]
+        tap.case(f"a configuration with {name}", out.count(b"-> 6F 07") == count)
+    whole = head + face + ends
+    asked = (b"\x80\6\0\1\0\0\x12\0", b"\x80\0\0\1\0\0\2\0", b"\xA1\6\0\2\0\0\2\0")
+    out = run(PCAP + describe(whole) + describe(b"\x12\1\0\2", asked[0]) + describe(b"\0\0", asked[1])
+              + describe(b"\0\0", asked[2]) + usb_packet("E", 2, 0x80) + describe(head) + sent)[1]
+    tap.case("other requests, and answers that are too short", out.count(b"-> 6F 07") == 1 and b"usb:0000/0000" in out)
+    pieces = usb_packet("S", 3, 1, select[:5]) + sent
+    tap.case("a transfer of 5 bytes is no message", "1 messages are not whole" in run(PCAP + describe(whole) + pieces)[2])
+    cut = bytearray(usb_packet("S", 3, 1, select[:10] + b"\0" * 7))
+    cut[16 + 36:16 + 40] = struct.pack("<I", 10)
+    more = bytearray(usb_packet("C", 1, 0x83, b"\x50\3\0"))
+    more[16 + 36:16 + 40] = struct.pack("<I", 2)
+    long = bytes.fromhex("6FF401000000050000 00".replace(" ", "")) + b"\x11" * 500
+    rest = bytearray(usb_packet("S", 3, 1, long[64:]))
+    rest[16 + 36:16 + 40] = struct.pack("<I", 100)
+    out = run(PCAP + describe(whole) + bytes(cut) + bytes(more) + usb_packet("S", 3, 1, long[:64]) + bytes(rest))[1]
+    tap.case("packets that were cut when they were captured", b"7 more bytes, not shown" in out and b"<- 50 03" in out
+             and b"346 more bytes, not shown" in out)
+
+
+def of_many(tap):
+    """What ccid-parse said of several readers, and logs of several."""
+    import tempfile
+    text = "".join(f"{ids} Reader, bus 001 device 002 interface {face}\n  bEndpointAddress: 0x0{end}\n  bmAttributes: 0x02\n"
+                   "  bEndpointAddress: 0x86\n  bmAttributes: 0x02\n"
+                   for ids, face, end in (("1234:3437", 0, 7), ("08e6:0001", 0, 7), ("08e6:3437", 3, 7), ("08e6:3437", 0, 5)))
+    text = ("nothing yet\n  raw: 36\nno ids, bus 001 device 002 interface 0\n12, bus 1\n" + text
+            + "  bmAttributes: 0x01\n  bcdDevice: x\n  raw: 36 1FF\n08e6:3437 ends, bus one\n 08e6:3437 last, bus 001 device 2\n")
+    many = text + "4321:0001 Reader, bus 001 device 002 interface 0\n" * 300
+    for name, known in (("four readers", text), ("300 readers", many)):
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(known.encode())
+            file.flush()
+            for device, end in (("usb:08e6/3437:libusb-1.0:1:2:0", 5), ("usb:08e6/3437", 7), ("usb:1234/3437", 7),
+                                ("usb:ffff/0001", 2), ("/dev/ttyS0:GemPCTwin", 2)):
+                line = f"00000001 ifdhandler.c:77:X() Lun: 0, device: {device}\n00000007 -> 000000 {SELECT}\n"
+                sent = {head[10] for head, _, _ in packets(run(line.encode(), "-d", file.name)[1]) if head[9] == 3}
+                tap.case(f"{name}, {device}: its own endpoint", [] if sent == {end} else [str(sent)])
+    names = ("usb:08e6/3437", NAME, "usb:08e6/3437:libusb-1.0:3:9:1", "usb:08e6/3437")
+    text = "".join(f"00000007 [1] {name} (lun 0): -> {SELECT}\n" for name in names)
+    out = run(text.encode(), "-l")[1].decode()
+    tap.case("names that begin alike are three readers", [out.count(f"{name} (lun 0)") for name in names] == [2, 1, 1, 2])
+    text = ours("->", SELECT[:-6]) + ours("->", SELECT[:-9]) + ours("<-", DONE)
+    tap.case("two messages that end too early", "2 messages are not whole" in run(text.encode())[2])
+    text = "".join(f"{n:08d} [1] usb:{n:04x}/0001 (lun 0): -> {SELECT}\n" for n in range(300))
+    tap.case("300 readers", [run(text.encode(), form)[0] for form in ("-w", "-l", "-a", "-s")] == [0] * 4)
 
 
 def descriptors(tap):
@@ -331,6 +437,16 @@ def options(tap):
         "/nonexistent/x"]):
         code, _, err = run(b"", *wrong)
         tap.case(f"{' '.join(wrong)}: exit code 2 and a message", code == 2 and err != "")
+    here = os.path.abspath(__file__)
+    tap.case("an output that cannot be written: exit code 2", run(b"", here, "-o", "/nonexistent/x")[0] == 2)
+    log = ours("->", VERIFY).encode()
+    tap.case("- is the standard input", b"-> 6F 0D" in run(log, "-l", "-")[1])
+    tap.case("the same form twice", run(log, "-l", "-l") == run(log, "-l"))
+    tap.case("an empty file: exit code 1", run(b"")[0] == 1)
+    tap.case("a file that begins like pcap, but is none", run(b"M\n" * 20)[0] in (0, 1, 2) and run(b"\n\r\r")[0] == 1)
+    os.environ["IFDCCID_LOG_SECRETS"] = "0"
+    tap.case("IFDCCID_LOG_SECRETS=0: no secrets", b"31 32 33 34" not in run(log, "-l")[1])
+    del os.environ["IFDCCID_LOG_SECRETS"]
     tap.case("--help and --version", run(b"", "--help")[0] == 0 and run(b"", "--version")[0] == 0)
     code, _, err = run(b"nothing of interest\n\n")
     tap.case("a file without a message: exit code 1, and what to do", code == 1 and "LIBCCID_ifdLogLevel" in err)
@@ -344,7 +460,7 @@ def main():
         tap.skip("ccid-trace", "it is not built")
         tap.finish()
     for part in (shapes, times, long_messages, secrets, captures, dialogue, foreign_captures, devices_of_a_capture,
-                 descriptors, odd_logs, options):
+                 odd_captures, of_many, descriptors, odd_logs, options):
         part(tap)
     tap.finish()
 
