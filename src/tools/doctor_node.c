@@ -62,10 +62,11 @@ static bool rules_know(const struct doctor *d, const struct doctor_device *devic
 static bool group_exists(const struct doctor *d, const char *name)
 {
 	char *text = system_text(&d->root, "/etc/group"), line[80];
+	size_t n = strlen(name);
 	bool found;
 
 	snprintf(line, sizeof(line), "\n%s:", name);
-	found = text && (strncmp(text, line + 1, strlen(line + 1)) == 0 || strstr(text, line));
+	found = text && ((strncmp(text, name, n) == 0 && text[n] == ':') || strstr(text, line));
 	free(text);
 	return found;
 }

@@ -95,7 +95,11 @@ bool usb_same_identity(const struct usb_identity *a, const struct usb_identity *
 {
 	if (a->bConfigurationValue == 0 || b->bConfigurationValue == 0)
 		return memcmp(&a->device, &b->device, sizeof a->device) == 0;
-	return memcmp(a, b, sizeof *a) == 0;
+	return memcmp(&a->device, &b->device, sizeof a->device) == 0 &&
+	       a->bConfigurationValue == b->bConfigurationValue &&
+	       a->bInterfaceClass == b->bInterfaceClass &&
+	       a->bInterfaceProtocol == b->bInterfaceProtocol &&
+	       memcmp(a->class_descriptor, b->class_descriptor, sizeof a->class_descriptor) == 0;
 }
 
 /* Bulk or control pipe? Readers older than the standards have other numbers in bInterfaceProtocol

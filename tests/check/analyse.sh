@@ -5,7 +5,7 @@
 # From make: top_srcdir, abs_top_builddir, CHECK_CPPFLAGS.
 : "${top_srcdir:=.}" "${abs_top_builddir:=$PWD}"
 read -ra flags <<<"$CHECK_CPPFLAGS"
-flags+=('-DPCSCLITE_HP_DROPDIR="/"')
+flags+=('-DPCSCLITE_HP_DROPDIR="/"' '-DBUNDLE_ARCH="Linux"' '-DPCSCD_GROUP="pcscd"')
 here=$(dirname "$0")
 
 # off FOLDER: what is off there, a line each; with a leading "-" it is one of gcc's.
