@@ -36,7 +36,7 @@ bool pcsc_load(struct pcsc *p, char *why, size_t cap)
 			snprintf(why, cap, LIBRARY " has no %s", symbols[i].name);
 			return false;
 		}
-		*(void **)symbols[i].to = address;
+		memcpy(symbols[i].to, &address, sizeof(address));
 	}
 	return true;
 }
