@@ -90,7 +90,7 @@ def insert(path, line, before):
 
 def flags_of_example(folder):
     """The flags that the driver of the copy gives to 1234:5678, as a program says them."""
-    flags = os.environ.get("CHECK_CPPFLAGS", "").replace(f"-I{TOP}/src", f"-I{folder}/src").split()
+    flags = [f"-I{folder}/src", *os.environ.get("CHECK_CPPFLAGS", "").split()]
     util = os.path.join(folder, "src", "util")
     sources = [os.path.join(folder, "src", "quirks", "quirks.c"),
                *(os.path.join(util, name) for name in os.listdir(util) if re.fullmatch(r"(?!plist)\w+\.c", name))]
