@@ -300,18 +300,18 @@ struct cancelled {
 
 static RESPONSECODE poll_and_stop(void)
 {
-	RESPONSECODE (*poll)(DWORD, int), (*stop)(DWORD);
+	RESPONSECODE (*poll)(DWORD, int), (*end_poll)(DWORD);
 	DWORD n = sizeof poll;
 	RESPONSECODE rc = IFDHGetCapabilities(0, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &n, (PUCHAR)&poll);
 
 	if (rc != IFD_SUCCESS)
 		return rc;
-	n = sizeof stop;
-	rc = IFDHGetCapabilities(0, TAG_IFD_STOP_POLLING_THREAD, &n, (PUCHAR)&stop);
+	n = sizeof end_poll;
+	rc = IFDHGetCapabilities(0, TAG_IFD_STOP_POLLING_THREAD, &n, (PUCHAR)&end_poll);
 	if (rc == IFD_SUCCESS)
 		rc = poll(0, 50);
 	if (rc == IFD_SUCCESS)
-		rc = stop(0);
+		rc = end_poll(0);
 	return rc == IFD_SUCCESS ? poll(0, 5000) : rc;
 }
 
