@@ -19,7 +19,7 @@
  */
 enum ccid_link { CCID_IN_STEP, CCID_ANSWER_OWED, CCID_DOUBTED };
 
-/* One slot as this floor sees it. The slot floor owns it and lets one thread at a time
+/* One slot as this layer sees it. src/slot owns it and lets one thread at a time
  * in (it holds the slot's command lock). */
 struct ccid_slot {
 	struct transport *transport;

@@ -8,7 +8,7 @@
 #include <ifdhandler.h>
 #include <pthread.h>
 
-/* Between the files of this floor. */
+/* Between the files of this layer. */
 
 /* No constant of <ifdhandler.h> stands for a parity error; pcscd only tells its users that the
  * exchange failed, but the number shows in its log. */

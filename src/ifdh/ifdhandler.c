@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The ten functions pcscd calls. Each finds the slot, lets the floors below do the work, and
+/* The ten functions pcscd calls. Each finds the slot, lets the layers below do the work, and
  * gives the slot back; nothing is kept here. Calls for different slots run at once. */
 #include "ifdh/ifdh.h"
 

@@ -65,7 +65,7 @@ enum ccid_err iccd_message(struct iccd *i, const uint8_t *msg, size_t len, uint8
 enum ccid_err iccd_continue(struct iccd *i, uint8_t *answer, size_t cap, size_t *answer_len,
 			    const struct deadline *d);
 
-/* What the floors above have to believe: no parameters to set, and version A takes
+/* What the layers above have to believe: no parameters to set, and version A takes
  * whole TPDUs, a version B of short APDUs takes extended ones in parts. */
 void iccd_fix_desc(struct ccid_desc *d);
 
