@@ -128,14 +128,14 @@ def check_words(tap, code):
     tap.case("libccid(5): every variable of the environment",
              sorted(v for v in variables if v not in page) if variables else ["none is found in src"])
     sim = read("doc/ccid-sim.1").replace("\\-", "-")
-    faults = re.findall(r'^\t\{ "([a-z0-9-]+)",', read("tests/sim/sim_fault_kinds.c"), re.M)
+    faults = re.findall(r'^\t\{ "([a-z0-9-]+)",', read("sim/model/sim_fault_kinds.c"), re.M)
     tap.case("ccid-sim(1): every fault of readers", [f for f in faults if f".B {f}\n" not in sim] if faults else ["none is found"])
 
 
 def known_faults():
     """Faults of readers, of cards, and of serial lines."""
-    cards, serial = read("tests/sim/card_fault.c"), read("tests/sim/sim_serial.c")
-    names = re.findall(r'^\t\{ "([a-z0-9-]+)",', read("tests/sim/sim_fault_kinds.c") + cards, re.M)
+    cards, serial = read("sim/model/card_fault.c"), read("sim/model/sim_serial.c")
+    names = re.findall(r'^\t\{ "([a-z0-9-]+)",', read("sim/model/sim_fault_kinds.c") + cards, re.M)
     names += re.findall(r'^\t(?:ATR|PPS|T0|OUT|ASK)\("([a-z0-9-]+)",', cards, re.M)
     return set(names + re.findall(r'\] = "([a-z-]+)"', serial) + re.findall(r'strcmp\(spec, "(hang-up)"\)', serial))
 

@@ -22,7 +22,7 @@ result() {
 	fi
 }
 
-for header in "$top_srcdir"/src/*/*.h "$top_srcdir"/tests/sim/*.h; do
+for header in "$top_srcdir"/src/*/*.h "$top_srcdir"/sim/*/*.h "$top_srcdir"/tests/fake/*.h; do
 	name=${header#"$top_srcdir"/}
 	case $name in
 	*'*'*) continue ;;	# nothing matched

@@ -43,7 +43,8 @@ def main():
     # What the flex rule makes in a build inside the tree is no source.
     sources = [f for f in tree("src", r"\.([chl]|def)$") if f != "src/util/plist_lex.c"]
     tap.case("src: every file", missing(sources, text))
-    tap.case("tests/sim: every file", missing(tree("tests/sim", r"\.[ch]$"), text))
+    tap.case("sim: every file", missing(tree("sim", r"\.[ch]$"), text))
+    tap.case("tests/fake: every file", missing(tree("tests/fake", r"\.[ch]$"), text))
     tap.case("tests/unit: every test", missing(tree("tests/unit", r"\.[ch]$"), text))
     tap.case("tests/field: every file", missing(tree("tests/field", r"\.(c|h|md|tsv)$"), text))
     tap.case("tests/check: every check", missing(tree("tests/check", r"\.(c|sh|py)$"), text))

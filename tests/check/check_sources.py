@@ -10,7 +10,7 @@ import subprocess
 from tap import Tap
 
 TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", ".."))
-FOLDERS = ("src", "tests", "readers", "doc", "tools", "m4", "examples", "contrib", ".ci")
+FOLDERS = ("src", "sim", "tests", "readers", "doc", "tools", "m4", "examples", "contrib", ".ci")
 FILES = ("autogen.sh", "configure.ac", "Makefile.am", "demo", "run-tests", "README.md",
          "HACKING.md", "SECURITY.md", ".clang-format", ".editorconfig")
 # Without a place for comments; a file NAME.license beside one says its licence instead.

@@ -10,7 +10,7 @@
  * Printed: "case NAME", for each step "step TEXT", "> BYTES" for each message to the reader (XX for bSeq), "c BYTES"
  * for each class request, "= CODE DATA MS", and "end SIGNAL". */
 #include "compare/play.h"
-#include "sim/fake_libusb_priv.h"
+#include "fake/fake_libusb_priv.h"
 #include "util/deadline.h"
 
 #include <ctype.h>

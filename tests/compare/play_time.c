@@ -3,7 +3,7 @@
  * main thread gives a turn to each of the others when it has to wait, and lets time pass when none of them had
  * anything to do. The functions have the C library's names: the player is first in the order of symbols. */
 #include "compare/play.h"
-#include "sim/fake_libusb_priv.h"
+#include "fake/fake_libusb_priv.h"
 #include "util/deadline.h"
 
 #include <dlfcn.h>

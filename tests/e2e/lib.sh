@@ -100,9 +100,8 @@ tap_skip_all()
 e2e_find_sim()
 {
 	[ -n "$CCID_SIM" ] && return
-	for CCID_SIM in "$e2e_build/ccid-sim" "$e2e_build/tests/sim/ccid-sim"; do
-		[ -x "$CCID_SIM" ] && return
-	done
+	CCID_SIM=$e2e_build/ccid-sim
+	[ -x "$CCID_SIM" ] && return
 	CCID_SIM=$(command -v ccid-sim) || tap_skip_all "ccid-sim is not built"
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Records a case, and plays it: the steps, with the recording in place of reader, card and script. */
 #include "field/field.h"
-#include "sim/fake_libusb_priv.h"
-#include "sim/sim_record.h"
-#include "sim/sim_replay.h"
+#include "fake/fake_libusb_priv.h"
+#include "sim/model/sim_record.h"
+#include "sim/model/sim_replay.h"
 #include "unit/driver/driver_rig.h"
 
 #include <stdio.h>

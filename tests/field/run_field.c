@@ -2,7 +2,7 @@
 /* Runs the field cases: one TAP case for each script in tests/field/cases. With names as arguments: only those. The
  * scripts in tests/field/wrong must fail, each with the words of its line "# says". */
 #include "field/field.h"
-#include "sim/sim_replay.h"
+#include "sim/model/sim_replay.h"
 #include "unit/driver/driver_rig.h"
 
 #include <dirent.h>

@@ -3,7 +3,7 @@
 #define FUZZ_DEV_H
 
 #include "fuzz/fuzz.h"
-#include "sim/sim_dev.h"
+#include "sim/model/sim_dev.h"
 
 /* A USB device behind fake_libusb*.c that says what a script tells it to say: it takes the place of the model in
  * sim_dev.c (same functions), which knows too well what a reader is. */

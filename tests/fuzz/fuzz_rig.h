@@ -4,7 +4,7 @@
 
 /* The whole driver at its ten functions, on devices behind the stand-in for libusb, on virtual time. */
 #include "fuzz/fuzz.h"
-#include "sim/fake_libusb.h"
+#include "fake/fake_libusb.h"
 #include "util/deadline.h"
 
 #include <ifdhandler.h>

@@ -2,7 +2,7 @@
 /* Serial readers. Input: type, commands, then what comes on the line: to the frame parser byte by byte, and to the line
  * in pieces, each with a delay, in answer to what is written. The line's terminal is played here, on virtual time. */
 #include "fuzz/fuzz.h"
-#include "sim/fake_libusb.h"
+#include "fake/fake_libusb.h"
 #include "transport/serial.h"
 #include "transport/serial_frame.h"
 #include "transport/serial_tty.h"

@@ -3,8 +3,8 @@
 #define FUZZ_SESSION_H
 
 #include "fuzz/fuzz_rig.h"
-#include "sim/sim_card.h"
-#include "sim/sim_dev.h"
+#include "sim/model/sim_card.h"
+#include "sim/model/sim_dev.h"
 
 /* The reader that the input names: a row of the reader table, with a card that fits it in each slot. */
 struct sim_dev *fuzz_reader(struct fuzz_in *in, unsigned *protocol, const char **card);

@@ -4,7 +4,7 @@
 
 /* The whole driver on simulated readers in one process: simulator text in, opened Luns out. The rig
  * also is pcscd's log: what the driver says is kept and can be asked for. */
-#include "sim/fake_libusb.h"
+#include "fake/fake_libusb.h"
 #include "util/deadline.h"
 #include "util/err.h"
 

@@ -4,7 +4,7 @@
 
 /* For a test that is linked with --wrap for the functions that allocate: any of the driver's allocations can fail,
  * and what it has not freed is known. One thread only. */
-#include "sim/fake_libusb_priv.h"
+#include "fake/fake_libusb_priv.h"
 
 #include <stdlib.h>
 #include <string.h>

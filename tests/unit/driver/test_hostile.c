@@ -3,7 +3,7 @@
  * time. SECURITY.md has the whole list; the card's part of it is in test_hostile_card.c. */
 #include "hostile.h"
 
-#include "sim/sim_dev_priv.h"
+#include "sim/model/sim_dev_priv.h"
 
 /* --- rows 1 to 8: answers --- */
 

@@ -2,7 +2,7 @@
 /* What a serial reader and its line may do to the driver, as pcscd would see it: row 25. Virtual time. */
 #include "hostile.h"
 
-#include "sim/fake_serial.h"
+#include "fake/fake_serial.h"
 
 static void line_fault(const char *fault)
 {

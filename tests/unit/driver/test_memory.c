@@ -6,7 +6,7 @@
 #include "driver_actor.h"
 #include "failing_heap.h"
 
-#include "sim/fake_serial.h"
+#include "fake/fake_serial.h"
 #include "slot/config.h"
 #include "tools/parse.h"
 

@@ -7,7 +7,7 @@
  * and each line of the log is seen whole. */
 #include "secret_hunt.h"
 
-#include "sim/fake_serial.h"
+#include "fake/fake_serial.h"
 #include "transport/serial_tty.h"
 
 #include "util/buf.h"

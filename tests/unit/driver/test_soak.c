@@ -5,7 +5,7 @@
  *	SOAK_SECONDS=600 ./test_soak [TEST]	longer than the few seconds of make check, in rounds of a minute */
 #include "driver_actor.h"
 
-#include "sim/fake_serial.h"
+#include "fake/fake_serial.h"
 
 #include <dirent.h>
 #include <malloc.h>

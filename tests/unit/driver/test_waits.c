@@ -4,7 +4,7 @@
  * time. */
 #include "driver_rig.h"
 
-#include "sim/sim_dev_priv.h"
+#include "sim/model/sim_dev_priv.h"
 
 #include <pthread.h>
 #include <stdio.h>

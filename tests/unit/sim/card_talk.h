@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "sim/sim_card.h"
+#include "sim/model/sim_card.h"
 
 struct talk {
 	uint8_t in[1024], want[1024];

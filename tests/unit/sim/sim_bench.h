@@ -2,8 +2,8 @@
 #ifndef SIM_BENCH_H
 #define SIM_BENCH_H
 
-/* A simulated reader on the bench, driven transfer by transfer: for the tests of tests/sim. */
-#include "sim/sim_dev.h"
+/* A simulated reader on the bench, driven transfer by transfer: for the tests of sim/model. */
+#include "sim/model/sim_dev.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

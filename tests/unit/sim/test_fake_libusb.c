@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The libusb stand-in: nodes, handles, transfers, both clocks, failures. */
-#include "sim/fake_libusb.h"
+#include "fake/fake_libusb.h"
 #include "transport/usb_node.h"
 #include "util/deadline.h"
 

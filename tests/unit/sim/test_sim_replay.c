@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A recording that is played: what is taken for the recorded command, what is told, and files that are not right. */
-#include "sim/sim_replay.h"
+#include "sim/model/sim_replay.h"
 #include "sim_bench.h"
 
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The simulated serial reader, on virtual time. */
-#include "sim/sim_serial.h"
+#include "sim/model/sim_serial.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

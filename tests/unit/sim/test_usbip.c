@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A USB/IP client on a pair of sockets, against the server with a simulated reader behind it. */
-#include "sim/usbip.h"
+#include "sim/host/usbip.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Plugging and unplugging, as the kernel and udev make them seen. */
+#define _GNU_SOURCE
+#include "sim/host/host.h"
+#include "sim/model/sim_replay.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+uint64_t rig_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+struct rig_port *rig_port_by_device(struct rig *r, unsigned device)
+{
+	unsigned i;
+
+	for (i = 0; i < r->n_ports; i++)
+		if (device && r->ports[i].device == device)
+			return &r->ports[i];
+	return NULL;
+}
+
+struct rig_port *rig_port_by_name(struct rig *r, const char *name)
+{
+	struct rig_port *found = NULL;
+	char *end;
+	unsigned long n = strtoul(name, &end, 10);
+	unsigned i;
+
+	if (end != name && !*end)
+		return n < r->n_ports ? &r->ports[n] : NULL;
+	for (i = 0; i < r->n_ports; i++) {
+		if (strcasecmp(sim_dev_name(r->ports[i].dev), name) != 0)
+			continue;
+		if (found)
+			return NULL;
+		found = &r->ports[i];
+	}
+	return found;
+}
+
+/* Addresses are given out upwards, and anew with every plugging, as the kernel does. */
+static unsigned free_address(struct rig *r)
+{
+	unsigned tries;
+
+	for (tries = 0; tries < 126; tries++) {
+		r->next_device = r->next_device >= 127 ? 2 : r->next_device + 1;
+		if (!rig_port_by_device(r, r->next_device))
+			return r->next_device;
+	}
+	return 0;
+}
+
+int rig_plug(struct rig *r, struct rig_port *p)
+{
+	unsigned i;
+
+	if (p->device) {
+		errno = EEXIST;
+		return -1;
+	}
+	p->device = free_address(r);
+	if (!p->device) {
+		errno = ENOSPC;
+		return -1;
+	}
+	if (!sim_dev_is_plugged(p->dev))
+		sim_dev_plug(p->dev, rig_now());
+	rig_interfaces(p);
+	if (rig_sysfs_add(p))
+		return -1;
+	rig_uevent_send(r, p, NULL, "add");
+	for (i = 0; i < p->n_faces; i++)
+		rig_uevent_send(r, p, p->faces[i], "add");
+	return 0;
+}
+
+void rig_unplug(struct rig *r, struct rig_port *p)
+{
+	unsigned i;
+
+	if (sim_dev_is_plugged(p->dev))
+		sim_dev_unplug(p->dev, rig_now());
+	rig_usbfs_gone(r->usbfs, p);
+	rig_sysfs_remove(p);
+	for (i = 0; i < p->n_faces; i++)
+		rig_uevent_send(r, p, p->faces[i], "remove");
+	rig_uevent_send(r, p, NULL, "remove");
+	p->device = 0;
+}
+
+unsigned rig_complaints(const struct rig *r, FILE *to)
+{
+	unsigned i, k, n, total = 0;
+	const char *text;
+
+	for (i = 0; i < r->n_ports; i++) {
+		n = sim_dev_complaints(r->ports[i].dev);
+		total += n;
+		for (k = 0; k < n; k++) {
+			text = sim_dev_complaint(r->ports[i].dev, k);
+			if (text)
+				fprintf(to, "%s: %s\n", sim_dev_name(r->ports[i].dev), text);
+		}
+	}
+	return total;
+}
+
+unsigned rig_divergences(const struct rig *r, FILE *to)
+{
+	unsigned total = 0;
+	const char *text;
+
+	for (unsigned i = 0; i < r->n_ports; i++) {
+		struct sim_dev *d = r->ports[i].dev;
+
+		sim_replay_end(d);
+		for (unsigned k = 0; (text = sim_replay_divergence(d, k)); k++)
+			fprintf(to, "%s: %s\n", sim_dev_name(d), text);
+		total += sim_replay_divergences(d);
+	}
+	return total;
+}
+
+void rig_reset(struct rig *r, struct rig_port *p)
+{
+	rig_usbfs_reset(r->usbfs, p);
+}
+
+const struct rig_front rig_host_front = { rig_plug, rig_unplug, rig_reset };
+
+/* --- the readers --- */
+
+static char *read_all(const char *path)
+{
+	FILE *f = strcmp(path, "-") ? fopen(path, "re") : stdin;
+	size_t len = 0, cap = 0;
+	char *text = NULL;
+
+	/* Up to the zero that no text file has. */
+	if (!f || getdelim(&text, &cap, 0, f) < 0) {
+		if (f && feof(f) && !ferror(f) && (text = realloc(text, 1)))
+			text[len] = 0;
+		else
+			fprintf(stderr, "ccid-sim: %s: %s\n", path, strerror(errno));
+	}
+	if (f && f != stdin)
+		fclose(f);
+	return text;
+}
+
+int rig_load(struct rig *r, const char *config)
+{
+	char err[256] = "", *text = read_all(config);
+	struct sim_dev **devs = NULL;
+	int i, n;
+
+	if (!text)
+		return -1;
+	n = sim_config_parse(text, &devs, err, sizeof(err));
+	free(text);
+	if (n < 0) {
+		fprintf(stderr, "ccid-sim: %s: %s\n", config, err);
+		return -1;
+	}
+	r->ports = calloc((size_t)n + 1, sizeof(*r->ports));
+	for (i = 0; r->ports && i < n; i++) {
+		r->ports[i].dev = devs[i];
+		r->ports[i].number = (unsigned)i + 1;
+	}
+	r->n_ports = r->ports ? (unsigned)n : 0;
+	free(devs);
+	return r->ports ? 0 : -1;
+}
+
+void rig_unload(struct rig *r)
+{
+	unsigned i;
+
+	for (i = 0; i < r->n_ports; i++)
+		sim_dev_free(r->ports[i].dev);
+	free(r->ports);
+	if (r->trace && r->trace != stderr)
+		fclose(r->trace);
+}
