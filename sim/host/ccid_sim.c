@@ -58,7 +58,7 @@ static int run(int argc, char **argv)
 	/* getopt stops at FILE, so "--" is still there. */
 	if (!strcmp(argv[optind], "--"))
 		optind++;
-	return argv[optind] ? rig_run(file, trace, argv + optind) : usage(stderr);
+	return argv[optind] ? host_run(file, trace, argv + optind) : usage(stderr);
 }
 
 static int record(int argc, char **argv)
@@ -99,7 +99,7 @@ static int record(int argc, char **argv)
 	snprintf(name, sizeof(name), "%.9s.ccidlog", reader);
 	if (strchr(name, ':'))
 		*strchr(name, ':') = '-';
-	return rig_record(reader, file ? file : name, &o, argv + optind);
+	return host_record(reader, file ? file : name, &o, argv + optind);
 }
 
 static bool is_port(const char *text)
@@ -111,7 +111,7 @@ static bool is_port(const char *text)
 
 static int usbip(int argc, char **argv)
 {
-	struct rig_usbip_options o = { .address = "127.0.0.1", .port = "3240" };
+	struct host_usbip_options o = { .address = "127.0.0.1", .port = "3240" };
 	int c;
 
 	while ((c = getopt(argc, argv, "tl:p:c:")) != -1) {
@@ -138,7 +138,7 @@ static int usbip(int argc, char **argv)
 		return argc > optind ? bad_usage("one FILE only, so not", argv[optind + 1]) :
 				       bad_usage("which FILE?", "");
 	o.file = argv[optind];
-	return rig_usbip(&o);
+	return host_usbip(&o);
 }
 
 static int connect_daemon(void)
@@ -227,7 +227,7 @@ static int names(int argc, char **argv)
 	static const struct { const char *kind; const char *(*name)(unsigned i), *(*more)(unsigned i); } kinds[] = {
 		{ "cards", sim_card_preset, NULL },
 		{ "faults", sim_fault_name, card_fault },
-		{ "commands", rig_command_name, NULL },
+		{ "commands", host_command_name, NULL },
 	};
 	const char *kind = argc == 2 ? argv[1] : "", *name;
 
@@ -249,7 +249,7 @@ static bool is_command(const char *word)
 {
 	const char *name;
 
-	for (unsigned i = 0; (name = rig_command_name(i)); i++)
+	for (unsigned i = 0; (name = host_command_name(i)); i++)
 		if (!strcmp(name, word))
 			return true;
 	return false;

@@ -9,7 +9,7 @@
 
 static void trace_line(void *user, uint64_t now, const char *text)
 {
-	const struct rig *r = user;
+	const struct sim_host *r = user;
 
 	if (!r->trace)
 		return;
@@ -18,9 +18,9 @@ static void trace_line(void *user, uint64_t now, const char *text)
 }
 
 /* R or R.INTERFACE; *interface is the index of the interface. The name itself may have dots. */
-static struct rig_port *which(struct rig *r, char *word, unsigned *interface, FILE *out)
+static struct host_port *which(struct sim_host *r, char *word, unsigned *interface, FILE *out)
 {
-	struct rig_port *p = word ? rig_port_by_name(r, word) : NULL;
+	struct host_port *p = word ? host_port_by_name(r, word) : NULL;
 	char *dot, *end;
 
 	*interface = 0;
@@ -28,7 +28,7 @@ static struct rig_port *which(struct rig *r, char *word, unsigned *interface, FI
 	if (dot) {
 		*dot = 0;
 		*interface = (unsigned)strtoul(dot + 1, &end, 10);
-		p = end != dot + 1 && !*end ? rig_port_by_name(r, word) : NULL;
+		p = end != dot + 1 && !*end ? host_port_by_name(r, word) : NULL;
 		*dot = '.';
 	}
 	if (!p)
@@ -77,18 +77,18 @@ static void unescape(char *s)
 	*to = 0;
 }
 
-static bool do_list(struct rig *r, char *rest, FILE *out)
+static bool do_list(struct sim_host *r, char *rest, FILE *out)
 {
 	unsigned i, k;
 
 	(void)rest;
 	for (i = 0; i < r->n_ports; i++) {
-		const struct rig_port *p = &r->ports[i];
+		const struct host_port *p = &r->ports[i];
 
 		fprintf(out, "%u %04x:%04x \"%s\"", i, sim_dev_vendor(p->dev), sim_dev_product(p->dev),
 			sim_dev_name(p->dev));
 		if (p->device)
-			fprintf(out, " bus %03u device %03u", RIG_BUS, p->device);
+			fprintf(out, " bus %03u device %03u", HOST_BUS, p->device);
 		else
 			fprintf(out, " unplugged");
 		for (k = 0; k < sim_dev_interfaces(p->dev); k++)
@@ -98,10 +98,10 @@ static bool do_list(struct rig *r, char *rest, FILE *out)
 	return true;
 }
 
-static bool do_plug(struct rig *r, char *rest, FILE *out)
+static bool do_plug(struct sim_host *r, char *rest, FILE *out)
 {
 	unsigned f;
-	struct rig_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
+	struct host_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
 
 	if (!p)
 		return false;
@@ -111,10 +111,10 @@ static bool do_plug(struct rig *r, char *rest, FILE *out)
 	return false;
 }
 
-static bool do_unplug(struct rig *r, char *rest, FILE *out)
+static bool do_unplug(struct sim_host *r, char *rest, FILE *out)
 {
 	unsigned f;
-	struct rig_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
+	struct host_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
 
 	if (!p)
 		return false;
@@ -126,37 +126,37 @@ static bool do_unplug(struct rig *r, char *rest, FILE *out)
 	return true;
 }
 
-static bool do_insert(struct rig *r, char *rest, FILE *out)
+static bool do_insert(struct sim_host *r, char *rest, FILE *out)
 {
 	char err[256] = "no such slot, or a card is in it";
 	unsigned f, slot;
-	struct rig_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
+	struct host_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
 
 	if (!p || !number(strtok_r(NULL, " ", &rest), &slot, out))
 		return false;
-	if (sim_dev_insert(p->dev, f, slot, rest ? rest : "", rig_now(), err, sizeof(err)))
+	if (sim_dev_insert(p->dev, f, slot, rest ? rest : "", host_now(), err, sizeof(err)))
 		return true;
 	fprintf(out, "%s\n", err);
 	return false;
 }
 
-static bool do_remove(struct rig *r, char *rest, FILE *out)
+static bool do_remove(struct sim_host *r, char *rest, FILE *out)
 {
 	unsigned f, slot;
-	struct rig_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
+	struct host_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
 
 	if (!p || !number(strtok_r(NULL, " ", &rest), &slot, out))
 		return false;
-	if (sim_dev_remove(p->dev, f, slot, rig_now()))
+	if (sim_dev_remove(p->dev, f, slot, host_now()))
 		return true;
 	fprintf(out, "no such slot, or no card in it\n");
 	return false;
 }
 
-static bool do_keys(struct rig *r, char *rest, FILE *out)
+static bool do_keys(struct sim_host *r, char *rest, FILE *out)
 {
 	unsigned f;
-	struct rig_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
+	struct host_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
 
 	if (!p)
 		return false;
@@ -165,16 +165,16 @@ static bool do_keys(struct rig *r, char *rest, FILE *out)
 		return false;
 	}
 	unescape(rest);
-	if (sim_dev_keys(p->dev, f, rest, rig_now()))
+	if (sim_dev_keys(p->dev, f, rest, host_now()))
 		return true;
 	fprintf(out, "the reader asks for no PIN\n");
 	return false;
 }
 
-static bool do_reset(struct rig *r, char *rest, FILE *out)
+static bool do_reset(struct sim_host *r, char *rest, FILE *out)
 {
 	unsigned f;
-	struct rig_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
+	struct host_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
 
 	if (!p)
 		return false;
@@ -182,11 +182,11 @@ static bool do_reset(struct rig *r, char *rest, FILE *out)
 	return true;
 }
 
-static bool do_fault(struct rig *r, char *rest, FILE *out)
+static bool do_fault(struct sim_host *r, char *rest, FILE *out)
 {
 	char err[256] = "no such fault";
 	unsigned f;
-	struct rig_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
+	struct host_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
 
 	if (!p)
 		return false;
@@ -196,17 +196,17 @@ static bool do_fault(struct rig *r, char *rest, FILE *out)
 	return false;
 }
 
-static bool do_complaints(struct rig *r, char *rest, FILE *out)
+static bool do_complaints(struct sim_host *r, char *rest, FILE *out)
 {
 	(void)rest;
-	rig_complaints(r, out);
+	host_complaints(r, out);
 	return true;
 }
 
-static bool do_in_flight(struct rig *r, char *rest, FILE *out)
+static bool do_in_flight(struct sim_host *r, char *rest, FILE *out)
 {
 	unsigned f;
-	struct rig_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
+	struct host_port *p = which(r, strtok_r(rest, " ", &rest), &f, out);
 
 	if (!p)
 		return false;
@@ -215,7 +215,7 @@ static bool do_in_flight(struct rig *r, char *rest, FILE *out)
 }
 
 /* on: to the daemon's stderr; off; anything else is a file to add to. */
-static bool do_trace(struct rig *r, char *rest, FILE *out)
+static bool do_trace(struct sim_host *r, char *rest, FILE *out)
 {
 	FILE *to = NULL;
 	unsigned i;
@@ -240,18 +240,18 @@ static bool do_trace(struct rig *r, char *rest, FILE *out)
 	return true;
 }
 
-static bool do_time(struct rig *r, char *rest, FILE *out)
+static bool do_time(struct sim_host *r, char *rest, FILE *out)
 {
 	(void)rest;
-	fprintf(out, "%.6f\n", (double)(rig_now() - r->started) / 1e9);
+	fprintf(out, "%.6f\n", (double)(host_now() - r->started) / 1e9);
 	return true;
 }
 
-static bool do_help(struct rig *r, char *rest, FILE *out);
+static bool do_help(struct sim_host *r, char *rest, FILE *out);
 
 static const struct command {
 	const char *name, *args, *what;
-	bool (*run)(struct rig *r, char *rest, FILE *out);
+	bool (*run)(struct sim_host *r, char *rest, FILE *out);
 } commands[] = {
 	{ "complaints", "", "what drivers did against the standard", do_complaints },
 	{ "fault", "R NAME [KEY=VALUE...]|clear", "arm a fault", do_fault },
@@ -270,12 +270,12 @@ static const struct command {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(*commands))
 
-const char *rig_command_name(unsigned i)
+const char *host_command_name(unsigned i)
 {
 	return i < N_COMMANDS ? commands[i].name : NULL;
 }
 
-static bool do_help(struct rig *r, char *rest, FILE *out)
+static bool do_help(struct sim_host *r, char *rest, FILE *out)
 {
 	size_t i;
 
@@ -286,7 +286,7 @@ static bool do_help(struct rig *r, char *rest, FILE *out)
 	return true;
 }
 
-bool rig_command(struct rig *r, char *line, FILE *out)
+bool host_command(struct sim_host *r, char *line, FILE *out)
 {
 	char *rest = line, *name;
 	size_t i;

@@ -25,41 +25,41 @@ struct loop {
 	uint64_t timer_at;
 };
 
-int rig_listen(void)
+int host_listen(void)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = RIG_SOCKET };
+	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = HOST_SOCKET };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof(a)) && !listen(fd, 128))
 		return fd;
-	fprintf(stderr, "ccid-sim: " RIG_SOCKET ": %s\n", strerror(errno));
+	fprintf(stderr, "ccid-sim: " HOST_SOCKET ": %s\n", strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
 }
 
-static int start(struct rig *r, const char *config, bool trace)
+static int start(struct sim_host *r, const char *config, bool trace)
 {
 	char line[] = "trace on";
 	unsigned i;
 
-	r->started = rig_now();
+	r->started = host_now();
 	r->next_device = 1;
-	r->front = &rig_host_front;
-	if (rig_load(r, config))
+	r->front = &host_host_front;
+	if (host_load(r, config))
 		return -1;
-	r->usbfs = rig_usbfs_new(r);
-	r->uevent_fd = rig_uevent_open();
+	r->usbfs = host_usbfs_new(r);
+	r->uevent_fd = host_uevent_open();
 	if (!r->usbfs || r->uevent_fd < 0) {
 		fprintf(stderr, "ccid-sim: %s\n", strerror(errno));
 		return -1;
 	}
 	if (trace)
-		rig_command(r, line, stderr);
+		host_command(r, line, stderr);
 	for (i = 0; i < r->n_ports; i++) {
 		if (!sim_dev_is_plugged(r->ports[i].dev))
 			continue;
-		if (rig_plug(r, &r->ports[i])) {
+		if (host_plug(r, &r->ports[i])) {
 			fprintf(stderr, "ccid-sim: cannot plug %s: %s\n", sim_dev_name(r->ports[i].dev),
 				strerror(errno));
 			return -1;
@@ -105,31 +105,31 @@ static void set_timer(struct loop *l, uint64_t at)
 	timerfd_settime(l->timer, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
-static void accept_all(struct rig *r, struct loop *l)
+static void accept_all(struct sim_host *r, struct loop *l)
 {
 	int fd;
 
 	while ((fd = accept4(l->listen, NULL, NULL, SOCK_CLOEXEC)) >= 0)
-		rig_usbfs_accept(r->usbfs, fd);
+		host_usbfs_accept(r->usbfs, fd);
 }
 
 /* A device may go away by itself: a fault can do that. */
-static void notice_vanished(struct rig *r)
+static void notice_vanished(struct sim_host *r)
 {
 	unsigned i;
 
 	for (i = 0; i < r->n_ports; i++)
 		if (r->ports[i].device && !sim_dev_is_plugged(r->ports[i].dev))
-			rig_unplug(r, &r->ports[i]);
+			host_unplug(r, &r->ports[i]);
 }
 
 /* Serves one batch of events. False: it is time to end. */
-static bool turn(struct rig *r, struct loop *l)
+static bool turn(struct sim_host *r, struct loop *l)
 {
 	struct epoll_event e[EVENTS];
 	bool go_on = true;
 	uint64_t count, next, foreign;
-	int i, n = epoll_wait(rig_usbfs_epoll(r->usbfs), e, EVENTS, -1);
+	int i, n = epoll_wait(host_usbfs_epoll(r->usbfs), e, EVENTS, -1);
 
 	for (i = 0; i < n; i++) {
 		if (e[i].data.ptr == &l->listen) {
@@ -141,39 +141,39 @@ static bool turn(struct rig *r, struct loop *l)
 		} else if (e[i].data.ptr == &l->signal) {
 			go_on = false;
 		} else {
-			rig_usbfs_event(r->usbfs, e[i].data.ptr, e[i].events);
+			host_usbfs_event(r->usbfs, e[i].data.ptr, e[i].events);
 		}
 	}
-	foreign = rig_foreign_run(r, rig_now());
-	next = rig_usbfs_run(r->usbfs, rig_now());
+	foreign = host_foreign_run(r, host_now());
+	next = host_usbfs_run(r->usbfs, host_now());
 	set_timer(l, foreign < next ? foreign : next);
 	notice_vanished(r);
-	rig_usbfs_sweep(r->usbfs);
+	host_usbfs_sweep(r->usbfs);
 	return go_on;
 }
 
-static void finish(struct rig *r)
+static void finish(struct sim_host *r)
 {
-	rig_foreign_free(r);
+	host_foreign_free(r);
 	if (r->usbfs)
-		rig_usbfs_free(r->usbfs);
-	rig_unload(r);
+		host_usbfs_free(r->usbfs);
+	host_unload(r);
 }
 
-int rig_daemon(const char *config, bool trace, int listen_fd, int ready_fd)
+int host_daemon(const char *config, bool trace, int listen_fd, int ready_fd)
 {
-	struct rig r = { 0 };
+	struct sim_host r = { 0 };
 	int status = STATUS_ERROR;
 	struct loop l;
 
-	if (!start(&r, config, trace) && !prepare(&l, rig_usbfs_epoll(r.usbfs), listen_fd) &&
+	if (!start(&r, config, trace) && !prepare(&l, host_usbfs_epoll(r.usbfs), listen_fd) &&
 	    write(ready_fd, "", 1) == 1) {
 		close(ready_fd);
-		set_timer(&l, rig_foreign_run(&r, rig_now()));
+		set_timer(&l, host_foreign_run(&r, host_now()));
 		while (turn(&r, &l))
 			;
-		status = rig_complaints(&r, stderr) ? STATUS_COMPLAINTS : 0;
-		if (rig_divergences(&r, stderr))
+		status = host_complaints(&r, stderr) ? STATUS_COMPLAINTS : 0;
+		if (host_divergences(&r, stderr))
 			status = STATUS_DIVERGED;
 	}
 	finish(&r);

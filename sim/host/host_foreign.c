@@ -19,19 +19,19 @@
 #define LOOK_EVERY 20000000ull	/* ns */
 
 struct guest {
-	struct rig_port *port;
+	struct host_port *port;
 	unsigned interface, slot;
 	char *spec;
 	struct sim_foreign_spec parsed;
 	int listen;		/* -1: none; the bridge's, until it has found a card */
 	pid_t bridge;		/* pcsc:READER: the process that brings the card; 0: none */
-	struct rig_vpcd *link;	/* NULL: no card is there */
+	struct host_vpcd *link;	/* NULL: no card is there */
 	bool seated;		/* it is in the slot */
 	bool told;		/* the last failure was */
 	struct guest *next;
 };
 
-struct rig_foreign {
+struct host_foreign {
 	unsigned changes;
 	struct guest *guests;
 };
@@ -74,7 +74,7 @@ static int bridge_arrival(struct guest *g)
 	int fd;
 
 	if (!g->bridge) {
-		g->listen = rig_pcsc_start(g->parsed.reader, &g->bridge);
+		g->listen = host_pcsc_start(g->parsed.reader, &g->bridge);
 		if (g->listen < 0)
 			failed(g, "cannot start");
 		return -1;
@@ -115,7 +115,7 @@ static void depart(struct guest *g, uint64_t now)
 	if (g->seated)
 		sim_dev_foreign_go(g->port->dev, g->interface, g->slot, now);
 	g->seated = false;
-	rig_vpcd_free(g->link);
+	host_vpcd_free(g->link);
 	g->link = NULL;
 	end_bridge(g);
 }
@@ -125,9 +125,9 @@ static void seat(struct guest *g, uint64_t now)
 {
 	char err[160] = "";
 
-	if (!rig_vpcd_awake(g->link))
+	if (!host_vpcd_awake(g->link))
 		return;
-	g->seated = sim_dev_foreign_come(g->port->dev, g->interface, g->slot, g->parsed.words, &rig_vpcd_card, g->link,
+	g->seated = sim_dev_foreign_come(g->port->dev, g->interface, g->slot, g->parsed.words, &host_vpcd_card, g->link,
 					 now, err, sizeof(err));
 	if (!g->seated)
 		depart(g, now);
@@ -140,9 +140,9 @@ static void serve(struct guest *g, uint64_t now)
 	if (!g->link) {
 		fd = arrival(g);
 		if (fd >= 0)
-			g->link = rig_vpcd_new(fd, g->parsed.wait_s);
+			g->link = host_vpcd_new(fd, g->parsed.wait_s);
 	}
-	if (g->link && !rig_vpcd_run(g->link, now))
+	if (g->link && !host_vpcd_run(g->link, now))
 		depart(g, now);
 	else if (g->link && !g->seated)
 		seat(g, now);
@@ -162,7 +162,7 @@ static void guest_free(struct guest *g, uint64_t now)
 	free(g);
 }
 
-static void dismiss(struct rig_foreign *f, uint64_t now)
+static void dismiss(struct host_foreign *f, uint64_t now)
 {
 	struct guest **p = &f->guests, *g;
 
@@ -179,7 +179,7 @@ static void dismiss(struct rig_foreign *f, uint64_t now)
 	}
 }
 
-static bool is_known(const struct rig_foreign *f, const struct rig_port *port, unsigned interface, unsigned slot)
+static bool is_known(const struct host_foreign *f, const struct host_port *port, unsigned interface, unsigned slot)
 {
 	const struct guest *g = f->guests;
 
@@ -188,7 +188,7 @@ static bool is_known(const struct rig_foreign *f, const struct rig_port *port, u
 	return g != NULL;
 }
 
-static void expect(struct rig_foreign *f, struct rig_port *port, unsigned interface, unsigned slot)
+static void expect(struct host_foreign *f, struct host_port *port, unsigned interface, unsigned slot)
 {
 	const char *spec = sim_dev_foreign(port->dev, interface, slot);
 	struct guest *g;
@@ -206,7 +206,7 @@ static void expect(struct rig_foreign *f, struct rig_port *port, unsigned interf
 	f->guests = g;
 }
 
-static void take_stock(struct rig *r, uint64_t now)
+static void take_stock(struct sim_host *r, uint64_t now)
 {
 	unsigned p, i, s, changes = 0;
 
@@ -224,7 +224,7 @@ static void take_stock(struct rig *r, uint64_t now)
 				expect(r->foreign, &r->ports[p], i, s);
 }
 
-uint64_t rig_foreign_run(struct rig *r, uint64_t now)
+uint64_t host_foreign_run(struct sim_host *r, uint64_t now)
 {
 	struct guest *g;
 
@@ -236,13 +236,13 @@ uint64_t rig_foreign_run(struct rig *r, uint64_t now)
 	return now + LOOK_EVERY;
 }
 
-void rig_foreign_free(struct rig *r)
+void host_foreign_free(struct sim_host *r)
 {
 	struct guest *g;
 
 	while (r->foreign && (g = r->foreign->guests)) {
 		r->foreign->guests = g->next;
-		guest_free(g, rig_now());
+		guest_free(g, host_now());
 	}
 	free(r->foreign);
 	r->foreign = NULL;

@@ -77,7 +77,7 @@ static void loopback_up(void)
 /* An entry of the old directory appears under the same name in the new one. */
 static void keep_entry(int old, const char *dir, const char *name)
 {
-	char from[RIG_PATH], to[RIG_PATH], link[RIG_PATH];
+	char from[HOST_PATH], to[HOST_PATH], link[HOST_PATH];
 	struct stat s;
 	ssize_t n;
 	int fd;
@@ -171,7 +171,7 @@ static void own_terminals(void)
 		failed("/dev/pts");	/* programs under test seldom care */
 }
 
-int rig_namespace_enter(void)
+int host_namespace_enter(void)
 {
 	static const char *const hide_dev[] = { "bus", "ptmx", "pts", NULL };
 	static const char *const hide_run[] = { "pcscd", "udev", "ccid-sim", NULL };
@@ -190,5 +190,5 @@ int rig_namespace_enter(void)
 	/* libudev listens to udev's messages only where udev seems to run. */
 	if (close(open("/run/udev/control", O_CREAT | O_WRONLY | O_CLOEXEC, 0600)))
 		return failed("/run/udev/control");
-	return rig_sysfs_root();
+	return host_sysfs_root();
 }

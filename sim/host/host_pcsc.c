@@ -47,7 +47,7 @@ struct pcsc {
 static char pcscd_socket[64];
 
 /* The folder itself is held: it has another name, or none, once this process has a /run of its own. */
-void rig_pcsc_remember(void)
+void host_pcsc_remember(void)
 {
 	int fd = open("/run/pcscd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
@@ -185,7 +185,7 @@ static void bridge(const char *reader, int fd)
 		poll(NULL, 0, LOOK_MS);	/* and another process tries */
 }
 
-int rig_pcsc_start(const char *reader, pid_t *pid)
+int host_pcsc_start(const char *reader, pid_t *pid)
 {
 	pid_t parent = getpid();
 	int pair[2];

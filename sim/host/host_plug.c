@@ -10,7 +10,7 @@
 #include <strings.h>
 #include <time.h>
 
-uint64_t rig_now(void)
+uint64_t host_now(void)
 {
 	struct timespec t;
 
@@ -18,7 +18,7 @@ uint64_t rig_now(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-struct rig_port *rig_port_by_device(struct rig *r, unsigned device)
+struct host_port *host_port_by_device(struct sim_host *r, unsigned device)
 {
 	unsigned i;
 
@@ -28,9 +28,9 @@ struct rig_port *rig_port_by_device(struct rig *r, unsigned device)
 	return NULL;
 }
 
-struct rig_port *rig_port_by_name(struct rig *r, const char *name)
+struct host_port *host_port_by_name(struct sim_host *r, const char *name)
 {
-	struct rig_port *found = NULL;
+	struct host_port *found = NULL;
 	char *end;
 	unsigned long n = strtoul(name, &end, 10);
 	unsigned i;
@@ -48,19 +48,19 @@ struct rig_port *rig_port_by_name(struct rig *r, const char *name)
 }
 
 /* Addresses are given out upwards, and anew with every plugging, as the kernel does. */
-static unsigned free_address(struct rig *r)
+static unsigned free_address(struct sim_host *r)
 {
 	unsigned tries;
 
 	for (tries = 0; tries < 126; tries++) {
 		r->next_device = r->next_device >= 127 ? 2 : r->next_device + 1;
-		if (!rig_port_by_device(r, r->next_device))
+		if (!host_port_by_device(r, r->next_device))
 			return r->next_device;
 	}
 	return 0;
 }
 
-int rig_plug(struct rig *r, struct rig_port *p)
+int host_plug(struct sim_host *r, struct host_port *p)
 {
 	unsigned i;
 
@@ -74,31 +74,31 @@ int rig_plug(struct rig *r, struct rig_port *p)
 		return -1;
 	}
 	if (!sim_dev_is_plugged(p->dev))
-		sim_dev_plug(p->dev, rig_now());
-	rig_interfaces(p);
-	if (rig_sysfs_add(p))
+		sim_dev_plug(p->dev, host_now());
+	host_interfaces(p);
+	if (host_sysfs_add(p))
 		return -1;
-	rig_uevent_send(r, p, NULL, "add");
+	host_uevent_send(r, p, NULL, "add");
 	for (i = 0; i < p->n_faces; i++)
-		rig_uevent_send(r, p, p->faces[i], "add");
+		host_uevent_send(r, p, p->faces[i], "add");
 	return 0;
 }
 
-void rig_unplug(struct rig *r, struct rig_port *p)
+void host_unplug(struct sim_host *r, struct host_port *p)
 {
 	unsigned i;
 
 	if (sim_dev_is_plugged(p->dev))
-		sim_dev_unplug(p->dev, rig_now());
-	rig_usbfs_gone(r->usbfs, p);
-	rig_sysfs_remove(p);
+		sim_dev_unplug(p->dev, host_now());
+	host_usbfs_gone(r->usbfs, p);
+	host_sysfs_remove(p);
 	for (i = 0; i < p->n_faces; i++)
-		rig_uevent_send(r, p, p->faces[i], "remove");
-	rig_uevent_send(r, p, NULL, "remove");
+		host_uevent_send(r, p, p->faces[i], "remove");
+	host_uevent_send(r, p, NULL, "remove");
 	p->device = 0;
 }
 
-unsigned rig_complaints(const struct rig *r, FILE *to)
+unsigned host_complaints(const struct sim_host *r, FILE *to)
 {
 	unsigned i, k, n, total = 0;
 	const char *text;
@@ -115,7 +115,7 @@ unsigned rig_complaints(const struct rig *r, FILE *to)
 	return total;
 }
 
-unsigned rig_divergences(const struct rig *r, FILE *to)
+unsigned host_divergences(const struct sim_host *r, FILE *to)
 {
 	unsigned total = 0;
 	const char *text;
@@ -131,12 +131,12 @@ unsigned rig_divergences(const struct rig *r, FILE *to)
 	return total;
 }
 
-void rig_reset(struct rig *r, struct rig_port *p)
+void host_reset(struct sim_host *r, struct host_port *p)
 {
-	rig_usbfs_reset(r->usbfs, p);
+	host_usbfs_reset(r->usbfs, p);
 }
 
-const struct rig_front rig_host_front = { rig_plug, rig_unplug, rig_reset };
+const struct host_front host_host_front = { host_plug, host_unplug, host_reset };
 
 /* --- the readers --- */
 
@@ -158,7 +158,7 @@ static char *read_all(const char *path)
 	return text;
 }
 
-int rig_load(struct rig *r, const char *config)
+int host_load(struct sim_host *r, const char *config)
 {
 	char err[256] = "", *text = read_all(config);
 	struct sim_dev **devs = NULL;
@@ -182,7 +182,7 @@ int rig_load(struct rig *r, const char *config)
 	return r->ports ? 0 : -1;
 }
 
-void rig_unload(struct rig *r)
+void host_unload(struct sim_host *r)
 {
 	unsigned i;
 

@@ -23,7 +23,7 @@
 #define PATIENCE_MS 3000
 
 /* The library lies beside the program, in libtool's .libs beside it, or where the build installs it. */
-int rig_find_preload(const char *name, const char *variable, char *path, size_t cap)
+int host_find_preload(const char *name, const char *variable, char *path, size_t cap)
 {
 	static const char *const places[] = { "/", "/.libs/", "/../", "/../lib/ccid-sim/", NULL };
 	const char *given = getenv(variable);
@@ -47,21 +47,21 @@ int rig_find_preload(const char *name, const char *variable, char *path, size_t 
 static int set_environment(void)
 {
 	const char *others = getenv("LD_PRELOAD");
-	char all[RIG_PATH * 4];
+	char all[HOST_PATH * 4];
 	size_t len;
 
-	if (rig_find_preload(PRELOAD_NAME, "CCID_SIM_PRELOAD", all, RIG_PATH)) {
+	if (host_find_preload(PRELOAD_NAME, "CCID_SIM_PRELOAD", all, HOST_PATH)) {
 		fprintf(stderr, "ccid-sim: " PRELOAD_NAME " not found (CCID_SIM_PRELOAD names it)\n");
 		return -1;
 	}
 	len = strlen(all);
 	if (others && *others)
 		snprintf(all + len, sizeof(all) - len, ":%s", others);
-	return setenv("LD_PRELOAD", all, 1) | setenv(WIRE_SOCKET_ENV, RIG_SOCKET, 1) |
+	return setenv("LD_PRELOAD", all, 1) | setenv(WIRE_SOCKET_ENV, HOST_SOCKET, 1) |
 	       setenv("SYSTEMD_DEVICE_VERIFY_SYSFS", "0", 1);
 }
 
-void rig_die_with_parent(pid_t parent)
+void host_die_with_parent(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -72,7 +72,7 @@ void rig_die_with_parent(pid_t parent)
 static pid_t start_daemon(const char *file, bool trace)
 {
 	pid_t self = getpid(), pid;
-	int ready[2], listen_fd = rig_listen();
+	int ready[2], listen_fd = host_listen();
 	char byte;
 	bool ok;
 
@@ -80,10 +80,10 @@ static pid_t start_daemon(const char *file, bool trace)
 		return -1;
 	pid = fork();
 	if (!pid) {
-		rig_die_with_parent(self);
+		host_die_with_parent(self);
 		signal(SIGINT, SIG_IGN);
 		close(ready[0]);
-		exit(rig_daemon(file, trace, listen_fd, ready[1]));
+		exit(host_daemon(file, trace, listen_fd, ready[1]));
 	}
 	close(ready[1]);
 	close(listen_fd);
@@ -100,7 +100,7 @@ static pid_t start_command(char **command, const sigset_t *mask)
 
 	if (pid)
 		return pid;
-	rig_die_with_parent(self);
+	host_die_with_parent(self);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	if (!set_environment()) {
 		execvp(command[0], command);
@@ -150,7 +150,7 @@ static unsigned signal_children(int sig, pid_t daemon)
 }
 
 /* Whatever the command left running was handed to us (PR_SET_CHILD_SUBREAPER): it ends now. */
-void rig_end_leftovers(pid_t daemon)
+void host_end_leftovers(pid_t daemon)
 {
 	struct timespec pause = { 0, 10000000 };
 	unsigned ms = 0;
@@ -167,7 +167,7 @@ void rig_end_leftovers(pid_t daemon)
 }
 
 /* Waits for the command, and hands over the signals that were meant for it. Returns its wait status. */
-int rig_supervise(pid_t command, const sigset_t *mask)
+int host_supervise(pid_t command, const sigset_t *mask)
 {
 	int status = 0, sig;
 	siginfo_t info;
@@ -181,14 +181,14 @@ int rig_supervise(pid_t command, const sigset_t *mask)
 	}
 }
 
-int rig_run(const char *file, bool trace, char **command)
+int host_run(const char *file, bool trace, char **command)
 {
 	int status, daemon_status = 0;
 	sigset_t mask, old;
 	pid_t daemon, pid;
 
-	rig_pcsc_remember();
-	if (rig_namespace_enter())
+	host_pcsc_remember();
+	if (host_namespace_enter())
 		return STATUS_ERROR;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	daemon = start_daemon(file, trace);
@@ -205,8 +205,8 @@ int rig_run(const char *file, bool trace, char **command)
 		kill(daemon, SIGTERM);
 		return STATUS_ERROR;
 	}
-	status = rig_supervise(pid, &mask);
-	rig_end_leftovers(daemon);
+	status = host_supervise(pid, &mask);
+	host_end_leftovers(daemon);
 	kill(daemon, SIGTERM);
 	waitpid(daemon, &daemon_status, 0);
 	if (WIFSIGNALED(status))

@@ -81,32 +81,32 @@ static int link_to(const char *target, const char *fmt, ...)
 	return symlink(target, path);
 }
 
-void rig_interfaces(struct rig_port *port)
+void host_interfaces(struct host_port *port)
 {
 	size_t len, i;
 	const uint8_t *p = sim_dev_descriptors(port->dev, &len);
 	unsigned n = 0;
 
 	for (i = 18; i + 2 <= len && p[i] >= 2 && i + p[i] <= len; i += p[i])
-		if (p[i + 1] == 4 && p[i] >= 9 && p[i + 3] == 0 && n < RIG_MAX_INTERFACES)
+		if (p[i + 1] == 4 && p[i] >= 9 && p[i + 3] == 0 && n < HOST_MAX_INTERFACES)
 			memcpy(port->faces[n++], p + i, 9);
 	port->n_faces = n;
 }
 
-void rig_sysfs_path(const struct rig_port *p, int i, char *buf, size_t cap)
+void host_sysfs_path(const struct host_port *p, int i, char *buf, size_t cap)
 {
 	if (i < 0)
-		snprintf(buf, cap, HUB "/%u-%u", RIG_BUS, p->number);
+		snprintf(buf, cap, HUB "/%u-%u", HOST_BUS, p->number);
 	else
-		snprintf(buf, cap, HUB "/%u-%u/%u-%u:1.%d", RIG_BUS, p->number, RIG_BUS, p->number, i);
+		snprintf(buf, cap, HUB "/%u-%u/%u-%u:1.%d", HOST_BUS, p->number, HOST_BUS, p->number, i);
 }
 
 static unsigned minor_of(unsigned device)
 {
-	return (RIG_BUS - 1) * 128 + device - 1;
+	return (HOST_BUS - 1) * 128 + device - 1;
 }
 
-size_t rig_properties(const struct rig_port *p, const uint8_t *interface, char *buf, size_t cap)
+size_t host_properties(const struct host_port *p, const uint8_t *interface, char *buf, size_t cap)
 {
 	size_t len;
 	const uint8_t *d = sim_dev_descriptors(p->dev, &len);
@@ -125,7 +125,7 @@ size_t rig_properties(const struct rig_port *p, const uint8_t *interface, char *
 	else
 		n = snprintf(buf, cap, "MAJOR=%u\nMINOR=%u\nDEVNAME=bus/usb/%03u/%03u\nDEVTYPE=usb_device\n"
 			     "DRIVER=usb\nPRODUCT=%s\nTYPE=%s\nBUSNUM=%03u\nDEVNUM=%03u\n", USB_MAJOR,
-			     minor_of(p->device), RIG_BUS, p->device, product, type, RIG_BUS, p->device);
+			     minor_of(p->device), HOST_BUS, p->device, product, type, HOST_BUS, p->device);
 	return (size_t)n < cap ? (size_t)n : cap;
 }
 
@@ -140,7 +140,7 @@ static int put_device(const char *dir, const uint8_t *d, size_t len, unsigned de
 {
 	int r = put(dir, "descriptors", d, len);
 
-	r |= putf(dir, "busnum", "%u\n", RIG_BUS);
+	r |= putf(dir, "busnum", "%u\n", HOST_BUS);
 	r |= putf(dir, "devnum", "%u\n", device);
 	r |= putf(dir, "dev", "%u:%u\n", USB_MAJOR, minor_of(device));
 	r |= putf(dir, "speed", "%s\n", speed == 3 ? "480" : "12");
@@ -172,13 +172,13 @@ static int put_power(const char *dir)
 	return make_dirs(sub) | putf(sub, "control", "auto\n") | putf(sub, "persist", "1\n");
 }
 
-static int add_interface(const struct rig_port *p, const uint8_t *f)
+static int add_interface(const struct host_port *p, const uint8_t *f)
 {
 	char path[160], dir[SYSFS_PATH], target[SYSFS_PATH], text[512];
 	size_t n;
 	int r;
 
-	rig_sysfs_path(p, f[2], path, sizeof(path));
+	host_sysfs_path(p, f[2], path, sizeof(path));
 	snprintf(dir, sizeof(dir), "/sys%s", path);
 	r = make_dirs(dir);
 	r |= putf(dir, "bInterfaceNumber", "%02x\n", f[2]);
@@ -188,7 +188,7 @@ static int add_interface(const struct rig_port *p, const uint8_t *f)
 	r |= putf(dir, "bInterfaceSubClass", "%02x\n", f[6]);
 	r |= putf(dir, "bInterfaceProtocol", "%02x\n", f[7]);
 	put_string(dir, "interface", f[8] ? sim_dev_string(p->dev, f[8]) : NULL);
-	n = rig_properties(p, f, text, sizeof(text));
+	n = host_properties(p, f, text, sizeof(text));
 	r |= put(dir, "uevent", text, n);
 	r |= link_to("../../../../../../bus/usb", "%s/subsystem", dir);
 	snprintf(target, sizeof(target), "../../..%s", path);
@@ -203,10 +203,10 @@ static int add_node(unsigned device)
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/dev/bus/usb/%03u", RIG_BUS);
+	snprintf(path, sizeof(path), "/dev/bus/usb/%03u", HOST_BUS);
 	if (make_dirs(path))
 		return -1;
-	snprintf(path, sizeof(path), "/dev/bus/usb/%03u/%03u", RIG_BUS, device);
+	snprintf(path, sizeof(path), "/dev/bus/usb/%03u/%03u", HOST_BUS, device);
 	if (!mknod(path, S_IFCHR | 0664, makedev(USB_MAJOR, minor_of(device))))
 		return 0;
 	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0664);
@@ -227,7 +227,7 @@ static int add_links(const char *path, unsigned device)
 	return r | putf("/run/udev/data", name, "I:1\nE:ID_BUS=usb\n");
 }
 
-int rig_sysfs_root(void)
+int host_sysfs_root(void)
 {
 	const char *dir = "/sys" HUB;
 	int r;
@@ -245,7 +245,7 @@ int rig_sysfs_root(void)
 	return r ? -1 : 0;
 }
 
-int rig_sysfs_add(const struct rig_port *p)
+int host_sysfs_add(const struct host_port *p)
 {
 	size_t len, n;
 	const uint8_t *d = sim_dev_descriptors(p->dev, &len);
@@ -253,14 +253,14 @@ int rig_sysfs_add(const struct rig_port *p)
 	unsigned i;
 	int r;
 
-	rig_sysfs_path(p, -1, path, sizeof(path));
+	host_sysfs_path(p, -1, path, sizeof(path));
 	snprintf(dir, sizeof(dir), "/sys%s", path);
 	r = make_dirs(dir) | put_device(dir, d, len, p->device, sim_dev_speed(p->dev)) | put_power(dir);
 	r |= putf(dir, "devpath", "%u\n", p->number) | putf(dir, "maxchild", "0\n");
 	put_string(dir, "manufacturer", d[14] ? sim_dev_string(p->dev, d[14]) : NULL);
 	put_string(dir, "product", d[15] ? sim_dev_string(p->dev, d[15]) : NULL);
 	put_string(dir, "serial", d[16] ? sim_dev_string(p->dev, d[16]) : NULL);
-	n = rig_properties(p, NULL, text, sizeof(text));
+	n = host_properties(p, NULL, text, sizeof(text));
 	r |= put(dir, "uevent", text, n);
 	r |= link_to("../../../../../bus/usb", "%s/subsystem", dir) | add_node(p->device);
 	for (i = 0; i < p->n_faces; i++)
@@ -276,24 +276,24 @@ static int remove_one(const char *path, const struct stat *s, int flag, struct F
 	return remove(path);
 }
 
-void rig_sysfs_remove(const struct rig_port *p)
+void host_sysfs_remove(const struct host_port *p)
 {
 	char path[160], name[SYSFS_PATH];
 	unsigned i;
 
 	for (i = 0; i < p->n_faces; i++) {
-		rig_sysfs_path(p, p->faces[i][2], path, sizeof(path));
+		host_sysfs_path(p, p->faces[i][2], path, sizeof(path));
 		snprintf(name, sizeof(name), "/sys/bus/usb/devices/%s", strrchr(path, '/') + 1);
 		unlink(name);
 	}
-	rig_sysfs_path(p, -1, path, sizeof(path));
+	host_sysfs_path(p, -1, path, sizeof(path));
 	snprintf(name, sizeof(name), "/sys/bus/usb/devices/%s", strrchr(path, '/') + 1);
 	unlink(name);
 	snprintf(name, sizeof(name), "/sys/dev/char/%u:%u", USB_MAJOR, minor_of(p->device));
 	unlink(name);
 	snprintf(name, sizeof(name), "/run/udev/data/c%u:%u", USB_MAJOR, minor_of(p->device));
 	unlink(name);
-	snprintf(name, sizeof(name), "/dev/bus/usb/%03u/%03u", RIG_BUS, p->device);
+	snprintf(name, sizeof(name), "/dev/bus/usb/%03u/%03u", HOST_BUS, p->device);
 	unlink(name);
 	snprintf(name, sizeof(name), "/sys%s", path);
 	nftw(name, remove_one, 8, FTW_DEPTH | FTW_PHYS);

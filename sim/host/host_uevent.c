@@ -51,7 +51,7 @@ static uint32_t murmur2(const char *s)
 	return h ^ h >> 15;
 }
 
-int rig_uevent_open(void)
+int host_uevent_open(void)
 {
 	struct sockaddr_nl a = { .nl_family = AF_NETLINK };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
@@ -64,26 +64,26 @@ int rig_uevent_open(void)
 }
 
 /* The properties as one zero-terminated string after the other. */
-static size_t message(struct rig *r, const struct rig_port *p, const uint8_t *interface,
+static size_t message(struct sim_host *r, const struct host_port *p, const uint8_t *interface,
 		      const char *action, char *buf, size_t cap)
 {
 	char path[256];
 	size_t len, i;
 
-	rig_sysfs_path(p, interface ? interface[2] : -1, path, sizeof(path));
+	host_sysfs_path(p, interface ? interface[2] : -1, path, sizeof(path));
 	len = (size_t)snprintf(buf, cap, "ACTION=%s\nDEVPATH=%s\nSUBSYSTEM=usb\nSEQNUM=%llu\n"
 			       "USEC_INITIALIZED=%llu\n", action, path, (unsigned long long)++r->seqnum,
-			       (unsigned long long)(rig_now() / 1000));
+			       (unsigned long long)(host_now() / 1000));
 	if (!interface)
 		len += (size_t)snprintf(buf + len, cap - len, "ID_BUS=usb\nTAGS=\n");
-	len += rig_properties(p, interface, buf + len, cap - len);
+	len += host_properties(p, interface, buf + len, cap - len);
 	for (i = 0; i < len; i++)
 		if (buf[i] == '\n')
 			buf[i] = 0;
 	return len;
 }
 
-void rig_uevent_send(struct rig *r, const struct rig_port *p, const uint8_t *interface, const char *action)
+void host_uevent_send(struct sim_host *r, const struct host_port *p, const uint8_t *interface, const char *action)
 {
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK, .nl_groups = UDEV_GROUP };
 	char text[2048];

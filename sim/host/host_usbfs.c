@@ -28,7 +28,7 @@ struct conn {
 /* An open device node. */
 struct handle {
 	uint64_t id;
-	struct rig_port *port;
+	struct host_port *port;
 	struct conn *node, *sync;
 	uint32_t claims;
 	bool gone;
@@ -47,8 +47,8 @@ struct request {
 	uint8_t data[];
 };
 
-struct rig_usbfs {
-	struct rig *rig;
+struct host_usbfs {
+	struct sim_host *host;
 	int epoll;
 	uint64_t next_id;
 	struct conn *conns;
@@ -56,13 +56,13 @@ struct rig_usbfs {
 	uint8_t in[sizeof(struct wire_msg) + WIRE_MAX_DATA];
 };
 
-struct rig_usbfs *rig_usbfs_new(struct rig *r)
+struct host_usbfs *host_usbfs_new(struct sim_host *r)
 {
-	struct rig_usbfs *u = calloc(1, sizeof(*u));
+	struct host_usbfs *u = calloc(1, sizeof(*u));
 
 	if (!u)
 		return NULL;
-	u->rig = r;
+	u->host = r;
 	u->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (u->epoll < 0) {
 		free(u);
@@ -71,14 +71,14 @@ struct rig_usbfs *rig_usbfs_new(struct rig *r)
 	return u;
 }
 
-int rig_usbfs_epoll(const struct rig_usbfs *u)
+int host_usbfs_epoll(const struct host_usbfs *u)
 {
 	return u->epoll;
 }
 
 /* --- connections --- */
 
-void rig_usbfs_accept(struct rig_usbfs *u, int fd)
+void host_usbfs_accept(struct host_usbfs *u, int fd)
 {
 	struct epoll_event e = { .events = EPOLLIN };
 	struct conn *c = calloc(1, sizeof(*c));
@@ -96,7 +96,7 @@ void rig_usbfs_accept(struct rig_usbfs *u, int fd)
 		c->dead = true;
 }
 
-static void want_out(struct rig_usbfs *u, struct conn *c, bool want)
+static void want_out(struct host_usbfs *u, struct conn *c, bool want)
 {
 	struct epoll_event e = { .events = EPOLLIN | (want ? EPOLLOUT : 0u), .data.ptr = c };
 
@@ -122,7 +122,7 @@ static bool send_now(struct conn *c, const void *bytes, size_t len)
 	return r >= 0 || (errno != EAGAIN && errno != EINTR && errno != ENOBUFS);
 }
 
-static void flush(struct rig_usbfs *u, struct conn *c)
+static void flush(struct host_usbfs *u, struct conn *c)
 {
 	struct packet *p;
 
@@ -137,7 +137,7 @@ static void flush(struct rig_usbfs *u, struct conn *c)
 		hang_up(c);
 }
 
-static void reply(struct rig_usbfs *u, struct conn *c, const struct wire_msg *m, const void *data, size_t len)
+static void reply(struct host_usbfs *u, struct conn *c, const struct wire_msg *m, const void *data, size_t len)
 {
 	struct packet *p;
 
@@ -159,7 +159,7 @@ static void reply(struct rig_usbfs *u, struct conn *c, const struct wire_msg *m,
 		flush(u, c);
 }
 
-static void answer(struct rig_usbfs *u, struct conn *c, struct wire_msg *m, int status)
+static void answer(struct host_usbfs *u, struct conn *c, struct wire_msg *m, int status)
 {
 	m->status = status;
 	m->length = 0;
@@ -174,11 +174,11 @@ static void discard_all(struct handle *h)
 
 	for (q = h->requests; q; q = next) {
 		next = q->next;
-		sim_dev_discard(h->port->dev, &q->urb, rig_now());
+		sim_dev_discard(h->port->dev, &q->urb, host_now());
 	}
 }
 
-static void handle_close(struct rig_usbfs *u, struct handle *h)
+static void handle_close(struct host_usbfs *u, struct handle *h)
 {
 	struct handle **p = &u->handles;
 	struct request *q;
@@ -198,7 +198,7 @@ static void handle_close(struct rig_usbfs *u, struct handle *h)
 	free(h);
 }
 
-static void conn_lost(struct rig_usbfs *u, struct conn *c)
+static void conn_lost(struct host_usbfs *u, struct conn *c)
 {
 	struct handle *h = c->handle;
 
@@ -224,7 +224,7 @@ static void conn_free(struct conn *c)
 	free(c);
 }
 
-void rig_usbfs_sweep(struct rig_usbfs *u)
+void host_usbfs_sweep(struct host_usbfs *u)
 {
 	struct conn **p = &u->conns, *c;
 
@@ -240,7 +240,7 @@ void rig_usbfs_sweep(struct rig_usbfs *u)
 	}
 }
 
-void rig_usbfs_free(struct rig_usbfs *u)
+void host_usbfs_free(struct host_usbfs *u)
 {
 	struct conn *c;
 
@@ -250,19 +250,19 @@ void rig_usbfs_free(struct rig_usbfs *u)
 		u->conns = c->next;
 		conn_free(c);
 	}
-	rig_usbfs_run(u, rig_now());
+	host_usbfs_run(u, host_now());
 	close(u->epoll);
 	free(u);
 }
 
-static void open_node(struct rig_usbfs *u, struct conn *c, struct wire_msg *m)
+static void open_node(struct host_usbfs *u, struct conn *c, struct wire_msg *m)
 {
-	struct rig_port *p = rig_port_by_device(u->rig, m->arg & 0xffff);
+	struct host_port *p = host_port_by_device(u->host, m->arg & 0xffff);
 	struct handle *h;
 
-	if (m->arg >> 16 != RIG_BUS || !p) {
+	if (m->arg >> 16 != HOST_BUS || !p) {
 		/* The root hub can be looked at in sysfs only. */
-		answer(u, c, m, m->arg == (RIG_BUS << 16 | 1) ? -EACCES : -ENODEV);
+		answer(u, c, m, m->arg == (HOST_BUS << 16 | 1) ? -EACCES : -ENODEV);
 		return;
 	}
 	h = calloc(1, sizeof(*h));
@@ -280,7 +280,7 @@ static void open_node(struct rig_usbfs *u, struct conn *c, struct wire_msg *m)
 	answer(u, c, m, 0);
 }
 
-static void join_node(struct rig_usbfs *u, struct conn *c, struct wire_msg *m)
+static void join_node(struct host_usbfs *u, struct conn *c, struct wire_msg *m)
 {
 	const uint8_t *d;
 	struct handle *h;
@@ -305,7 +305,7 @@ static void join_node(struct rig_usbfs *u, struct conn *c, struct wire_msg *m)
 
 /* Whether another open node holds the interface. One whose program has ended, but which was not served
  * yet, does not count. */
-static bool claimed_by_other(struct rig_usbfs *u, const struct handle *h, unsigned interface)
+static bool claimed_by_other(struct host_usbfs *u, const struct handle *h, unsigned interface)
 {
 	struct handle *o, *next;
 
@@ -321,11 +321,11 @@ static bool claimed_by_other(struct rig_usbfs *u, const struct handle *h, unsign
 	return false;
 }
 
-static int claim(struct rig_usbfs *u, struct handle *h, unsigned interface)
+static int claim(struct host_usbfs *u, struct handle *h, unsigned interface)
 {
 	unsigned i;
 
-	if (interface >= RIG_MAX_INTERFACES)
+	if (interface >= HOST_MAX_INTERFACES)
 		return -EINVAL;
 	for (i = 0; i < h->port->n_faces && h->port->faces[i][2] != interface; i++)
 		;
@@ -358,21 +358,21 @@ static int release(struct handle *h, unsigned interface)
 {
 	struct request *q, *next;
 
-	if (interface >= RIG_MAX_INTERFACES || !(h->claims & 1u << interface))
+	if (interface >= HOST_MAX_INTERFACES || !(h->claims & 1u << interface))
 		return -EINVAL;
 	h->claims &= ~(1u << interface);
 	for (q = h->requests; q; q = next) {
 		next = q->next;
 		if (!q->sync && q->urb.type != SIM_CONTROL &&
 		    interface_of(h->port->dev, q->urb.endpoint) == (int)interface)
-			sim_dev_discard(h->port->dev, &q->urb, rig_now());
+			sim_dev_discard(h->port->dev, &q->urb, host_now());
 	}
 	return 0;
 }
 
-static int driver_of(struct rig_usbfs *u, struct handle *h, unsigned interface)
+static int driver_of(struct host_usbfs *u, struct handle *h, unsigned interface)
 {
-	if (interface >= RIG_MAX_INTERFACES)
+	if (interface >= HOST_MAX_INTERFACES)
 		return -EINVAL;
 	return h->claims & 1u << interface || claimed_by_other(u, h, interface) ? 0 : -ENODATA;
 }
@@ -385,7 +385,7 @@ static bool is_in(const struct wire_msg *m)
 }
 
 /* As the kernel does, an endpoint's interface is claimed for whoever forgot to. */
-static int may_use(struct rig_usbfs *u, struct handle *h, const struct wire_msg *m)
+static int may_use(struct host_usbfs *u, struct handle *h, const struct wire_msg *m)
 {
 	int interface;
 
@@ -397,7 +397,7 @@ static int may_use(struct rig_usbfs *u, struct handle *h, const struct wire_msg 
 	return h->claims & 1u << interface ? 0 : claim(u, h, (unsigned)interface);
 }
 
-static int submit(struct rig_usbfs *u, struct handle *h, const struct wire_msg *m, const uint8_t *data,
+static int submit(struct host_usbfs *u, struct handle *h, const struct wire_msg *m, const uint8_t *data,
 		  size_t len, bool sync)
 {
 	struct request *q;
@@ -413,7 +413,7 @@ static int submit(struct rig_usbfs *u, struct handle *h, const struct wire_msg *
 	q->handle = h;
 	q->cookie = m->cookie;
 	q->sync = sync;
-	q->deadline = m->timeout_ms ? rig_now() + m->timeout_ms * 1000000ull : UINT64_MAX;
+	q->deadline = m->timeout_ms ? host_now() + m->timeout_ms * 1000000ull : UINT64_MAX;
 	q->urb.type = (enum sim_urb_type)m->type;
 	q->urb.endpoint = (uint8_t)m->endpoint;
 	memcpy(q->urb.setup, m->setup, sizeof(m->setup));
@@ -424,11 +424,11 @@ static int submit(struct rig_usbfs *u, struct handle *h, const struct wire_msg *
 		memcpy(q->data, data, m->length);
 	q->next = h->requests;
 	h->requests = q;
-	sim_dev_submit(h->port->dev, &q->urb, rig_now());
+	sim_dev_submit(h->port->dev, &q->urb, host_now());
 	return 0;
 }
 
-static void complete(struct rig_usbfs *u, struct request *q)
+static void complete(struct host_usbfs *u, struct request *q)
 {
 	struct handle *h = q->handle;
 	struct request **p;
@@ -459,7 +459,7 @@ static void discard(struct handle *h, uint64_t cookie)
 	for (q = h->requests; q; q = q->next) {
 		if (q->sync || q->cookie != cookie)
 			continue;
-		sim_dev_discard(h->port->dev, &q->urb, rig_now());
+		sim_dev_discard(h->port->dev, &q->urb, host_now());
 		return;
 	}
 }
@@ -480,7 +480,7 @@ static uint64_t expire(struct handle *h, uint64_t now)
 	return next;
 }
 
-uint64_t rig_usbfs_run(struct rig_usbfs *u, uint64_t now)
+uint64_t host_usbfs_run(struct host_usbfs *u, uint64_t now)
 {
 	uint64_t next = UINT64_MAX, t;
 	struct sim_urb *s;
@@ -491,8 +491,8 @@ uint64_t rig_usbfs_run(struct rig_usbfs *u, uint64_t now)
 		t = expire(h, now);
 		next = t < next ? t : next;
 	}
-	for (i = 0; i < u->rig->n_ports; i++) {
-		struct sim_dev *d = u->rig->ports[i].dev;
+	for (i = 0; i < u->host->n_ports; i++) {
+		struct sim_dev *d = u->host->ports[i].dev;
 
 		while ((s = sim_dev_reap(d, now)))
 			complete(u, s->user);
@@ -502,11 +502,11 @@ uint64_t rig_usbfs_run(struct rig_usbfs *u, uint64_t now)
 	return next;
 }
 
-void rig_usbfs_gone(struct rig_usbfs *u, struct rig_port *p)
+void host_usbfs_gone(struct host_usbfs *u, struct host_port *p)
 {
 	struct handle *h;
 
-	rig_usbfs_run(u, rig_now());
+	host_usbfs_run(u, host_now());
 	for (h = u->handles; h; h = h->next) {
 		if (h->port != p || h->gone)
 			continue;
@@ -517,7 +517,7 @@ void rig_usbfs_gone(struct rig_usbfs *u, struct rig_port *p)
 	}
 }
 
-void rig_usbfs_reset(struct rig_usbfs *u, struct rig_port *p)
+void host_usbfs_reset(struct host_usbfs *u, struct host_port *p)
 {
 	struct handle *h;
 
@@ -525,13 +525,13 @@ void rig_usbfs_reset(struct rig_usbfs *u, struct rig_port *p)
 		if (h->port == p)
 			h->claims = 0;
 	/* Requests that wait end with ESHUTDOWN, as when the kernel unbinds usbfs for the reset. */
-	sim_dev_reset(p->dev, rig_now());
+	sim_dev_reset(p->dev, host_now());
 }
 
 /* --- messages --- */
 
 /* A standard control request that the kernel would send for an ioctl; its completion answers. */
-static int standard(struct rig_usbfs *u, struct handle *h, uint8_t type, uint8_t request, unsigned value,
+static int standard(struct host_usbfs *u, struct handle *h, uint8_t type, uint8_t request, unsigned value,
 		    unsigned index)
 {
 	struct wire_msg m = {
@@ -542,7 +542,7 @@ static int standard(struct rig_usbfs *u, struct handle *h, uint8_t type, uint8_t
 	return submit(u, h, &m, NULL, 0, true);
 }
 
-static void serve_sync(struct rig_usbfs *u, struct conn *c, struct wire_msg *m, const uint8_t *data, size_t len)
+static void serve_sync(struct host_usbfs *u, struct conn *c, struct wire_msg *m, const uint8_t *data, size_t len)
 {
 	struct handle *h = c->handle;
 	int r;
@@ -562,7 +562,7 @@ static void serve_sync(struct rig_usbfs *u, struct conn *c, struct wire_msg *m, 
 		answer(u, c, m, driver_of(u, h, m->arg));
 		return;
 	case WIRE_RESET:
-		rig_usbfs_reset(u, h->port);
+		host_usbfs_reset(u, h->port);
 		answer(u, c, m, 0);
 		return;
 	case WIRE_CLOSE:
@@ -588,7 +588,7 @@ static void serve_sync(struct rig_usbfs *u, struct conn *c, struct wire_msg *m, 
 		answer(u, c, m, r);
 }
 
-static void serve_node(struct rig_usbfs *u, struct conn *c, struct wire_msg *m, const uint8_t *data, size_t len)
+static void serve_node(struct host_usbfs *u, struct conn *c, struct wire_msg *m, const uint8_t *data, size_t len)
 {
 	int r;
 
@@ -604,14 +604,14 @@ static void serve_node(struct rig_usbfs *u, struct conn *c, struct wire_msg *m, 
 	}
 }
 
-static void serve_command(struct rig_usbfs *u, struct conn *c, struct wire_msg *m, const uint8_t *data, size_t len)
+static void serve_command(struct host_usbfs *u, struct conn *c, struct wire_msg *m, const uint8_t *data, size_t len)
 {
 	char *line = strndup((const char *)data, len), *text = NULL;
 	size_t text_len = 0;
 	FILE *out = open_memstream(&text, &text_len);
 
 	if (line && out) {
-		m->status = rig_command(u->rig, line, out) ? 0 : -1;
+		m->status = host_command(u->host, line, out) ? 0 : -1;
 		fclose(out);
 		m->length = (uint32_t)(text_len < WIRE_MAX_DATA ? text_len : WIRE_MAX_DATA);
 		reply(u, c, m, text, m->length);
@@ -620,7 +620,7 @@ static void serve_command(struct rig_usbfs *u, struct conn *c, struct wire_msg *
 	free(line);
 }
 
-static void serve(struct rig_usbfs *u, struct conn *c, size_t got)
+static void serve(struct host_usbfs *u, struct conn *c, size_t got)
 {
 	const uint8_t *data = u->in + sizeof(struct wire_msg);
 	size_t len = got - sizeof(struct wire_msg);
@@ -642,7 +642,7 @@ static void serve(struct rig_usbfs *u, struct conn *c, size_t got)
 }
 
 /* Serves all that a connection has said so far. */
-static void pump(struct rig_usbfs *u, struct conn *c)
+static void pump(struct host_usbfs *u, struct conn *c)
 {
 	ssize_t got;
 
@@ -662,7 +662,7 @@ static void pump(struct rig_usbfs *u, struct conn *c)
 	}
 }
 
-void rig_usbfs_event(struct rig_usbfs *u, void *ptr, uint32_t events)
+void host_usbfs_event(struct host_usbfs *u, void *ptr, uint32_t events)
 {
 	struct conn *c = ptr;
 

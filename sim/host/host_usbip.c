@@ -22,7 +22,7 @@ enum { FD_SIGNAL, FD_USBIP, FD_CONTROL, FD_CONTROLS, FD_LINKS = FD_CONTROLS + MA
        FD_MAX = FD_LINKS + USBIP_MAX_LINKS };
 
 struct front {
-	struct rig rig;			/* first: rig_front's functions find us from it */
+	struct sim_host host;			/* first: host_front's functions find us from it */
 	struct usbip_bus bus;
 	struct usbip_server *server;
 	struct pollfd fds[FD_MAX];
@@ -31,41 +31,41 @@ struct front {
 
 /* --- plugs and sockets --- */
 
-static struct usbip_export *export_of(struct rig *r, const struct rig_port *p)
+static struct usbip_export *export_of(struct sim_host *r, const struct host_port *p)
 {
 	return &((struct front *)(void *)r)->bus.exports[p->number - 1];
 }
 
-static int plug(struct rig *r, struct rig_port *p)
+static int plug(struct sim_host *r, struct host_port *p)
 {
 	if (p->device) {
 		errno = EEXIST;
 		return -1;
 	}
 	if (!sim_dev_is_plugged(p->dev))
-		sim_dev_plug(p->dev, rig_now());
+		sim_dev_plug(p->dev, host_now());
 	p->device = p->number + 1;
 	export_of(r, p)->plugged = true;
 	return 0;
 }
 
-static void unplug(struct rig *r, struct rig_port *p)
+static void unplug(struct sim_host *r, struct host_port *p)
 {
 	struct front *f = (struct front *)(void *)r;
 
 	if (sim_dev_is_plugged(p->dev))
-		sim_dev_unplug(p->dev, rig_now());
-	usbip_bus_gone(&f->bus, export_of(r, p), rig_now());
+		sim_dev_unplug(p->dev, host_now());
+	usbip_bus_gone(&f->bus, export_of(r, p), host_now());
 	p->device = 0;
 }
 
-static void reset(struct rig *r, struct rig_port *p)
+static void reset(struct sim_host *r, struct host_port *p)
 {
 	(void)r;
-	sim_dev_reset(p->dev, rig_now());
+	sim_dev_reset(p->dev, host_now());
 }
 
-static const struct rig_front usbip_front = { plug, unplug, reset };
+static const struct host_front usbip_front = { plug, unplug, reset };
 
 static int listen_on(const char *address, const char *port)
 {
@@ -122,7 +122,7 @@ static void command(struct front *f, int fd, size_t len)
 
 	if (line && out) {
 		memcpy(&m, f->buf, sizeof(m));
-		m.status = m.op == WIRE_COMMAND && rig_command(&f->rig, line, out) ? 0 : -1;
+		m.status = m.op == WIRE_COMMAND && host_command(&f->host, line, out) ? 0 : -1;
 		fclose(out);
 		n = n < WIRE_MAX_DATA ? n : WIRE_MAX_DATA;
 		m.length = (uint32_t)n;
@@ -167,7 +167,7 @@ static void accept_control(struct front *f)
 /* --- the loop --- */
 
 /* A device may go away by itself: a fault can do that. */
-static void notice_vanished(struct rig *r)
+static void notice_vanished(struct sim_host *r)
 {
 	unsigned i;
 
@@ -179,7 +179,7 @@ static void notice_vanished(struct rig *r)
 /* Returns false when it is time to end. */
 static bool turn(struct front *f, uint64_t *next)
 {
-	uint64_t foreign, now = rig_now(), wait = *next > now ? *next - now : 0;
+	uint64_t foreign, now = host_now(), wait = *next > now ? *next - now : 0;
 	struct timespec t = { (time_t)(wait / 1000000000u), (long)(wait % 1000000000u) };
 	unsigned i, n = usbip_server_poll(f->server, f->fds + FD_LINKS);
 	int fd;
@@ -191,12 +191,12 @@ static bool turn(struct front *f, uint64_t *next)
 			serve_control(f, &f->fds[FD_CONTROLS + i]);
 	if (f->fds[FD_CONTROL].revents)
 		accept_control(f);
-	foreign = rig_foreign_run(&f->rig, rig_now());
-	*next = usbip_server_turn(f->server, f->fds + FD_LINKS, n, rig_now());
+	foreign = host_foreign_run(&f->host, host_now());
+	*next = usbip_server_turn(f->server, f->fds + FD_LINKS, n, host_now());
 	*next = foreign < *next ? foreign : *next;
 	if (f->fds[FD_USBIP].revents && (fd = accept4(f->fds[FD_USBIP].fd, NULL, NULL, SOCK_CLOEXEC)) >= 0)
 		usbip_server_add(f->server, fd);
-	notice_vanished(&f->rig);
+	notice_vanished(&f->host);
 	return !f->fds[FD_SIGNAL].revents;
 }
 
@@ -211,17 +211,17 @@ static int signals(void)
 	return signalfd(-1, &s, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int start(struct front *f, const struct rig_usbip_options *o)
+static int start(struct front *f, const struct host_usbip_options *o)
 {
-	struct rig *r = &f->rig;
+	struct sim_host *r = &f->host;
 	char line[] = "trace on";
 	unsigned i;
 
 	for (i = 0; i < FD_LINKS; i++)
 		f->fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
 	r->front = &usbip_front;
-	r->started = rig_now();
-	if (rig_load(r, o->file))
+	r->started = host_now();
+	if (host_load(r, o->file))
 		return -1;
 	f->bus.exports = calloc(r->n_ports + 1, sizeof(*f->bus.exports));
 	f->server = usbip_server_new(&f->bus);
@@ -234,7 +234,7 @@ static int start(struct front *f, const struct rig_usbip_options *o)
 			plug(r, &r->ports[i]);
 	}
 	if (o->trace)
-		rig_command(r, line, stderr);
+		host_command(r, line, stderr);
 	f->fds[FD_SIGNAL].fd = signals();
 	f->fds[FD_USBIP].fd = listen_on(o->address, o->port);
 	if (f->fds[FD_USBIP].fd < 0)
@@ -244,23 +244,23 @@ static int start(struct front *f, const struct rig_usbip_options *o)
 	return o->control && f->fds[FD_CONTROL].fd < 0 ? -1 : 0;
 }
 
-static void finish(struct front *f, const struct rig_usbip_options *o)
+static void finish(struct front *f, const struct host_usbip_options *o)
 {
 	unsigned i;
 
-	rig_foreign_free(&f->rig);
+	host_foreign_free(&f->host);
 	if (f->server)
-		usbip_server_free(f->server, rig_now());
+		usbip_server_free(f->server, host_now());
 	if (f->fds[FD_CONTROL].fd >= 0)
 		unlink(o->control);
 	for (i = 0; i < FD_LINKS; i++)
 		if (f->fds[i].fd >= 0)
 			close(f->fds[i].fd);
-	rig_unload(&f->rig);
+	host_unload(&f->host);
 	free(f->bus.exports);
 }
 
-int rig_usbip(const struct rig_usbip_options *o)
+int host_usbip(const struct host_usbip_options *o)
 {
 	struct front *f = calloc(1, sizeof(*f));
 	int status = STATUS_ERROR;
@@ -269,11 +269,11 @@ int rig_usbip(const struct rig_usbip_options *o)
 	if (!f)
 		return status;
 	if (!start(f, o)) {
-		printf("ccid-sim: %u readers, USB/IP on %s port %s\n", f->rig.n_ports, o->address, o->port);
+		printf("ccid-sim: %u readers, USB/IP on %s port %s\n", f->host.n_ports, o->address, o->port);
 		fflush(stdout);
 		while (turn(f, &next))
 			;
-		status = rig_complaints(&f->rig, stderr) ? STATUS_COMPLAINTS : 0;
+		status = host_complaints(&f->host, stderr) ? STATUS_COMPLAINTS : 0;
 	}
 	finish(f, o);
 	free(f);

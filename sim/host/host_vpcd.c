@@ -20,7 +20,7 @@ enum { VPCD_OFF = 0, VPCD_ON = 1, VPCD_RESET = 2, VPCD_ATR = 4 };
 #define ATR_MAX 33u
 #define ATR_WAIT_NS 2000000000ull
 
-struct rig_vpcd {
+struct host_vpcd {
 	int fd;
 	uint64_t wait_ns;
 	bool closed;		/* by the other side, or because it broke the protocol */
@@ -31,7 +31,7 @@ struct rig_vpcd {
 	size_t in_len, out_len;
 };
 
-static void put(struct rig_vpcd *v, const uint8_t *p, size_t len)
+static void put(struct host_vpcd *v, const uint8_t *p, size_t len)
 {
 	if (len > MESSAGE_MAX || len + 2 > sizeof(v->out) - v->out_len) {
 		v->closed = true;	/* it has not read for long */
@@ -43,12 +43,12 @@ static void put(struct rig_vpcd *v, const uint8_t *p, size_t len)
 	v->out_len += len;
 }
 
-static void control(struct rig_vpcd *v, uint8_t what)
+static void control(struct host_vpcd *v, uint8_t what)
 {
 	put(v, &what, 1);
 }
 
-static void flush(struct rig_vpcd *v)
+static void flush(struct host_vpcd *v)
 {
 	ssize_t n = v->out_len ? send(v->fd, v->out, v->out_len, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
 
@@ -60,17 +60,17 @@ static void flush(struct rig_vpcd *v)
 	memmove(v->out, v->out + n, v->out_len);
 }
 
-static size_t message_len(const struct rig_vpcd *v)
+static size_t message_len(const struct host_vpcd *v)
 {
 	return v->in_len < 2 ? 0 : (size_t)v->in[0] << 8 | v->in[1];
 }
 
-static bool whole(const struct rig_vpcd *v)
+static bool whole(const struct host_vpcd *v)
 {
 	return v->in_len >= 2 && v->in_len >= message_len(v) + 2;
 }
 
-static void drop(struct rig_vpcd *v)
+static void drop(struct host_vpcd *v)
 {
 	size_t n = message_len(v) + 2;
 
@@ -78,7 +78,7 @@ static void drop(struct rig_vpcd *v)
 	memmove(v->in, v->in + n, v->in_len);
 }
 
-static void receive(struct rig_vpcd *v)
+static void receive(struct host_vpcd *v)
 {
 	ssize_t n;
 
@@ -102,7 +102,7 @@ static void receive(struct rig_vpcd *v)
 	}
 }
 
-bool rig_vpcd_run(struct rig_vpcd *v, uint64_t now)
+bool host_vpcd_run(struct host_vpcd *v, uint64_t now)
 {
 	(void)now;
 	flush(v);
@@ -111,7 +111,7 @@ bool rig_vpcd_run(struct rig_vpcd *v, uint64_t now)
 }
 
 /* What was asked is not waited for any more. */
-static void give_up(struct rig_vpcd *v)
+static void give_up(struct host_vpcd *v)
 {
 	if (v->answered)
 		drop(v);
@@ -120,17 +120,17 @@ static void give_up(struct rig_vpcd *v)
 	v->asked = v->answered = false;
 }
 
-static void begin(struct rig_vpcd *v, uint64_t wait_ns)
+static void begin(struct host_vpcd *v, uint64_t wait_ns)
 {
 	v->asked = true;
-	v->until = rig_now() + wait_ns;
+	v->until = host_now() + wait_ns;
 	flush(v);
 }
 
 /* The answer to the question, its length in *len; it is dropped. */
-static enum sim_foreign_result result(struct rig_vpcd *v, uint8_t *to, size_t room, size_t *len)
+static enum sim_foreign_result result(struct host_vpcd *v, uint8_t *to, size_t room, size_t *len)
 {
-	rig_vpcd_run(v, 0);
+	host_vpcd_run(v, 0);
 	*len = 0;
 	if (v->answered) {
 		*len = message_len(v) < room ? message_len(v) : room;
@@ -138,7 +138,7 @@ static enum sim_foreign_result result(struct rig_vpcd *v, uint8_t *to, size_t ro
 		give_up(v);
 		return SIM_FOREIGN_DONE;
 	}
-	if (!v->closed && rig_now() < v->until)
+	if (!v->closed && host_now() < v->until)
 		return SIM_FOREIGN_WORKING;
 	give_up(v);
 	return SIM_FOREIGN_MUTE;
@@ -146,7 +146,7 @@ static enum sim_foreign_result result(struct rig_vpcd *v, uint8_t *to, size_t ro
 
 static enum sim_foreign_result card_reset(void *user, bool warm, bool again, uint8_t *atr, size_t *len)
 {
-	struct rig_vpcd *v = user;
+	struct host_vpcd *v = user;
 
 	if (!again) {
 		give_up(v);
@@ -160,7 +160,7 @@ static enum sim_foreign_result card_reset(void *user, bool warm, bool again, uin
 static enum sim_foreign_result card_apdu(void *user, const uint8_t *in, size_t len, bool again, uint8_t *out,
 					 size_t *out_len)
 {
-	struct rig_vpcd *v = user;
+	struct host_vpcd *v = user;
 
 	if (!again) {
 		give_up(v);
@@ -177,24 +177,24 @@ static enum sim_foreign_result card_apdu(void *user, const uint8_t *in, size_t l
 
 static bool card_working(void *user)
 {
-	struct rig_vpcd *v = user;
+	struct host_vpcd *v = user;
 
-	rig_vpcd_run(v, 0);
-	return v->asked && !v->answered && !v->closed && rig_now() < v->until;
+	host_vpcd_run(v, 0);
+	return v->asked && !v->answered && !v->closed && host_now() < v->until;
 }
 
 static void card_power_off(void *user)
 {
-	struct rig_vpcd *v = user;
+	struct host_vpcd *v = user;
 
 	give_up(v);
 	control(v, VPCD_OFF);
 	flush(v);
 }
 
-const struct sim_foreign rig_vpcd_card = { card_reset, card_apdu, card_working, card_power_off };
+const struct sim_foreign host_vpcd_card = { card_reset, card_apdu, card_working, card_power_off };
 
-bool rig_vpcd_awake(struct rig_vpcd *v)
+bool host_vpcd_awake(struct host_vpcd *v)
 {
 	uint8_t atr[ATR_MAX];
 	size_t len;
@@ -202,9 +202,9 @@ bool rig_vpcd_awake(struct rig_vpcd *v)
 	return card_reset(v, false, v->asked, atr, &len) != SIM_FOREIGN_WORKING;
 }
 
-struct rig_vpcd *rig_vpcd_new(int fd, unsigned wait_s)
+struct host_vpcd *host_vpcd_new(int fd, unsigned wait_s)
 {
-	struct rig_vpcd *v = calloc(1, sizeof(*v));
+	struct host_vpcd *v = calloc(1, sizeof(*v));
 
 	if (!v) {
 		close(fd);
@@ -215,7 +215,7 @@ struct rig_vpcd *rig_vpcd_new(int fd, unsigned wait_s)
 	return v;
 }
 
-void rig_vpcd_free(struct rig_vpcd *v)
+void host_vpcd_free(struct host_vpcd *v)
 {
 	if (!v)
 		return;

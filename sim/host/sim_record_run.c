@@ -246,10 +246,10 @@ static int run_collector(struct collector *c, FILE *out, const struct sim_record
 static int set_environment(const char *socket_path)
 {
 	const char *others = getenv("LD_PRELOAD");
-	char all[RIG_PATH * 4];
+	char all[HOST_PATH * 4];
 	size_t len;
 
-	if (rig_find_preload(RECORD_PRELOAD, "CCID_SIM_RECORD_PRELOAD", all, RIG_PATH)) {
+	if (host_find_preload(RECORD_PRELOAD, "CCID_SIM_RECORD_PRELOAD", all, HOST_PATH)) {
 		fprintf(stderr, "ccid-sim: " RECORD_PRELOAD " not found (CCID_SIM_RECORD_PRELOAD names it)\n");
 		return -1;
 	}
@@ -265,7 +265,7 @@ static pid_t start_command(char **command, const char *socket_path, const sigset
 
 	if (pid)
 		return pid;
-	rig_die_with_parent(self);
+	host_die_with_parent(self);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	if (!set_environment(socket_path)) {
 		execvp(command[0], command);
@@ -297,7 +297,7 @@ static pid_t start_collector(struct collector *c, int listener, FILE *out, const
 
 	if (pid)
 		return pid;
-	rig_die_with_parent(self);
+	host_die_with_parent(self);
 	signal(SIGINT, SIG_IGN);
 	sigemptyset(&s);
 	sigaddset(&s, SIGTERM);
@@ -328,8 +328,8 @@ static int run_both(struct collector *c, int listener, const char *path, FILE *o
 		fprintf(stderr, "ccid-sim: %s\n", strerror(errno));
 		return STATUS_ERROR;
 	}
-	status = rig_supervise(pid, &mask);
-	rig_end_leftovers(beside);
+	status = host_supervise(pid, &mask);
+	host_end_leftovers(beside);
 	kill(beside, SIGTERM);
 	waitpid(beside, &collected, 0);
 	if (WIFSIGNALED(status))
@@ -339,7 +339,7 @@ static int run_both(struct collector *c, int listener, const char *path, FILE *o
 	return WIFEXITED(collected) && !WEXITSTATUS(collected) ? 0 : STATUS_ERROR;
 }
 
-int rig_record(const char *reader, const char *file, const struct sim_record_options *o, char **command)
+int host_record(const char *reader, const char *file, const struct sim_record_options *o, char **command)
 {
 	static struct collector c;
 	struct sockaddr_un a = { .sun_family = AF_UNIX };

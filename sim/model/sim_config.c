@@ -33,7 +33,7 @@
  *	endpoints = 0..3	packet = 64|512		wMaxPacketSize
  *	chains = 1		takes extended APDUs in parts although dwFeatures says short APDU
  *	card 0 = SPEC		a card in slot 0 of this interface (words as in card_spec.c)
- *	card 0 = vpcd:PORT ...	a card that another program brings (rig_foreign.c)
+ *	card 0 = vpcd:PORT ...	a card that another program brings (host_foreign.c)
  *	card 0 = pcsc:READER	one of another reader
  *	fault = SPEC		as in sim_fault.c
  */

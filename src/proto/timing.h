@@ -31,7 +31,7 @@ uint32_t timing_baud(uint32_t clock_khz, uint8_t TA1);
 unsigned timing_t0_ms(const struct timing *t, size_t out, size_t in);
 /* The same for a T=1 block: multiplier x BWT (0 counts as 1), BWT = 11 etu + 2^BWI x 960 x 372/f,
  * and a CWT = (11 + 2^CWI) etu for each byte, or the guard time TC1 asks of our bytes where that
- * is longer. Margin, floor and ceiling as above. */
+ * is longer. Margin, minimum and maximum as above. */
 unsigned timing_t1_ms(const struct timing *t, size_t out, size_t in, uint8_t multiplier);
 
 /* How long a reader may be silent over a whole command, when it takes NULL bytes or S(WTX) from the

@@ -15,7 +15,7 @@ void clock_sleep_until(uint64_t at_ns);
 bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t at_ns);
 
 /* A point in time that a wait must not outlive. Deadlines travel down the
- * stairs as arguments; nobody stores a time-out in a device. */
+ * layers as arguments; nobody stores a time-out in a device. */
 struct deadline {
 	uint64_t at_ns;
 };

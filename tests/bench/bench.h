@@ -17,7 +17,7 @@ struct bench_device {
 	unsigned slots;
 };
 
-/* What is measured: a driver behind its IFDH functions, or the floor. Slots have an index, 0
+/* What is measured: a driver behind its IFDH functions, or the baseline. Slots have an index, 0
  * first, over all devices. All calls return false after saying why on stderr. */
 struct bench_subject {
 	/* device: index of the device; slot: number within it. */
@@ -40,7 +40,7 @@ struct bench_subject {
  * cannot be loaded. */
 bool bench_driver_new(char *const *library, unsigned n, bool apart, struct bench_subject *out);
 /* places: how many commands it has in flight in a device at most. False when libusb cannot be started. */
-bool bench_floor_new(unsigned places, struct bench_subject *out);
+bool bench_baseline_new(unsigned places, struct bench_subject *out);
 
 /* What a piece of work cost this process. Times in microseconds. */
 struct bench_usage {

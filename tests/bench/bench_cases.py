@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What the benchmark runs, and what the figures must reach."""
 
-OURS, CLASSIC, FLOOR = "ifd-ccid", "libccid", "floor"
-SUBJECTS = (OURS, CLASSIC, FLOOR)
+OURS, CLASSIC, BASELINE = "ifd-ccid", "libccid", "baseline"
+SUBJECTS = (OURS, CLASSIC, BASELINE)
 CURVE = (1, 2, 4, 8, 16, 32, 64, 96)
 # Copies of libccid that are tried, until there are enough for all readers.
 COPIES = (1, 2, 3, 4, 6, 12)
@@ -42,7 +42,7 @@ class Case:
 
 NO_FLOOR = (OURS, CLASSIC)
 QUIT = ["-x"]
-# What the floor has in flight at most.
+# What the baseline has in flight at most.
 TWO_PLACES, FIVE_PLACES = ["-b", "2"], ["-b", "5"]
 APART = ["-k"]
 CASES = [
@@ -90,21 +90,21 @@ class Row:
 
 
 CPU, SWITCHES = "cpu_us_per_apdu", "switches_per_apdu"
-LEAN = [Goal(1.25, FLOOR)]
-AS_FLOOR = [Goal(0.01, FLOOR, plus=True)]
+LEAN = [Goal(1.25, BASELINE)]
+AS_BASELINE = [Goal(0.01, BASELINE, plus=True)]
 ROWS = [
     Row("96 at work", CPU, "CPU per APDU", LEAN + [Goal(1 / 3, CLASSIC)], "us"),
     Row("96 at work", SWITCHES, "context switches per APDU", LEAN, digits=2),
-    Row("96 at work", "wall_over_ideal", "wall over 50 x 20 ms", AS_FLOOR, digits=3),
+    Row("96 at work", "wall_over_ideal", "wall over 50 x 20 ms", AS_BASELINE, digits=3),
     Row("96 at work, contexts apart", CPU, "CPU per APDU", [], "us"),
     Row("96 open, 1 at work", CPU, "CPU per APDU", LEAN, "us"),
     Row("96 open, 1 at work", SWITCHES, "context switches per APDU", LEAN, digits=2),
     Row("1 x 8 at work", CPU, "CPU per APDU", LEAN, "us"),
     Row("1 x 8 at work", SWITCHES, "context switches per APDU", LEAN, digits=2),
     # Over the ideal: 3 x 50 x 20 ms in 2 places, 2 x 50 x 20 ms at once. The bus takes a little, too, for all alike.
-    Row("3 slots, 2 busy places", "wall_over_ideal", "wall over 1.5 s", AS_FLOOR, digits=3),
+    Row("3 slots, 2 busy places", "wall_over_ideal", "wall over 1.5 s", AS_BASELINE, digits=3),
     Row("3 slots, 2 busy places", "in_flight", "most in flight", [Goal(2)], digits=0, exact=True),
-    Row("2 slots, 5 busy places", "wall_over_ideal", "wall over 1.0 s", AS_FLOOR, digits=3),
+    Row("2 slots, 5 busy places", "wall_over_ideal", "wall over 1.0 s", AS_BASELINE, digits=3),
     Row("single slot, 0 ms", CPU, "CPU per APDU", [Goal(0.9, CLASSIC)], "us"),
     Row("single slot, 0 ms", SWITCHES, "context switches per APDU", [Goal(1.0, CLASSIC)], digits=2),
     Row("96 at work", "open_ms", "opening all slots", [Goal(100)], "ms"),

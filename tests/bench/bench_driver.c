@@ -40,7 +40,7 @@ void log_xxd(const int priority, const char *msg, const unsigned char *buffer, c
 }
 
 /* The libusb context of all copies: a driver has one, in which all threads that wait meet. One driver alone
- * or the floor get what they ask for. */
+ * or the baseline get what they ask for. */
 static struct {
 	bool wanted;
 	libusb_context *ctx;

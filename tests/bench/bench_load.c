@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs one subject (a driver, or the floor) over all simulated readers and prints what it cost as
+/* Runs one subject (a driver, or the baseline) over all simulated readers and prints what it cost as
  * one line of key=value pairs. Times in microseconds. */
 #include "bench/bench.h"
 
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 struct options {
-	char *const *subject;		/* "floor", or the paths of copies of a library */
+	char *const *subject;		/* "baseline", or the paths of copies of a library */
 	unsigned subjects;
 	const char *unplug;		/* the simulator's program: unplugs all before closing */
 	unsigned active, rounds, protocol, idle_s, slots_per_device, places;
@@ -241,8 +241,8 @@ static bool measure(struct bench *b)
 {
 	unsigned failed = 0;
 
-	if (!(strcmp(b->o->subject[0], "floor") == 0 ?
-		      bench_floor_new(b->o->places, &b->s) :
+	if (!(strcmp(b->o->subject[0], "baseline") == 0 ?
+		      bench_baseline_new(b->o->places, &b->s) :
 		      bench_driver_new(b->o->subject, b->o->subjects, b->o->apart, &b->s)))
 		return false;
 	b->devices = bench_find_devices(b->dev, BENCH_MAX_SLOTS / b->o->slots_per_device,
@@ -270,10 +270,10 @@ int main(int argc, char **argv)
 	bool ok;
 
 	if (!parse(argc, argv, &o)) {
-		fputs("usage: bench-load [option...] floor|LIBRARY...\n"
+		fputs("usage: bench-load [option...] baseline|LIBRARY...\n"
 		      "  -s slots per device (1)   -p protocol (0)   -a slots at work (all)   -r rounds (50)\n"
 		      "  -c CLA INS P1 P2 in hex   -d bytes of data  -l Ne   -e length of the answer\n"
-		      "  -b most commands the floor has in flight in a device (any)\n"
+		      "  -b most commands the baseline has in flight in a device (any)\n"
 		      "  -i idle seconds           -m memory of a slot only  -n no polling threads\n"
 		      "  -k copies of a library keep their own libusb contexts\n"
 		      "  -u CCID-SIM: unplug all before closing      -x leave without closing\n", stderr);

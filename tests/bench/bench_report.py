@@ -5,7 +5,7 @@ import shutil
 import statistics
 import subprocess
 
-from bench_cases import CASES, CLASSIC, FLOOR, OURS, READERS, ROWS
+from bench_cases import CASES, CLASSIC, BASELINE, OURS, READERS, ROWS
 
 MARK = "*"      # several copies of libccid
 
@@ -55,9 +55,9 @@ def table(results, copies):
             "ours": median(values(results, row.case, OURS, row.figure)),
             "libccid": "fails" if failed(results, row.case, CLASSIC) else
                        median(values(results, row.case, CLASSIC, row.figure)),
-            "floor": median(values(results, row.case, FLOOR, row.figure)),
+            "baseline": median(values(results, row.case, BASELINE, row.figure)),
             "of_libccid": compare(results, row.case, row.figure, CLASSIC, ratio),
-            "of_floor": compare(results, row.case, row.figure, FLOOR, ratio),
+            "of_baseline": compare(results, row.case, row.figure, BASELINE, ratio),
             "libccid_copies": min(copies, readers[row.case]),
             "goal": ", ".join(g.text() for g in row.goals),
             "verdicts": verdicts,
@@ -86,11 +86,11 @@ def cells(line):
     digits = line["digits"]
     return [line["case"], line["figure"] + (f" ({line['unit']})" if line["unit"] else ""),
             number(line["ours"], digits), number(line["libccid"], digits, mark),
-            number(line["floor"], digits), number(line["of_libccid"], 2, mark),
-            number(line["of_floor"], 2), line["goal"], said]
+            number(line["baseline"], digits), number(line["of_libccid"], 2, mark),
+            number(line["of_baseline"], 2), line["goal"], said]
 
 
-HEAD = ["case", "figure", "this driver", "libccid", "floor", "/ libccid", "/ floor", "goal", "reached"]
+HEAD = ["case", "figure", "this driver", "libccid", "baseline", "/ libccid", "/ baseline", "goal", "reached"]
 
 
 def as_text(lines):

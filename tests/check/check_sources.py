@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The rules of the house that a machine can see: licence line, length of functions and files,
+"""The project's rules that a machine can see: licence line, length of functions and files,
 width, no VLA-like habits of macros that return. Every rule is also shown a text that breaks it."""
 
 import os

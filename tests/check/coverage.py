@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What of src/ the tests have reached (make coverage, in a build with --enable-coverage): each folder and all of it
-against the floor, file by file in coverage.txt. tests/coverage.txt is a copy of that.
+against the threshold, file by file in coverage.txt. tests/coverage.txt is a copy of that.
 
 Counted are the unit tests and the corpora of the fuzzers alone: what only pcscd on simulated readers reaches, or the
 virtual machine, comes on top. A line that a race between threads decides about moves the numbers by a little, never the
-verdict: the floor is below what is always reached."""
+verdict: the threshold is below what is always reached."""
 
 import json
 import os
@@ -20,7 +20,7 @@ SUMMARY = "coverage.txt"
 COMMITTED = os.path.join(TOP, "tests", "coverage.txt")
 
 # Percent of lines and of branches that each folder of src/ and all of it must reach.
-FLOOR = {"line": 95, "branch": 88}
+THRESHOLD = {"line": 95, "branch": 88}
 # Points by which tests/coverage.txt may differ in all.
 STALE = 1.0
 
@@ -48,7 +48,7 @@ def measure():
 
 def add(files):
     return {f"{what}_{part}": sum(file[f"{what}_{part}"] for file in files)
-            for what in FLOOR for part in ("covered", "total")}
+            for what in THRESHOLD for part in ("covered", "total")}
 
 
 def percent(of, what):
@@ -63,7 +63,7 @@ def folders_of(files):
 
 
 def row(name, of):
-    cells = "".join(f"{of[what + '_covered']:7} / {of[what + '_total']:5} {percent(of, what):6.1f} %" for what in FLOOR)
+    cells = "".join(f"{of[what + '_covered']:7} / {of[what + '_total']:5} {percent(of, what):6.1f} %" for what in THRESHOLD)
     return f"{name:34}{cells}"
 
 
@@ -73,17 +73,17 @@ def compiler():
     return version.stdout.split("\n")[0]
 
 
-def below_floor(inside, what):
-    """Why these files do not reach the floor together: the figure, and the files that are below it."""
+def below_threshold(inside, what):
+    """Why these files do not reach the threshold together: the figure, and the files that are below it."""
     reached = percent(add(inside), what)
-    low = [row(file["filename"], file) for file in inside if percent(file, what) < FLOOR[what]]
-    return [] if reached >= FLOOR[what] else [f"{reached:.1f} % are reached", *low]
+    low = [row(file["filename"], file) for file in inside if percent(file, what) < THRESHOLD[what]]
+    return [] if reached >= THRESHOLD[what] else [f"{reached:.1f} % are reached", *low]
 
 
 def summary(files):
     lines = ["# SPDX-License-Identifier: LGPL-2.1-or-later",
              "What of src/ the unit tests and the corpora of the fuzzers reach (make coverage; tests/check/coverage.py).",
-             f"Floor for each folder: {FLOOR['line']} % of lines, {FLOOR['branch']} % of branches. {compiler()}, gcovr.",
+             f"Threshold for each folder: {THRESHOLD['line']} % of lines, {THRESHOLD['branch']} % of branches. {compiler()}, gcovr.",
              "", *(f"Left out: {name}, {why}." for name, why in LEFT_OUT.items()), NOT_HERE, "",
              f"{'':34}{'lines':>20}{'branches':>24}".rstrip()]
     for folder, inside in folders_of(files).items():
@@ -122,8 +122,8 @@ def main():
     files = measure()
     tap.case("every C file of src/ is measured", [f"{name} is not" for name in sorted(set(sources()) - set(files))])
     for folder, inside in [*folders_of(files).items(), ("all of src", list(files.values()))]:
-        for what, floor in FLOOR.items():
-            tap.case(f"{folder}: {floor} % of {what}{'es' if what == 'branch' else 's'}", below_floor(inside, what))
+        for what, threshold in THRESHOLD.items():
+            tap.case(f"{folder}: {threshold} % of {what}{'es' if what == 'branch' else 's'}", below_threshold(inside, what))
     text = summary(files)
     with open(SUMMARY, "w", encoding="utf-8") as file:
         file.write(text)
@@ -131,8 +131,8 @@ def main():
         committed = file.read()
     tap.case("tests/coverage.txt speaks of these files", differences(text, committed))
     tap.case("a file too many is found", bool(differences(text + "    new.c 1 / 2 50.0 %\n", text)))
-    half = {f"{what}_{part}": n for what in FLOOR for part, n in (("covered", 1), ("total", 2))}
-    tap.case("too little is found", all(below_floor([{"filename": "x", **half}], what) for what in FLOOR))
+    half = {f"{what}_{part}": n for what in THRESHOLD for part, n in (("covered", 1), ("total", 2))}
+    tap.case("too little is found", all(below_threshold([{"filename": "x", **half}], what) for what in THRESHOLD))
     tap.finish()
 
 

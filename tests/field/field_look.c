@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Assertions of a script: the log, the wire, the card. */
 #include "field/field.h"
-#include "unit/driver/driver_rig.h"
+#include "unit/driver/driver_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,14 +76,14 @@ static bool look_wire(struct running *r, const struct step *s, char *words)
 static bool look_log(struct running *r, const struct step *s, const char *words)
 {
 	if (strcmp(words, "clear") == 0) {
-		rig_log_clear();
+		fixture_log_clear();
 		return true;
 	}
 	if (strncmp(words, "contains ", 9) == 0)
-		return rig_log_count(words + 9) > 0 ||
+		return fixture_log_count(words + 9) > 0 ||
 		       failed(r, s->line, "the log does not contain \"%s\"", words + 9);
 	if (strncmp(words, "never ", 6) == 0)
-		return rig_log_count(words + 6) == 0 || failed(r, s->line, "the log contains \"%s\"", words + 6);
+		return fixture_log_count(words + 6) == 0 || failed(r, s->line, "the log contains \"%s\"", words + 6);
 	return failed(r, s->line, "log contains, log never or log clear");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The reader of a conversation: compares what the driver sends with the script, and answers as it says. */
 #include "field/field.h"
-#include "unit/driver/driver_rig.h"
+#include "unit/driver/driver_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

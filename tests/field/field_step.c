@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a script does: the calls that pcscd makes, and what a person does to the reader. */
 #include "field/field.h"
-#include "unit/driver/driver_rig.h"
+#include "unit/driver/driver_fixture.h"
 
 #include <errno.h>
 #include <libusb.h>
@@ -54,7 +54,7 @@ static void call_open(struct running *r, const char *words, struct outcome *o)
 	unsigned i = lun_index(r);
 
 	(void)words;
-	o->code = rig_open(lun_now(r), r->reader, r->interface);
+	o->code = fixture_open(lun_now(r), r->reader, r->interface);
 	r->opened[i] = true;
 	r->lun_of[i] = lun_now(r);
 	r->protocol[i] = 0;
@@ -373,7 +373,7 @@ static bool step_world(struct running *r, const struct step *s, const char *word
 		return true;
 	}
 	if (strcmp(words, "pardon") == 0) {
-		rig_pardon();
+		fixture_pardon();
 		return true;
 	}
 	*known = after(words, "insert") || after(words, "remove") || after(words, "keys") || after(words, "fault");

@@ -4,7 +4,7 @@
 #include "fake/fake_libusb_priv.h"
 #include "sim/model/sim_record.h"
 #include "sim/model/sim_replay.h"
-#include "unit/driver/driver_rig.h"
+#include "unit/driver/driver_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * scripts in tests/field/wrong must fail, each with the words of its line "# says". */
 #include "field/field.h"
 #include "sim/model/sim_replay.h"
-#include "unit/driver/driver_rig.h"
+#include "unit/driver/driver_fixture.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static void begin(struct running *r, const char *more)
 		free(text);
 		text = played;
 	}
-	rig_start(FAKE_VIRTUAL, text);
+	fixture_start(FAKE_VIRTUAL, text);
 	r->closing = false;
 	r->n_devs = count_readers(text);
 	free(text);
@@ -103,7 +103,7 @@ static bool run_steps(struct running *r)
 	for (size_t i = 0; i < s->n_steps && fine; i++) {
 		if (is_restart(&s->step[i], &more)) {
 			end(r);
-			rig_stop();
+			fixture_stop();
 			begin(r, more);
 		} else {
 			fine = step_run(r, &s->step[i]) && !r->failure[0];
@@ -134,7 +134,7 @@ static void run_case(void **state)
 	}
 	free(r);
 	assert_true(fine);
-	rig_stop();
+	fixture_stop();
 }
 
 /* Runs the case with a tape; false after a failure. */
@@ -150,8 +150,8 @@ static bool run_with(const struct script *s, struct tape *t)
 	}
 	free(r);
 	if (fine) {
-		rig_pardon();
-		rig_stop();
+		fixture_pardon();
+		fixture_stop();
 	}
 	return fine;
 }
@@ -270,7 +270,7 @@ static void add(struct list *l, const char *folder, size_t from, CMUnitTestFunct
 		l->script[i] = script_read(folder, l->name[i]);
 		if (run == run_taped)
 			l->name[i] = taped_name(l->name[i]);
-		l->test[i] = (struct CMUnitTest){ l->name[i], run, NULL, rig_teardown, l->script[i] };
+		l->test[i] = (struct CMUnitTest){ l->name[i], run, NULL, fixture_teardown, l->script[i] };
 	}
 }
 

@@ -2,7 +2,7 @@
 /* A CCID session over bulk. Input: what kind of reader, the calls, then the script of what the reader says to each
  * command. Whatever it says, a reader that is honest afterwards works again. */
 #include "fuzz/fuzz_dev.h"
-#include "fuzz/fuzz_rig.h"
+#include "fuzz/fuzz_driver.h"
 
 #include <string.h>
 
@@ -75,17 +75,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	calls = fuzz_part(&in);
 	conf.bulk = in;
-	fuzz_rig_begin();
+	fuzz_driver_begin();
 	d = fuzz_dev_new(&conf);
 	fake_usb_add(d);
-	if (fuzz_rig_numbers_count(d))
-		fuzz_rig_witness(&witness);
-	if (fuzz_rig_open(0) == IFD_SUCCESS) {
-		fuzz_rig_open(1);
+	if (fuzz_driver_numbers_count(d))
+		fuzz_driver_witness(&witness);
+	if (fuzz_driver_open(0) == IFD_SUCCESS) {
+		fuzz_driver_open(1);
 		for (unsigned i = 0; i < CALLS && calls.left; i++)
-			fuzz_rig_call(&calls);
+			fuzz_driver_call(&calls);
 		recovers(d);
 	}
-	fuzz_rig_end();
+	fuzz_driver_end();
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "fuzz/fuzz_rig.h"
+#include "fuzz/fuzz_driver.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 static struct fuzz_witness witness;
 
-void fuzz_rig_witness(const struct fuzz_witness *w)
+void fuzz_driver_witness(const struct fuzz_witness *w)
 {
 	witness = w ? *w : (struct fuzz_witness){ NULL, NULL };
 }
@@ -188,13 +188,13 @@ static void call_close(unsigned k, struct fuzz_in *in)
 {
 	IFDHCloseChannel(fuzz_lun(k));
 	if (fuzz_u8(in) & 1)
-		fuzz_rig_open(k);
+		fuzz_driver_open(k);
 }
 
 static void call_open(unsigned k, struct fuzz_in *in)
 {
 	(void)in;
-	fuzz_rig_open(k);
+	fuzz_driver_open(k);
 }
 
 static void call_removed(unsigned k, struct fuzz_in *in)
@@ -209,7 +209,7 @@ static void (*const calls[])(unsigned, struct fuzz_in *) = {
 	call_stop, call_close, call_open, call_removed, call_transmit, call_power, call_protocol, call_poll,
 };
 
-void fuzz_rig_call(struct fuzz_in *in)
+void fuzz_driver_call(struct fuzz_in *in)
 {
 	uint8_t op = fuzz_u8(in);
 	uint64_t begin = clock_now();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* IFDHControl on readers with a PIN pad. Input: reader, level, card; then keys, faults and controls in turn, with any
  * code, any bytes in and any room for the answer. Then the reader works as before. */
-#include "fuzz/fuzz_rig.h"
+#include "fuzz/fuzz_driver.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,7 +112,7 @@ static void step(struct fuzz_in *in)
 		control(SCARD_CTL_CODE(modify ? 0x330007 : 0x330006), structure, n, fuzz_u8(in));
 		break;
 	default:
-		fuzz_rig_call(in);
+		fuzz_driver_call(in);
 		break;
 	}
 }
@@ -127,7 +127,7 @@ static void works_again(unsigned protocol)
 
 	arm("clear");
 	IFDHCloseChannel(fuzz_lun(0));
-	FUZZ_CHECK(fuzz_rig_open(0) == IFD_SUCCESS);
+	FUZZ_CHECK(fuzz_driver_open(0) == IFD_SUCCESS);
 	FUZZ_CHECK(fuzz_power(0, IFD_POWER_UP, atr, &len) == IFD_SUCCESS);
 	IFDHSetProtocolParameters(fuzz_lun(0), protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0);
 	FUZZ_CHECK(fuzz_apdu(0, echo, sizeof echo, &room, &n) == IFD_SUCCESS);
@@ -141,15 +141,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	uint8_t id = fuzz_u8(&in), kind = fuzz_u8(&in), atr[FUZZ_ATR_ROOM];
 	DWORD n;
 
-	fuzz_rig_begin();
+	fuzz_driver_begin();
 	fake_usb_add(build(id, kind));
-	if (fuzz_rig_open(0) == IFD_SUCCESS) {
+	if (fuzz_driver_open(0) == IFD_SUCCESS) {
 		fuzz_power(0, IFD_POWER_UP, atr, &n);
 		IFDHSetProtocolParameters(fuzz_lun(0), kind & 1 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0);
 		for (unsigned i = 0; i < STEPS && in.left; i++)
 			step(&in);
 		works_again(kind & 1);
 	}
-	fuzz_rig_end();
+	fuzz_driver_end();
 	return 0;
 }

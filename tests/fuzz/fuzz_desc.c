@@ -3,7 +3,7 @@
  * parser of the class descriptor as it is, and through libusb to the whole driver. */
 #include "wire/ccid_desc.h"
 #include "fuzz/fuzz_dev.h"
-#include "fuzz/fuzz_rig.h"
+#include "fuzz/fuzz_driver.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,15 +62,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	check_find(copy, in.left, bits >> 6);
 	check_parse(copy, in.left, bits >> 6);
 	check_rates(copy, in.left, conf.bcd);
-	fuzz_rig_begin();
+	fuzz_driver_begin();
 	fake_usb_add(fuzz_dev_new(&conf));
 	for (unsigned k = 0; k < FUZZ_LUNS; k++) {
-		if (fuzz_rig_open(k) != IFD_SUCCESS)
+		if (fuzz_driver_open(k) != IFD_SUCCESS)
 			continue;
 		for (unsigned i = 0; i < 4; i++)
-			fuzz_rig_call(&calls);
+			fuzz_driver_call(&calls);
 	}
-	fuzz_rig_end();
+	fuzz_driver_end();
 	free(copy);
 	return 0;
 }

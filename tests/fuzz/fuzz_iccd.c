@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* USB ICCs. Input: version and level, the calls, then what the control pipe answers to each class request. */
 #include "fuzz/fuzz_dev.h"
-#include "fuzz/fuzz_rig.h"
+#include "fuzz/fuzz_driver.h"
 
 #define CALLS 40
 
@@ -30,12 +30,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	calls = fuzz_part(&in);
 	conf.control = in;
-	fuzz_rig_begin();
+	fuzz_driver_begin();
 	fake_usb_add(fuzz_dev_new(&conf));
-	fuzz_rig_witness(&witness);
-	if (fuzz_rig_open(0) == IFD_SUCCESS)
+	fuzz_driver_witness(&witness);
+	if (fuzz_driver_open(0) == IFD_SUCCESS)
 		for (unsigned i = 0; i < CALLS && calls.left; i++)
-			fuzz_rig_call(&calls);
-	fuzz_rig_end();
+			fuzz_driver_call(&calls);
+	fuzz_driver_end();
 	return 0;
 }

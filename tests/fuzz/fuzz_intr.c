@@ -2,7 +2,7 @@
 /* Interrupts. Input: what kind of reader, the calls, then what comes on the interrupt endpoint and when. The reader is
  * honest on bulk. */
 #include "fuzz/fuzz_dev.h"
-#include "fuzz/fuzz_rig.h"
+#include "fuzz/fuzz_driver.h"
 
 #define CALLS 60
 #define POLL_MS 3000
@@ -46,15 +46,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	conf.protocol = kind & 0x10 ? 2 : 0;
 	calls = fuzz_part(&in);
 	conf.interrupt = in;
-	fuzz_rig_begin();
+	fuzz_driver_begin();
 	d = fuzz_dev_new(&conf);
 	fake_usb_add(d);
-	if (fuzz_rig_open(0) == IFD_SUCCESS) {
-		fuzz_rig_open(1);
+	if (fuzz_driver_open(0) == IFD_SUCCESS) {
+		fuzz_driver_open(1);
 		for (unsigned i = 0; i < CALLS && calls.left; i++)
-			fuzz_rig_call(&calls);
+			fuzz_driver_call(&calls);
 		no_event_is_lost(d, conf.protocol == 0);
 	}
-	fuzz_rig_end();
+	fuzz_driver_end();
 	return 0;
 }

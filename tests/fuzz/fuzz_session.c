@@ -170,7 +170,7 @@ static void step(struct session *s, struct fuzz_in *in)
 		fuzz_power(0, IFD_POWER_UP, atr, &n);
 		break;
 	default:
-		fuzz_rig_call(in);
+		fuzz_driver_call(in);
 		break;
 	}
 }
@@ -196,7 +196,7 @@ static void works_again(struct session *s)
 	if (fuzz_is_gone(0) || s->replugged || s->data_faults) {
 		for (unsigned k = 0; k < FUZZ_LUNS; k++)
 			IFDHCloseChannel(fuzz_lun(k));
-		FUZZ_CHECK(fuzz_rig_open(0) == IFD_SUCCESS);
+		FUZZ_CHECK(fuzz_driver_open(0) == IFD_SUCCESS);
 	}
 	FUZZ_CHECK(works(s));
 }
@@ -209,21 +209,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	uint8_t first = fuzz_u8(&in);
 	bool fit;
 
-	s.relabelled = !fuzz_rig_numbers_count(d);
-	fuzz_rig_begin();
+	s.relabelled = !fuzz_driver_numbers_count(d);
+	fuzz_driver_begin();
 	fake_usb_add(d);
 	/* A reader that does not work without faults has nothing to be tested here. */
-	fit = fuzz_rig_open(0) == IFD_SUCCESS && works(&s);
+	fit = fuzz_driver_open(0) == IFD_SUCCESS && works(&s);
 	if (fit && first & 1) {
 		IFDHCloseChannel(fuzz_lun(0));
 		fuzz_fail_alloc(first >> 1, false);
-		fuzz_rig_open(0);
+		fuzz_driver_open(0);
 		fuzz_fail_alloc(0, false);
 	}
 	for (unsigned i = 0; fit && i < STEPS && in.left; i++)
 		step(&s, &in);
 	if (fit)
 		works_again(&s);
-	fuzz_rig_end();
+	fuzz_driver_end();
 	return 0;
 }

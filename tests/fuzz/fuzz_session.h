@@ -2,7 +2,7 @@
 #ifndef FUZZ_SESSION_H
 #define FUZZ_SESSION_H
 
-#include "fuzz/fuzz_rig.h"
+#include "fuzz/fuzz_driver.h"
 #include "sim/model/sim_card.h"
 #include "sim/model/sim_dev.h"
 

@@ -65,13 +65,13 @@ static enum ccid_err generate(struct ccid_slot *s, uint8_t n, unsigned wait_ms)
 /* Works again, on both slots, without delay. */
 static void usable(void)
 {
-	uint64_t began = rig_ms();
+	uint64_t began = fixture_ms();
 
 	for (uint8_t n = 1; n < 20; n++) {
 		assert_int_equal(generate(&cs, n, 3000), CCID_OK);
 		assert_int_equal(generate(&cs1, (uint8_t)(n + 50), 3000), CCID_OK);
 	}
-	assert_in_range(rig_ms() - began, 0, 200);
+	assert_in_range(fixture_ms() - began, 0, 200);
 }
 
 static void one_after_the_other(void **state)
@@ -95,14 +95,14 @@ static void sequence_numbers_wrap(void **state)
 /* What is dropped: the wait goes on, to the end. Then both slots work. */
 static void dropped(const char *fault)
 {
-	uint64_t began = rig_ms();
+	uint64_t began = fixture_ms();
 	enum ccid_err err;
 
-	rig_fault(0, "%s", fault);
+	fixture_fault(0, "%s", fault);
 	err = generate(&cs, 30, 3000);
 	if (err != CCID_ERR_TIMEOUT)
 		fail_msg("%s: %s", fault, err_name(err));
-	assert_in_range(rig_ms() - began, 3000, 6500);
+	assert_in_range(fixture_ms() - began, 3000, 6500);
 	usable();
 }
 
@@ -119,9 +119,9 @@ static void row_02_another_sequence_number(void **state)
 	(void)state;
 	dropped("wrong-seq value=1");
 	dropped("wrong-seq value=255");
-	rig_fault(0, "stale value=100 count=3");
+	fixture_fault(0, "stale value=100 count=3");
 	usable();
-	rig_fault(0, "duplicate count=20");
+	fixture_fault(0, "duplicate count=20");
 	usable();
 }
 
@@ -131,11 +131,11 @@ static void row_03_another_type(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof types / sizeof types[0]; i++) {
-		uint64_t began = rig_ms();
+		uint64_t began = fixture_ms();
 
-		rig_fault(0, "wrong-type value=%u", types[i]);
+		fixture_fault(0, "wrong-type value=%u", types[i]);
 		assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_COMM);
-		assert_in_range(rig_ms() - began, 0, 2500);
+		assert_in_range(fixture_ms() - began, 0, 2500);
 		usable();
 	}
 }
@@ -143,12 +143,12 @@ static void row_03_another_type(void **state)
 static void row_04_torn_frames(void **state)
 {
 	(void)state;
-	rig_fault(0, "zero-length count=0");
+	fixture_fault(0, "zero-length count=0");
 	usable();
-	rig_fault(0, "clear");
+	fixture_fault(0, "clear");
 	for (unsigned n = 1; n <= 9; n++) {
 		assert_int_equal(generate(&cs, 200, 3000), CCID_OK);
-		rig_fault(0, "short-answer value=%u", n);
+		fixture_fault(0, "short-answer value=%u", n);
 		assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_COMM);
 		usable();
 	}
@@ -162,15 +162,15 @@ static void row_05_lengths_that_lie(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-		rig_fault(0, "%s", faults[i]);
+		fixture_fault(0, "%s", faults[i]);
 		assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_COMM);
 		usable();
 	}
 	/* padding only by quirk, and never the other way round */
 	quirks.bits = 1ull << QUIRK_PADDED_ANSWERS;
-	rig_fault(0, "padded value=60 count=3");
+	fixture_fault(0, "padded value=60 count=3");
 	usable();
-	rig_fault(0, "length-more value=1");
+	fixture_fault(0, "length-more value=1");
 	assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_COMM);
 }
 
@@ -178,19 +178,19 @@ static void row_06_more_than_asked_for(void **state)
 {
 	(void)state;
 	for (unsigned n = 1; n <= 4; n++) {
-		rig_fault(0, "exact value=%u", n);
+		fixture_fault(0, "exact value=%u", n);
 		assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
 		usable();
 	}
 	/* nobody looks at the content of a SlotStatus */
-	rig_fault(0, "longer value=65000");
+	fixture_fault(0, "longer value=65000");
 	assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
 	usable();
 	/* longer than dwMaxCCIDMessageLength, and whole */
 	for (unsigned n = 262; n <= 65546; n += n < 700 ? 17 : 64846) {
 		struct ccid_block b;
 
-		rig_fault(0, "longer value=%u msg=6F", n);
+		fixture_fault(0, "longer value=%u msg=6F", n);
 		assert_int_equal(ccid_xfr_block(&cs, (const uint8_t[]){ 0x80, 0x14, 0, 1, 1 }, 5, 0, 0, 3000, &b),
 				 CCID_OK);
 		assert_int_equal(b.len, n);
@@ -200,12 +200,12 @@ static void row_06_more_than_asked_for(void **state)
 	}
 	ccid_forget(&cs);
 	assert_null(cs.long_answer);
-	rig_fault(0, "overflow");
+	fixture_fault(0, "overflow");
 	assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_COMM);
 	usable();
-	rig_fault(0, "no-zlp count=0");
+	fixture_fault(0, "no-zlp count=0");
 	for (unsigned n = 1; n <= 4; n++) {
-		rig_fault(0, "exact value=%u", n);
+		fixture_fault(0, "exact value=%u", n);
 		assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
 		usable();
 	}
@@ -219,7 +219,7 @@ static void row_07_silence_and_late_answers(void **state)
 	for (unsigned ms = 2900; ms < 7000; ms += 171) {
 		enum ccid_err err;
 
-		rig_fault(0, "late-answer ms=%u slot=0 msg=6F", ms);
+		fixture_fault(0, "late-answer ms=%u slot=0 msg=6F", ms);
 		err = generate(&cs, 30, 3000);
 		assert_int_equal(err, ms < 3000 ? CCID_OK : CCID_ERR_TIMEOUT);
 		usable();
@@ -279,15 +279,15 @@ static void row_07_a_long_answer_after_the_wait(void **state)
 static void row_07_long_silence(void **state)
 {
 	(void)state;
-	rig_fault(0, "silent slot=0 count=0");
+	fixture_fault(0, "silent slot=0 count=0");
 	for (unsigned i = 0; i < 5; i++) {
-		uint64_t began = rig_ms();
+		uint64_t began = fixture_ms();
 
 		assert_int_not_equal(generate(&cs, 30, 3000), CCID_OK);
-		assert_in_range(rig_ms() - began, 100, 9000);
+		assert_in_range(fixture_ms() - began, 100, 9000);
 		assert_int_equal(generate(&cs1, 60, 3000), CCID_OK);
 	}
-	rig_fault(0, "clear");
+	fixture_fault(0, "clear");
 	assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
 	usable();
 }
@@ -298,16 +298,16 @@ static void row_08_time_extensions(void **state)
 	size_t len;
 
 	(void)state;
-	rig_fault(0, "time-extension ms=2500 msg=6F");
-	began = rig_ms();
+	fixture_fault(0, "time-extension ms=2500 msg=6F");
+	began = fixture_ms();
 	assert_int_equal(generate(&cs, 30, 3000), CCID_OK);
-	assert_in_range(rig_ms() - began, 7500, 7600);
+	assert_in_range(fixture_ms() - began, 7500, 7600);
 	/* a multiplier stretches the next wait; 0 counts as 1 */
-	rig_fault(0, "time-extension ms=2500 value=0 msg=6F");
+	fixture_fault(0, "time-extension ms=2500 value=0 msg=6F");
 	assert_int_equal(generate(&cs, 31, 3000), CCID_OK);
-	rig_fault(0, "time-extension ms=2000 value=255 msg=6F");
+	fixture_fault(0, "time-extension ms=2000 value=255 msg=6F");
 	assert_int_equal(generate(&cs, 32, 3000), CCID_OK);
-	rig_fault(0, "time-extension ms=20 msg=62");
+	fixture_fault(0, "time-extension ms=20 msg=62");
 	assert_int_equal(ccid_power_on(&cs, 0, out, sizeof out, &len), CCID_OK);
 	assert_int_equal(out[0], 0x3B);
 	assert_true(len > 2);
@@ -320,20 +320,20 @@ static void row_08_time_extensions_for_ever(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		uint64_t began = rig_ms();
+		uint64_t began = fixture_ms();
 
-		rig_fault(0, "endless-extension ms=1000 value=%u slot=0 msg=6F", multiplier[i]);
+		fixture_fault(0, "endless-extension ms=1000 value=%u slot=0 msg=6F", multiplier[i]);
 		assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_TIMEOUT);
-		assert_in_range(rig_ms() - began, CCID_TOTAL_MS, CCID_TOTAL_MS + 3000);
+		assert_in_range(fixture_ms() - began, CCID_TOTAL_MS, CCID_TOTAL_MS + 3000);
 		usable();
 	}
 	for (unsigned i = 0; i < 2; i++) {
-		uint64_t began = rig_ms();
+		uint64_t began = fixture_ms();
 
 		/* commands without the card's own time end earlier */
-		rig_fault(0, "endless-extension slot=0 msg=%s", i ? "63" : "65");
+		fixture_fault(0, "endless-extension slot=0 msg=%s", i ? "63" : "65");
 		assert_int_equal(i ? ccid_power_off(&cs) : ccid_get_slot_status(&cs, 3000), CCID_ERR_TIMEOUT);
-		assert_in_range(rig_ms() - began, 3000, 6500);
+		assert_in_range(fixture_ms() - began, 3000, 6500);
 		assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
 	}
 	assert_int_equal(ccid_power_on(&cs, 0, out, sizeof out, &out_len), CCID_OK);
@@ -368,14 +368,14 @@ static void row_29_a_flood_of_time_extensions(void **state)
 {
 	const struct transport_ops *honest = bench.t->ops;
 	struct transport_ops ops = *honest;
-	uint64_t began = rig_ms();
+	uint64_t began = fixture_ms();
 
 	(void)state;
 	ops.wait = asks_at_once;
 	bench.t->ops = &ops;
 	asked = 0;
 	assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_ERR_TIMEOUT);
-	assert_in_range(rig_ms() - began, 3000, 5600);
+	assert_in_range(fixture_ms() - began, 3000, 5600);
 	/* the command's own 3 s, and what resynchronising takes */
 	assert_in_range(asked, 1000, 4000);
 	bench.t->ops = honest;
@@ -386,16 +386,16 @@ static void row_08_time_extensions_beyond_the_end(void **state)
 {
 	const struct transport_ops *honest = bench.t->ops;
 	struct transport_ops ops = *honest;
-	uint64_t began = rig_ms();
+	uint64_t began = fixture_ms();
 
 	(void)state;
 	ops.wait = asks_for_more;
 	bench.t->ops = &ops;
 	assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_ERR_TIMEOUT);
-	assert_in_range(rig_ms() - began, 3000, 5600);
-	began = rig_ms();
+	assert_in_range(fixture_ms() - began, 3000, 5600);
+	began = fixture_ms();
 	assert_int_not_equal(ccid_power_off(&cs), CCID_OK);
-	assert_in_range(rig_ms() - began, 1000, 2500);
+	assert_in_range(fixture_ms() - began, 1000, 2500);
 	bench.t->ops = honest;
 	usable();
 }
@@ -405,17 +405,17 @@ static void row_10_escape(void **state)
 	static const uint8_t cmd[] = { 0x02 };
 
 	(void)state;
-	rig_fault(0, "escape-claims value=5");
+	fixture_fault(0, "escape-claims value=5");
 	assert_int_equal(ccid_escape(&cs, cmd, 1, 3000, out, 50, &out_len), CCID_ERR_COMM);
 	assert_int_equal(out_len, 0);
 	usable();
 	memset(out, 0xEE, sizeof out);
-	rig_fault(0, "exact value=2 msg=6B");
+	fixture_fault(0, "exact value=2 msg=6B");
 	assert_int_equal(ccid_escape(&cs, cmd, 1, 3000, out, 50, &out_len), CCID_ERR_OVERFLOW);
 	assert_int_equal(out_len, 118);
 	assert_int_equal(out[50], 0xEE);
 	usable();
-	rig_fault(0, "escape-long value=65000");
+	fixture_fault(0, "escape-long value=65000");
 	assert_int_not_equal(ccid_escape(&cs, cmd, 1, 3000, out, 50, &out_len), CCID_OK);
 	assert_int_equal(out[50], 0xEE);
 	usable();
@@ -430,21 +430,21 @@ static void hear_abort(void *user, uint64_t now, const char *text)
 /* Until the deadline; then it is not ours what the slot is busy with, and is aborted. */
 static void slot_busy_is_retried(void **state)
 {
-	uint64_t began = rig_ms();
+	uint64_t began = fixture_ms();
 	unsigned aborts = 0;
 
 	(void)state;
-	rig_fault(0, "error value=0xE0 count=20 msg=6F");
+	fixture_fault(0, "error value=0xE0 count=20 msg=6F");
 	assert_int_equal(generate(&cs, 30, 3000), CCID_OK);
-	assert_in_range(rig_ms() - began, 200, 300);
-	rig_fault(0, "error-status value=0xE0 count=0 slot=0 msg=6F");
+	assert_in_range(fixture_ms() - began, 200, 300);
+	fixture_fault(0, "error-status value=0xE0 count=0 slot=0 msg=6F");
 	sim_dev_trace(fake_usb_dev(0), hear_abort, &aborts);
-	began = rig_ms();
+	began = fixture_ms();
 	assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_BUSY);
 	sim_dev_trace(fake_usb_dev(0), NULL, NULL);
 	assert_int_equal(aborts, 1);
-	assert_in_range(rig_ms() - began, 3000, 3200);
-	rig_fault(0, "clear");
+	assert_in_range(fixture_ms() - began, 3000, 3200);
+	fixture_fault(0, "clear");
 	usable();
 }
 
@@ -457,10 +457,10 @@ static void errors_keep_their_names(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		rig_fault(0, "error value=%u", rows[i].bError);
+		fixture_fault(0, "error value=%u", rows[i].bError);
 		assert_int_equal(generate(&cs, 30, 3000), rows[i].want);
 		assert_int_equal(cs.bError, rows[i].bError);
-		rig_fault(0, "error-status value=%u", rows[i].bError);
+		fixture_fault(0, "error-status value=%u", rows[i].bError);
 		assert_int_equal(generate(&cs, 30, 3000), rows[i].want);
 		usable();
 	}
@@ -470,12 +470,12 @@ static void off_by_one_by_quirk(void **state)
 {
 	(void)state;
 	quirks.bits = 1ull << QUIRK_SEQ_OFF_BY_ONE;
-	rig_fault(0, "wrong-seq value=1 count=20");
+	fixture_fault(0, "wrong-seq value=1 count=20");
 	usable();
-	rig_fault(0, "clear");
-	rig_fault(0, "wrong-seq value=255 count=20");
+	fixture_fault(0, "clear");
+	fixture_fault(0, "wrong-seq value=255 count=20");
 	usable();
-	rig_fault(0, "clear");
+	fixture_fault(0, "clear");
 	/* the quirk must not let an answer of the command before pass for one of its own */
 	quirks.bits = 0;
 	dropped("wrong-seq value=1");
@@ -502,7 +502,7 @@ static void parameters(void **state)
 
 		if (e == 0xE0)
 			continue;
-		rig_fault(0, "error value=%u", e);
+		fixture_fault(0, "error value=%u", e);
 		err = ccid_set_parameters(&cs, 1, params, 7);
 		if (e == 0)
 			assert_int_equal(err, CCID_ERR_NOT_SUPPORTED);
@@ -517,7 +517,7 @@ static void too_long_a_command(void **state)
 
 	(void)state;
 	assert_int_equal(ccid_xfr_block(&cs, buffers[3], 262, 0, 0, 3000, &b), CCID_ERR_TOO_LONG);
-	assert_int_equal(rig_log_count("dwMaxCCIDMessageLength is 271"), 1);
+	assert_int_equal(fixture_log_count("dwMaxCCIDMessageLength is 271"), 1);
 	usable();
 }
 
@@ -525,11 +525,11 @@ static void atr_buffers(void **state)
 {
 	(void)state;
 	memset(out, 0xEE, sizeof out);
-	rig_fault(0, "atr-long value=40");
+	fixture_fault(0, "atr-long value=40");
 	assert_int_equal(ccid_power_on(&cs, 0, out, 33, &out_len), CCID_OK);
 	assert_int_equal(out_len, 33);
 	assert_int_equal(out[33], 0xEE);
-	rig_fault(0, "atr-empty");
+	fixture_fault(0, "atr-empty");
 	assert_int_equal(ccid_power_on(&cs, 0, out, 33, &out_len), CCID_OK);
 	assert_int_equal(out_len, 0);
 }
@@ -542,12 +542,12 @@ static void the_other_slot_goes_on(void **state)
 	struct deadline d = deadline_in_ms(3000);
 
 	(void)state;
-	rig_fault(0, "silent slot=0");
+	fixture_fault(0, "silent slot=0");
 	ccid_msg_encode(&m, out);
 	assert_int_equal(bench.t->ops->start(bench.t, &r, &d), CCID_OK);
 	for (uint8_t n = 1; n < 20; n++)
 		assert_int_equal(generate(&cs1, n, 3000), CCID_OK);
-	assert_in_range(rig_ms(), 0, 500);
+	assert_in_range(fixture_ms(), 0, 500);
 	assert_int_equal(bench.t->ops->wait(bench.t, &r, &d), CCID_ERR_TIMEOUT);
 	bench.t->ops->finish(bench.t, &r);
 	cs.link = CCID_ANSWER_OWED;

@@ -32,7 +32,7 @@ static enum act exchange(struct actor *a, size_t command_len, const uint8_t *wan
 	size_t n, got = 0;
 
 	for (;;) {
-		if (rig_apdu(a->lun, apdu, command_len, a->answer + got, sizeof a->answer - got, &n) != IFD_SUCCESS)
+		if (fixture_apdu(a->lun, apdu, command_len, a->answer + got, sizeof a->answer - got, &n) != IFD_SUCCESS)
 			return ACT_FAILED;
 		if (n < 2)
 			return ACT_WRONG;

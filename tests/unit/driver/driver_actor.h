@@ -3,7 +3,7 @@
 #define DRIVER_ACTOR_H
 
 /* An application at one slot: what it asks for, and whether the answer is the right one. */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #define ACTOR_MAX 5000		/* longest data of an APDU */
 

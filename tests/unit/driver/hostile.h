@@ -5,7 +5,7 @@
 /* What every row of the list of hostile behaviour has in common (SECURITY.md): no wait beyond the deadline, no byte
  * beyond the buffer, nothing but the true answer called success, the other slot undisturbed, one clear line in
  * the log, and the slot works when the fault has ended. Include once in a test program. */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,16 +34,16 @@ static size_t len;
 
 static inline void begin_two(const char *reader, unsigned protocol)
 {
-	rig_start(FAKE_VIRTUAL, reader);
-	rig_ready(0, 0, protocol);
-	rig_ready(1, 0, protocol);
+	fixture_start(FAKE_VIRTUAL, reader);
+	fixture_ready(0, 0, protocol);
+	fixture_ready(1, 0, protocol);
 }
 
 static inline void close_both(void)
 {
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	RIG_IS_FINE(IFDHCloseChannel(1));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	FIXTURE_IS_FINE(IFDHCloseChannel(1));
+	fixture_stop();
 }
 
 /* Silence ends sooner than requests for more time. */
@@ -55,11 +55,11 @@ static inline uint64_t limit_of(const struct row *r)
 /* The line is there: once, unless the fault strikes again and again. */
 static inline void expect_line(const char *fault, const char *says)
 {
-	unsigned lines = says ? rig_log_count(says) : 0;
+	unsigned lines = says ? fixture_log_count(says) : 0;
 
-	assert_int_equal(rig_log_critical(), 0);
+	assert_int_equal(fixture_log_critical(), 0);
 	if (says && (lines == 0 || (lines > 1 && !strstr(fault, "count=")))) {
-		rig_log_print();
+		fixture_log_print();
 		fail_msg("%s: %u lines say \"%s\"", fault, lines, says);
 	}
 }
@@ -71,17 +71,17 @@ static inline RESPONSECODE under_fault(const char *fault, uint64_t limit_ms)
 	uint64_t began;
 	RESPONSECODE rc;
 
-	rig_fault(0, "%s", fault);
-	rig_log_clear();
+	fixture_fault(0, "%s", fault);
+	fixture_log_clear();
 	memset(out, 0xEE, sizeof out);
-	began = rig_ms();
-	rc = rig_apdu(0, apdu, sizeof apdu, out, BUFFER, &len);
-	if (rig_ms() - began > limit_ms)
-		fail_msg("%s: %u ms", fault, (unsigned)(rig_ms() - began));
+	began = fixture_ms();
+	rc = fixture_apdu(0, apdu, sizeof apdu, out, BUFFER, &len);
+	if (fixture_ms() - began > limit_ms)
+		fail_msg("%s: %u ms", fault, (unsigned)(fixture_ms() - began));
 	if (rc != IFD_SUCCESS) {
 		assert_int_equal(len, 0);
-		if (rig_log_count("transmit of 5 bytes failed") != 1)
-			fail_msg("%s: %u lines", fault, rig_log_count("transmit of"));
+		if (fixture_log_count("transmit of 5 bytes failed") != 1)
+			fail_msg("%s: %u lines", fault, fixture_log_count("transmit of"));
 	} else if (len != 34 || out[0] != 0 || out[31] != 31 || out[32] != 0x90) {
 		fail_msg("%s: a wrong answer of %zu bytes", fault, len);
 	}
@@ -92,27 +92,28 @@ static inline RESPONSECODE under_fault(const char *fault, uint64_t limit_ms)
 /* The other slot works at once while slot 0 has its trouble. */
 static inline void other_slot_works(const char *fault, unsigned tag)
 {
-	uint64_t began = rig_ms();
+	uint64_t began = fixture_ms();
 
-	if (rig_echo(1, tag, 200) != IFD_SUCCESS || rig_ms() - began > 1000)
-		fail_msg("%s: slot 1 is disturbed, %u ms", fault, (unsigned)(rig_ms() - began));
+	if (fixture_echo(1, tag, 200) != IFD_SUCCESS || fixture_ms() - began > 1000)
+		fail_msg("%s: slot 1 is disturbed, %u ms", fault, (unsigned)(fixture_ms() - began));
 }
 
 /* When the fault has ended slot 0 works, after a reset of its card at the latest. */
 static inline void recovers(const char *fault, unsigned protocol)
 {
-	rig_fault(0, "clear");
-	rig_pardon();
-	RIG_IS_FINE(rig_echo(1, 7, 200));
-	if (rig_echo(0, 8, 200) != IFD_SUCCESS) {
-		RIG_IS_FINE(rig_power(0));
-		RIG_IS_FINE(IFDHSetProtocolParameters(0, protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0));
-		if (rig_echo(0, 9, 200) != IFD_SUCCESS)
+	fixture_fault(0, "clear");
+	fixture_pardon();
+	FIXTURE_IS_FINE(fixture_echo(1, 7, 200));
+	if (fixture_echo(0, 8, 200) != IFD_SUCCESS) {
+		FIXTURE_IS_FINE(fixture_power(0));
+		FIXTURE_IS_FINE(IFDHSetProtocolParameters(0, protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0,
+							  0, 0, 0, 0));
+		if (fixture_echo(0, 9, 200) != IFD_SUCCESS)
 			fail_msg("%s: slot 0 is lost", fault);
 	}
-	RIG_IS_FINE(rig_echo(0, 10, 33));
-	RIG_IS_FINE(rig_echo(1, 11, 33));
-	rig_expect_no_complaint();
+	FIXTURE_IS_FINE(fixture_echo(0, 10, 33));
+	FIXTURE_IS_FINE(fixture_echo(1, 11, 33));
+	fixture_expect_no_complaint();
 }
 
 /* Every row on a reader of its own. */
@@ -126,7 +127,7 @@ static inline void play(const char *reader, unsigned protocol, const struct row 
 		snprintf(fault, sizeof fault, "%s slot=0", rows[i].fault);
 		rc = under_fault(fault, limit_of(&rows[i]));
 		if ((rc == IFD_SUCCESS) != (rows[i].outcome == GOOD)) {
-			rig_log_print();
+			fixture_log_print();
 			fail_msg("%s: %ld", fault, (long)rc);
 		}
 		expect_line(fault, rows[i].says);
@@ -137,6 +138,6 @@ static inline void play(const char *reader, unsigned protocol, const struct row 
 }
 
 #define PLAY(reader, protocol, rows) play(reader, protocol, rows, COUNT(rows))
-#define TEST(f) cmocka_unit_test_teardown(f, rig_teardown)
+#define TEST(f) cmocka_unit_test_teardown(f, fixture_teardown)
 
 #endif

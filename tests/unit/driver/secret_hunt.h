@@ -5,7 +5,7 @@
 /* A secret that is kept masked, and the search for it: in the driver's blocks on the heap, on the stack and in
  * variables. For one test program, linked with --wrap of malloc, calloc, realloc, free and the
  * calls of libusb below. */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #include <libusb.h>
 #include <stdlib.h>

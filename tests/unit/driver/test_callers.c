@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The ten functions with all that a caller may pass, on real simulated readers: never a byte beyond a buffer,
  * never a crash, and the reader works afterwards. Virtual time. */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -16,20 +16,20 @@ static uint8_t *buf;		/* exactly as large as said: the sanitizer sees the next b
 static int setup(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader one\nlevel = extended\nfeatures = 0x000404FA\nmaxlen = 65554\nproduct = 0e5c\n"
-		  "pinpad = 3\ncard 0 = t1\n");
-	rig_ready(0, 0, 1);
+	fixture_start(FAKE_VIRTUAL, "reader one\nlevel = extended\nfeatures = 0x000404FA\nmaxlen = 65554\n"
+		      "product = 0e5c\npinpad = 3\ncard 0 = t1\n");
+	fixture_ready(0, 0, 1);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	RIG_IS_FINE(rig_power(0));
-	RIG_IS_FINE(rig_echo(0, 1, 100));
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	rig_pardon();
-	rig_stop();
+	FIXTURE_IS_FINE(fixture_power(0));
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 100));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	fixture_pardon();
+	fixture_stop();
 	return 0;
 }
 
@@ -66,7 +66,7 @@ static void transmit_lengths(void **state)
 			if (tx < 4)
 				assert_int_not_equal(rc, IFD_SUCCESS);
 			if (tx == 5) {
-				RIG_IS_FINE(rc);
+				FIXTURE_IS_FINE(rc);
 				assert_int_equal(n, 10);
 			}
 		}
@@ -88,7 +88,7 @@ static void transmit_nulls(void **state)
 	assert_int_not_equal(IFDHTransmitToICC(0, pci, apdu, 4, out, NULL, NULL), IFD_SUCCESS);
 	/* room for nothing, nowhere: the length tells */
 	n = 0;
-	RIG_IS_FINE(IFDHTransmitToICC(0, pci, apdu, 4, NULL, &n, NULL));
+	FIXTURE_IS_FINE(IFDHTransmitToICC(0, pci, apdu, 4, NULL, &n, NULL));
 	assert_int_equal(n, 2);
 }
 
@@ -104,14 +104,14 @@ static void the_largest_apdu(void **state)
 	for (size_t i = 0; i < 65535; i++)
 		apdu[7 + i] = (uint8_t)(i * 3);
 	memset(out, CANARY, 65538 + 16);
-	RIG_IS_FINE(rig_apdu(0, apdu, 65544, out, 65538, &n));
+	FIXTURE_IS_FINE(fixture_apdu(0, apdu, 65544, out, 65538, &n));
 	assert_int_equal(n, 65537);
 	assert_memory_equal(out, apdu + 7, 65535);
 	assert_memory_equal(out + 65535, "\x90\x00", 2);
 	assert_int_equal(out[65538], CANARY);
 	/* a byte short */
 	memset(out, CANARY, 65538);
-	RIG_IS_FINE(rig_apdu(0, apdu, 65544, out, 65536, &n));
+	FIXTURE_IS_FINE(fixture_apdu(0, apdu, 65544, out, 65536, &n));
 	assert_int_equal(n, 65537);
 	assert_int_equal(out[65536], CANARY);
 	free(apdu);
@@ -128,7 +128,7 @@ static void beyond_the_largest_apdu(void **state)
 	memcpy(apdu, (uint8_t[]){ 0x80, 0x16, 0x00, 0x00, 0x00, 0xFF, 0xFF }, 7);
 	for (unsigned i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
 		size_t n;
-		RESPONSECODE rc = rig_apdu(0, apdu, lengths[i], out, sizeof out, &n);
+		RESPONSECODE rc = fixture_apdu(0, apdu, lengths[i], out, sizeof out, &n);
 
 		if (rc == IFD_SUCCESS)
 			assert_in_range(n, 2, 65538);
@@ -136,7 +136,7 @@ static void beyond_the_largest_apdu(void **state)
 			assert_int_equal(n, 0);
 	}
 	free(apdu);
-	rig_pardon();
+	fixture_pardon();
 }
 
 static void a_lun_that_is_not_open(void **state)
@@ -165,10 +165,10 @@ static void a_lun_that_is_not_open(void **state)
 static void closed_twice(void **state)
 {
 	(void)state;
-	RIG_IS_FINE(IFDHCloseChannel(0));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
 	assert_int_equal(IFDHCloseChannel(0), IFD_NO_SUCH_DEVICE);
-	rig_pardon();
-	rig_ready(0, 0, 1);
+	fixture_pardon();
+	fixture_ready(0, 0, 1);
 }
 
 static void powering(void **state)
@@ -183,7 +183,7 @@ static void powering(void **state)
 		if (i >= 3)
 			assert_int_not_equal(IFDHPowerICC(0, actions[i], buf, &n), IFD_SUCCESS);
 		else
-			RIG_IS_FINE(IFDHPowerICC(0, actions[i], buf, &n));
+			FIXTURE_IS_FINE(IFDHPowerICC(0, actions[i], buf, &n));
 		assert_int_equal(n > 0, i < 2);
 		assert_true(n <= MAX_ATR_SIZE);
 		/* powering down wipes the ATR */
@@ -239,7 +239,7 @@ static void setting_tags(void **state)
 			assert_int_not_equal(IFDHSetCapabilities(0, tag, len, value), IFD_SUCCESS);
 	assert_int_not_equal(IFDHSetCapabilities(0, TAG_IFD_DEVICE_REMOVED, 1, NULL), IFD_SUCCESS);
 	assert_int_not_equal(IFDHSetCapabilities(0, TAG_IFD_DEVICE_REMOVED, 0, value), IFD_SUCCESS);
-	RIG_IS_FINE(rig_echo(0, 3, 10));
+	FIXTURE_IS_FINE(fixture_echo(0, 3, 10));
 }
 
 /* Every control code of the driver with every length in and out. */
@@ -287,7 +287,7 @@ static void protocols(void **state)
 	for (unsigned flags = 1; flags < 256; flags++)
 		assert_int_not_equal(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, (UCHAR)flags, 1, 2, 3),
 				     IFD_SUCCESS);
-	RIG_IS_FINE(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0xFF, 0xFF, 0xFF));
+	FIXTURE_IS_FINE(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0xFF, 0xFF, 0xFF));
 }
 
 /* One thread that is to be cancelled from its first step on, with everything that it calls. */
@@ -323,14 +323,14 @@ __attribute__((no_sanitize_address)) static void *cancelled_main(void *arg)
 	UCHAR gone = 1;
 
 	pthread_cancel(pthread_self());
-	c->wrong = rig_open(0, 0, 0);
+	c->wrong = fixture_open(0, 0, 0);
 	if (c->wrong == IFD_SUCCESS)
-		c->wrong = rig_power(0);
+		c->wrong = fixture_power(0);
 	if (c->wrong == IFD_SUCCESS)
 		c->wrong = IFDHSetProtocolParameters(0, strstr(c->reader, "t0") ? SCARD_PROTOCOL_T0 : SCARD_PROTOCOL_T1,
 						     0, 0, 0, 0);
 	if (c->wrong == IFD_SUCCESS)
-		c->wrong = rig_echo(0, 1, 100);
+		c->wrong = fixture_echo(0, 1, 100);
 	if (c->wrong == IFD_SUCCESS)
 		c->wrong = poll_and_stop();
 	if (c->wrong == IFD_SUCCESS && IFDHICCPresence(0) != IFD_ICC_PRESENT)
@@ -359,17 +359,17 @@ static void row_33_cancelled_in_any_call(void **state)
 		struct cancelled c = { .reader = readers[i] };
 		void *result = NULL;
 
-		rig_start(FAKE_REAL, c.reader);
+		fixture_start(FAKE_REAL, c.reader);
 		assert_int_equal(pthread_create(&c.thread, NULL, cancelled_main, &c), 0);
 		pthread_join(c.thread, &result);
 		assert_true(c.done);
 		assert_int_equal(c.wrong, IFD_SUCCESS);
 		assert_ptr_equal(result, PTHREAD_CANCELED);
 		/* and all of it once more, by a thread that nobody cancels */
-		rig_ready(0, 0, strstr(c.reader, "t0") ? 0 : 1);
-		RIG_IS_FINE(rig_echo(0, 2, 100));
-		RIG_IS_FINE(IFDHCloseChannel(0));
-		rig_stop();
+		fixture_ready(0, 0, strstr(c.reader, "t0") ? 0 : 1);
+		FIXTURE_IS_FINE(fixture_echo(0, 2, 100));
+		FIXTURE_IS_FINE(IFDHCloseChannel(0));
+		fixture_stop();
 	}
 }
 
@@ -389,7 +389,7 @@ int main(void)
 		TEST(setting_tags),
 		TEST(all_controls_with_all_lengths),
 		TEST(protocols),
-		cmocka_unit_test_teardown(row_33_cancelled_in_any_call, rig_teardown),
+		cmocka_unit_test_teardown(row_33_cancelled_in_any_call, fixture_teardown),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What applications reach through the whole driver: attributes and control codes with every length of
  * buffer, and PIN entry on readers with habits of their own. The simulated readers check each message. */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #include "ifdh/ifdh.h"
 #include "slot/features.h"
@@ -52,8 +52,8 @@ static void canaries_live(size_t len, DWORD what)
 static void attributes_of_every_length(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, WITH_STRINGS);
-	rig_ready(LUN, 0, 1);
+	fixture_start(FAKE_VIRTUAL, WITH_STRINGS);
+	fixture_ready(LUN, 0, 1);
 	for (size_t i = 0; i < COUNT(tags); i++) {
 		DWORD whole = LENGTHS, n;
 		RESPONSECODE known = IFDHGetCapabilities(LUN, tags[i], &whole, NULL);
@@ -72,15 +72,15 @@ static void attributes_of_every_length(void **state)
 			assert_true(rc != IFD_SUCCESS || n == whole);
 		}
 	}
-	RIG_IS_FINE(IFDHCloseChannel(LUN));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(LUN));
+	fixture_stop();
 }
 
 static size_t attribute(DWORD tag, uint8_t *out)
 {
 	DWORD n = LENGTHS;
 
-	RIG_IS_FINE(IFDHGetCapabilities(LUN, tag, &n, out));
+	FIXTURE_IS_FINE(IFDHGetCapabilities(LUN, tag, &n, out));
 	return n;
 }
 
@@ -91,8 +91,8 @@ static void attributes_say(void **state)
 	DWORD n = sizeof v;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, WITH_STRINGS);
-	rig_ready(LUN, 0, 1);
+	fixture_start(FAKE_VIRTUAL, WITH_STRINGS);
+	fixture_ready(LUN, 0, 1);
 	assert_int_equal(attribute(SCARD_ATTR_VENDOR_NAME, v), 6);
 	assert_string_equal((char *)v, "Maker");
 	assert_int_equal(attribute(SCARD_ATTR_VENDOR_IFD_SERIAL_NO, v), 11);
@@ -106,13 +106,13 @@ static void attributes_say(void **state)
 	assert_int_equal(attribute(SCARD_ATTR_ICC_INTERFACE_STATUS, v), 1);
 	assert_int_equal(v[0], 1);
 	assert_int_equal(attribute(SCARD_ATTR_ATR_STRING, v), 15);
-	rig_remove(0, 0);
+	fixture_remove(0, 0);
 	assert_int_equal(attribute(SCARD_ATTR_ICC_PRESENCE, v), 1);
 	assert_int_equal(v[0], 0);
 	assert_int_equal(attribute(SCARD_ATTR_ATR_STRING, v), 0);
 	assert_int_equal(IFDHGetCapabilities(LUN, SCARD_ATTR_MAX_CLK, &n, v), IFD_ERROR_TAG);
-	RIG_IS_FINE(IFDHCloseChannel(LUN));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(LUN));
+	fixture_stop();
 }
 
 /* ---- control codes ---- */
@@ -124,7 +124,7 @@ static const DWORD codes[] = {
 	SCARD_CTL_CODE(2), CODE(FEATURE_ABORT), 0, 0xFFFFFFFF,
 };
 
-/* Escape is allowed there (see rig_start), and its answer is what was sent. */
+/* Escape is allowed there (see fixture_start), and its answer is what was sent. */
 #define EVERY_CODE "reader one\nproduct = 0e5c\nlevel = tpdu\npinpad = 3\nlcd = 0x0210\ncard 0 = t1\n"
 
 static RESPONSECODE control(DWORD code, const void *in, size_t len, void *out, size_t cap, DWORD *n)
@@ -169,8 +169,8 @@ static void controls_of_every_length(void **state)
 	static const uint8_t zeros[LENGTHS];
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, EVERY_CODE);
-	rig_ready(LUN, 0, 1);
+	fixture_start(FAKE_VIRTUAL, EVERY_CODE);
+	fixture_ready(LUN, 0, 1);
 	for (size_t i = 0; i < COUNT(codes); i++) {
 		DWORD n;
 		RESPONSECODE rc;
@@ -188,8 +188,8 @@ static void controls_of_every_length(void **state)
 			judge_control(codes[i], zeros, len, n > 0 ? n - 1 : 0, rc, n);
 		}
 	}
-	RIG_IS_FINE(IFDHCloseChannel(LUN));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(LUN));
+	fixture_stop();
 }
 
 static void controls_say(void **state)
@@ -200,30 +200,30 @@ static void controls_say(void **state)
 	DWORD n;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, EVERY_CODE);
-	rig_ready(LUN, 0, 1);
-	RIG_IS_FINE(control(SCARD_CTL_CODE(3400), "", 0, v, sizeof v, &n));
+	fixture_start(FAKE_VIRTUAL, EVERY_CODE);
+	fixture_ready(LUN, 0, 1);
+	FIXTURE_IS_FINE(control(SCARD_CTL_CODE(3400), "", 0, v, sizeof v, &n));
 	assert_int_equal(n, 5 * 6);
 	assert_memory_equal(v, "\x06\x04\x42\x33\x00\x06\x07\x04\x42\x33\x00\x07\x0A\x04\x42\x33\x00\x0A", 18);
-	RIG_IS_FINE(control(CODE(FEATURE_IFD_PIN_PROPERTIES), "", 0, v, sizeof v, &n));
+	FIXTURE_IS_FINE(control(CODE(FEATURE_IFD_PIN_PROPERTIES), "", 0, v, sizeof v, &n));
 	assert_int_equal(n, sizeof pin);
 	assert_memory_equal(v, &pin, sizeof pin);
-	RIG_IS_FINE(control(SCARD_CTL_CODE(3601), "", 0, v, sizeof v, &n));
+	FIXTURE_IS_FINE(control(SCARD_CTL_CODE(3601), "", 0, v, sizeof v, &n));
 	assert_int_equal(n, strlen((char *)v) + 1);
 	assert_non_null(strstr((char *)v, ":1.0"));
-	RIG_IS_FINE(control(SCARD_CTL_CODE(3600), set, sizeof set, v, sizeof v, &n));
+	FIXTURE_IS_FINE(control(SCARD_CTL_CODE(3600), set, sizeof set, v, sizeof v, &n));
 	assert_memory_equal(v, "\x3E\x00\x01\x00", 4);
-	RIG_IS_FINE(control(SCARD_CTL_CODE(3600), get, sizeof get, v, sizeof v, &n));
+	FIXTURE_IS_FINE(control(SCARD_CTL_CODE(3600), get, sizeof get, v, sizeof v, &n));
 	assert_memory_equal(v, "\x3F\x00\x02\x00\x21", 5);
-	RIG_IS_FINE(rig_echo(LUN, 1, 100));	/* and the card hears it at this address */
-	RIG_IS_FINE(control(SCARD_CTL_CODE(3600), wrong, sizeof wrong, v, sizeof v, &n));
+	FIXTURE_IS_FINE(fixture_echo(LUN, 1, 100));	/* and the card hears it at this address */
+	FIXTURE_IS_FINE(control(SCARD_CTL_CODE(3600), wrong, sizeof wrong, v, sizeof v, &n));
 	assert_memory_equal(v, "\x3E\x00\x01\x01", 4);
-	RIG_IS_FINE(rig_echo(LUN, 2, 100));
-	RIG_IS_FINE(control(SCARD_CTL_CODE(1), "\1\2\3", 3, v, sizeof v, &n));
+	FIXTURE_IS_FINE(fixture_echo(LUN, 2, 100));
+	FIXTURE_IS_FINE(control(SCARD_CTL_CODE(1), "\1\2\3", 3, v, sizeof v, &n));
 	assert_int_equal(n, 3);
 	assert_memory_equal(v, "\1\2\3", 3);
-	RIG_IS_FINE(IFDHCloseChannel(LUN));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(LUN));
+	fixture_stop();
 }
 
 /* The way round the Escape ban is shut. */
@@ -234,8 +234,8 @@ static void escapes_refused(void **state)
 	DWORD n;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, RIG_ONE);
-	rig_ready(LUN, 0, 1);
+	fixture_start(FAKE_VIRTUAL, FIXTURE_ONE);
+	fixture_ready(LUN, 0, 1);
 	for (size_t i = 0; i < COUNT(banned); i++) {
 		assert_int_equal(control(banned[i], "\x01", 1, v, sizeof v, &n), IFD_COMMUNICATION_ERROR);
 		assert_int_equal(n, 0);
@@ -243,8 +243,8 @@ static void escapes_refused(void **state)
 	assert_int_equal(control(CODE(FEATURE_MCT_READER_DIRECT), "\x20\x70\x00\x00\x00", 5, v, sizeof v, &n),
 			 IFD_ERROR_NOT_SUPPORTED);
 	assert_int_equal(control(CODE(FEATURE_VERIFY_PIN_DIRECT), "", 0, v, sizeof v, &n), IFD_ERROR_NOT_SUPPORTED);
-	RIG_IS_FINE(IFDHCloseChannel(LUN));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(LUN));
+	fixture_stop();
 }
 
 /* ---- PIN entry ---- */
@@ -353,9 +353,9 @@ static void ready(bool t1)
 	fake_usb_lock();
 	number = sim_dev_interface_number(fake_usb_dev(0), 0);
 	fake_usb_unlock();
-	RIG_IS_FINE(rig_open(LUN, 0, number));
-	RIG_IS_FINE(rig_power(LUN));
-	RIG_IS_FINE(IFDHSetProtocolParameters(LUN, t1 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0));
+	FIXTURE_IS_FINE(fixture_open(LUN, 0, number));
+	FIXTURE_IS_FINE(fixture_power(LUN));
+	FIXTURE_IS_FINE(IFDHSetProtocolParameters(LUN, t1 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0));
 }
 
 static void pin_with_habits(void **state)
@@ -371,11 +371,11 @@ static void pin_with_habits(void **state)
 
 		print_message("%s, %s\n", h->what, modify ? "modify" : "verify");
 		snprintf(text, sizeof text, "reader one\nfrom = %s\ncard 0 = %s pin=1234\n", h->from, h->card);
-		rig_start(FAKE_VIRTUAL, text);
+		fixture_start(FAKE_VIRTUAL, text);
 		ready(strcmp(h->card, "t1") == 0);
 		person_sits_down(modify ? "1234\n5678\n5678\n" : "1234\n");
 		began = clock_now();
-		RIG_IS_FINE(control(CODE(modify ? FEATURE_MODIFY_PIN_DIRECT : FEATURE_VERIFY_PIN_DIRECT), in,
+		FIXTURE_IS_FINE(control(CODE(modify ? FEATURE_MODIFY_PIN_DIRECT : FEATURE_VERIFY_PIN_DIRECT), in,
 				    from_hex(h->in, in), answer, sizeof answer, &n));
 		assert_string_equal(person.secure, h->out);
 		assert_int_equal(n, 2);
@@ -384,9 +384,9 @@ static void pin_with_habits(void **state)
 			assert_true(person.at - began >= 250000000u);
 		assert_int_equal(person.escapes, strstr(h->what, "appends") != NULL);
 		person_sits_down(NULL);
-		RIG_IS_FINE(rig_echo(LUN, 7, strcmp(h->from, "046a:0010") == 0 ? 20 : 100));
-		RIG_IS_FINE(IFDHCloseChannel(LUN));
-		rig_stop();
+		FIXTURE_IS_FINE(fixture_echo(LUN, 7, strcmp(h->from, "046a:0010") == 0 ? 20 : 100));
+		FIXTURE_IS_FINE(IFDHCloseChannel(LUN));
+		fixture_stop();
 	}
 }
 
@@ -450,24 +450,24 @@ static void t1_goes_on(void **state)
 	for (size_t i = 0; i < 2 * COUNT(ends); i++) {
 		RESPONSECODE rc;
 
-		rig_start(FAKE_VIRTUAL, TPDU_PINPAD);
-		rig_ready(LUN, 0, 1);
-		rig_fault(0, "%s", ends[i / 2].fault);
+		fixture_start(FAKE_VIRTUAL, TPDU_PINPAD);
+		fixture_ready(LUN, 0, 1);
+		fixture_fault(0, "%s", ends[i / 2].fault);
 		rc = verify(ends[i / 2].keys, sw, &n);
 		print_message("%s, %s\n", ends[i / 2].fault, ends[i / 2].sw ? "an answer" : "an error");
 		assert_int_equal(rc == IFD_SUCCESS, ends[i / 2].sw != NULL);
 		assert_int_equal(n, ends[i / 2].sw ? 2 : 0);
 		if (ends[i / 2].sw)
 			assert_memory_equal(sw, ends[i / 2].sw, 2);
-		rig_fault(0, "clear");
+		fixture_fault(0, "clear");
 		/* an APDU, or another PIN entry */
 		if (i & 1)
-			RIG_IS_FINE(rig_echo(LUN, 3, 200));
-		RIG_IS_FINE(verify("1234\n", sw, &n));
+			FIXTURE_IS_FINE(fixture_echo(LUN, 3, 200));
+		FIXTURE_IS_FINE(verify("1234\n", sw, &n));
 		assert_memory_equal(sw, "\x90\x00", 2);
-		RIG_IS_FINE(rig_echo(LUN, 4, 200));
-		RIG_IS_FINE(IFDHCloseChannel(LUN));
-		rig_stop();
+		FIXTURE_IS_FINE(fixture_echo(LUN, 4, 200));
+		FIXTURE_IS_FINE(IFDHCloseChannel(LUN));
+		fixture_stop();
 	}
 }
 
@@ -478,8 +478,8 @@ static void pin_answer_buffer(void **state)
 	DWORD n;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, TPDU_PINPAD);
-	rig_ready(LUN, 0, 1);
+	fixture_start(FAKE_VIRTUAL, TPDU_PINPAD);
+	fixture_ready(LUN, 0, 1);
 	for (size_t cap = 0; cap < 4; cap++) {
 		uint8_t *p = room(cap);
 		RESPONSECODE rc;
@@ -489,22 +489,22 @@ static void pin_answer_buffer(void **state)
 		assert_int_equal(rc, cap < 2 ? IFD_ERROR_INSUFFICIENT_BUFFER : IFD_SUCCESS);
 		canaries_live(cap < 2 ? 0 : 2, cap);
 	}
-	RIG_IS_FINE(IFDHCloseChannel(LUN));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(LUN));
+	fixture_stop();
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(attributes_of_every_length, rig_teardown),
-		cmocka_unit_test_teardown(attributes_say, rig_teardown),
-		cmocka_unit_test_teardown(controls_of_every_length, rig_teardown),
-		cmocka_unit_test_teardown(controls_say, rig_teardown),
-		cmocka_unit_test_teardown(escapes_refused, rig_teardown),
-		cmocka_unit_test_teardown(pin_with_habits, rig_teardown),
+		cmocka_unit_test_teardown(attributes_of_every_length, fixture_teardown),
+		cmocka_unit_test_teardown(attributes_say, fixture_teardown),
+		cmocka_unit_test_teardown(controls_of_every_length, fixture_teardown),
+		cmocka_unit_test_teardown(controls_say, fixture_teardown),
+		cmocka_unit_test_teardown(escapes_refused, fixture_teardown),
+		cmocka_unit_test_teardown(pin_with_habits, fixture_teardown),
 		cmocka_unit_test(byte_orders),
-		cmocka_unit_test_teardown(t1_goes_on, rig_teardown),
-		cmocka_unit_test_teardown(pin_answer_buffer, rig_teardown),
+		cmocka_unit_test_teardown(t1_goes_on, fixture_teardown),
+		cmocka_unit_test_teardown(pin_answer_buffer, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
  * negotiation, an exchange of each APDU case it allows, features, close. The simulator must have
  * nothing to complain about and the driver no error to report. What each was driven with goes to
  * every-reader.txt in the build folder. */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #include "slot/registry.h"
 
@@ -126,7 +126,7 @@ static void exchange(const uint8_t *apdu, size_t len, const uint8_t *want, size_
 	uint8_t whole[2048], get[5] = { 0x00, 0xC0, 0x00, 0x00, 0x00 };
 	size_t n, got = 0;
 
-	RIG_IS_FINE(rig_apdu(LUN, apdu, len, out, sizeof out, &n));
+	FIXTURE_IS_FINE(fixture_apdu(LUN, apdu, len, out, sizeof out, &n));
 	for (;;) {
 		assert_true(n >= 2 && got + n - 2 <= sizeof whole);
 		memcpy(whole + got, out, n - 2);
@@ -134,7 +134,7 @@ static void exchange(const uint8_t *apdu, size_t len, const uint8_t *want, size_
 		if (out[n - 2] != 0x61)
 			break;
 		get[4] = out[n - 1];
-		RIG_IS_FINE(rig_apdu(LUN, get, sizeof get, out, sizeof out, &n));
+		FIXTURE_IS_FINE(fixture_apdu(LUN, get, sizeof get, out, sizeof out, &n));
 	}
 	assert_int_equal(out[n - 2] << 8 | out[n - 1], 0x9000);
 	assert_int_equal(got, want_len);
@@ -182,7 +182,7 @@ static void features(void)
 	uint8_t out[256];
 	DWORD n = 0;
 
-	RIG_IS_FINE(IFDHControl(LUN, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, out, sizeof out, &n));
+	FIXTURE_IS_FINE(IFDHControl(LUN, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, out, sizeof out, &n));
 	assert_int_equal(n % 6, 0);
 	for (DWORD i = 0; i + 6 <= n; i += 6) {
 		DWORD code = (DWORD)out[i + 2] << 24 | (DWORD)out[i + 3] << 16 | (DWORD)out[i + 4] << 8 | out[i + 5];
@@ -190,8 +190,9 @@ static void features(void)
 		DWORD len = 0;
 
 		assert_int_equal(out[i + 1], 4);
-		if (out[i] == 0x0A || out[i] == 0x12)	/* FEATURE_IFD_PIN_PROPERTIES, FEATURE_GET_TLV_PROPERTIES */
-			RIG_IS_FINE(IFDHControl(LUN, code, NULL, 0, value, sizeof value, &len));
+		/* FEATURE_IFD_PIN_PROPERTIES, FEATURE_GET_TLV_PROPERTIES */
+		if (out[i] == 0x0A || out[i] == 0x12)
+			FIXTURE_IS_FINE(IFDHControl(LUN, code, NULL, 0, value, sizeof value, &len));
 	}
 }
 
@@ -244,8 +245,8 @@ static void drive(const struct row *r, unsigned protocol)
 {
 	struct settled s;
 
-	RIG_IS_FINE(rig_power(LUN));
-	RIG_IS_FINE(IFDHSetProtocolParameters(LUN, protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0));
+	FIXTURE_IS_FINE(fixture_power(LUN));
+	FIXTURE_IS_FINE(IFDHSetProtocolParameters(LUN, protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0));
 	s = write_report(r);
 	short_cases(room_for_data(&s));
 	if (takes_extended(&s))
@@ -265,16 +266,16 @@ static void with_card(const struct row *r, unsigned protocol, const char *card)
 	quirks_match(&q, (uint16_t)r->vendor, (uint16_t)r->product, (uint16_t)r->bcd, NULL);
 	snprintf(text, sizeof text, "reader x\nfrom = %04x:%04x#%u\ninterface = %u\nchains = %d\ncard 0 = %s\n",
 		 r->vendor, r->product, r->nth, r->interface, quirk_has(&q, QUIRK_EXTENDED_LEVEL), card);
-	rig_start(FAKE_VIRTUAL, text);
+	fixture_start(FAKE_VIRTUAL, text);
 	setenv("PCSCLITE_HP_DROPDIR", drop_dir, 1);
-	RIG_IS_FINE(rig_open(LUN, 0, r->interface));
+	FIXTURE_IS_FINE(fixture_open(LUN, 0, r->interface));
 	assert_int_equal(IFDHICCPresence(LUN), IFD_ICC_PRESENT);
 	drive(r, protocol);
-	RIG_IS_FINE(IFDHCloseChannel(LUN));
-	if (rig_log_critical() > rig_log_count("is too old"))
-		rig_log_print();
-	assert_int_equal(rig_log_critical(), rig_log_count("is too old"));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(LUN));
+	if (fixture_log_critical() > fixture_log_count("is too old"))
+		fixture_log_print();
+	assert_int_equal(fixture_log_critical(), fixture_log_count("is too old"));
+	fixture_stop();
 }
 
 static void every_reader(void **state)
@@ -301,7 +302,7 @@ int main(void)
 	if (!report)
 		return 1;
 	for (unsigned i = 0; i < n_rows; i++)
-		tests[i] = (struct CMUnitTest){ rows[i].test_name, every_reader, NULL, rig_teardown, &rows[i] };
+		tests[i] = (struct CMUnitTest){ rows[i].test_name, every_reader, NULL, fixture_teardown, &rows[i] };
 	failed = _cmocka_run_group_tests("every reader", tests, n_rows, NULL, NULL);
 	remove_plist();
 	return failed || fclose(report) != 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Readers whose firmware is too old are refused, with both versions and the way out in one line. That
  * ifdDriverOptions 0x04 lets them through is shown by test_every_reader, which drives such ones. */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #include <stdio.h>
 
@@ -25,8 +25,8 @@ static RESPONSECODE open_with(const struct gate *g, unsigned bcd)
 
 	snprintf(text, sizeof text, "reader x\nvendor = %04x\nproduct = %04x\nbcd = %04x\ncard 0 = t1\n", g->vendor,
 		 g->product, bcd);
-	rig_start(FAKE_VIRTUAL, text);
-	return rig_open(LUN, 0, 0);
+	fixture_start(FAKE_VIRTUAL, text);
+	return fixture_open(LUN, 0, 0);
 }
 
 /* One less, in BCD. */
@@ -49,13 +49,13 @@ static void old_firmware_is_refused(void **state)
 		char version[16];
 
 		assert_int_equal(open_with(&gates[i], old), IFD_NO_SUCH_DEVICE);
-		assert_int_equal(rig_log_count("is too old"), 1);
+		assert_int_equal(fixture_log_count("is too old"), 1);
 		snprintf(version, sizeof version, " %x.%02x ", old >> 8, old & 0xFF);
-		assert_int_equal(rig_log_count(version), 1);
+		assert_int_equal(fixture_log_count(version), 1);
 		snprintf(version, sizeof version, " %x.%02x ", gates[i].good >> 8, gates[i].good & 0xFF);
-		assert_int_equal(rig_log_count(version), 1);
-		assert_int_equal(rig_log_count("0x0004 in ifdDriverOptions"), 1);
-		rig_stop();
+		assert_int_equal(fixture_log_count(version), 1);
+		assert_int_equal(fixture_log_count("0x0004 in ifdDriverOptions"), 1);
+		fixture_stop();
 	}
 }
 
@@ -63,18 +63,18 @@ static void good_firmware_is_driven(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof gates / sizeof gates[0]; i++) {
-		RIG_IS_FINE(open_with(&gates[i], gates[i].good));
-		assert_int_equal(rig_log_critical(), 0);
-		RIG_IS_FINE(IFDHCloseChannel(LUN));
-		rig_stop();
+		FIXTURE_IS_FINE(open_with(&gates[i], gates[i].good));
+		assert_int_equal(fixture_log_critical(), 0);
+		FIXTURE_IS_FINE(IFDHCloseChannel(LUN));
+		fixture_stop();
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(old_firmware_is_refused, rig_teardown),
-		cmocka_unit_test_teardown(good_firmware_is_driven, rig_teardown),
+		cmocka_unit_test_teardown(old_firmware_is_refused, fixture_teardown),
+		cmocka_unit_test_teardown(good_firmware_is_driven, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,7 +2,7 @@
 /* The host fails: each call into USB with each errno, once and for ever, before and after opening, and transfers that
  * are never given back; for bulk readers with and without notifications, and for USB ICCs. Whatever happens, every call
  * returns in time, nothing is left behind, and the reader works when the fault has ended. Virtual time. */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #include <errno.h>
 #include <libusb.h>
@@ -74,11 +74,11 @@ static uint64_t began;
 /* The call is over: it was not too long. */
 static RESPONSECODE over(RESPONSECODE rc)
 {
-	uint64_t took = rig_ms() - began;
+	uint64_t took = fixture_ms() - began;
 
 	if (took > CALL_MS)
 		fail_msg("%s: a call took %u ms", what, (unsigned)took);
-	began = rig_ms();
+	began = fixture_ms();
 	return rc;
 }
 
@@ -97,18 +97,18 @@ static void use(void)
 	for (unsigned i = 0; i < 3; i++) {
 		poll_once();
 		(void)over(IFDHICCPresence(0));
-		(void)over(rig_power(0));
-		(void)over(rig_echo(0, i, 20));
+		(void)over(fixture_power(0));
+		(void)over(fixture_echo(0, i, 20));
 	}
 }
 
 static RESPONSECODE set_up(const struct kind *k)
 {
-	RESPONSECODE rc = rig_power(0);
+	RESPONSECODE rc = fixture_power(0);
 
 	if (rc == IFD_SUCCESS)
 		rc = IFDHSetProtocolParameters(0, k->protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0);
-	return rc == IFD_SUCCESS ? rig_echo(0, 7, 100) : rc;
+	return rc == IFD_SUCCESS ? fixture_echo(0, 7, 100) : rc;
 }
 
 /* The fault has ended. A reader that pcscd takes for unplugged is opened anew by its hot-plugging. */
@@ -123,7 +123,7 @@ static void works_again(const struct kind *k, bool may_be_gone)
 	}
 	if (rc == IFD_NO_SUCH_DEVICE && may_be_gone) {
 		(void)over(IFDHCloseChannel(0));
-		rc = rig_open(0, 0, 0);
+		rc = fixture_open(0, 0, 0);
 		if (rc == IFD_SUCCESS)
 			rc = set_up(k);
 	}
@@ -138,10 +138,10 @@ static bool says_gone(int err)
 
 static void finish(void)
 {
-	began = rig_ms();
+	began = fixture_ms();
 	(void)over(IFDHCloseChannel(0));
-	rig_pardon();
-	rig_stop();
+	fixture_pardon();
+	fixture_stop();
 }
 
 static void one_errno(const struct kind *k, const struct call *c, unsigned times, int err)
@@ -149,24 +149,24 @@ static void one_errno(const struct kind *k, const struct call *c, unsigned times
 	snprintf(what, sizeof what, "%.20s: %s: %s, %s", strchr(k->text, '\n') + 1, c->name, strerror(err),
 		 times == 1 ? "once" : "for ever");
 	/* while it is opened */
-	rig_start(FAKE_VIRTUAL, k->text);
-	began = rig_ms();
+	fixture_start(FAKE_VIRTUAL, k->text);
+	began = fixture_ms();
 	c->arm(times, err);
-	if (over(rig_open(0, 0, 0)) == IFD_SUCCESS) {
+	if (over(fixture_open(0, 0, 0)) == IFD_SUCCESS) {
 		use();
 		disarm();
 		works_again(k, says_gone(err));
 	} else {
 		disarm();
-		RIG_IS_FINE(rig_open(0, 0, 0));
-		RIG_IS_FINE(set_up(k));
+		FIXTURE_IS_FINE(fixture_open(0, 0, 0));
+		FIXTURE_IS_FINE(set_up(k));
 	}
 	finish();
 	/* while it is used, and reset by the host on top of it */
 	for (unsigned reset = 0; reset < 2; reset++) {
-		rig_start(FAKE_VIRTUAL, k->text);
-		rig_ready(0, 0, (unsigned)k->protocol);
-		began = rig_ms();
+		fixture_start(FAKE_VIRTUAL, k->text);
+		fixture_ready(0, 0, (unsigned)k->protocol);
+		began = fixture_ms();
 		c->arm(times, err);
 		if (reset)
 			fake_usb_reset(0);
@@ -200,18 +200,18 @@ static void never_given_back(void **state)
 
 			snprintf(what, sizeof what, "%.20s: type %d is held, %d", strchr(kinds[k].text, '\n') + 1,
 				 types[i / 2], opened);
-			rig_start(FAKE_VIRTUAL, kinds[k].text);
+			fixture_start(FAKE_VIRTUAL, kinds[k].text);
 			if (opened)
-				rig_ready(0, 0, (unsigned)kinds[k].protocol);
-			began = rig_ms();
+				fixture_ready(0, 0, (unsigned)kinds[k].protocol);
+			began = fixture_ms();
 			fake_usb_hold(types[i / 2]);
-			if (opened || over(rig_open(0, 0, 0)) == IFD_SUCCESS)
+			if (opened || over(fixture_open(0, 0, 0)) == IFD_SUCCESS)
 				use();
 			/* closed with them, and opened again when they are back */
 			(void)over(IFDHCloseChannel(0));
 			disarm();
-			RIG_IS_FINE(over(rig_open(0, 0, 0)));
-			RIG_IS_FINE(set_up(&kinds[k]));
+			FIXTURE_IS_FINE(over(fixture_open(0, 0, 0)));
+			FIXTURE_IS_FINE(set_up(&kinds[k]));
 			finish();
 		}
 	}
@@ -219,10 +219,10 @@ static void never_given_back(void **state)
 
 static uint64_t poll_ms(void)
 {
-	uint64_t before = rig_ms();
+	uint64_t before = fixture_ms();
 
 	poll_once();
-	return rig_ms() - before;
+	return fixture_ms() - before;
 }
 
 /* A command finds out that the host reset the reader. pcscd looks for the card while the command still runs, and is
@@ -231,16 +231,16 @@ static void a_reset_that_a_command_sees_first(void **state)
 {
 	(void)state;
 	snprintf(what, sizeof what, "reset");
-	rig_start(FAKE_VIRTUAL, kinds[0].text);
-	rig_ready(0, 0, 1);
-	began = rig_ms();
+	fixture_start(FAKE_VIRTUAL, kinds[0].text);
+	fixture_ready(0, 0, 1);
+	began = fixture_ms();
 	while (poll_ms() < 1000)
 		;
 	fake_usb_reset(0);
-	assert_int_not_equal(rig_echo(0, 1, 20), IFD_SUCCESS);
+	assert_int_not_equal(fixture_echo(0, 1, 20), IFD_SUCCESS);
 	/* the look in the middle of the next command */
 	assert_in_range(poll_ms(), 0, 10);
-	assert_int_not_equal(rig_echo(0, 2, 20), IFD_SUCCESS);
+	assert_int_not_equal(fixture_echo(0, 2, 20), IFD_SUCCESS);
 	assert_in_range(poll_ms(), 0, 10);
 	assert_int_equal(IFDHICCPresence(0), IFD_ICC_NOT_PRESENT);
 	assert_in_range(poll_ms(), 0, 10);
@@ -272,9 +272,9 @@ static void the_absence_is_for_the_thread_that_polls(void **state)
 {
 	(void)state;
 	snprintf(what, sizeof what, "reset, looked at by another thread");
-	rig_start(FAKE_VIRTUAL, kinds[0].text);
-	rig_ready(0, 0, 1);
-	began = rig_ms();
+	fixture_start(FAKE_VIRTUAL, kinds[0].text);
+	fixture_ready(0, 0, 1);
+	began = fixture_ms();
 	while (poll_ms() < 1000)
 		;
 	assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
@@ -288,17 +288,17 @@ static void the_absence_is_for_the_thread_that_polls(void **state)
 	assert_in_range(poll_ms(), 0, 10);
 	assert_int_equal(another_looks(), IFD_ICC_PRESENT);
 	assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
-	RIG_IS_FINE(rig_power(0));
+	FIXTURE_IS_FINE(fixture_power(0));
 	finish();
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(each_errno, rig_teardown),
-		cmocka_unit_test_teardown(never_given_back, rig_teardown),
-		cmocka_unit_test_teardown(a_reset_that_a_command_sees_first, rig_teardown),
-		cmocka_unit_test_teardown(the_absence_is_for_the_thread_that_polls, rig_teardown),
+		cmocka_unit_test_teardown(each_errno, fixture_teardown),
+		cmocka_unit_test_teardown(never_given_back, fixture_teardown),
+		cmocka_unit_test_teardown(a_reset_that_a_command_sees_first, fixture_teardown),
+		cmocka_unit_test_teardown(the_absence_is_for_the_thread_that_polls, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

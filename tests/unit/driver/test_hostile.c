@@ -107,10 +107,10 @@ static void row_06_more_than_asked_for(void **state)
 
 			begin_two(APDU_TWO, 1);
 			if (without)
-				rig_fault(0, "no-zlp count=0");
+				fixture_fault(0, "no-zlp count=0");
 			snprintf(fault, sizeof fault, "exact value=%u slot=0", n);
-			rig_fault(0, "%s", fault);
-			rig_log_clear();
+			fixture_fault(0, "%s", fault);
+			fixture_log_clear();
 			assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
 			expect_line(fault, without ? "sends no zero-length packet after" : NULL);
 			other_slot_works(fault, n);
@@ -128,9 +128,9 @@ static void row_06_longer_than_announced(void **state)
 	(void)state;
 	for (unsigned i = 0; i < COUNT(lengths); i++) {
 		begin_two(APDU_TWO, 1);
-		rig_fault(0, "longer slot=0 value=%u", lengths[i]);
+		fixture_fault(0, "longer slot=0 value=%u", lengths[i]);
 		memset(out, 0xEE, sizeof out);
-		RIG_IS_FINE(rig_apdu(0, (const uint8_t[]){ 0x80, 0x14, 0, 0x20, 0x20 }, 5, out, BUFFER, &len));
+		FIXTURE_IS_FINE(fixture_apdu(0, (const uint8_t[]){ 0x80, 0x14, 0, 0x20, 0x20 }, 5, out, BUFFER, &len));
 		assert_int_equal(len, lengths[i]);
 		assert_int_equal(out[31], 31);
 		assert_int_equal(out[BUFFER], 0xEE);
@@ -152,9 +152,9 @@ static void row_07_silence_and_late_answers(void **state)
 	(void)state;
 	PLAY(APDU_TWO, 1, rows);
 	begin_two(APDU_TWO, 1);
-	wait = rig_ms();
+	wait = fixture_ms();
 	assert_int_equal(under_fault("silent slot=0 msg=6F", LONGEST_MS), IFD_RESPONSE_TIMEOUT);
-	wait = rig_ms() - wait;
+	wait = fixture_ms() - wait;
 	recovers("silent", 1);
 	close_both();
 	for (unsigned ms = 0; ms < 4000; ms += 171) {
@@ -165,8 +165,8 @@ static void row_07_silence_and_late_answers(void **state)
 		(void)under_fault(fault, LONGEST_MS);
 		other_slot_works(fault, ms);
 		for (unsigned k = 1; k < 10; k++) {
-			(void)rig_power(0);
-			if (rig_echo(0, k, k) != IFD_SUCCESS && k > 2)
+			(void)fixture_power(0);
+			if (fixture_echo(0, k, k) != IFD_SUCCESS && k > 2)
 				fail_msg("%s: not usable", fault);
 			fake_clock_advance(300000000u);
 		}
@@ -179,7 +179,7 @@ static void row_07_silence_and_late_answers(void **state)
 
 static RESPONSECODE power_up(void)
 {
-	return rig_power(0);
+	return fixture_power(0);
 }
 
 static RESPONSECODE power_down(void)
@@ -199,7 +199,7 @@ static RESPONSECODE presence(void)
 
 static RESPONSECODE protocol(void)
 {
-	RESPONSECODE rc = rig_power(0);
+	RESPONSECODE rc = fixture_power(0);
 
 	return rc != IFD_SUCCESS ? rc : IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0, 0, 0);
 }
@@ -220,7 +220,7 @@ static RESPONSECODE escape(void)
 
 static RESPONSECODE echo(void)
 {
-	return rig_echo(0, 1, 100);
+	return fixture_echo(0, 1, 100);
 }
 
 static void row_08_time_extensions_for_ever(void **state)
@@ -243,13 +243,13 @@ static void row_08_time_extensions_for_ever(void **state)
 
 		begin_two(TPDU_TWO("t1") "product = 0e5c\n", 1);
 		snprintf(fault, sizeof fault, "%s slot=0 count=0", rows[i].fault);
-		rig_fault(0, "%s", fault);
-		rig_log_clear();
-		began = rig_ms();
+		fixture_fault(0, "%s", fault);
+		fixture_log_clear();
+		began = fixture_ms();
 		if (rows[i].call() == IFD_SUCCESS)
 			fail_msg("%s: no error", fault);
-		if (rig_ms() - began > ENDLESS_MS)
-			fail_msg("%s: %u ms", fault, (unsigned)(rig_ms() - began));
+		if (fixture_ms() - began > ENDLESS_MS)
+			fail_msg("%s: %u ms", fault, (unsigned)(fixture_ms() - began));
 		expect_line(fault, "time extensions");
 		other_slot_works(fault, i);
 		recovers(fault, 1);
@@ -313,14 +313,14 @@ static void row_10_escape(void **state)
 	(void)state;
 	for (unsigned i = 0; i < COUNT(rows); i++) {
 		begin_two(TPDU_TWO("t1") "product = 0e5c\n", 1);
-		RIG_IS_FINE(escape());
-		rig_fault(0, "%s slot=0", rows[i].fault);
-		rig_log_clear();
+		FIXTURE_IS_FINE(escape());
+		fixture_fault(0, "%s slot=0", rows[i].fault);
+		fixture_log_clear();
 		if (escape() != rows[i].want || len != 0)
 			fail_msg("%s: %zu bytes", rows[i].fault, len);
 		expect_line(rows[i].fault, rows[i].says);
 		other_slot_works(rows[i].fault, i);
-		RIG_IS_FINE(escape());
+		FIXTURE_IS_FINE(escape());
 		recovers(rows[i].fault, 1);
 		close_both();
 	}
@@ -341,22 +341,22 @@ static void row_11_slots_and_places(void **state)
 		UCHAR n;
 		DWORD size = 1;
 
-		rig_start(FAKE_VIRTUAL, "reader r\nslots = 2\nbusy = 2\ncard 0 = t1\ncard 1 = t1\nunplugged\n");
-		rig_fault(0, "%s", rows[i].fault);
+		fixture_start(FAKE_VIRTUAL, "reader r\nslots = 2\nbusy = 2\ncard 0 = t1\ncard 1 = t1\nunplugged\n");
+		fixture_fault(0, "%s", rows[i].fault);
 		fake_usb_plug(0);
-		rig_ready(0, 0, 1);
-		rig_ready(1, 0, 1);
-		RIG_IS_FINE(IFDHGetCapabilities(0, TAG_IFD_SLOTS_NUMBER, &size, &n));
+		fixture_ready(0, 0, 1);
+		fixture_ready(1, 0, 1);
+		FIXTURE_IS_FINE(IFDHGetCapabilities(0, TAG_IFD_SLOTS_NUMBER, &size, &n));
 		assert_int_equal(n, rows[i].slots);
 		for (unsigned k = 1; k < 30; k++)
-			RIG_IS_FINE(rig_echo(k & 1, k, k));
+			FIXTURE_IS_FINE(fixture_echo(k & 1, k, k));
 		if (rows[i].slots > 40) {
-			RIG_IS_FINE(rig_open(40, 0, 0));
+			FIXTURE_IS_FINE(fixture_open(40, 0, 0));
 			assert_int_equal(IFDHICCPresence(40), IFD_ICC_NOT_PRESENT);
-			rig_insert(0, 40, "t1");
-			RIG_IS_FINE(rig_power(40));
-			RIG_IS_FINE(rig_echo(40, 3, 50));
-			RIG_IS_FINE(IFDHCloseChannel(40));
+			fixture_insert(0, 40, "t1");
+			FIXTURE_IS_FINE(fixture_power(40));
+			FIXTURE_IS_FINE(fixture_echo(40, 3, 50));
+			FIXTURE_IS_FINE(IFDHCloseChannel(40));
 		}
 		close_both();
 	}
@@ -383,20 +383,20 @@ static void row_12_message_lengths(void **state)
 
 		snprintf(text, sizeof text, "reader r\nlevel = %s\nfeatures = %s\ncard 0 = t1\nunplugged\n",
 			 rows[i].level, extended ? "0x000404FA" : "0x00010030");
-		rig_start(FAKE_VIRTUAL, text);
-		rig_fault(0, "max-message value=%u", rows[i].max);
+		fixture_start(FAKE_VIRTUAL, text);
+		fixture_fault(0, "max-message value=%u", rows[i].max);
 		fake_usb_plug(0);
 		if (!rows[i].opens) {
-			assert_int_equal(rig_open(0, 0, 0), IFD_NO_SUCH_DEVICE);
-			assert_int_equal(rig_log_count("dwMaxCCIDMessageLength"), 1);
-			rig_stop();
+			assert_int_equal(fixture_open(0, 0, 0), IFD_NO_SUCH_DEVICE);
+			assert_int_equal(fixture_log_count("dwMaxCCIDMessageLength"), 1);
+			fixture_stop();
 			continue;
 		}
-		rig_ready(0, 0, 1);
+		fixture_ready(0, 0, 1);
 		for (size_t n = 1; n <= rows[i].echo; n += 13)
-			RIG_IS_FINE(rig_echo(0, i, n));
-		RIG_IS_FINE(IFDHCloseChannel(0));
-		rig_stop();
+			FIXTURE_IS_FINE(fixture_echo(0, i, n));
+		FIXTURE_IS_FINE(IFDHCloseChannel(0));
+		fixture_stop();
 	}
 }
 
@@ -415,19 +415,19 @@ static void row_13_descriptors(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		rig_start(FAKE_VIRTUAL, "reader r\ncard 0 = t1\nunplugged\n");
-		rig_fault(0, "%s", rows[i].fault);
+		fixture_start(FAKE_VIRTUAL, "reader r\ncard 0 = t1\nunplugged\n");
+		fixture_fault(0, "%s", rows[i].fault);
 		fake_usb_plug(0);
-		rig_log_clear();
+		fixture_log_clear();
 		if (rows[i].opens) {
-			rig_ready(0, 0, 1);
-			RIG_IS_FINE(rig_echo(0, i, 100));
-			RIG_IS_FINE(IFDHCloseChannel(0));
+			fixture_ready(0, 0, 1);
+			FIXTURE_IS_FINE(fixture_echo(0, i, 100));
+			FIXTURE_IS_FINE(IFDHCloseChannel(0));
 		} else {
-			assert_int_equal(rig_open(0, 0, 0), IFD_NO_SUCH_DEVICE);
-			assert_int_equal(rig_log_critical(), rows[i].says ? 1 : 0);
+			assert_int_equal(fixture_open(0, 0, 0), IFD_NO_SUCH_DEVICE);
+			assert_int_equal(fixture_log_critical(), rows[i].says ? 1 : 0);
 		}
-		rig_stop();
+		fixture_stop();
 	}
 }
 
@@ -438,12 +438,13 @@ static void row_14_data_rates(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2 * sizeof faults / sizeof faults[0]; i++) {
-		rig_start(FAKE_VIRTUAL, i & 1 ? "reader r\nrates = 10752,86021,344086\ncard 0 = t1\n" : RIG_ONE);
-		rig_fault(0, "%s", faults[i / 2]);
-		rig_ready(0, 0, 1);
-		RIG_IS_FINE(rig_echo(0, i, 200));
-		RIG_IS_FINE(IFDHCloseChannel(0));
-		rig_stop();
+		fixture_start(FAKE_VIRTUAL, i & 1 ? "reader r\nrates = 10752,86021,344086\ncard 0 = t1\n" :
+			      FIXTURE_ONE);
+		fixture_fault(0, "%s", faults[i / 2]);
+		fixture_ready(0, 0, 1);
+		FIXTURE_IS_FINE(fixture_echo(0, i, 200));
+		FIXTURE_IS_FINE(IFDHCloseChannel(0));
+		fixture_stop();
 	}
 }
 
@@ -455,28 +456,28 @@ static void row_15_notifications(void **state)
 	DWORD size = sizeof poll;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, RIG_TWO);
-	rig_ready(0, 0, 1);
-	rig_ready(1, 0, 1);
-	RIG_IS_FINE(IFDHGetCapabilities(0, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &size, (PUCHAR)&poll));
+	fixture_start(FAKE_VIRTUAL, FIXTURE_TWO);
+	fixture_ready(0, 0, 1);
+	fixture_ready(1, 0, 1);
+	FIXTURE_IS_FINE(IFDHGetCapabilities(0, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &size, (PUCHAR)&poll));
 	for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
 		unsigned events = fake_usb_counts().total_events;
 		uint64_t began;
 
-		rig_fault(0, "%s", faults[i]);
+		fixture_fault(0, "%s", faults[i]);
 		for (unsigned k = 1; k < 20; k++) {
-			RIG_IS_FINE(poll(0, 100));
-			RIG_IS_FINE(rig_echo(k & 1, k, 20));
+			FIXTURE_IS_FINE(poll(0, 100));
+			FIXTURE_IS_FINE(fixture_echo(k & 1, k, 20));
 		}
 		assert_true(fake_usb_counts().total_events - events < 4000);
-		began = rig_ms();
-		rig_remove(0, 0);
-		while (IFDHICCPresence(0) == IFD_ICC_PRESENT && rig_ms() - began < 1000)
-			RIG_IS_FINE(poll(0, 600000));
-		assert_true(rig_ms() - began < 1000);
-		rig_fault(0, "clear");
-		rig_insert(0, 0, "t1");
-		RIG_IS_FINE(rig_power(0));
+		began = fixture_ms();
+		fixture_remove(0, 0);
+		while (IFDHICCPresence(0) == IFD_ICC_PRESENT && fixture_ms() - began < 1000)
+			FIXTURE_IS_FINE(poll(0, 600000));
+		assert_true(fixture_ms() - began < 1000);
+		fixture_fault(0, "clear");
+		fixture_insert(0, 0, "t1");
+		FIXTURE_IS_FINE(fixture_power(0));
 		recovers(faults[i], 1);
 	}
 	close_both();
@@ -499,41 +500,41 @@ static void row_29_floods_in_the_log(void **state)
 	DWORD size = sizeof poll;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, RIG_TWO "reader other\ncard 0 = t1\n");
-	rig_ready(0, 0, 1);
-	rig_ready(0x10000, 1, 1);
-	RIG_IS_FINE(IFDHGetCapabilities(0, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &size, (PUCHAR)&poll));
+	fixture_start(FAKE_VIRTUAL, FIXTURE_TWO "reader other\ncard 0 = t1\n");
+	fixture_ready(0, 0, 1);
+	fixture_ready(0x10000, 1, 1);
+	FIXTURE_IS_FINE(IFDHGetCapabilities(0, TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &size, (PUCHAR)&poll));
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		uint64_t began = rig_ms();
+		uint64_t began = fixture_ms();
 		unsigned minutes;
 
-		rig_log_clear();
-		while (rig_ms() - began < 150000) {
-			rig_fault(0, "%s", rows[i].fault);
+		fixture_log_clear();
+		while (fixture_ms() - began < 150000) {
+			fixture_fault(0, "%s", rows[i].fault);
 			(void)IFDHICCPresence(0);
-			RIG_IS_FINE(poll(0, 20));
-			rig_fault(0, "clear");
+			FIXTURE_IS_FINE(poll(0, 20));
+			fixture_fault(0, "clear");
 		}
-		minutes = (unsigned)((rig_ms() - began) / 60000);
-		if (rig_log_count(rows[i].line) < 10 || rig_log_count(rows[i].line) > 10 + minutes)
-			fail_msg("%s: %u lines", rows[i].fault, rig_log_count(rows[i].line));
-		assert_int_equal(rig_log_count("more such lines were left out"), minutes);
+		minutes = (unsigned)((fixture_ms() - began) / 60000);
+		if (fixture_log_count(rows[i].line) < 10 || fixture_log_count(rows[i].line) > 10 + minutes)
+			fail_msg("%s: %u lines", rows[i].fault, fixture_log_count(rows[i].line));
+		assert_int_equal(fixture_log_count("more such lines were left out"), minutes);
 	}
-	rig_log_clear();
+	fixture_log_clear();
 	for (unsigned i = 0; i < 5; i++) {
-		rig_fault(1, "error value=0xFB msg=65");
+		fixture_fault(1, "error value=0xFB msg=65");
 		(void)IFDHICCPresence(0x10000);
 	}
-	assert_int_equal(rig_log_count("GetSlotStatus failed"), 5);
-	RIG_IS_FINE(IFDHCloseChannel(0x10000));
-	rig_pardon();
-	RIG_IS_FINE(rig_power(0));
-	RIG_IS_FINE(rig_echo(0, 1, 200));
-	rig_log_clear();
-	RIG_IS_FINE(IFDHCloseChannel(0));
+	assert_int_equal(fixture_log_count("GetSlotStatus failed"), 5);
+	FIXTURE_IS_FINE(IFDHCloseChannel(0x10000));
+	fixture_pardon();
+	FIXTURE_IS_FINE(fixture_power(0));
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 200));
+	fixture_log_clear();
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
 	/* what was left out is told at the end at the latest */
-	assert_int_equal(rig_log_count("lines about this reader were left out"), 1);
-	rig_stop();
+	assert_int_equal(fixture_log_count("lines about this reader were left out"), 1);
+	fixture_stop();
 }
 
 /* So many answers of a slot that there is not are on their way. */
@@ -559,26 +560,26 @@ static void row_29_a_flood_of_answers(void **state)
 	uint64_t began;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader one\nlevel = short\ncard 0 = t1\nreader other\ncard 0 = t1\n");
-	rig_ready(0, 0, 1);
-	rig_ready(0x10000, 1, 1);
-	rig_log_clear();
-	began = rig_ms();
+	fixture_start(FAKE_VIRTUAL, "reader one\nlevel = short\ncard 0 = t1\nreader other\ncard 0 = t1\n");
+	fixture_ready(0, 0, 1);
+	fixture_ready(0x10000, 1, 1);
+	fixture_log_clear();
+	began = fixture_ms();
 	/* a few are let pass */
 	flood(9000);
-	RIG_IS_FINE(rig_echo(0, 1, 20));
-	assert_int_equal(rig_log_count("floods the bus"), 0);
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 20));
+	assert_int_equal(fixture_log_count("floods the bus"), 0);
 	flood(35000);
-	assert_int_equal(rig_echo(0, 2, 20), IFD_COMMUNICATION_ERROR);
-	assert_in_range(rig_log_count("floods the bus"), 1, 3);
-	assert_true(rig_ms() - began < 5000);
-	RIG_IS_FINE(rig_echo(0x10000, 3, 20));
-	rig_pardon();
-	RIG_IS_FINE(rig_power(0));
-	RIG_IS_FINE(rig_echo(0, 4, 20));
-	RIG_IS_FINE(IFDHCloseChannel(0x10000));
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	rig_stop();
+	assert_int_equal(fixture_echo(0, 2, 20), IFD_COMMUNICATION_ERROR);
+	assert_in_range(fixture_log_count("floods the bus"), 1, 3);
+	assert_true(fixture_ms() - began < 5000);
+	FIXTURE_IS_FINE(fixture_echo(0x10000, 3, 20));
+	fixture_pardon();
+	FIXTURE_IS_FINE(fixture_power(0));
+	FIXTURE_IS_FINE(fixture_echo(0, 4, 20));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0x10000));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	fixture_stop();
 }
 
 /* --- row 24 --- */
@@ -588,28 +589,28 @@ static void row_24_claimed_by_another_program(void **state)
 	uint64_t began;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader one\ncard 0 = t1\nreader two\ncard 0 = t1\n");
-	rig_ready(0x10000, 1, 1);
+	fixture_start(FAKE_VIRTUAL, "reader one\ncard 0 = t1\nreader two\ncard 0 = t1\n");
+	fixture_ready(0x10000, 1, 1);
 	/* for a moment */
 	fake_usb_claim_busy(5);
-	RIG_IS_FINE(rig_open(0, 0, 0));
-	assert_int_equal(rig_log_critical(), 0);
-	RIG_IS_FINE(IFDHCloseChannel(0));
+	FIXTURE_IS_FINE(fixture_open(0, 0, 0));
+	assert_int_equal(fixture_log_critical(), 0);
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
 	/* for good */
 	fake_usb_claim_busy(1000);
-	rig_log_clear();
-	began = rig_ms();
-	assert_int_not_equal(rig_open(0, 0, 0), IFD_SUCCESS);
-	assert_in_range(rig_ms() - began, 100, 5000);
-	assert_int_equal(rig_log_critical(), 1);
-	assert_int_equal(rig_log_count("is claimed by another program. Often it is GnuPG's scdaemon"), 1);
-	RIG_IS_FINE(rig_echo(0x10000, 1, 200));
+	fixture_log_clear();
+	began = fixture_ms();
+	assert_int_not_equal(fixture_open(0, 0, 0), IFD_SUCCESS);
+	assert_in_range(fixture_ms() - began, 100, 5000);
+	assert_int_equal(fixture_log_critical(), 1);
+	assert_int_equal(fixture_log_count("is claimed by another program. Often it is GnuPG's scdaemon"), 1);
+	FIXTURE_IS_FINE(fixture_echo(0x10000, 1, 200));
 	fake_usb_claim_busy(0);
-	rig_ready(0, 0, 1);
-	RIG_IS_FINE(rig_echo(0, 2, 200));
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	RIG_IS_FINE(IFDHCloseChannel(0x10000));
-	rig_stop();
+	fixture_ready(0, 0, 1);
+	FIXTURE_IS_FINE(fixture_echo(0, 2, 200));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0x10000));
+	fixture_stop();
 }
 
 int main(void)

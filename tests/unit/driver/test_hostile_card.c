@@ -36,8 +36,8 @@ static void row_09_answers_to_reset(void **state)
 		RESPONSECODE rc;
 
 		begin_two(ATR_TWO, 1);
-		rig_fault(0, "%s slot=0", rows[i].fault);
-		rig_log_clear();
+		fixture_fault(0, "%s slot=0", rows[i].fault);
+		fixture_log_clear();
 		memset(atr, 0xEE, sizeof atr);
 		rc = IFDHPowerICC(0, IFD_RESET, atr, &n);
 		if ((rc == IFD_SUCCESS) != (rows[i].len > 0) || n != rows[i].len)
@@ -50,9 +50,9 @@ static void row_09_answers_to_reset(void **state)
 		rc = IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0, 0, 0);
 		if (!rows[i].usable)
 			assert_int_not_equal(rc, IFD_SUCCESS);
-		rig_fault(0, "clear");
-		RIG_IS_FINE(rig_power(0));
-		RIG_IS_FINE(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0, 0, 0));
+		fixture_fault(0, "clear");
+		FIXTURE_IS_FINE(fixture_power(0));
+		FIXTURE_IS_FINE(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0, 0, 0));
 		recovers(rows[i].fault, 1);
 		close_both();
 	}
@@ -110,10 +110,10 @@ static void row_16_an_answer_without_sw2(void **state)
 	(void)state;
 	for (unsigned i = 0; i < COUNT(rows); i++) {
 		begin_two(rows[i].reader, rows[i].protocol);
-		rig_fault(0, "%s slot=0", rows[i].fault);
-		rig_log_clear();
+		fixture_fault(0, "%s slot=0", rows[i].fault);
+		fixture_log_clear();
 		memset(out, 0xEE, sizeof out);
-		if (rig_apdu(0, apdu, sizeof apdu, out, BUFFER, &len) == IFD_SUCCESS)
+		if (fixture_apdu(0, apdu, sizeof apdu, out, BUFFER, &len) == IFD_SUCCESS)
 			fail_msg("%s: an answer of %zu bytes", rows[i].fault, len);
 		assert_int_equal(len, 0);
 		assert_int_equal(out[2], 0xEE);
@@ -171,16 +171,16 @@ static void row_17_one_damage_heals(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
 		for (unsigned nth = 1; nth <= 6; nth++) {
-			rig_start(FAKE_VIRTUAL, "reader r\ncard 0 = t1small\n");
-			rig_ready(0, 0, 1);
-			rig_fault(0, "%s nth=%u", faults[i], nth);
-			if (rig_echo(0, nth, 100) != IFD_SUCCESS)
+			fixture_start(FAKE_VIRTUAL, "reader r\ncard 0 = t1small\n");
+			fixture_ready(0, 0, 1);
+			fixture_fault(0, "%s nth=%u", faults[i], nth);
+			if (fixture_echo(0, nth, 100) != IFD_SUCCESS)
 				fail_msg("%s at %u: not repaired", faults[i], nth);
-			RIG_IS_FINE(rig_echo(0, nth, 100));
-			rig_fault(0, "clear");
-			rig_pardon();
-			RIG_IS_FINE(IFDHCloseChannel(0));
-			rig_stop();
+			FIXTURE_IS_FINE(fixture_echo(0, nth, 100));
+			fixture_fault(0, "clear");
+			fixture_pardon();
+			FIXTURE_IS_FINE(IFDHCloseChannel(0));
+			fixture_stop();
 		}
 	}
 }
@@ -192,9 +192,9 @@ static void row_17_resynchronised_in_a_chain(void **state)
 	(void)state;
 	for (unsigned nth = 1; nth <= 6; nth++) {
 		begin_two(TPDU_TWO("t1small"), 1);
-		rig_fault(0, "t1-bad-edc slot=0 nth=%u count=3", nth);
-		rig_log_clear();
-		if (rig_echo(0, nth, 100) != IFD_SUCCESS)
+		fixture_fault(0, "t1-bad-edc slot=0 nth=%u count=3", nth);
+		fixture_log_clear();
+		if (fixture_echo(0, nth, 100) != IFD_SUCCESS)
 			fail_msg("at %u: not repaired", nth);
 		expect_line("t1-bad-edc", "T=1: EDC is");
 		other_slot_works("t1-bad-edc", nth);
@@ -202,13 +202,13 @@ static void row_17_resynchronised_in_a_chain(void **state)
 		close_both();
 	}
 	begin_two(TPDU_TWO("t1small"), 1);
-	rig_fault(0, "t1-no-resynch slot=0 count=0");
-	rig_fault(0, "t1-bad-edc slot=0 nth=2 count=3");
-	rig_log_clear();
-	assert_int_not_equal(rig_echo(0, 1, 100), IFD_SUCCESS);
+	fixture_fault(0, "t1-no-resynch slot=0 count=0");
+	fixture_fault(0, "t1-bad-edc slot=0 nth=2 count=3");
+	fixture_log_clear();
+	assert_int_not_equal(fixture_echo(0, 1, 100), IFD_SUCCESS);
 	expect_line("t1-no-resynch", "T=1: EDC is");
 	other_slot_works("t1-no-resynch", 1);
-	assert_int_not_equal(rig_echo(0, 1, 100), IFD_SUCCESS);
+	assert_int_not_equal(fixture_echo(0, 1, 100), IFD_SUCCESS);
 	recovers("t1-no-resynch", 1);
 	close_both();
 }
@@ -246,9 +246,9 @@ static void row_18_answers_to_pps(void **state)
 		RESPONSECODE rc;
 
 		begin_two(TPDU_TWO("t1"), 1);
-		RIG_IS_FINE(rig_power(0));
-		rig_fault(0, "%s slot=0", rows[i].fault);
-		rig_log_clear();
+		FIXTURE_IS_FINE(fixture_power(0));
+		fixture_fault(0, "%s slot=0", rows[i].fault);
+		fixture_log_clear();
 		rc = IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0, 0, 0);
 		if (rc != (rows[i].outcome == GOOD ? IFD_SUCCESS : IFD_ERROR_PTS_FAILURE))
 			fail_msg("%s: %ld", rows[i].fault, (long)rc);
@@ -256,8 +256,8 @@ static void row_18_answers_to_pps(void **state)
 		other_slot_works(rows[i].fault, i);
 		/* nothing is said to a card of which nobody knows what it agreed to */
 		if (rows[i].outcome == BAD)
-			assert_int_not_equal(rig_echo(0, i, 20), IFD_SUCCESS);
-		rig_expect_no_complaint();
+			assert_int_not_equal(fixture_echo(0, i, 20), IFD_SUCCESS);
+		fixture_expect_no_complaint();
 		recovers(rows[i].fault, 1);
 		close_both();
 	}
@@ -288,12 +288,12 @@ static void row_19_chained_answers(void **state)
 
 		begin_two("reader r\nslots = 2\nbusy = 2\nfeatures = 0x000404FA\nmaxlen = 300\n"
 			  "card 0 = t1\ncard 1 = t1\n", 1);
-		rig_fault(0, "%s slot=0", rows[i].fault);
-		rig_log_clear();
+		fixture_fault(0, "%s slot=0", rows[i].fault);
+		fixture_log_clear();
 		memset(out, 0xEE, sizeof out);
-		began = rig_ms();
-		rc = rig_apdu(0, apdu, sizeof apdu, out, 66000, &len);
-		assert_true(rig_ms() - began < LONGEST_MS);
+		began = fixture_ms();
+		rc = fixture_apdu(0, apdu, sizeof apdu, out, 66000, &len);
+		assert_true(fixture_ms() - began < LONGEST_MS);
 		assert_int_equal(out[66000], 0xEE);
 		assert_int_equal(len, rc == IFD_SUCCESS ? 1002 : 0);
 		if (rc != rows[i].want)
@@ -315,9 +315,9 @@ static void row_22_unplugged_in_a_chain(void **state)
 	(void)state;
 	begin_two("reader r\nslots = 2\nbusy = 2\nfeatures = 0x000404FA\nmaxlen = 300\n"
 		  "card 0 = t1\ncard 1 = t1\n", 1);
-	rig_fault(0, "unplug slot=0 nth=3");
+	fixture_fault(0, "unplug slot=0 nth=3");
 	memset(out, 0xEE, sizeof out);
-	assert_int_equal(rig_apdu(0, apdu, sizeof apdu, out, 66000, &len), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(fixture_apdu(0, apdu, sizeof apdu, out, 66000, &len), IFD_NO_SUCH_DEVICE);
 	assert_int_equal(len, 0);
 	assert_int_equal(out[1], 0);
 	for (unsigned i = 0; i < 66000; i++)
@@ -334,23 +334,23 @@ static void row_22_unplugged_in_a_chain(void **state)
 
 static void begin_icc(const char *reader, unsigned protocol)
 {
-	rig_start(FAKE_VIRTUAL, reader);
-	rig_ready(0, 0, protocol);
-	rig_ready(BESIDE_LUN, 1, 1);
+	fixture_start(FAKE_VIRTUAL, reader);
+	fixture_ready(0, 0, protocol);
+	fixture_ready(BESIDE_LUN, 1, 1);
 }
 
 static void end_icc(const char *fault, unsigned tag)
 {
-	RIG_IS_FINE(rig_echo(BESIDE_LUN, tag, 200));
-	rig_fault(0, "clear");
-	rig_pardon();
-	if (rig_power(0) != IFD_SUCCESS && rig_power(0) != IFD_SUCCESS)
+	FIXTURE_IS_FINE(fixture_echo(BESIDE_LUN, tag, 200));
+	fixture_fault(0, "clear");
+	fixture_pardon();
+	if (fixture_power(0) != IFD_SUCCESS && fixture_power(0) != IFD_SUCCESS)
 		fail_msg("%s: the card is lost", fault);
-	RIG_IS_FINE(rig_echo(0, tag, 100));
-	rig_pardon();
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	RIG_IS_FINE(IFDHCloseChannel(BESIDE_LUN));
-	rig_stop();
+	FIXTURE_IS_FINE(fixture_echo(0, tag, 100));
+	fixture_pardon();
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	FIXTURE_IS_FINE(IFDHCloseChannel(BESIDE_LUN));
+	fixture_stop();
 }
 
 static void play_icc(const char *reader, unsigned protocol, const struct row *rows, size_t n)
@@ -361,7 +361,7 @@ static void play_icc(const char *reader, unsigned protocol, const struct row *ro
 		begin_icc(reader, protocol);
 		rc = under_fault(rows[i].fault, limit_of(&rows[i]));
 		if ((rc == IFD_SUCCESS) != (rows[i].outcome == GOOD)) {
-			rig_log_print();
+			fixture_log_print();
 			fail_msg("%s: %ld", rows[i].fault, (long)rc);
 		}
 		expect_line(rows[i].fault, rows[i].says);
@@ -417,14 +417,14 @@ static void row_20_iccd_is_never_without_its_card(void **state)
 			if (i & 1)
 				fake_usb_reset(0);
 			else if (!version)
-				rig_fault(0, "iccd-status value=0x80");
+				fixture_fault(0, "iccd-status value=0x80");
 			assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
 			assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
 			if (i & 1 || !version)
-				assert_int_not_equal(rig_echo(0, i, 100), IFD_SUCCESS);
+				assert_int_not_equal(fixture_echo(0, i, 100), IFD_SUCCESS);
 			assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
-			RIG_IS_FINE(rig_power(0));
-			RIG_IS_FINE(rig_echo(0, i, 100));
+			FIXTURE_IS_FINE(fixture_power(0));
+			FIXTURE_IS_FINE(fixture_echo(0, i, 100));
 		}
 		end_icc("reset", 1);
 	}
@@ -441,25 +441,25 @@ static void row_20_iccd_unplugged_at_each_step(void **state)
 			uint64_t began;
 
 			assert_true(nth < 60);
-			rig_start(FAKE_VIRTUAL, version ? ICC_B : ICC_A);
-			rig_ready(BESIDE_LUN, 1, 1);
-			rig_fault(0, "unplug-control nth=%u", nth);
-			rig_log_clear();
-			began = rig_ms();
-			fine = rig_open(0, 0, 0) == IFD_SUCCESS;
+			fixture_start(FAKE_VIRTUAL, version ? ICC_B : ICC_A);
+			fixture_ready(BESIDE_LUN, 1, 1);
+			fixture_fault(0, "unplug-control nth=%u", nth);
+			fixture_log_clear();
+			began = fixture_ms();
+			fine = fixture_open(0, 0, 0) == IFD_SUCCESS;
 			if (fine) {
-				fine = rig_power(0) == IFD_SUCCESS && rig_echo(0, nth, 100) == IFD_SUCCESS;
+				fine = fixture_power(0) == IFD_SUCCESS && fixture_echo(0, nth, 100) == IFD_SUCCESS;
 				fine &= IFDHICCPresence(0) == IFD_ICC_PRESENT;
-				RIG_IS_FINE(IFDHCloseChannel(0));
+				FIXTURE_IS_FINE(IFDHCloseChannel(0));
 			}
-			assert_in_range(rig_ms() - began, 0, 1000);
-			assert_int_equal(rig_log_critical(), 0);
-			RIG_IS_FINE(rig_echo(BESIDE_LUN, nth, 100));
-			rig_fault(0, "clear");
+			assert_in_range(fixture_ms() - began, 0, 1000);
+			assert_int_equal(fixture_log_critical(), 0);
+			FIXTURE_IS_FINE(fixture_echo(BESIDE_LUN, nth, 100));
+			fixture_fault(0, "clear");
 			fake_usb_unplug(0);
 			fake_usb_plug(0);
-			rig_pardon();
-			rig_ready(0, 0, version);
+			fixture_pardon();
+			fixture_ready(0, 0, version);
 			end_icc("unplug-control", nth);
 		}
 	}

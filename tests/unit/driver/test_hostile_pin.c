@@ -47,11 +47,12 @@ static void write_plist(const void *text, size_t n)
 /* The file is read once in a process, so each one has a process of its own. Its status: 0 all is well. */
 static int reader_works_without_plist(const char *says)
 {
-	rig_start(FAKE_VIRTUAL, RIG_ONE);
+	fixture_start(FAKE_VIRTUAL, FIXTURE_ONE);
 	setenv("PCSCLITE_HP_DROPDIR", folder, 1);
-	if (rig_open(0, 0, 0) != IFD_SUCCESS || rig_power(0) != IFD_SUCCESS || rig_echo(0, 1, 100) != IFD_SUCCESS)
+	if (fixture_open(0, 0, 0) != IFD_SUCCESS || fixture_power(0) != IFD_SUCCESS ||
+	    fixture_echo(0, 1, 100) != IFD_SUCCESS)
 		return 1;
-	if (rig_log_count(says) != 1 || rig_log_critical() != 1)
+	if (fixture_log_count(says) != 1 || fixture_log_critical() != 1)
 		return 2;
 	return IFDHCloseChannel(0) == IFD_SUCCESS ? 0 : 3;
 }
@@ -133,17 +134,17 @@ static void play_pins(const char *reader, unsigned protocol, const struct pin_ro
 		RESPONSECODE rc;
 		DWORD n;
 
-		rig_start(FAKE_VIRTUAL, reader);
-		rig_ready(0, 0, protocol);
-		rig_ready(1, 0, 1);
+		fixture_start(FAKE_VIRTUAL, reader);
+		fixture_ready(0, 0, protocol);
+		fixture_ready(1, 0, 1);
 		press(rows[i].keys);
-		rig_fault(0, "%s", fault);
-		rig_log_clear();
+		fixture_fault(0, "%s", fault);
+		fixture_log_clear();
 		memset(out, 0xEE, sizeof out);
-		began = rig_ms();
+		began = fixture_ms();
 		rc = verify(out, 10, &n);
-		if (rig_ms() - began > 105000)
-			fail_msg("%s: %u ms", fault, (unsigned)(rig_ms() - began));
+		if (fixture_ms() - began > 105000)
+			fail_msg("%s: %u ms", fault, (unsigned)(fixture_ms() - began));
 		if (rows[i].sw && (rc != IFD_SUCCESS || n != 2 || (out[0] << 8 | out[1]) != rows[i].sw))
 			fail_msg("%s: %ld, %02X%02X", fault, (long)rc, out[0], out[1]);
 		if (!rows[i].sw && (rc == IFD_SUCCESS || n != 0))
@@ -151,15 +152,15 @@ static void play_pins(const char *reader, unsigned protocol, const struct pin_ro
 		assert_int_equal(out[n], 0xEE);
 		expect_line(fault, rows[i].says);
 		other_slot_works(fault, i);
-		rig_fault(0, "clear");
+		fixture_fault(0, "clear");
 		/* the block numbers are right: the very next command goes through, and so does another PIN */
-		if (rig_echo(0, i, 100) != IFD_SUCCESS)
+		if (fixture_echo(0, i, 100) != IFD_SUCCESS)
 			fail_msg("%s: the next command fails", fault);
 		press("1234\n");
-		RIG_IS_FINE(verify(out, 10, &n));
+		FIXTURE_IS_FINE(verify(out, 10, &n));
 		assert_memory_equal(out, "\x90\x00", 2);
-		RIG_IS_FINE(rig_echo(0, i + 1, 100));
-		rig_expect_no_complaint();
+		FIXTURE_IS_FINE(fixture_echo(0, i + 1, 100));
+		fixture_expect_no_complaint();
 		close_both();
 	}
 }
@@ -202,20 +203,20 @@ static void row_21_given_up_without_resynch(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		rig_start(FAKE_VIRTUAL, PINPAD PIN_CARDS("t1"));
-		rig_ready(0, 0, 1);
-		rig_ready(1, 0, 1);
-		rig_fault(0, "t1-no-resynch slot=0 count=0");
+		fixture_start(FAKE_VIRTUAL, PINPAD PIN_CARDS("t1"));
+		fixture_ready(0, 0, 1);
+		fixture_ready(1, 0, 1);
+		fixture_fault(0, "t1-no-resynch slot=0 count=0");
 		press(keys[i / 2]);
-		RIG_IS_FINE(verify(out, 10, &n));
+		FIXTURE_IS_FINE(verify(out, 10, &n));
 		if (i & 1)
-			RIG_IS_FINE(rig_echo(0, i, 100));
+			FIXTURE_IS_FINE(fixture_echo(0, i, 100));
 		press("1234\n");
-		RIG_IS_FINE(verify(out, 10, &n));
+		FIXTURE_IS_FINE(verify(out, 10, &n));
 		assert_memory_equal(out, "\x90\x00", 2);
-		RIG_IS_FINE(rig_echo(0, i, 100));
+		FIXTURE_IS_FINE(fixture_echo(0, i, 100));
 		other_slot_works("t1-no-resynch", i);
-		rig_pardon();
+		fixture_pardon();
 		close_both();
 	}
 }
@@ -230,14 +231,14 @@ static void row_21_given_up_in_vain(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < COUNT(faults); i++) {
-		rig_start(FAKE_VIRTUAL, PINPAD PIN_CARDS("t1"));
-		rig_ready(0, 0, 1);
-		rig_ready(1, 0, 1);
-		rig_fault(0, "pin-cancelled");
+		fixture_start(FAKE_VIRTUAL, PINPAD PIN_CARDS("t1"));
+		fixture_ready(0, 0, 1);
+		fixture_ready(1, 0, 1);
+		fixture_fault(0, "pin-cancelled");
 		press("1234\n");
-		RIG_IS_FINE(verify(out, 10, &n));
-		rig_fault(0, "%s", faults[i]);
-		if (rig_apdu(0, (const uint8_t *)"\x80\x10\x00\x00", 4, out, sizeof out, &len) == IFD_SUCCESS)
+		FIXTURE_IS_FINE(verify(out, 10, &n));
+		fixture_fault(0, "%s", faults[i]);
+		if (fixture_apdu(0, (const uint8_t *)"\x80\x10\x00\x00", 4, out, sizeof out, &len) == IFD_SUCCESS)
 			fail_msg("%s: the answer to the PIN is the next command's", faults[i]);
 		recovers(faults[i], 1);
 		close_both();
@@ -266,25 +267,25 @@ static void row_22_unplugged_in_a_pin_entry(void **state)
 	DWORD n;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, PINPAD PIN_CARDS("t1") BESIDE);
-	rig_ready(0, 0, 1);
-	rig_ready(BESIDE_LUN, 1, 1);
+	fixture_start(FAKE_VIRTUAL, PINPAD PIN_CARDS("t1") BESIDE);
+	fixture_ready(0, 0, 1);
+	fixture_ready(BESIDE_LUN, 1, 1);
 	press("1234\n");
-	rig_fault(0, "unplug msg=69");
+	fixture_fault(0, "unplug msg=69");
 	assert_int_equal(verify(out, 10, &n), IFD_NO_SUCH_DEVICE);
 	assert_int_equal(n, 0);
 	assert_int_equal(IFDHICCPresence(0), IFD_NO_SUCH_DEVICE);
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	RIG_IS_FINE(rig_echo(BESIDE_LUN, 1, 100));
-	rig_fault(0, "clear");
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	FIXTURE_IS_FINE(fixture_echo(BESIDE_LUN, 1, 100));
+	fixture_fault(0, "clear");
 	fake_usb_plug(0);
-	rig_ready(0, 0, 1);
+	fixture_ready(0, 0, 1);
 	press("1234\n");
-	RIG_IS_FINE(verify(out, 10, &n));
-	RIG_IS_FINE(rig_echo(0, 1, 100));
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	RIG_IS_FINE(IFDHCloseChannel(BESIDE_LUN));
-	rig_stop();
+	FIXTURE_IS_FINE(verify(out, 10, &n));
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 100));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	FIXTURE_IS_FINE(IFDHCloseChannel(BESIDE_LUN));
+	fixture_stop();
 }
 
 /* --- row 23 --- */
@@ -294,19 +295,19 @@ static void row_23_reset_by_the_host(void **state)
 	(void)state;
 	begin_two(TPDU_TWO("t1"), 1);
 	for (unsigned i = 0; i < 4; i++) {
-		rig_log_clear();
+		fixture_log_clear();
 		fake_usb_reset(0);
 		/* seen by a command, or by a look for the card */
 		if (i & 1) {
-			assert_int_not_equal(rig_echo(0, i, 20), IFD_SUCCESS);
-			assert_int_not_equal(rig_echo(0, i, 20), IFD_SUCCESS);
+			assert_int_not_equal(fixture_echo(0, i, 20), IFD_SUCCESS);
+			assert_int_not_equal(fixture_echo(0, i, 20), IFD_SUCCESS);
 		}
 		for (DWORD slot = 0; slot < 2; slot++) {
 			assert_int_equal(IFDHICCPresence(slot), IFD_ICC_NOT_PRESENT);
 			assert_int_equal(IFDHICCPresence(slot), IFD_ICC_PRESENT);
-			RIG_IS_FINE(rig_power(slot));
-			RIG_IS_FINE(IFDHSetProtocolParameters(slot, SCARD_PROTOCOL_T1, 0, 0, 0, 0));
-			RIG_IS_FINE(rig_echo(slot, i, 200));
+			FIXTURE_IS_FINE(fixture_power(slot));
+			FIXTURE_IS_FINE(IFDHSetProtocolParameters(slot, SCARD_PROTOCOL_T1, 0, 0, 0, 0));
+			FIXTURE_IS_FINE(fixture_echo(slot, i, 200));
 		}
 		expect_line("reset", "the reader was reset: opened again");
 	}

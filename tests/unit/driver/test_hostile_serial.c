@@ -26,8 +26,8 @@ static RESPONSECODE open_slot(DWORD lun)
 
 static void power_slot(DWORD lun)
 {
-	RIG_IS_FINE(rig_power(lun));
-	RIG_IS_FINE(IFDHSetProtocolParameters(lun, SCARD_PROTOCOL_T1, 0, 0, 0, 0));
+	FIXTURE_IS_FINE(fixture_power(lun));
+	FIXTURE_IS_FINE(IFDHSetProtocolParameters(lun, SCARD_PROTOCOL_T1, 0, 0, 0, 0));
 }
 
 /* A line with two slots that take turns, and another line. */
@@ -37,28 +37,28 @@ static void begin_lines(void)
 	static const DWORD luns[] = { 0, 1, 0x10000 };
 	char err[200];
 
-	rig_start(FAKE_VIRTUAL, "reader usb\n");
+	fixture_start(FAKE_VIRTUAL, "reader usb\n");
 	assert_int_equal(fake_serial_add("GemCorePOSPro", cards, 2, err, sizeof err), 0);
 	assert_int_equal(fake_serial_add("GemPCTwin", cards, 1, err, sizeof err), 1);
 	for (unsigned i = 0; i < COUNT(luns); i++) {
-		RIG_IS_FINE(open_slot(luns[i]));
+		FIXTURE_IS_FINE(open_slot(luns[i]));
 		power_slot(luns[i]);
 	}
 }
 
 static void end_lines(void)
 {
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	RIG_IS_FINE(IFDHCloseChannel(1));
-	RIG_IS_FINE(IFDHCloseChannel(0x10000));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	FIXTURE_IS_FINE(IFDHCloseChannel(1));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0x10000));
+	fixture_stop();
 	assert_int_equal(fake_serial_open_lines(), 0);
 	fake_serial_end();
 }
 
 static int teardown(void **state)
 {
-	rig_teardown(state);
+	fixture_teardown(state);
 	fake_serial_end();
 	return 0;
 }
@@ -86,34 +86,34 @@ static void row_25_damaged_frames(void **state)
 
 		begin_lines();
 		line_fault(rows[i].fault);
-		rig_log_clear();
+		fixture_log_clear();
 		memset(out, 0xEE, sizeof out);
-		began = rig_ms();
-		rc = rig_apdu(0, apdu, sizeof apdu, out, BUFFER, &len);
-		if (rig_ms() - began > LONGEST_MS)
-			fail_msg("%s: %u ms", rows[i].fault, (unsigned)(rig_ms() - began));
+		began = fixture_ms();
+		rc = fixture_apdu(0, apdu, sizeof apdu, out, BUFFER, &len);
+		if (fixture_ms() - began > LONGEST_MS)
+			fail_msg("%s: %u ms", rows[i].fault, (unsigned)(fixture_ms() - began));
 		if ((rc == IFD_SUCCESS) != (rows[i].outcome == GOOD) || len != (rc == IFD_SUCCESS ? 34 : 0)) {
-			rig_log_print();
+			fixture_log_print();
 			fail_msg("%s: %ld, %zu bytes", rows[i].fault, (long)rc, len);
 		}
 		if (rc == IFD_SUCCESS)
 			assert_int_equal(out[31], 31);
 		assert_int_equal(out[BUFFER], 0xEE);
-		if (rows[i].says && rig_log_count(rows[i].says) == 0) {
-			rig_log_print();
+		if (rows[i].says && fixture_log_count(rows[i].says) == 0) {
+			fixture_log_print();
 			fail_msg("%s: nothing says \"%s\"", rows[i].fault, rows[i].says);
 		}
 		/* the other line at once; the other slot of this one when the fault has ended */
-		RIG_IS_FINE(rig_echo(0x10000, i, 200));
+		FIXTURE_IS_FINE(fixture_echo(0x10000, i, 200));
 		line_fault("clear");
-		if (rig_echo(1, i, 200) != IFD_SUCCESS) {
+		if (fixture_echo(1, i, 200) != IFD_SUCCESS) {
 			power_slot(1);
-			RIG_IS_FINE(rig_echo(1, i, 200));
+			FIXTURE_IS_FINE(fixture_echo(1, i, 200));
 		}
-		if (rig_echo(0, i, 200) != IFD_SUCCESS)
+		if (fixture_echo(0, i, 200) != IFD_SUCCESS)
 			power_slot(0);
-		RIG_IS_FINE(rig_echo(0, i, 200));
-		RIG_IS_FINE(rig_echo(1, i, 33));
+		FIXTURE_IS_FINE(fixture_echo(0, i, 200));
+		FIXTURE_IS_FINE(fixture_echo(1, i, 33));
 		end_lines();
 	}
 }
@@ -125,17 +125,17 @@ static void row_25_hang_up(void **state)
 	(void)state;
 	begin_lines();
 	line_fault("hang-up");
-	rig_log_clear();
-	began = rig_ms();
+	fixture_log_clear();
+	began = fixture_ms();
 	for (DWORD slot = 0; slot < 2; slot++) {
-		assert_int_equal(rig_echo(slot, 1, 100), IFD_NO_SUCH_DEVICE);
+		assert_int_equal(fixture_echo(slot, 1, 100), IFD_NO_SUCH_DEVICE);
 		assert_int_equal(IFDHICCPresence(slot), IFD_NO_SUCH_DEVICE);
-		assert_int_equal(rig_power(slot), IFD_NO_SUCH_DEVICE);
+		assert_int_equal(fixture_power(slot), IFD_NO_SUCH_DEVICE);
 	}
-	assert_in_range(rig_ms() - began, 0, 100);
-	assert_true(rig_log_count("(lun 0): transmit of 106 bytes failed: no such device") == 1);
-	assert_int_equal(rig_log_critical(), 0);
-	RIG_IS_FINE(rig_echo(0x10000, 1, 200));
+	assert_in_range(fixture_ms() - began, 0, 100);
+	assert_true(fixture_log_count("(lun 0): transmit of 106 bytes failed: no such device") == 1);
+	assert_int_equal(fixture_log_critical(), 0);
+	FIXTURE_IS_FINE(fixture_echo(0x10000, 1, 200));
 	end_lines();
 }
 

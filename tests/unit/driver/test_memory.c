@@ -79,7 +79,7 @@ static bool begin(DWORD lun, RESPONSECODE opened)
 
 static bool begin_usb(unsigned nr)
 {
-	return begin(0, rig_open(0, nr, sim_dev_interface_number(fake_usb_dev(nr), 0)));
+	return begin(0, fixture_open(0, nr, sim_dev_interface_number(fake_usb_dev(nr), 0)));
 }
 
 static void end(DWORD lun)
@@ -104,7 +104,7 @@ static void everything(unsigned nr)
 	for (unsigned i = 0; i < sim_dev_interfaces(d); i++) {
 		for (unsigned k = 0; k < sim_dev_slots(d, i); k++) {
 			lun[n] = (DWORD)i << 16 | k;
-			n += begin(lun[n], rig_open(lun[n], nr, sim_dev_interface_number(d, i)));
+			n += begin(lun[n], fixture_open(lun[n], nr, sim_dev_interface_number(d, i)));
 		}
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -141,10 +141,10 @@ static void card(unsigned nr)
 		result(IFDHSetProtocolParameters(0, actor.protocol, 0, 0, 0, 0));
 		exchanges("");
 	}
-	rig_remove(nr, 0);
+	fixture_remove(nr, 0);
 	wait_for_card(IFD_ICC_NOT_PRESENT);
 	fine &= actor_touch(&actor) == ACT_FAILED;
-	rig_insert(nr, 0, "t0t1");
+	fixture_insert(nr, 0, "t0t1");
 	wait_for_card(IFD_ICC_PRESENT);
 	on_one_slot(nr);
 	end(0);
@@ -160,14 +160,14 @@ static void hotplug(unsigned nr)
 		if (begin_usb(nr)) {
 			on_one_slot(nr);
 			step(actor_power(&actor));
-			rig_fault(nr, "%s", when[i]);
+			fixture_fault(nr, "%s", when[i]);
 			(void)actor_echo(&actor, 100);
 			fake_usb_unplug(nr);
 			fine &= actor_touch(&actor) == ACT_FAILED;
 			IFDHSetCapabilities(0, TAG_IFD_DEVICE_REMOVED, 1, &one);
 			end(0);
 		}
-		rig_fault(nr, "clear");
+		fixture_fault(nr, "clear");
 		fake_usb_unplug(nr);
 		fake_usb_plug(nr);
 	}
@@ -339,7 +339,7 @@ static unsigned start_readers(const struct scenario *s)
 		text[0] = '\0';
 	else
 		assert_true(whole_file(s->readers, text, sizeof text));
-	rig_start(FAKE_VIRTUAL, text);
+	fixture_start(FAKE_VIRTUAL, text);
 	if (s->run == serial) {
 		for (n = 0; n < COUNT(serial_kinds); n++) {
 			if (fake_serial_add(serial_kinds[n].name, cards, serial_kinds[n].slots, err, sizeof err) < 0)
@@ -386,7 +386,7 @@ static bool run(const struct scenario *s, unsigned nr, unsigned fds)
 	assert_int_equal(heap.n_live, 0);
 	assert_int_equal(fake_serial_open_lines(), 0);
 	assert_int_equal(descriptors(), fds);
-	rig_pardon();
+	fixture_pardon();
 	return fine;
 }
 
@@ -429,8 +429,8 @@ static void every_scenario(const struct way *w, unsigned at_least)
 
 		for (unsigned nr = 0; nr < n; nr++)
 			fail_each(w, &scenarios[i], nr);
-		rig_pardon();
-		rig_stop();
+		fixture_pardon();
+		fixture_stop();
 		fake_serial_end();
 		print_message("%s: %u failures\n", scenarios[i].name, total - before);
 	}
@@ -498,7 +498,7 @@ static int teardown(void **state)
 	fake_usb_fail_alloc(0);
 	fake_usb_fail_submit(0, 0);
 	fake_serial_fail_write(0);
-	rig_teardown(state);
+	fixture_teardown(state);
 	fake_serial_end();
 	return 0;
 }

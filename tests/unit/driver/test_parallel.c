@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Many threads on many slots: never more in flight than allowed, everybody gets a turn, and no answer
  * reaches another slot. Real clock, threads; run it under the thread sanitizer too. */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -28,9 +28,10 @@ static void *work(void *arg)
 
 	for (unsigned i = 0; i < w->rounds && !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
 		if (w->power && i % 50 == 49)
-			w->rc = rig_power(w->lun);
+			w->rc = fixture_power(w->lun);
 		if (w->rc == IFD_SUCCESS)
-			w->rc = rig_echo(w->lun, (unsigned)w->lun * 1000 + i, 1 + (i * 13 + (unsigned)w->lun) % 240);
+			w->rc = fixture_echo(w->lun, (unsigned)w->lun * 1000 + i,
+					     1 + (i * 13 + (unsigned)w->lun) % 240);
 		if (w->rc == IFD_SUCCESS && i % 7 == 0 && IFDHICCPresence(w->lun) != IFD_ICC_PRESENT)
 			w->rc = IFD_ICC_NOT_PRESENT;
 		if (w->rc != IFD_SUCCESS)
@@ -66,7 +67,7 @@ static void join_workers(unsigned n, unsigned rounds)
 {
 	for (unsigned i = 0; i < n; i++) {
 		pthread_join(workers[i].thread, NULL);
-		RIG_IS_FINE(workers[i].rc);
+		FIXTURE_IS_FINE(workers[i].rc);
 		assert_int_equal(workers[i].done, rounds);
 	}
 }
@@ -81,7 +82,7 @@ static char *cards(char *text, unsigned slots)
 static void close_all(unsigned n, unsigned slots)
 {
 	for (unsigned i = 0; i < n; i++)
-		RIG_IS_FINE(IFDHCloseChannel(i / slots << 16 | i % slots));
+		FIXTURE_IS_FINE(IFDHCloseChannel(i / slots << 16 | i % slots));
 }
 
 /* One reader, each slot a thread. */
@@ -91,19 +92,19 @@ static void run_reader(unsigned slots, unsigned busy, unsigned rounds)
 	unsigned most = busy < slots ? busy : slots;
 
 	snprintf(text, sizeof text, "reader r\nslots = %u\nbusy = %u\nusb_us = 20\n", slots, busy);
-	rig_start(FAKE_REAL, cards(text, slots));
+	fixture_start(FAKE_REAL, cards(text, slots));
 	for (unsigned i = 0; i < slots; i++)
-		rig_ready(i, 0, i & 1);
+		fixture_ready(i, 0, i & 1);
 	/* a busy machine may let one thread run after the other */
-	for (unsigned go = 0; go < 20 && (go == 0 || rig_max_in_flight(0) < most); go++) {
+	for (unsigned go = 0; go < 20 && (go == 0 || fixture_max_in_flight(0) < most); go++) {
 		start_workers(slots, slots, rounds, true);
 		join_workers(slots, rounds);
 	}
-	assert_in_range(rig_max_in_flight(0), 1, most);
+	assert_in_range(fixture_max_in_flight(0), 1, most);
 	if (most > 1)
-		assert_int_equal(rig_max_in_flight(0), most);
+		assert_int_equal(fixture_max_in_flight(0), most);
 	close_all(slots, slots);
-	rig_stop();
+	fixture_stop();
 }
 
 static void three_slots_two_places(void **state)
@@ -129,15 +130,15 @@ static void eight_readers_of_eight_slots(void **state)
 	char text[600] = "reader r\nslots = 8\nbusy = 3\nusb_us = 20\ncopies = 8\n";
 
 	(void)state;
-	rig_start(FAKE_REAL, cards(text, 8));
+	fixture_start(FAKE_REAL, cards(text, 8));
 	for (unsigned i = 0; i < 64; i++)
-		rig_ready(i / 8 << 16 | i % 8, i / 8, i & 1);
+		fixture_ready(i / 8 << 16 | i % 8, i / 8, i & 1);
 	start_workers(64, 8, 25, true);
 	join_workers(64, 25);
 	for (unsigned i = 0; i < 8; i++)
-		assert_in_range(rig_max_in_flight(i), 1, 3);
+		assert_in_range(fixture_max_in_flight(i), 1, 3);
 	close_all(64, 8);
-	rig_stop();
+	fixture_stop();
 }
 
 /* All want the one place all the time: nobody gets much less than the others. */
@@ -149,9 +150,9 @@ static void everybody_gets_a_turn(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
 		sprintf(text + strlen(text), "card %u = t1\n", i);
-	rig_start(FAKE_REAL, text);
+	fixture_start(FAKE_REAL, text);
 	for (unsigned i = 0; i < 4; i++)
-		rig_ready(i, 0, 1);
+		fixture_ready(i, 0, 1);
 	start_workers(4, 4, 1000000, false);
 	/* a busy machine may favour one for a while, a queue that is none does so for ever */
 	for (unsigned round = 0; round < 30 && (round == 0 || least < 10 || least * 3 < most); round++) {
@@ -168,12 +169,12 @@ static void everybody_gets_a_turn(void **state)
 	__atomic_store_n(&stop, 1, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < 4; i++) {
 		pthread_join(workers[i].thread, NULL);
-		RIG_IS_FINE(workers[i].rc);
+		FIXTURE_IS_FINE(workers[i].rc);
 	}
 	if (least * 3 < most || least < 10)
 		fail_msg("between %u and %u", least, most);
 	close_all(4, 4);
-	rig_stop();
+	fixture_stop();
 }
 
 /* pcscd's polling threads beside the commands, cards that come and go in other slots. */
@@ -183,20 +184,20 @@ static void polls_beside_commands(void **state)
 	char text[400] = "reader r\nslots = 4\nbusy = 2\ncard 0 = t1\ncard 1 = t1\n";
 
 	(void)state;
-	rig_start(FAKE_REAL, text);
+	fixture_start(FAKE_REAL, text);
 	for (unsigned i = 0; i < 4; i++)
-		RIG_IS_FINE(rig_open(i, 0, 0));
-	RIG_IS_FINE(rig_power(0));
-	RIG_IS_FINE(rig_power(1));
+		FIXTURE_IS_FINE(fixture_open(i, 0, 0));
+	FIXTURE_IS_FINE(fixture_power(0));
+	FIXTURE_IS_FINE(fixture_power(1));
 	start_workers(2, 4, 200, true);
 	for (unsigned i = 0; i < 4; i++) {
 		watchers[i] = (struct worker){ .lun = i };
 		assert_int_equal(pthread_create(&watchers[i].thread, NULL, watch, &watchers[i]), 0);
 	}
 	for (unsigned i = 0; i < 20; i++) {
-		rig_insert(0, 2 + (i & 1), "t0");
+		fixture_insert(0, 2 + (i & 1), "t0");
 		usleep(5000);
-		rig_remove(0, 2 + (i & 1));
+		fixture_remove(0, 2 + (i & 1));
 		usleep(5000);
 	}
 	join_workers(2, 200);
@@ -205,13 +206,13 @@ static void polls_beside_commands(void **state)
 		RESPONSECODE (*end)(DWORD);
 		DWORD len = sizeof end;
 
-		RIG_IS_FINE(IFDHGetCapabilities(i, TAG_IFD_STOP_POLLING_THREAD, &len, (PUCHAR)&end));
-		RIG_IS_FINE(end(i));
+		FIXTURE_IS_FINE(IFDHGetCapabilities(i, TAG_IFD_STOP_POLLING_THREAD, &len, (PUCHAR)&end));
+		FIXTURE_IS_FINE(end(i));
 		pthread_join(watchers[i].thread, NULL);
-		RIG_IS_FINE(watchers[i].rc);
+		FIXTURE_IS_FINE(watchers[i].rc);
 	}
 	close_all(4, 4);
-	rig_stop();
+	fixture_stop();
 }
 
 /* Readers are opened and closed while others work. */
@@ -220,11 +221,11 @@ static void *open_and_close(void *arg)
 	struct worker *w = arg;
 
 	for (unsigned i = 0; i < w->rounds && w->rc == IFD_SUCCESS; i++) {
-		w->rc = rig_open(w->lun, (unsigned)(w->lun >> 16), 0);
+		w->rc = fixture_open(w->lun, (unsigned)(w->lun >> 16), 0);
 		if (w->rc == IFD_SUCCESS)
-			w->rc = rig_power(w->lun);
+			w->rc = fixture_power(w->lun);
 		if (w->rc == IFD_SUCCESS)
-			w->rc = rig_echo(w->lun, (unsigned)w->lun + i, 100);
+			w->rc = fixture_echo(w->lun, (unsigned)w->lun + i, 100);
 		if (w->rc == IFD_SUCCESS)
 			w->rc = IFDHCloseChannel(w->lun);
 	}
@@ -236,7 +237,7 @@ static void readers_come_and_go_beside_others(void **state)
 	struct worker door[4];
 
 	(void)state;
-	rig_start(FAKE_REAL, "reader a\ncopies = 4\nslots = 2\nbusy = 2\ncard 0 = t1\ncard 1 = t1\n");
+	fixture_start(FAKE_REAL, "reader a\ncopies = 4\nslots = 2\nbusy = 2\ncard 0 = t1\ncard 1 = t1\n");
 	/* two doors lead to slots of the same reader */
 	for (unsigned i = 0; i < 4; i++) {
 		door[i] = (struct worker){ .lun = i < 3 ? i << 16 : 2u << 16 | 1, .rounds = 15 };
@@ -244,19 +245,19 @@ static void readers_come_and_go_beside_others(void **state)
 	}
 	for (unsigned i = 0; i < 4; i++) {
 		pthread_join(door[i].thread, NULL);
-		RIG_IS_FINE(door[i].rc);
+		FIXTURE_IS_FINE(door[i].rc);
 	}
-	rig_pardon();
-	rig_stop();
+	fixture_pardon();
+	fixture_stop();
 }
 
 /* A reset in the middle of the work of two slots: both come back. */
 static void a_reset_beside_commands(void **state)
 {
 	(void)state;
-	rig_start(FAKE_REAL, RIG_TWO);
-	rig_ready(0, 0, 1);
-	rig_ready(1, 0, 1);
+	fixture_start(FAKE_REAL, FIXTURE_TWO);
+	fixture_ready(0, 0, 1);
+	fixture_ready(1, 0, 1);
 	for (unsigned round = 0; round < 5; round++) {
 		/* no power up of theirs, which would get over a reset that comes just then */
 		start_workers(2, 2, 1000000, false);
@@ -267,18 +268,18 @@ static void a_reset_beside_commands(void **state)
 			assert_int_not_equal(workers[i].rc, IFD_SUCCESS);
 		}
 		for (DWORD i = 0; i < 2; i++) {
-			for (unsigned k = 0; rig_power(i) != IFD_SUCCESS; k++)
+			for (unsigned k = 0; fixture_power(i) != IFD_SUCCESS; k++)
 				assert_true(k < 3);
-			RIG_IS_FINE(rig_echo(i, round, 100));
+			FIXTURE_IS_FINE(fixture_echo(i, round, 100));
 		}
 	}
-	rig_pardon();
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	RIG_IS_FINE(IFDHCloseChannel(1));
-	rig_stop();
+	fixture_pardon();
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	FIXTURE_IS_FINE(IFDHCloseChannel(1));
+	fixture_stop();
 }
 
-#define TEST(f) cmocka_unit_test_teardown(f, rig_teardown)
+#define TEST(f) cmocka_unit_test_teardown(f, fixture_teardown)
 
 int main(void)
 {

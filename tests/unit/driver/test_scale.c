@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A thousand readers, and a device of 192 slots: what one slot costs does not depend on how many there are. */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -42,19 +42,19 @@ static struct cost run(unsigned n, unsigned per_reader, bool one_device)
 	for (unsigned i = 0; i < n; i++) {
 		unsigned reader = i / per_reader;
 
-		RIG_IS_FINE(rig_open(lun_of(i, per_reader), one_device ? 0 : reader, one_device ? reader : 0));
+		FIXTURE_IS_FINE(fixture_open(lun_of(i, per_reader), one_device ? 0 : reader, one_device ? reader : 0));
 	}
 	c.open = cpu_us() - began;
 	began = cpu_us();
 	for (unsigned i = 0; i < n; i++) {
-		RIG_IS_FINE(rig_power(lun_of(i, per_reader)));
-		RIG_IS_FINE(rig_echo(lun_of(i, per_reader), i, 20));
+		FIXTURE_IS_FINE(fixture_power(lun_of(i, per_reader)));
+		FIXTURE_IS_FINE(fixture_echo(lun_of(i, per_reader), i, 20));
 		assert_int_equal(IFDHICCPresence(lun_of(i, per_reader)), IFD_ICC_PRESENT);
 	}
 	c.work = cpu_us() - began;
 	began = cpu_us();
 	for (unsigned i = 0; i < n; i++)
-		RIG_IS_FINE(IFDHCloseChannel(lun_of(i * 37 % n, per_reader)));
+		FIXTURE_IS_FINE(IFDHCloseChannel(lun_of(i * 37 % n, per_reader)));
 	c.close = cpu_us() - began;
 	return c;
 }
@@ -76,10 +76,10 @@ static void a_thousand_readers(void **state)
 	(void)state;
 	/* the simulated bus looks at all its devices each time: they are there both times */
 	snprintf(text, sizeof text, "reader a\ncopies = %u\ncard 0 = t1\n", READERS);
-	rig_start(FAKE_VIRTUAL, text);
+	fixture_start(FAKE_VIRTUAL, text);
 	few = run(FEW, 1, false);
 	many = run(READERS, 1, false);
-	rig_stop();
+	fixture_stop();
 	is_flat("opening a reader", few.open, FEW, many.open, READERS);
 	is_flat("working with a reader", few.work, FEW, many.work, READERS);
 	is_flat("closing a reader", few.close, FEW, many.close, READERS);
@@ -106,11 +106,11 @@ static void a_hundred_and_ninety_two_slots(void **state)
 	struct cost few, many;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, two_interfaces(text, sizeof text, SLOTS));
+	fixture_start(FAKE_VIRTUAL, two_interfaces(text, sizeof text, SLOTS));
 	few = run(24, 12, true);
 	many = run(2 * SLOTS, SLOTS, true);
-	assert_int_equal(rig_max_in_flight(0), 1);
-	rig_stop();
+	assert_int_equal(fixture_max_in_flight(0), 1);
+	fixture_stop();
 	is_flat("opening a slot", few.open, 24, many.open, 2 * SLOTS);
 	is_flat("working with a slot", few.work, 24, many.work, 2 * SLOTS);
 	is_flat("closing a slot", few.close, 24, many.close, 2 * SLOTS);
@@ -130,7 +130,7 @@ static void *work_slowly(void *arg)
 	uint8_t out[10];
 	size_t len;
 
-	s->rc = rig_apdu(0, apdu, sizeof apdu, out, sizeof out, &len);
+	s->rc = fixture_apdu(0, apdu, sizeof apdu, out, sizeof out, &len);
 	__atomic_store_n(&s->done, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -156,21 +156,21 @@ static void one_slow_slot_of_96(void **state)
 	unsigned n = 0;
 
 	(void)state;
-	rig_start(FAKE_REAL, two_interfaces(text, sizeof text, SLOTS));
+	fixture_start(FAKE_REAL, two_interfaces(text, sizeof text, SLOTS));
 	for (unsigned i = 0; i < SLOTS; i++)
-		rig_ready(i, 0, 1);
+		fixture_ready(i, 0, 1);
 	assert_int_equal(pthread_create(&thread, NULL, work_slowly, &slow), 0);
 	while (!__atomic_load_n(&slow.done, __ATOMIC_ACQUIRE)) {
 		uint64_t began = clock_now();
 
-		RIG_IS_FINE(rig_echo(1 + n % (SLOTS - 1), n, 20));
+		FIXTURE_IS_FINE(fixture_echo(1 + n % (SLOTS - 1), n, 20));
 		assert_int_equal(IFDHICCPresence(1 + n % (SLOTS - 1)), IFD_ICC_PRESENT);
 		if (n < LATENCIES)
 			latency[n] = (clock_now() - began) / 1000;
 		n++;
 	}
 	pthread_join(thread, NULL);
-	RIG_IS_FINE(slow.rc);
+	FIXTURE_IS_FINE(slow.rc);
 	/* each of them had its turn before the slow one ended */
 	assert_true(n >= SLOTS - 1);
 	n = n < LATENCIES ? n : LATENCIES;
@@ -179,11 +179,11 @@ static void one_slow_slot_of_96(void **state)
 		      "worst %u us of %u\n", slow.ms, (unsigned)latency[n / 2], (unsigned)latency[n - 1 - n / 100],
 		      (unsigned)latency[n - 1], n);
 	for (unsigned i = 0; i < SLOTS; i++)
-		RIG_IS_FINE(IFDHCloseChannel(i));
-	rig_stop();
+		FIXTURE_IS_FINE(IFDHCloseChannel(i));
+	fixture_stop();
 }
 
-#define TEST(f) cmocka_unit_test_teardown(f, rig_teardown)
+#define TEST(f) cmocka_unit_test_teardown(f, fixture_teardown)
 
 int main(void)
 {

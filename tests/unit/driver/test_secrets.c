@@ -72,7 +72,7 @@ void __wrap_log_msg(const int priority, const char *fmt, ...)
 	vsnprintf(line, sizeof line, fmt, ap);
 	va_end(ap);
 	if (!log_shows_secrets())
-		__real_log_msg(priority, "%s", line);	/* the rig keeps it */
+		__real_log_msg(priority, "%s", line);	/* the fixture keeps it */
 	said.lines++;
 	said.leaks += find_secret((const uint8_t *)line, strlen(line)) != NULL;
 	/* hexadecimal anywhere in the line */
@@ -167,12 +167,12 @@ static RESPONSECODE open_channel(const char *text)
 
 static void open_reader(const char *text, bool t1)
 {
-	rig_start(FAKE_VIRTUAL, serial_card(text) ? "" : text);
+	fixture_start(FAKE_VIRTUAL, serial_card(text) ? "" : text);
 	memset(blocks, 0, sizeof blocks);
 	n_freed_leaks = 0;
 	assert_int_equal(open_channel(text), IFD_SUCCESS);
-	RIG_IS_FINE(rig_power(LUN));
-	RIG_IS_FINE(IFDHSetProtocolParameters(LUN, t1 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0));
+	FIXTURE_IS_FINE(fixture_power(LUN));
+	FIXTURE_IS_FINE(IFDHSetProtocolParameters(LUN, t1 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0));
 }
 
 static void close_reader(void)
@@ -180,8 +180,8 @@ static void close_reader(void)
 	elsewhere = 0;
 	IFDHCloseChannel(LUN);
 	elsewhere = 1;
-	rig_pardon();
-	rig_stop();
+	fixture_pardon();
+	fixture_stop();
 	fake_serial_end();
 }
 
@@ -315,7 +315,7 @@ static void pins_in_the_log(void **state)
 		for (unsigned i = 0; i < 32; i++) {
 			memset(&said, 0, sizeof said);
 			log_setup(i & 15, i & 16);
-			RIG_IS_FINE(type_a_pin());
+			FIXTURE_IS_FINE(type_a_pin());
 			assert_int_equal(log_leaks() > 0, (i & 16) && (i & LOG_COMM));
 		}
 		log_setup(LOG_CRITICAL, false);
@@ -405,7 +405,7 @@ static void pins_in_memory(void **state)
 	secret_is_typed();
 	for (size_t w = 0; w < COUNT(pads); w++) {
 		open_reader(pads[w].text, pads[w].t1);
-		RIG_IS_FINE(type_a_pin());
+		FIXTURE_IS_FINE(type_a_pin());
 		leaks += memory_leaks(strchr(pads[w].text, '\n') + 1);
 		close_reader();
 		leaks += memory_leaks("after closing");
@@ -440,13 +440,13 @@ static void failures_in_memory(void **state)
 			snprintf(where, sizeof where, "%s: %s", faults[i], strchr(texts[k], '\n') + 1);
 			secret_is(48);
 			open_reader(texts[k], true);
-			rig_fault(0, "%s msg=6f", faults[i]);
+			fixture_fault(0, "%s msg=6f", faults[i]);
 			/* 48 + 5 + 2 + ... makes the answer a whole packet at short APDU level */
 			transmit(secret_apdu(0x00, 0x20, k == 1 ? 52 : 48, true));
 			/* the second copy is in the transfer's buffer until libusb tells of it */
 			if (strcmp(faults[i], "duplicate") != 0)
 				leaks += memory_leaks(where);
-			rig_fault(0, "clear");
+			fixture_fault(0, "clear");
 			transmit(secret_apdu(0x80, 0x10, 0, false));
 			leaks += memory_leaks(where);
 			close_reader();
@@ -459,12 +459,12 @@ static void failures_in_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(apdus_in_the_log, rig_teardown),
-		cmocka_unit_test_teardown(pins_in_the_log, rig_teardown),
+		cmocka_unit_test_teardown(apdus_in_the_log, fixture_teardown),
+		cmocka_unit_test_teardown(pins_in_the_log, fixture_teardown),
 		cmocka_unit_test(the_search_works),
-		cmocka_unit_test_teardown(apdus_in_memory, rig_teardown),
-		cmocka_unit_test_teardown(pins_in_memory, rig_teardown),
-		cmocka_unit_test_teardown(failures_in_memory, rig_teardown),
+		cmocka_unit_test_teardown(apdus_in_memory, fixture_teardown),
+		cmocka_unit_test_teardown(pins_in_memory, fixture_teardown),
+		cmocka_unit_test_teardown(failures_in_memory, fixture_teardown),
 	};
 
 	stack_top = __builtin_frame_address(0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ifdLogLevel 0: whatever readers, cards and callers do wrong, not a line is written; and the driver does the same
  * as when it tells. Virtual time. */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #include "util/log.h"
 
@@ -11,7 +11,7 @@
 #define ALL_LEVELS 15u
 
 static const char *const readers[] = {
-	RIG_TWO,
+	FIXTURE_TWO,
 	"reader characters\nlevel = char\nslots = 2\ncard 0 = t0\ncard 1 = t1\n",
 	"reader extended\nlevel = extended\npinpad = 3\nslots = 2\ncard 0 = t1\ncard 1 = t0\n",
 	"reader iccd\niccd = b\ncard 0 = t1\n",
@@ -36,17 +36,17 @@ static void session(void)
 	heard(IFDHCreateChannelByName(0x90000, (char[]){ "usb:nonsense" }));
 	heard(IFDHCreateChannelByName(0x90000, (char[]){ "/dev/no-such-line:GemPCTwin" }));
 	heard(IFDHCreateChannelByName(0x90000, (char[]){ "/dev/null:Typewriter" }));
-	heard(rig_open(0, 0, 0));
-	heard(rig_open(0, 0, 0));
+	heard(fixture_open(0, 0, 0));
+	heard(fixture_open(0, 0, 0));
 	for (DWORD lun = 0; lun < 2; lun++) {
-		heard(rig_open(lun, 0, 0));
-		heard(rig_power(lun));
+		heard(fixture_open(lun, 0, 0));
+		heard(fixture_power(lun));
 		heard(IFDHSetProtocolParameters(lun, SCARD_PROTOCOL_T0, 0, 0, 0, 0));
 		heard(IFDHSetProtocolParameters(lun, SCARD_PROTOCOL_T1, 0, 0, 0, 0));
 		len = sizeof in;
 		heard(IFDHTransmitToICC(lun, (SCARD_IO_HEADER){ 0, 0 }, (PUCHAR)(uintptr_t)apdu, sizeof apdu, in,
 					&len, NULL));
-		heard(rig_echo(lun, 1, 200));
+		heard(fixture_echo(lun, 1, 200));
 		heard(IFDHICCPresence(lun));
 		/* an Escape that is not allowed, a code nobody knows, a PIN structure that is none */
 		heard(IFDHControl(lun, SCARD_CTL_CODE(1), in, 5, in, sizeof in, &len));
@@ -57,8 +57,8 @@ static void session(void)
 		len = sizeof atr;
 		heard(IFDHPowerICC(lun, IFD_POWER_DOWN, atr, &len));
 	}
-	rig_remove(0, 0);
-	heard(rig_echo(0, 1, 20));
+	fixture_remove(0, 0);
+	heard(fixture_echo(0, 1, 20));
 	heard(IFDHICCPresence(0));
 	fake_usb_reset(0);
 	heard(IFDHICCPresence(0));
@@ -70,24 +70,24 @@ static void session(void)
 /* Returns the number of lines; *told is what pcscd was answered. */
 static unsigned lines_at(unsigned levels, const char *reader, const char *fault, unsigned *told)
 {
-	rig_start(FAKE_VIRTUAL, reader);
-	rig_fault(0, "%s count=0", fault);
+	fixture_start(FAKE_VIRTUAL, reader);
+	fixture_fault(0, "%s count=0", fault);
 	log_setup(levels, false);
 	answers = 0;
 	session();
 	*told = answers;
-	rig_pardon();
-	rig_stop();
-	return rig_log_count("");
+	fixture_pardon();
+	fixture_stop();
+	return fixture_log_count("");
 }
 
 /* The configuration is read by the first that opens: it must not undo what is set here. */
 static void configuration_is_read(void)
 {
-	rig_start(FAKE_VIRTUAL, RIG_ONE);
-	RIG_IS_FINE(rig_open(0, 0, 0));
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	rig_stop();
+	fixture_start(FAKE_VIRTUAL, FIXTURE_ONE);
+	FIXTURE_IS_FINE(fixture_open(0, 0, 0));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	fixture_stop();
 }
 
 static void not_a_line_at_level_0(void **state)
@@ -102,7 +102,7 @@ static void not_a_line_at_level_0(void **state)
 			unsigned lines = lines_at(0, readers[i], name, &untold);
 
 			if (lines != 0) {
-				rig_log_print();
+				fixture_log_print();
 				fail_msg("%s of reader %zu: %u lines", name, i, lines);
 			}
 			assert_true(lines_at(ALL_LEVELS, readers[i], name, &told) > 0);
@@ -116,7 +116,7 @@ static void not_a_line_at_level_0(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(not_a_line_at_level_0, rig_teardown),
+		cmocka_unit_test_teardown(not_a_line_at_level_0, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -392,7 +392,7 @@ static void start_rack(const struct soak_rack *r)
 	DWORD reader = 0;
 	char err[200];
 
-	rig_start(FAKE_REAL, r->text);
+	fixture_start(FAKE_REAL, r->text);
 	soak.faults = r->faults;
 	soak.n_places = soak.n_usb = 0;
 	while (fake_usb_dev(soak.n_usb))
@@ -479,8 +479,8 @@ static void one_round(const struct soak_rack *r, unsigned s)
 	alarm(0);
 	assert_int_equal(fake_serial_open_lines(), 0);
 	fake_serial_end();
-	rig_pardon();	/* clients that do not know yet what happened to their card */
-	rig_stop();
+	fixture_pardon();	/* clients that do not know yet what happened to their card */
+	fixture_stop();
 }
 
 /* --- what may not grow --- */
@@ -570,7 +570,7 @@ static void readers_of_24_kinds_under_faults(void **state)
 
 static int teardown(void **state)
 {
-	rig_teardown(state);
+	fixture_teardown(state);
 	fake_serial_end();
 	return 0;
 }

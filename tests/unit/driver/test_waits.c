@@ -2,7 +2,7 @@
 /* How long the driver waits for real readers, as pcscd would see it: slow cards behind readers that ask for no more
  * time, cards that leave in mid-command, answers without their empty packet, readers that answer nothing. Virtual
  * time. */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #include "sim/model/sim_dev_priv.h"
 
@@ -21,7 +21,7 @@ static size_t len;
 
 static RESPONSECODE transmit(DWORD lun)
 {
-	return rig_apdu(lun, generate, sizeof generate, out, sizeof out, &len);
+	return fixture_apdu(lun, generate, sizeof generate, out, sizeof out, &len);
 }
 
 /* --- what happens so long after an XfrBlock to slot 0 went out, once --- */
@@ -68,16 +68,16 @@ static void plan_removal(unsigned remove_ms, unsigned insert_ms)
 
 static void begin_two(const char *reader)
 {
-	rig_start(FAKE_VIRTUAL, reader);
-	rig_ready(0, 0, 1);
-	rig_ready(1, 0, 1);
+	fixture_start(FAKE_VIRTUAL, reader);
+	fixture_ready(0, 0, 1);
+	fixture_ready(1, 0, 1);
 }
 
 static void end(unsigned slots)
 {
 	for (DWORD i = 0; i < slots; i++)
-		RIG_IS_FINE(IFDHCloseChannel(i));
-	rig_stop();
+		FIXTURE_IS_FINE(IFDHCloseChannel(i));
+	fixture_stop();
 }
 
 /* sysmoOCTSIM, PN7462AU, Puck One: PIV keys take 15 s, Cryptoflex 30 s; no ABORT goes into the work. */
@@ -101,17 +101,17 @@ static void slow_cards_without_time_extensions(void **state)
 		const unsigned *s = rows[i].protocol ? seconds : t0_seconds;
 		unsigned n = rows[i].protocol ? COUNT(seconds) : COUNT(t0_seconds);
 
-		rig_start(FAKE_VIRTUAL, rows[i].reader);
-		rig_ready(0, 0, rows[i].protocol);
+		fixture_start(FAKE_VIRTUAL, rows[i].reader);
+		fixture_ready(0, 0, rows[i].protocol);
 		for (unsigned k = 0; k < n; k++) {
-			uint64_t began = rig_ms();
+			uint64_t began = fixture_ms();
 
-			rig_fault(0, "slow-answer ms=%u", 1000 * s[k]);
+			fixture_fault(0, "slow-answer ms=%u", 1000 * s[k]);
 			if (transmit(0) != IFD_SUCCESS)
 				fail_msg("reader %u: %u s", i, s[k]);
-			assert_in_range(rig_ms() - began, 1000 * s[k], 1000 * s[k] + 1000);
+			assert_in_range(fixture_ms() - began, 1000 * s[k], 1000 * s[k] + 1000);
 		}
-		assert_int_equal(rig_log_count("resynchronising"), 0);
+		assert_int_equal(fixture_log_count("resynchronising"), 0);
 		end(1);
 	}
 }
@@ -122,14 +122,14 @@ static void a_message_that_is_not_taken(void **state)
 	uint64_t began;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\nlevel = extended\nfeatures = 0x000404BE\ncard 0 = t0\n");
-	rig_ready(0, 0, 0);
-	rig_fault(0, "out-nak");
-	began = rig_ms();
+	fixture_start(FAKE_VIRTUAL, "reader r\nlevel = extended\nfeatures = 0x000404BE\ncard 0 = t0\n");
+	fixture_ready(0, 0, 0);
+	fixture_fault(0, "out-nak");
+	began = fixture_ms();
 	assert_int_equal(transmit(0), IFD_RESPONSE_TIMEOUT);
-	assert_in_range(rig_ms() - began, 5000, 7000);
-	assert_int_equal(rig_log_count("has not taken the message for 5 s"), 1);
-	RIG_IS_FINE(rig_echo(0, 0, 20));
+	assert_in_range(fixture_ms() - began, 5000, 7000);
+	assert_int_equal(fixture_log_count("has not taken the message for 5 s"), 1);
+	FIXTURE_IS_FINE(fixture_echo(0, 0, 20));
 	end(1);
 }
 
@@ -140,13 +140,13 @@ static void time_extensions_for_twenty_minutes(void **state)
 
 	(void)state;
 	begin_two(TWO);
-	rig_fault(0, "time-extension ms=400000 value=255 slot=0");
-	began = rig_ms();
+	fixture_fault(0, "time-extension ms=400000 value=255 slot=0");
+	began = fixture_ms();
 	(void)transmit(0);
-	assert_in_range(rig_ms() - began, 10000, 30 * 60 * 1000);
-	rig_fault(0, "clear");
-	RIG_IS_FINE(rig_power(0));
-	RIG_IS_FINE(rig_echo(0, 1, 20));
+	assert_in_range(fixture_ms() - began, 10000, 30 * 60 * 1000);
+	fixture_fault(0, "clear");
+	FIXTURE_IS_FINE(fixture_power(0));
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 20));
 	end(2);
 }
 
@@ -157,11 +157,11 @@ static void time_extensions_for_twenty_minutes(void **state)
 
 static void begin_contactless(void)
 {
-	rig_start(FAKE_VIRTUAL, CONTACTLESS);
-	rig_ready(0, 0, 0);
-	rig_ready(1, 0, 0);
-	rig_fault(0, "silent-removal slot=0");
-	rig_fault(0, "silent slot=0 msg=6F");
+	fixture_start(FAKE_VIRTUAL, CONTACTLESS);
+	fixture_ready(0, 0, 0);
+	fixture_ready(1, 0, 0);
+	fixture_fault(0, "silent-removal slot=0");
+	fixture_fault(0, "silent slot=0 msg=6F");
 }
 
 /* Reiner SCT cyberJack RFID basis: the reader tells that the card is gone, and never answers. */
@@ -172,16 +172,16 @@ static void the_card_leaves_in_mid_command(void **state)
 	(void)state;
 	begin_contactless();
 	plan_removal(500, 0);
-	began = rig_ms();
+	began = fixture_ms();
 	assert_int_equal(transmit(0), IFD_ICC_NOT_PRESENT);
-	assert_in_range(rig_ms() - began, 2500, 3500);
-	assert_int_equal(rig_log_count("told that the card is gone"), 1);
+	assert_in_range(fixture_ms() - began, 2500, 3500);
+	assert_int_equal(fixture_log_count("told that the card is gone"), 1);
 	assert_int_equal(IFDHICCPresence(0), IFD_ICC_NOT_PRESENT);
-	RIG_IS_FINE(rig_echo(1, 1, 20));
-	rig_insert(0, 0, "t0");
+	FIXTURE_IS_FINE(fixture_echo(1, 1, 20));
+	fixture_insert(0, 0, "t0");
 	assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
-	RIG_IS_FINE(rig_power(0));
-	RIG_IS_FINE(rig_echo(0, 1, 20));
+	FIXTURE_IS_FINE(fixture_power(0));
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 20));
 	end(2);
 }
 
@@ -193,12 +193,12 @@ static void a_card_that_bounces(void **state)
 	(void)state;
 	begin_contactless();
 	plan_removal(500, 800);
-	began = rig_ms();
+	began = fixture_ms();
 	assert_int_not_equal(transmit(0), IFD_SUCCESS);
-	assert_in_range(rig_ms() - began, 60000, 310000);
-	assert_int_equal(rig_log_count("told that the card is gone"), 0);
-	RIG_IS_FINE(rig_power(0));
-	RIG_IS_FINE(rig_echo(0, 1, 20));
+	assert_in_range(fixture_ms() - began, 60000, 310000);
+	assert_int_equal(fixture_log_count("told that the card is gone"), 0);
+	FIXTURE_IS_FINE(fixture_power(0));
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 20));
 	end(2);
 }
 
@@ -210,16 +210,16 @@ static void no_empty_packet(void **state)
 	uint64_t began;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\nlevel = extended\nfeatures = 0x000404FA\ncard 0 = t1\n");
-	rig_ready(0, 0, 1);
-	rig_fault(0, "no-zlp count=0");
+	fixture_start(FAKE_VIRTUAL, "reader r\nlevel = extended\nfeatures = 0x000404FA\ncard 0 = t1\n");
+	fixture_ready(0, 0, 1);
+	fixture_fault(0, "no-zlp count=0");
 	for (unsigned i = 0; i < 5; i++) {
-		began = rig_ms();
-		RIG_IS_FINE(rig_apdu(0, apdu, sizeof apdu, out, sizeof out, &len));
+		began = fixture_ms();
+		FIXTURE_IS_FINE(fixture_apdu(0, apdu, sizeof apdu, out, sizeof out, &len));
 		assert_int_equal(len, 54);
-		assert_true(rig_ms() - began < (i == 0 ? 1500 : 500));
+		assert_true(fixture_ms() - began < (i == 0 ? 1500 : 500));
 	}
-	assert_int_equal(rig_log_count("sends no zero-length packet"), 1);
+	assert_int_equal(fixture_log_count("sends no zero-length packet"), 1);
 	end(1);
 }
 
@@ -230,15 +230,15 @@ static void opening_a_dead_reader(void **state)
 	uint64_t began;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\ncard 0 = t1\n");
-	rig_fault(0, "silent count=0");
-	began = rig_ms();
-	assert_int_not_equal(rig_open(0, 0, 0), IFD_SUCCESS);
-	assert_true(rig_ms() - began <= 5000);
-	rig_fault(0, "clear");
-	rig_pardon();
-	RIG_IS_FINE(rig_open(0, 0, 0));
-	rig_pardon();
+	fixture_start(FAKE_VIRTUAL, "reader r\ncard 0 = t1\n");
+	fixture_fault(0, "silent count=0");
+	began = fixture_ms();
+	assert_int_not_equal(fixture_open(0, 0, 0), IFD_SUCCESS);
+	assert_true(fixture_ms() - began <= 5000);
+	fixture_fault(0, "clear");
+	fixture_pardon();
+	FIXTURE_IS_FINE(fixture_open(0, 0, 0));
+	fixture_pardon();
 	end(1);
 }
 
@@ -247,16 +247,16 @@ static void closing_a_dead_reader(void **state)
 	uint64_t began;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, FOUR);
+	fixture_start(FAKE_VIRTUAL, FOUR);
 	for (DWORD i = 0; i < 4; i++)
-		rig_ready(i, 0, 1);
-	rig_fault(0, "silent count=0");
-	began = rig_ms();
+		fixture_ready(i, 0, 1);
+	fixture_fault(0, "silent count=0");
+	began = fixture_ms();
 	for (DWORD i = 0; i < 4; i++)
-		RIG_IS_FINE(IFDHCloseChannel(i));
-	assert_true(rig_ms() - began <= 500);
-	rig_pardon();
-	rig_stop();
+		FIXTURE_IS_FINE(IFDHCloseChannel(i));
+	assert_true(fixture_ms() - began <= 500);
+	fixture_pardon();
+	fixture_stop();
 }
 
 /* --- one reader, several slots --- */
@@ -265,12 +265,12 @@ static void closing_a_dead_reader(void **state)
 static void one_counter_a_reader(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, FOUR);
-	rig_fault(0, "same-seq-mute count=0");
+	fixture_start(FAKE_VIRTUAL, FOUR);
+	fixture_fault(0, "same-seq-mute count=0");
 	for (DWORD i = 0; i < 4; i++)
-		rig_ready(i, 0, 1);
+		fixture_ready(i, 0, 1);
 	for (unsigned k = 0; k < 300; k++)
-		RIG_IS_FINE(rig_echo(k % 4, k, 20));
+		FIXTURE_IS_FINE(fixture_echo(k % 4, k, 20));
 	end(4);
 }
 
@@ -291,10 +291,10 @@ static void presence_while_the_reader_is_busy(void **state)
 	bool busy;
 
 	(void)state;
-	rig_start(FAKE_REAL, TWO);
-	rig_ready(0, 0, 1);
-	rig_ready(1, 0, 1);
-	rig_fault(0, "slow-answer slot=0 ms=1500 msg=6F");
+	fixture_start(FAKE_REAL, TWO);
+	fixture_ready(0, 0, 1);
+	fixture_ready(1, 0, 1);
+	fixture_fault(0, "slow-answer slot=0 ms=1500 msg=6F");
 	assert_int_equal(pthread_create(&t, NULL, run_slow, NULL), 0);
 	do {
 		fake_usb_lock();
@@ -303,9 +303,9 @@ static void presence_while_the_reader_is_busy(void **state)
 	} while (!busy);
 	assert_int_equal(IFDHICCPresence(1), IFD_ICC_PRESENT);
 	pthread_join(t, NULL);
-	RIG_IS_FINE(slow_rc);
-	RIG_IS_FINE(rig_echo(1, 1, 20));
-	assert_int_equal(rig_max_in_flight(0), 1);
+	FIXTURE_IS_FINE(slow_rc);
+	FIXTURE_IS_FINE(fixture_echo(1, 1, 20));
+	assert_int_equal(fixture_max_in_flight(0), 1);
 	end(2);
 }
 
@@ -323,11 +323,11 @@ static void first_presence_while_the_reader_is_busy(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < COUNT(rows); i++) {
-		rig_start(FAKE_REAL, "reader r\nslots = 2\nbusy = 1\nlevel = short\nfeatures = 0x000204FA\n"
+		fixture_start(FAKE_REAL, "reader r\nslots = 2\nbusy = 1\nlevel = short\nfeatures = 0x000204FA\n"
 				     "card 0 = t1\n");
-		rig_ready(0, 0, 1);
-		RIG_IS_FINE(rig_open(1, 0, 0));
-		rig_fault(0, "slow-answer slot=0 ms=%u msg=6F", rows[i].ms);
+		fixture_ready(0, 0, 1);
+		FIXTURE_IS_FINE(fixture_open(1, 0, 0));
+		fixture_fault(0, "slow-answer slot=0 ms=%u msg=6F", rows[i].ms);
 		assert_int_equal(pthread_create(&t, NULL, run_slow, NULL), 0);
 		do {
 			fake_usb_lock();
@@ -336,7 +336,7 @@ static void first_presence_while_the_reader_is_busy(void **state)
 		} while (!busy);
 		assert_int_equal(IFDHICCPresence(1), rows[i].presence);
 		pthread_join(t, NULL);
-		RIG_IS_FINE(slow_rc);
+		FIXTURE_IS_FINE(slow_rc);
 		assert_int_equal(IFDHICCPresence(1), IFD_ICC_NOT_PRESENT);
 		end(2);
 	}
@@ -357,36 +357,36 @@ static void abort_is_read_as_bseq_0(void **state)
 	int seq = -1;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\nlevel = short\nfeatures = 0x000204FA\ncard 0 = t1\n");
-	rig_ready(0, 0, 1);
+	fixture_start(FAKE_VIRTUAL, "reader r\nlevel = short\nfeatures = 0x000204FA\ncard 0 = t1\n");
+	fixture_ready(0, 0, 1);
 	fake_usb_lock();
 	sim_dev_trace(fake_usb_dev(0), hear_seq, &seq);
 	fake_usb_unlock();
-	rig_fault(0, "abort-seq-0 count=0");
+	fixture_fault(0, "abort-seq-0 count=0");
 	for (unsigned i = 0; i < 10; i++) {
 		while (seq < 10 || seq > 240)
 			assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
-		rig_fault(0, "silent msg=6F");
+		fixture_fault(0, "silent msg=6F");
 		assert_int_not_equal(transmit(0), IFD_SUCCESS);
-		RIG_IS_FINE(rig_echo(0, i, 20));
+		FIXTURE_IS_FINE(fixture_echo(0, i, 20));
 	}
-	assert_int_equal(rig_log_count("the reader is reset"), 0);
+	assert_int_equal(fixture_log_count("the reader is reset"), 0);
 	while (seq != 255)
 		assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
-	rig_fault(0, "silent msg=6F");
+	fixture_fault(0, "silent msg=6F");
 	assert_int_not_equal(transmit(0), IFD_SUCCESS);
 	for (unsigned k = 0; k < 4; k++)
-		assert_int_not_equal(rig_echo(0, k, 20), IFD_SUCCESS);
-	assert_int_equal(rig_log_count("the reader is reset"), 1);
+		assert_int_not_equal(fixture_echo(0, k, 20), IFD_SUCCESS);
+	assert_int_equal(fixture_log_count("the reader is reset"), 1);
 	assert_int_equal(IFDHICCPresence(0), IFD_ICC_NOT_PRESENT);
 	assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
-	RIG_IS_FINE(rig_power(0));
-	RIG_IS_FINE(rig_echo(0, 1, 20));
-	rig_pardon();
+	FIXTURE_IS_FINE(fixture_power(0));
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 20));
+	fixture_pardon();
 	end(1);
 }
 
-#define TEST(f) cmocka_unit_test_teardown(f, rig_teardown)
+#define TEST(f) cmocka_unit_test_teardown(f, fixture_teardown)
 
 int main(void)
 {

@@ -24,7 +24,7 @@ static struct {
 	uint64_t ns;
 } t;
 
-/* ---- the floors below ---- */
+/* ---- the layers below ---- */
 
 uint64_t clock_now(void)
 {

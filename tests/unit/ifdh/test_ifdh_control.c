@@ -24,7 +24,7 @@ static struct {
 	enum ccid_err err;
 } t;
 
-/* ---- the slot floor ---- */
+/* ---- the slot layer ---- */
 
 static enum ccid_err called(const char *what, const uint8_t *in, size_t len,
 			    uint8_t *answer, size_t cap, size_t *answer_len)

@@ -28,7 +28,7 @@ static struct {
 	size_t answer_len;
 } t;
 
-/* ---- the slot floor ---- */
+/* ---- the slot layer ---- */
 
 enum ccid_err registry_open(unsigned long lun, const char *device_name)
 {

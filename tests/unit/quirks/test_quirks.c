@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/quirks/quirks.c and quirks.def: matching, the run-time override, and every row of the table: what
  * the driver does with a reader of that row, and that it does not do so without the row. */
-#include "../slot/floor_doubles.h"
+#include "../slot/layer_doubles.h"
 
 #include "slot/features.h"
 #include "slot/pinpad.h"
@@ -187,9 +187,9 @@ static void fingerprint(const struct quirk_set *q, char *out, size_t cap)
 	static const uint8_t firmware_id[] = { 0x02 }, switch_if[] = { 0x52, 0xF8, 0x04, 0x01, 0x00, 0x02 };
 	uint8_t buf[600];
 	size_t len, n_rates;
-	struct rig g;
+	struct fixture g;
 
-	rig_init(&g);
+	fixture_init(&g);
 	memcpy(answers.escape, "\0\0\0\x03\0\0\0\0\0\0\0\0\0\x04\x08\0\0\0\0\0\0\0\0\0", 24);
 	answers.escape_len = 24;
 	answers.secure_len = 2;

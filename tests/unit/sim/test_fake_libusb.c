@@ -18,7 +18,7 @@
 
 #define S 1000000000ull
 
-struct rig {
+struct fixture {
 	libusb_context *ctx;
 	libusb_device_handle *h;
 	int fd;
@@ -38,7 +38,7 @@ static unsigned add(const char *text)
 	return nr;
 }
 
-static int open_named(struct rig *r)
+static int open_named(struct fixture *r)
 {
 	char name[80];
 
@@ -49,7 +49,7 @@ static int open_named(struct rig *r)
 	return libusb_wrap_sys_device(r->ctx, r->fd, &r->h);
 }
 
-static void rig_open(struct rig *r, enum fake_clock clock, const char *text)
+static void fixture_open(struct fixture *r, enum fake_clock clock, const char *text)
 {
 	memset(r, 0, sizeof(*r));
 	fake_usb_begin(clock);
@@ -59,7 +59,7 @@ static void rig_open(struct rig *r, enum fake_clock clock, const char *text)
 	assert_int_equal(libusb_claim_interface(r->h, 0), 0);
 }
 
-static void rig_close(struct rig *r)
+static void fixture_close(struct fixture *r)
 {
 	struct fake_counts c;
 
@@ -73,7 +73,7 @@ static void rig_close(struct rig *r)
 	fake_usb_end();
 }
 
-static int status_command(struct rig *r, uint8_t seq, uint8_t *in)
+static int status_command(struct fixture *r, uint8_t seq, uint8_t *in)
 {
 	uint8_t m[10] = { 0x65, 0, 0, 0, 0, 0, seq };
 	int n, rc;
@@ -86,7 +86,7 @@ static int status_command(struct rig *r, uint8_t seq, uint8_t *in)
 
 static void test_open(void **state)
 {
-	struct rig r;
+	struct fixture r;
 	char name[80];
 	uint8_t in[128];
 	unsigned char text[64];
@@ -94,7 +94,7 @@ static void test_open(void **state)
 	struct libusb_device_descriptor dd;
 
 	(void)state;
-	rig_open(&r, FAKE_VIRTUAL, "reader r\nvendor = 08e6\nproduct = 3437\nserial = 77\n");
+	fixture_open(&r, FAKE_VIRTUAL, "reader r\nvendor = 08e6\nproduct = 3437\nserial = 77\n");
 	fake_usb_name(0, 2, name, sizeof(name));
 	assert_string_equal(name, "usb:08e6/3437:libudev:2:/dev/bus/usb/001/002");
 	dev = libusb_get_device(r.h);
@@ -116,7 +116,7 @@ static void test_open(void **state)
 			 LIBUSB_ERROR_PIPE);
 	assert_int_equal(libusb_clear_halt(r.h, 0x81), 0);
 	libusb_release_interface(r.h, 0);
-	rig_close(&r);
+	fixture_close(&r);
 }
 
 static void test_config_descriptor(void **state)
@@ -124,10 +124,10 @@ static void test_config_descriptor(void **state)
 	struct libusb_config_descriptor *c;
 	const struct libusb_interface_descriptor *a;
 	libusb_device *dev;
-	struct rig r;
+	struct fixture r;
 
 	(void)state;
-	rig_open(&r, FAKE_VIRTUAL, "reader r\ninterface = 2\n");
+	fixture_open(&r, FAKE_VIRTUAL, "reader r\ninterface = 2\n");
 	dev = libusb_get_device(r.h);
 	assert_int_equal(libusb_get_active_config_descriptor(dev, &c), 0);
 	assert_int_equal(c->bNumInterfaces, 3);
@@ -139,7 +139,7 @@ static void test_config_descriptor(void **state)
 	assert_int_equal(c->interface[1].altsetting[0].bInterfaceClass, 3);
 	libusb_free_config_descriptor(c);
 	assert_int_equal(libusb_get_config_descriptor(dev, 1, &c), LIBUSB_ERROR_NOT_FOUND);
-	rig_close(&r);
+	fixture_close(&r);
 }
 
 /* Altsetting announced and not there; class descriptor behind the endpoints. */
@@ -176,14 +176,14 @@ static void test_odd_descriptors(void **state)
 
 static void test_virtual_time(void **state)
 {
-	struct rig r;
+	struct fixture r;
 	uint8_t in[128];
 	uint64_t start;
 	int n, done = 0;
 	struct timeval tv = { 90, 0 };
 
 	(void)state;
-	rig_open(&r, FAKE_VIRTUAL, "reader r\n");
+	fixture_open(&r, FAKE_VIRTUAL, "reader r\n");
 	start = clock_now();
 	assert_int_equal(libusb_bulk_transfer(r.h, 0x81, in, 128, &n, 30000), LIBUSB_ERROR_TIMEOUT);
 	assert_int_equal(clock_now() - start, 30 * S);
@@ -196,7 +196,7 @@ static void test_virtual_time(void **state)
 	libusb_interrupt_event_handler(r.ctx);
 	libusb_handle_events_timeout_completed(r.ctx, &tv, &done);
 	assert_int_equal(clock_now() - start, 201 * S);
-	rig_close(&r);
+	fixture_close(&r);
 }
 
 static void LIBUSB_CALL count(struct libusb_transfer *t)
@@ -206,14 +206,14 @@ static void LIBUSB_CALL count(struct libusb_transfer *t)
 
 static void test_cancel(void **state)
 {
-	struct rig r;
+	struct fixture r;
 	uint8_t in[128];
 	int n = 0;
 	struct timeval tv = { 1, 0 };
 	struct libusb_transfer *t;
 
 	(void)state;
-	rig_open(&r, FAKE_VIRTUAL, "reader r\n");
+	fixture_open(&r, FAKE_VIRTUAL, "reader r\n");
 	t = libusb_alloc_transfer(0);
 	libusb_fill_bulk_transfer(t, r.h, 0x81, in, 128, count, &n, 0);
 	assert_int_equal(libusb_cancel_transfer(t), LIBUSB_ERROR_NOT_FOUND);
@@ -225,17 +225,17 @@ static void test_cancel(void **state)
 	assert_int_equal(n, 1);
 	assert_int_equal(t->status, LIBUSB_TRANSFER_CANCELLED);
 	libusb_free_transfer(t);
-	rig_close(&r);
+	fixture_close(&r);
 }
 
 static void test_failures(void **state)
 {
-	struct rig r;
+	struct fixture r;
 	uint8_t in[128];
 	libusb_device_handle *h;
 
 	(void)state;
-	rig_open(&r, FAKE_VIRTUAL, "reader r\n");
+	fixture_open(&r, FAKE_VIRTUAL, "reader r\n");
 	fake_usb_fail_submit(2, LIBUSB_ERROR_NO_MEM);
 	assert_int_equal(status_command(&r, 1, in), LIBUSB_ERROR_NO_MEM);
 	assert_int_equal(status_command(&r, 2, in), 10);
@@ -257,12 +257,12 @@ static void test_failures(void **state)
 	fake_usb_fail_node(1, EACCES);
 	assert_int_equal(usb_node_open("/dev/bus/usb/001/002"), -1);
 	assert_int_equal(errno, EACCES);
-	rig_close(&r);
+	fixture_close(&r);
 }
 
 static void test_unplug_and_reset(void **state)
 {
-	struct rig r;
+	struct fixture r;
 	uint8_t in[128];
 	char name[80];
 	int n = 0;
@@ -270,7 +270,7 @@ static void test_unplug_and_reset(void **state)
 	struct libusb_transfer *t;
 
 	(void)state;
-	rig_open(&r, FAKE_VIRTUAL, "reader r\n");
+	fixture_open(&r, FAKE_VIRTUAL, "reader r\n");
 	t = libusb_alloc_transfer(0);
 	libusb_fill_bulk_transfer(t, r.h, 0x81, in, 128, count, &n, 0);
 	libusb_submit_transfer(t);
@@ -297,7 +297,7 @@ static void test_unplug_and_reset(void **state)
 	assert_int_equal(open_named(&r), 0);
 	assert_int_equal(libusb_get_device_address(libusb_get_device(r.h)), 3);
 	assert_int_equal(status_command(&r, 1, in), 10);
-	rig_close(&r);
+	fixture_close(&r);
 }
 
 /* Real time: one thread sleeps in libusb, another submits, and wakes it. */
@@ -321,7 +321,7 @@ static void *handle(void *arg)
 static void test_threads(void **state)
 {
 	struct handler h = { 0 };
-	struct rig r;
+	struct fixture r;
 	pthread_t thread;
 	uint8_t in[128];
 	int n = 0, i;
@@ -329,7 +329,7 @@ static void test_threads(void **state)
 	struct libusb_transfer *t;
 
 	(void)state;
-	rig_open(&r, FAKE_REAL, "reader r\n");
+	fixture_open(&r, FAKE_REAL, "reader r\n");
 	h.ctx = r.ctx;
 	assert_int_equal(pthread_create(&thread, NULL, handle, &h), 0);
 	start = clock_now();
@@ -348,7 +348,7 @@ static void test_threads(void **state)
 	assert_true(clock_now() - start < 15 * S);
 	libusb_free_transfer(t);
 	assert_int_equal(sim_dev_complaints(fake_usb_dev(r.nr)), 0);
-	rig_close(&r);
+	fixture_close(&r);
 }
 
 static void test_names(void **state)

@@ -3,7 +3,7 @@
  * The whole driver on simulated devices: what pcscd sees is what counts. */
 #include "slot/composite.h"
 
-#include "unit/driver/driver_rig.h"
+#include "unit/driver/driver_fixture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -55,7 +55,7 @@ static void start(const struct device *d)
 	for (unsigned i = 0; i < d->interfaces; i++)
 		n += snprintf(text + n, sizeof text - (size_t)n, "interface = %u\ncard 0 = t0t1 hist=3%u\n",
 			      d->first + i, i);
-	rig_start(FAKE_VIRTUAL, text);
+	fixture_start(FAKE_VIRTUAL, text);
 }
 
 static unsigned value(DWORD lun, DWORD tag)
@@ -63,7 +63,7 @@ static unsigned value(DWORD lun, DWORD tag)
 	UCHAR v[4] = { 0 };
 	DWORD len = sizeof v;
 
-	RIG_IS_FINE(IFDHGetCapabilities(lun, tag, &len, v));
+	FIXTURE_IS_FINE(IFDHGetCapabilities(lun, tag, &len, v));
 	assert_int_equal(len, 1);
 	return v[0];
 }
@@ -74,7 +74,7 @@ static unsigned interface_of(DWORD lun)
 	UCHAR atr[MAX_ATR_SIZE];
 	DWORD len = sizeof atr;
 
-	RIG_IS_FINE(IFDHPowerICC(lun, IFD_POWER_UP, atr, &len));
+	FIXTURE_IS_FINE(IFDHPowerICC(lun, IFD_POWER_UP, atr, &len));
 	assert_in_range(len, 4, sizeof atr);
 	return atr[len - 2] - 0x30u;
 }
@@ -84,38 +84,38 @@ static void readers_apart(const struct device *d)
 	for (unsigned i = 0; i < d->interfaces; i++) {
 		DWORD lun = (DWORD)i << 16;
 
-		RIG_IS_FINE(rig_open(lun, 0, d->first + i));
+		FIXTURE_IS_FINE(fixture_open(lun, 0, d->first + i));
 		assert_int_equal(value(lun, TAG_IFD_SLOTS_NUMBER), 1);
 		assert_int_equal(value(lun, TAG_IFD_SLOT_THREAD_SAFE), 0);
 		assert_int_equal(interface_of(lun), i);
 	}
 	for (unsigned i = d->interfaces; i-- > 0;)
-		RIG_IS_FINE(IFDHCloseChannel((DWORD)i << 16));
+		FIXTURE_IS_FINE(IFDHCloseChannel((DWORD)i << 16));
 }
 
 /* pcscd offers every interface, then opens the slots it was told of by the first one's name. */
 static void slots_of_one(const struct device *d)
 {
-	RIG_IS_FINE(rig_open(0, 0, d->first));
-	rig_log_clear();	/* the configuration is missed once */
+	FIXTURE_IS_FINE(fixture_open(0, 0, d->first));
+	fixture_log_clear();	/* the configuration is missed once */
 	assert_int_equal(value(0, TAG_IFD_SLOTS_NUMBER), d->slots);
 	assert_int_equal(value(0, TAG_IFD_SLOT_THREAD_SAFE), d->slots > 1);
 	for (unsigned i = 1; i < d->slots; i++)
-		RIG_IS_FINE(rig_open(i, 0, d->first));
-	assert_int_equal(rig_open(d->slots, 0, d->first), IFD_NO_SUCH_DEVICE);
+		FIXTURE_IS_FINE(fixture_open(i, 0, d->first));
+	assert_int_equal(fixture_open(d->slots, 0, d->first), IFD_NO_SUCH_DEVICE);
 	for (unsigned i = 1; i < d->interfaces; i++)
-		assert_int_equal(rig_open(0x10000, 0, d->first + i), IFD_NO_SUCH_DEVICE);
-	assert_int_equal(rig_log_critical(), 0);
+		assert_int_equal(fixture_open(0x10000, 0, d->first + i), IFD_NO_SUCH_DEVICE);
+	assert_int_equal(fixture_log_critical(), 0);
 	for (unsigned i = 0; i < d->slots; i++) {
 		assert_int_equal(value(i, TAG_IFD_SLOTS_NUMBER), d->slots);
 		assert_int_equal(interface_of(i), i);
 	}
 	/* in any order, and again after it */
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	RIG_IS_FINE(rig_open(0, 0, d->first));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	FIXTURE_IS_FINE(fixture_open(0, 0, d->first));
 	assert_int_equal(interface_of(0), 0);
 	for (unsigned i = 0; i < d->slots; i++)
-		RIG_IS_FINE(IFDHCloseChannel(i));
+		FIXTURE_IS_FINE(IFDHCloseChannel(i));
 }
 
 static void every_device(void **state)
@@ -127,7 +127,7 @@ static void every_device(void **state)
 		slots_of_one(d);
 	else
 		readers_apart(d);
-	rig_stop();
+	fixture_stop();
 }
 
 /* Each interface does its own command, removal and poll. */
@@ -140,20 +140,20 @@ static void independent(void **state)
 	start(&d);
 	for (unsigned i = 0; i < d.interfaces; i++) {
 		lun[i] = MULTISLOT ? i : (DWORD)i << 16;
-		RIG_IS_FINE(rig_open(lun[i], 0, MULTISLOT ? d.first : d.first + i));
-		RIG_IS_FINE(rig_power(lun[i]));
-		RIG_IS_FINE(IFDHSetProtocolParameters(lun[i], SCARD_PROTOCOL_T1, 0, 0, 0, 0));
+		FIXTURE_IS_FINE(fixture_open(lun[i], 0, MULTISLOT ? d.first : d.first + i));
+		FIXTURE_IS_FINE(fixture_power(lun[i]));
+		FIXTURE_IS_FINE(IFDHSetProtocolParameters(lun[i], SCARD_PROTOCOL_T1, 0, 0, 0, 0));
 	}
 	for (unsigned i = 0; i < 40; i++)
-		RIG_IS_FINE(rig_echo(lun[i % d.interfaces], i, 1 + i * 5));
-	rig_remove(0, 0);
+		FIXTURE_IS_FINE(fixture_echo(lun[i % d.interfaces], i, 1 + i * 5));
+	fixture_remove(0, 0);
 	assert_int_equal(IFDHICCPresence(lun[0]), IFD_ICC_NOT_PRESENT);
 	for (unsigned i = 1; i < d.interfaces; i++) {
 		assert_int_equal(IFDHICCPresence(lun[i]), IFD_ICC_PRESENT);
-		RIG_IS_FINE(rig_echo(lun[i], i, 100));
+		FIXTURE_IS_FINE(fixture_echo(lun[i], i, 100));
 	}
-	RIG_IS_FINE(IFDHCloseChannel(lun[2]));
-	RIG_IS_FINE(rig_echo(lun[1], 1, 100));
+	FIXTURE_IS_FINE(IFDHCloseChannel(lun[2]));
+	FIXTURE_IS_FINE(fixture_echo(lun[1], 1, 100));
 	fake_usb_unplug(0);
 	for (unsigned i = 0; i < d.interfaces; i++) {
 		if (i != 2)
@@ -161,9 +161,9 @@ static void independent(void **state)
 	}
 	for (unsigned i = 0; i < d.interfaces; i++) {
 		if (i != 2)
-			RIG_IS_FINE(IFDHCloseChannel(lun[i]));
+			FIXTURE_IS_FINE(IFDHCloseChannel(lun[i]));
 	}
-	rig_stop();
+	fixture_stop();
 }
 
 /* Names without an interface, and numbers no composite reader has, stay as they are. */
@@ -192,9 +192,9 @@ int main(void)
 	for (size_t i = 0; i < DEVICES; i++) {
 		snprintf(names[i], sizeof names[i], "%zu %s%s", i, devices[i].from, *devices[i].more ? " changed" : "");
 		tests[i] = (struct CMUnitTest){ .name = names[i], .test_func = every_device,
-			.teardown_func = rig_teardown, .initial_state = (void *)(uintptr_t)&devices[i] };
+			.teardown_func = fixture_teardown, .initial_state = (void *)(uintptr_t)&devices[i] };
 	}
-	tests[DEVICES] = (struct CMUnitTest)cmocka_unit_test_teardown(independent, rig_teardown);
+	tests[DEVICES] = (struct CMUnitTest)cmocka_unit_test_teardown(independent, fixture_teardown);
 	tests[DEVICES + 1] = (struct CMUnitTest)cmocka_unit_test(untouched);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

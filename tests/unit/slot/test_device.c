@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/slot/device.c: what interfaces of one device know of one another. */
-#include "../driver/driver_rig.h"
+#include "../driver/driver_fixture.h"
 
 #include "slot/device.h"
 
@@ -63,7 +63,7 @@ static void *come_and_go(void *arg)
 	RESPONSECODE *rc = arg;
 
 	for (unsigned i = 0; i < ROUNDS && *rc == IFD_SUCCESS; i++) {
-		*rc = rig_open(0, 0, 0);
+		*rc = fixture_open(0, 0, 0);
 		if (*rc == IFD_SUCCESS)
 			*rc = IFDHCloseChannel(0);
 	}
@@ -78,18 +78,18 @@ static void a_sibling_that_comes_and_goes(void **state)
 	pthread_t thread;
 
 	(void)state;
-	rig_start(FAKE_REAL, "reader r\nvendor = f1f1\nproduct = 1210\ncard 0 = t1\ninterface = 1\ncard 0 = t1\n");
-	RIG_IS_FINE(rig_open(0x10000, 0, 1));
+	fixture_start(FAKE_REAL, "reader r\nvendor = f1f1\nproduct = 1210\ncard 0 = t1\ninterface = 1\ncard 0 = t1\n");
+	FIXTURE_IS_FINE(fixture_open(0x10000, 0, 1));
 	assert_int_equal(pthread_create(&thread, NULL, come_and_go, &rc), 0);
 	for (unsigned i = 0; i < 10 * ROUNDS; i++)
 		assert_int_equal(IFDHICCPresence(0x10000), IFD_ICC_PRESENT);
 	pthread_join(thread, NULL);
-	RIG_IS_FINE(rc);
-	RIG_IS_FINE(IFDHCloseChannel(0x10000));
-	rig_stop();
+	FIXTURE_IS_FINE(rc);
+	FIXTURE_IS_FINE(IFDHCloseChannel(0x10000));
+	fixture_stop();
 }
 
-#define TEST(f) cmocka_unit_test_teardown(f, rig_teardown)
+#define TEST(f) cmocka_unit_test_teardown(f, fixture_teardown)
 
 int main(void)
 {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/slot/features.c: what PC/SC part 10 lets applications ask. */
-#include "floor_doubles.h"
+#include "layer_doubles.h"
 
 #include "slot/features.h"
 
-static struct rig g;
+static struct fixture g;
 static uint8_t out[300];
 static size_t len;
 
 static int setup(void **state)
 {
 	(void)state;
-	rig_init(&g);
+	fixture_init(&g);
 	g.reader.desc.idVendor = 0x1234;
 	g.reader.desc.idProduct = 0x5678;
 	memset(out, 0xEE, sizeof out);
@@ -136,7 +136,7 @@ static void tlv_of_everything(void **state)
 		assert_int_equal(len, 0);
 		assert_int_equal(out[cap], 0xEE);
 	}
-	rig_check_unlocked(&g);
+	fixture_check_unlocked(&g);
 }
 
 static void tlv_of_a_gemalto(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/slot/pinpad.c: PC/SC part 10 structures into PC_to_RDR_Secure, byte for byte. */
-#include "floor_doubles.h"
+#include "layer_doubles.h"
 
 #include "proto/t1.h"
 #include "slot/pinpad.h"
@@ -22,14 +22,14 @@ static const uint8_t modify[] = {
 #define MODIFY_HEAD "secure 01 28 82 48 01 00 08 08 04 03 02 "
 #define MODIFY_TAIL " 11 22 33 00 24 00 81 10\n"
 
-static struct rig g;
+static struct fixture g;
 static uint8_t out[64];
 static size_t out_len;
 
 static int setup(void **state)
 {
 	(void)state;
-	rig_init(&g);
+	fixture_init(&g);
 	memcpy(answers.secure, "\x90\x00", 2);
 	answers.secure_len = 2;
 	memset(out, 0xEE, sizeof out);
@@ -41,7 +41,7 @@ static enum ccid_err run_verify(const uint8_t *in, size_t len)
 {
 	enum ccid_err err = slot_pin_verify(&g.slot, in, len, out, sizeof out, &out_len);
 
-	rig_check_unlocked(&g);
+	fixture_check_unlocked(&g);
 	return err;
 }
 
@@ -49,7 +49,7 @@ static enum ccid_err run_modify(const uint8_t *in, size_t len)
 {
 	enum ccid_err err = slot_pin_modify(&g.slot, in, len, out, sizeof out, &out_len);
 
-	rig_check_unlocked(&g);
+	fixture_check_unlocked(&g);
 	return err;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/slot/registry.c: Luns and readers that come, go, and go in the middle of everything. */
-#include "../driver/driver_rig.h"
+#include "../driver/driver_fixture.h"
 
 #include "slot/registry.h"
 #include "transport/usb_device.h"
@@ -48,7 +48,7 @@ static void in_any_order_a_thousand_times(void **state)
 	size_t used = 0;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader a\n" FOUR "reader b\n" FOUR);
+	fixture_start(FAKE_VIRTUAL, "reader a\n" FOUR "reader b\n" FOUR);
 	for (unsigned i = 0; i < 4000 || n_open > 0; i++) {
 		unsigned k;
 
@@ -57,12 +57,12 @@ static void in_any_order_a_thousand_times(void **state)
 		if (i >= 4000 && !open[k])
 			continue;
 		if (open[k]) {
-			RIG_IS_FINE(IFDHCloseChannel(luns[k]));
+			FIXTURE_IS_FINE(IFDHCloseChannel(luns[k]));
 			assert_int_equal(IFDHCloseChannel(luns[k]), IFD_NO_SUCH_DEVICE);
 		} else {
-			RIG_IS_FINE(rig_open(luns[k], k / 4, 0));
+			FIXTURE_IS_FINE(fixture_open(luns[k], k / 4, 0));
 			if (i % 5 == 0)
-				RIG_IS_FINE(rig_power(luns[k]));
+				FIXTURE_IS_FINE(fixture_power(luns[k]));
 		}
 		open[k] = !open[k];
 		n_open += open[k] ? 1 : -1u;
@@ -76,7 +76,7 @@ static void in_any_order_a_thousand_times(void **state)
 	assert_true(empty > 5);
 	/* what malloc() keeps in its caches counts as used: it does not grow with the rounds */
 	assert_true(memory_in_use() <= used + 8192);
-	rig_stop();
+	fixture_stop();
 }
 
 static void further_slots(void **state)
@@ -85,45 +85,45 @@ static void further_slots(void **state)
 	DWORD len = 1;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader a\n" FOUR);
+	fixture_start(FAKE_VIRTUAL, "reader a\n" FOUR);
 	for (DWORD k = 0; k < 4; k++)
-		RIG_IS_FINE(rig_open(0x20000 | k, 0, 0));
-	assert_int_equal(rig_open(0x20004, 0, 0), IFD_NO_SUCH_DEVICE);
+		FIXTURE_IS_FINE(fixture_open(0x20000 | k, 0, 0));
+	assert_int_equal(fixture_open(0x20004, 0, 0), IFD_NO_SUCH_DEVICE);
 	for (DWORD k = 0; k < 4; k++) {
 		struct slot *s = registry_get(0x20000 | k);
 
 		assert_int_equal(s->number, k);
 		registry_put(s);
 	}
-	RIG_IS_FINE(IFDHGetCapabilities(0x20001, TAG_IFD_SLOTS_NUMBER, &len, n));
+	FIXTURE_IS_FINE(IFDHGetCapabilities(0x20001, TAG_IFD_SLOTS_NUMBER, &len, n));
 	assert_int_equal(n[0], 4);
 	assert_int_equal(fake_usb_counts().handles, 1);
-	RIG_IS_FINE(IFDHCloseChannel(0x20000));
-	RIG_IS_FINE(rig_power(0x20003));
-	RIG_IS_FINE(rig_echo(0x20003, 1, 10));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0x20000));
+	FIXTURE_IS_FINE(fixture_power(0x20003));
+	FIXTURE_IS_FINE(fixture_echo(0x20003, 1, 10));
 	for (DWORD k = 1; k < 4; k++)
-		RIG_IS_FINE(IFDHCloseChannel(0x20000 | k));
-	rig_stop();
+		FIXTURE_IS_FINE(IFDHCloseChannel(0x20000 | k));
+	fixture_stop();
 }
 
 static void luns_and_names(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader a\nreader b\n");
-	RIG_IS_FINE(rig_open(0, 0, 0));
-	assert_int_not_equal(rig_open(0, 1, 0), IFD_SUCCESS);
-	assert_int_equal(rig_log_count("is open already"), 1);
-	assert_int_equal(rig_open(1, 1, 5), IFD_NO_SUCH_DEVICE);
+	fixture_start(FAKE_VIRTUAL, "reader a\nreader b\n");
+	FIXTURE_IS_FINE(fixture_open(0, 0, 0));
+	assert_int_not_equal(fixture_open(0, 1, 0), IFD_SUCCESS);
+	assert_int_equal(fixture_log_count("is open already"), 1);
+	assert_int_equal(fixture_open(1, 1, 5), IFD_NO_SUCH_DEVICE);
 	assert_int_not_equal(IFDHCreateChannelByName(1, (char[]){ "usb:nonsense" }), IFD_SUCCESS);
 	assert_int_equal(IFDHCreateChannelByName(1, (char[]){ "usb:1234/5678:libudev:0:/dev/bus/usb/001/099" }),
 			 IFD_NO_SUCH_DEVICE);
 	/* by nothing at all: the first that is free */
-	RIG_IS_FINE(IFDHCreateChannel(0x10000, 0));
+	FIXTURE_IS_FINE(IFDHCreateChannel(0x10000, 0));
 	assert_int_equal(IFDHCreateChannel(0x20000, 0), IFD_NO_SUCH_DEVICE);
 	assert_int_equal(fake_usb_counts().handles, 2);
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	RIG_IS_FINE(IFDHCloseChannel(0x10000));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0x10000));
+	fixture_stop();
 }
 
 static unsigned address_of(DWORD lun, unsigned *number)
@@ -149,27 +149,27 @@ static void names_without_a_node(void **state)
 	unsigned number = 9;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader a\nvendor = 1111\nproduct = 0001\nslots = 2\ncopies = 2\n"
+	fixture_start(FAKE_VIRTUAL, "reader a\nvendor = 1111\nproduct = 0001\nslots = 2\ncopies = 2\n"
 		  "reader b\nvendor = 2222\nproduct = 0002\n");
 	for (unsigned i = 0; i < 4; i++) {
-		RIG_IS_FINE(IFDHCreateChannelByName(want[i].lun, name));
+		FIXTURE_IS_FINE(IFDHCreateChannelByName(want[i].lun, name));
 		assert_int_equal(address_of(want[i].lun, &number), want[i].address);
 		assert_int_equal(number, want[i].number);
 	}
 	assert_int_equal(fake_usb_counts().handles, 2);
 	assert_int_equal(IFDHCreateChannelByName(0x20000, name), IFD_NO_SUCH_DEVICE);
-	RIG_IS_FINE(IFDHCreateChannelByName(0x20000, (char[]){ "usb:2222/0002" }));
+	FIXTURE_IS_FINE(IFDHCreateChannelByName(0x20000, (char[]){ "usb:2222/0002" }));
 	assert_int_equal(address_of(0x20000, &number), 4);
 	/* a slot that is closed can be had again, by its number and by any other */
-	RIG_IS_FINE(IFDHCloseChannel(0x00001));
-	RIG_IS_FINE(IFDHCreateChannelByName(0x30000, name));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0x00001));
+	FIXTURE_IS_FINE(IFDHCreateChannelByName(0x30000, name));
 	assert_int_equal(address_of(0x30000, &number), 2);
 	assert_int_equal(number, 1);
-	RIG_IS_FINE(IFDHCloseChannel(0x30000));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0x30000));
 	for (unsigned i = 0; i < 4; i++)
 		assert_int_equal(IFDHCloseChannel(want[i].lun), i == 1 ? IFD_NO_SUCH_DEVICE : IFD_SUCCESS);
-	RIG_IS_FINE(IFDHCloseChannel(0x20000));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(0x20000));
+	fixture_stop();
 }
 
 static struct usb_gate *gate_of(DWORD lun)
@@ -190,45 +190,45 @@ static void shared_gate(void **state)
 				   "interface = 1\ncard 0 = t1\nreader free\ncard 0 = t1\ninterface = 1\ncard 0 = t1\n";
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, text);
-	RIG_IS_FINE(rig_open(0x00000, 0, 0));
-	RIG_IS_FINE(rig_open(0x10000, 0, 1));
-	RIG_IS_FINE(rig_open(0x20000, 1, 0));
-	RIG_IS_FINE(rig_open(0x30000, 1, 1));
+	fixture_start(FAKE_VIRTUAL, text);
+	FIXTURE_IS_FINE(fixture_open(0x00000, 0, 0));
+	FIXTURE_IS_FINE(fixture_open(0x10000, 0, 1));
+	FIXTURE_IS_FINE(fixture_open(0x20000, 1, 0));
+	FIXTURE_IS_FINE(fixture_open(0x30000, 1, 1));
 	assert_ptr_equal(gate_of(0x00000), gate_of(0x10000));
 	assert_ptr_not_equal(gate_of(0x20000), gate_of(0x30000));
 	assert_ptr_not_equal(gate_of(0x00000), gate_of(0x20000));
 	/* the one that is left keeps it */
-	RIG_IS_FINE(IFDHCloseChannel(0x00000));
-	RIG_IS_FINE(rig_power(0x10000));
-	RIG_IS_FINE(rig_echo(0x10000, 1, 20));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0x00000));
+	FIXTURE_IS_FINE(fixture_power(0x10000));
+	FIXTURE_IS_FINE(fixture_echo(0x10000, 1, 20));
 	for (DWORD i = 1; i < 4; i++)
-		RIG_IS_FINE(IFDHCloseChannel(i << 16));
-	rig_stop();
+		FIXTURE_IS_FINE(IFDHCloseChannel(i << 16));
+	fixture_stop();
 }
 
 static void many_readers(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader a\ncopies = 100\ncard 0 = t1\n");
+	fixture_start(FAKE_VIRTUAL, "reader a\ncopies = 100\ncard 0 = t1\n");
 	for (DWORD i = 0; i < 100; i++)
-		rig_ready(i << 16, (unsigned)i, 1);
+		fixture_ready(i << 16, (unsigned)i, 1);
 	for (DWORD i = 0; i < 100; i++)
-		RIG_IS_FINE(rig_echo((99 - i) << 16, (unsigned)i, 20));
+		FIXTURE_IS_FINE(fixture_echo((99 - i) << 16, (unsigned)i, 20));
 	assert_int_equal(fake_usb_counts().contexts, 1);
 	for (DWORD i = 0; i < 100; i++)
-		RIG_IS_FINE(IFDHCloseChannel((i * 37 % 100) << 16));
-	rig_stop();
+		FIXTURE_IS_FINE(IFDHCloseChannel((i * 37 % 100) << 16));
+	fixture_stop();
 }
 
 /* --- row 22: unplugged at any step --- */
 
 /* Runs a call and demands that it came back within ms. */
 #define WITHIN(ms, call) do {                                                                \
-		uint64_t before = rig_ms();                                                  \
+		uint64_t before = fixture_ms();                                                  \
 		(void)(call);                                                                \
-		if (rig_ms() - before > (ms))                                                \
-			fail_msg(#call ": %u ms (fault %s)", (unsigned)(rig_ms() - before), fault); \
+		if (fixture_ms() - before > (ms))                                                \
+			fail_msg(#call ": %u ms (fault %s)", (unsigned)(fixture_ms() - before), fault); \
 	} while (0)
 #define AT_ONCE(call) WITHIN(AT_ONCE_MS, call)
 
@@ -240,13 +240,13 @@ static bool session(const char *fault)
 	bool fine = true;
 	RESPONSECODE rc = IFD_SUCCESS;
 
-	AT_ONCE(rc = rig_open(0, 0, 0));
+	AT_ONCE(rc = fixture_open(0, 0, 0));
 	if (rc != IFD_SUCCESS)
 		return false;
 	AT_ONCE(fine &= IFDHICCPresence(0) == IFD_ICC_PRESENT);
 	AT_ONCE(fine &= IFDHPowerICC(0, IFD_POWER_UP, atr, &len) == IFD_SUCCESS);
 	AT_ONCE(fine &= IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0, 0, 0) == IFD_SUCCESS);
-	AT_ONCE(fine &= rig_echo(0, 1, 250) == IFD_SUCCESS);
+	AT_ONCE(fine &= fixture_echo(0, 1, 250) == IFD_SUCCESS);
 	AT_ONCE(fine &= IFDHICCPresence(0) == IFD_ICC_PRESENT);
 	AT_ONCE(fine &= IFDHPowerICC(0, IFD_POWER_DOWN, atr, &len) == IFD_SUCCESS);
 	AT_ONCE(fine &= IFDHPowerICC(0, IFD_POWER_UP, atr, &len) == IFD_SUCCESS);
@@ -269,17 +269,17 @@ static void row_22_unplugged_at_each_step(void **state)
 
 			assert_true(nth < 100);
 			snprintf(fault, sizeof fault, "%s nth=%u", faults[kind], nth);
-			rig_start(FAKE_VIRTUAL, "reader r\nrates = 9600,344086\nserial = 1\ncard 0 = t1\n");
-			rig_fault(0, "%s", fault);
+			fixture_start(FAKE_VIRTUAL, "reader r\nrates = 9600,344086\nserial = 1\ncard 0 = t1\n");
+			fixture_fault(0, "%s", fault);
 			clean = session(fault) ? clean + 1 : 0;
 			nothing_alive();
-			rig_fault(0, "clear");
+			fixture_fault(0, "clear");
 			fake_usb_plug(0);
-			rig_pardon();
+			fixture_pardon();
 			if (!session("none"))
 				fail_msg("%s: does not work when plugged in again", fault);
-			rig_pardon();
-			rig_stop();
+			fixture_pardon();
+			fixture_stop();
 		}
 	}
 }
@@ -301,7 +301,7 @@ static void *slow_main(void *arg)
 	const uint8_t apdu[] = { 0x80, 0x18, (uint8_t)(c->ms >> 8), (uint8_t)c->ms };
 	uint8_t out[10];
 
-	c->rc = rig_apdu(c->lun, apdu, sizeof apdu, out, sizeof out, &c->len);
+	c->rc = fixture_apdu(c->lun, apdu, sizeof apdu, out, sizeof out, &c->len);
 	return NULL;
 }
 
@@ -323,9 +323,9 @@ static void end_poll(struct caller *c)
 	RESPONSECODE (*halt)(DWORD);
 	DWORD len = sizeof halt;
 
-	RIG_IS_FINE(IFDHGetCapabilities(c->lun, TAG_IFD_STOP_POLLING_THREAD, &len, (PUCHAR)&halt));
+	FIXTURE_IS_FINE(IFDHGetCapabilities(c->lun, TAG_IFD_STOP_POLLING_THREAD, &len, (PUCHAR)&halt));
 	__atomic_store_n(&c->enough, true, __ATOMIC_RELEASE);
-	RIG_IS_FINE(halt(c->lun));
+	FIXTURE_IS_FINE(halt(c->lun));
 }
 
 static void begin(struct caller *c, void *(*f)(void *), DWORD lun, unsigned ms)
@@ -338,7 +338,7 @@ static void begin(struct caller *c, void *(*f)(void *), DWORD lun, unsigned ms)
 static void end_with(struct caller *c, RESPONSECODE rc, uint64_t since)
 {
 	pthread_join(c->thread, NULL);
-	assert_in_range(rig_ms() - since, 0, SOON_MS);
+	assert_in_range(fixture_ms() - since, 0, SOON_MS);
 	assert_int_equal(c->rc, rc);
 	assert_int_equal(c->len, 0);
 }
@@ -351,26 +351,26 @@ static void row_22_unplugged_in_the_middle(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
-		rig_start(FAKE_REAL, RIG_TWO);
-		rig_ready(0, 0, 1);
-		rig_ready(1, 0, 1);
+		fixture_start(FAKE_REAL, FIXTURE_TWO);
+		fixture_ready(0, 0, 1);
+		fixture_ready(1, 0, 1);
 		begin(&busy, slow_main, 0, 20000);
 		begin(&polling, poll_main, 1, 20000);
-		since = rig_ms();
+		since = fixture_ms();
 		fake_usb_unplug(0);
 		end_with(&busy, IFD_NO_SUCH_DEVICE, since);
 		/* another thread of pcscd learns it from its next call */
 		WITHIN(SOON_MS, IFDHICCPresence(1));
 		end_poll(&polling);
 		end_with(&polling, IFD_SUCCESS, since);
-		WITHIN(SOON_MS, rig_power(1));
+		WITHIN(SOON_MS, fixture_power(1));
 		WITHIN(SOON_MS, IFDHCloseChannel(1));
 		WITHIN(SOON_MS, IFDHCloseChannel(0));
 		fake_usb_plug(0);
-		rig_ready(0, 0, 1);
-		RIG_IS_FINE(rig_echo(0, 1, 20));
-		RIG_IS_FINE(IFDHCloseChannel(0));
-		rig_stop();
+		fixture_ready(0, 0, 1);
+		FIXTURE_IS_FINE(fixture_echo(0, 1, 20));
+		FIXTURE_IS_FINE(IFDHCloseChannel(0));
+		fixture_stop();
 	}
 }
 
@@ -380,16 +380,16 @@ static void closing_a_reader_that_answers_nothing(void **state)
 	uint64_t began;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader a\n" FOUR);
+	fixture_start(FAKE_VIRTUAL, "reader a\n" FOUR);
 	for (DWORD i = 0; i < 4; i++)
-		rig_ready(i, 0, i == 2 ? 0 : 1);
-	rig_fault(0, "silent count=0");
-	began = rig_ms();
+		fixture_ready(i, 0, i == 2 ? 0 : 1);
+	fixture_fault(0, "silent count=0");
+	began = fixture_ms();
 	for (DWORD i = 0; i < 4; i++)
-		RIG_IS_FINE(IFDHCloseChannel(i));
-	assert_in_range(rig_ms() - began, 0, 500);
-	rig_pardon();
-	rig_stop();
+		FIXTURE_IS_FINE(IFDHCloseChannel(i));
+	assert_in_range(fixture_ms() - began, 0, 500);
+	fixture_pardon();
+	fixture_stop();
 }
 
 /* Every call that asks the reader, in any order and as often as it is made, says that there is no such device. */
@@ -404,19 +404,19 @@ static void row_22_gone_is_gone(void **state)
 	for (unsigned first = 0; first < 5; first++) {
 		DWORD len;
 
-		rig_start(FAKE_VIRTUAL, RIG_ONE);
+		fixture_start(FAKE_VIRTUAL, FIXTURE_ONE);
 		/* a protocol that is settled is nothing to ask for */
 		if (first == 3)
-			RIG_IS_FINE(rig_open(0, 0, 0));
+			FIXTURE_IS_FINE(fixture_open(0, 0, 0));
 		else
-			rig_ready(0, 0, 1);
+			fixture_ready(0, 0, 1);
 		fake_usb_unplug(0);
 		for (unsigned i = first; i < first + 15; i++) {
 			RESPONSECODE rc = IFD_SUCCESS;
 
 			len = sizeof atr;
 			switch (i % 5) {
-			case 0: case 1: rc = rig_apdu(0, apdu, sizeof apdu, out, sizeof out, &n); break;
+			case 0: case 1: rc = fixture_apdu(0, apdu, sizeof apdu, out, sizeof out, &n); break;
 			case 2: rc = IFDHPowerICC(0, i & 1 ? IFD_POWER_UP : IFD_POWER_DOWN, atr, &len); break;
 			case 3: rc = IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0, 0, 0); break;
 			default: rc = IFDHICCPresence(0); break;
@@ -424,8 +424,8 @@ static void row_22_gone_is_gone(void **state)
 			if (rc != IFD_NO_SUCH_DEVICE)
 				fail_msg("call %u after call %u: %ld", i % 5, first, (long)rc);
 		}
-		RIG_IS_FINE(IFDHCloseChannel(0));
-		rig_stop();
+		FIXTURE_IS_FINE(IFDHCloseChannel(0));
+		fixture_stop();
 	}
 }
 
@@ -438,22 +438,22 @@ static void device_removed(void **state)
 	const char *fault = "removed";
 
 	(void)state;
-	rig_start(FAKE_REAL, RIG_TWO);
-	rig_ready(0, 0, 1);
-	rig_ready(1, 0, 1);
+	fixture_start(FAKE_REAL, FIXTURE_TWO);
+	fixture_ready(0, 0, 1);
+	fixture_ready(1, 0, 1);
 	begin(&busy, slow_main, 0, 20000);
 	begin(&polling, poll_main, 1, 20000);
-	rig_log_clear();
-	since = rig_ms();
-	RIG_IS_FINE(IFDHSetCapabilities(1, TAG_IFD_DEVICE_REMOVED, 1, &one));
+	fixture_log_clear();
+	since = fixture_ms();
+	FIXTURE_IS_FINE(IFDHSetCapabilities(1, TAG_IFD_DEVICE_REMOVED, 1, &one));
 	end_with(&busy, IFD_NO_SUCH_DEVICE, since);
 	end_poll(&polling);
 	end_with(&polling, IFD_SUCCESS, since);
 	WITHIN(SOON_MS, IFDHICCPresence(0));
 	WITHIN(SOON_MS, IFDHCloseChannel(0));
 	WITHIN(SOON_MS, IFDHCloseChannel(1));
-	assert_int_equal(rig_log_critical(), 0);
-	rig_stop();
+	assert_int_equal(fixture_log_critical(), 0);
+	fixture_stop();
 }
 
 /* Row 26: pcscd gives up waiting for its lock and closes the channel in mid-command. */
@@ -464,23 +464,23 @@ static void row_26_closed_during_a_transmit(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
-		rig_start(FAKE_REAL, RIG_TWO);
-		rig_ready(0, 0, 1);
-		rig_ready(1, 0, 1);
+		fixture_start(FAKE_REAL, FIXTURE_TWO);
+		fixture_ready(0, 0, 1);
+		fixture_ready(1, 0, 1);
 		begin(&other, slow_main, 1, 1000);
 		begin(&busy, slow_main, 0, 20000);
-		since = rig_ms();
-		RIG_IS_FINE(IFDHCloseChannel(0));
+		since = fixture_ms();
+		FIXTURE_IS_FINE(IFDHCloseChannel(0));
 		end_with(&busy, IFD_NO_SUCH_DEVICE, since);
 		assert_int_equal(IFDHICCPresence(0), IFD_NO_SUCH_DEVICE);
 		pthread_join(other.thread, NULL);
-		RIG_IS_FINE(other.rc);
-		rig_ready(0, 0, 1);
-		RIG_IS_FINE(rig_echo(0, i, 20));
-		RIG_IS_FINE(rig_echo(1, i, 20));
-		RIG_IS_FINE(IFDHCloseChannel(0));
-		RIG_IS_FINE(IFDHCloseChannel(1));
-		rig_stop();
+		FIXTURE_IS_FINE(other.rc);
+		fixture_ready(0, 0, 1);
+		FIXTURE_IS_FINE(fixture_echo(0, i, 20));
+		FIXTURE_IS_FINE(fixture_echo(1, i, 20));
+		FIXTURE_IS_FINE(IFDHCloseChannel(0));
+		FIXTURE_IS_FINE(IFDHCloseChannel(1));
+		fixture_stop();
 	}
 }
 
@@ -492,17 +492,17 @@ static void opened_again_in_mid_command(void **state)
 	uint64_t since;
 
 	(void)state;
-	rig_start(FAKE_REAL, "reader one\ncard 0 = t0\n");
-	rig_ready(0, 0, 0);
+	fixture_start(FAKE_REAL, "reader one\ncard 0 = t0\n");
+	fixture_ready(0, 0, 0);
 	begin(&busy, slow_main, 0, 60000);
-	since = rig_ms();
-	RIG_IS_FINE(IFDHCloseChannel(0));
+	since = fixture_ms();
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
 	end_with(&busy, IFD_NO_SUCH_DEVICE, since);
-	rig_ready(0, 0, 0);
-	RIG_IS_FINE(rig_echo(0, 1, 20));
-	assert_in_range(rig_ms() - since, 0, 2 * SOON_MS);
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	rig_stop();
+	fixture_ready(0, 0, 0);
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 20));
+	assert_in_range(fixture_ms() - since, 0, 2 * SOON_MS);
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	fixture_stop();
 }
 
 static void *verify_main(void *arg)
@@ -527,24 +527,24 @@ static void opened_again_in_a_pin_entry(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
-		rig_start(FAKE_REAL, "reader one\npinpad = 3\ncard 0 = t1 pin=1234\n");
-		rig_ready(0, 0, 1);
+		fixture_start(FAKE_REAL, "reader one\npinpad = 3\ncard 0 = t1 pin=1234\n");
+		fixture_ready(0, 0, 1);
 		if (i > 0)
-			RIG_IS_FINE(rig_echo(0, i, 20));
+			FIXTURE_IS_FINE(fixture_echo(0, i, 20));
 		begin(&busy, verify_main, 0, 0);
-		since = rig_ms();
-		RIG_IS_FINE(IFDHCloseChannel(0));
+		since = fixture_ms();
+		FIXTURE_IS_FINE(IFDHCloseChannel(0));
 		end_with(&busy, IFD_NO_SUCH_DEVICE, since);
 		fake_usb_lock();
 		/* twice he types it in time, once too late */
 		sim_dev_keys(fake_usb_dev(0), 0, "1234\n", clock_now() + (i < 2 ? 300000000u : 6000000000u));
 		fake_usb_unlock();
-		rig_ready(0, 0, 1);
+		fixture_ready(0, 0, 1);
 		usleep(800000);
-		RIG_IS_FINE(rig_echo(0, 1, 20));
-		RIG_IS_FINE(rig_echo(0, 2, 20));
-		RIG_IS_FINE(IFDHCloseChannel(0));
-		rig_stop();
+		FIXTURE_IS_FINE(fixture_echo(0, 1, 20));
+		FIXTURE_IS_FINE(fixture_echo(0, 2, 20));
+		FIXTURE_IS_FINE(IFDHCloseChannel(0));
+		fixture_stop();
 	}
 }
 
@@ -565,19 +565,19 @@ static void numbers_do_not_begin_anew(void **state)
 	unsigned same = 0;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, RIG_ONE);
+	fixture_start(FAKE_VIRTUAL, FIXTURE_ONE);
 	for (unsigned i = 0; i < 8; i++) {
 		first[i] = -1;
 		fake_usb_lock();
 		sim_dev_trace(fake_usb_dev(0), hear_seq, &first[i]);
 		fake_usb_unlock();
-		rig_ready(0, 0, 1);
-		RIG_IS_FINE(IFDHCloseChannel(0));
+		fixture_ready(0, 0, 1);
+		FIXTURE_IS_FINE(IFDHCloseChannel(0));
 		assert_in_range(first[i], 0, 255);
 		same += i > 0 && first[i] == first[i - 1];
 	}
 	assert_in_range(same, 0, 2);
-	rig_stop();
+	fixture_stop();
 }
 
 /* The driver fixture has no Info.plist: the first opening could not read it. The next one reads what is there by then.
@@ -588,10 +588,10 @@ static void configuration_is_read_again(void **state)
 	FILE *f;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, RIG_ONE);
-	RIG_IS_FINE(rig_open(0, 0, 0));
-	assert_int_equal(rig_log_count(" drives "), 1);
-	RIG_IS_FINE(IFDHCloseChannel(0));
+	fixture_start(FAKE_VIRTUAL, FIXTURE_ONE);
+	FIXTURE_IS_FINE(fixture_open(0, 0, 0));
+	assert_int_equal(fixture_log_count(" drives "), 1);
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof path, "%s/" BUNDLE, dir);
 	assert_int_equal(mkdir(path, 0700), 0);
@@ -607,19 +607,19 @@ static void configuration_is_read_again(void **state)
 	fclose(f);
 	setenv("PCSCLITE_HP_DROPDIR", dir, 1);
 	unsetenv("LIBCCID_ifdLogLevel");
-	rig_log_clear();
-	RIG_IS_FINE(rig_open(0, 0, 0));
-	assert_int_equal(rig_log_count(" drives "), 0);
-	RIG_IS_FINE(IFDHCloseChannel(0));
+	fixture_log_clear();
+	FIXTURE_IS_FINE(fixture_open(0, 0, 0));
+	assert_int_equal(fixture_log_count(" drives "), 0);
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
 	for (unsigned i = 0; i < 3; i++) {
 		remove(path);
 		*strrchr(path, '/') = '\0';
 	}
 	rmdir(dir);
-	rig_stop();
+	fixture_stop();
 }
 
-#define TEST(f) cmocka_unit_test_teardown(f, rig_teardown)
+#define TEST(f) cmocka_unit_test_teardown(f, fixture_teardown)
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/slot/slot.c: power, presence, transmit of one card. Virtual time. */
-#include "../driver/driver_rig.h"
+#include "../driver/driver_fixture.h"
 
 #include "slot/registry.h"
 
@@ -22,11 +22,11 @@ static void count_power_ons(void *user, uint64_t now, const char *text)
 
 static void begin_interface(const char *text, unsigned interface)
 {
-	rig_start(FAKE_VIRTUAL, text);
+	fixture_start(FAKE_VIRTUAL, text);
 	fake_usb_lock();
 	sim_dev_trace(fake_usb_dev(0), count_power_ons, NULL);
 	fake_usb_unlock();
-	RIG_IS_FINE(rig_open(0, 0, interface));
+	FIXTURE_IS_FINE(fixture_open(0, 0, interface));
 	slot = registry_get(0);
 	assert_non_null(slot);
 	power_ons = 0;
@@ -42,13 +42,13 @@ static void begin(const char *text)
 static void close_slot(void)
 {
 	registry_put(slot);
-	RIG_IS_FINE(IFDHCloseChannel(0));
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
 }
 
 static void end(void)
 {
 	close_slot();
-	rig_stop();
+	fixture_stop();
 }
 
 static const uint8_t challenge[] = { 0x80, 0x14, 0x00, 0x05, 0x05 };
@@ -95,7 +95,7 @@ static void voltages_in_their_order(void **state)
 static void warm_and_cold(void **state)
 {
 	(void)state;
-	begin(RIG_ONE);
+	begin(FIXTURE_ONE);
 	for (unsigned i = 0; i < 5; i++) {
 		assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 		assert_int_equal(slot->atr_len, len);
@@ -145,7 +145,7 @@ static void row_09_answers_to_reset(void **state)
 		enum ccid_err err;
 
 		begin("reader r\nfeatures = 0x000100B8\ncard 0 = t1\n");
-		rig_fault(0, "%s", rows[i].fault);
+		fixture_fault(0, "%s", rows[i].fault);
 		err = slot_power_on(slot, atr, &len);
 		if ((err == CCID_OK) != rows[i].ok)
 			fail_msg("%s: %s", rows[i].fault, err_name(err));
@@ -157,7 +157,7 @@ static void row_09_answers_to_reset(void **state)
 		/* what is done with such a card may fail, but must end */
 		(void)slot_set_protocol(slot, 1);
 		(void)transmit(sizeof out);
-		rig_pardon();
+		fixture_pardon();
 		assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 		assert_int_equal(slot_set_protocol(slot, 1), CCID_OK);
 		assert_int_equal(transmit(sizeof out), CCID_OK);
@@ -181,12 +181,12 @@ static void cards_come_and_go(void **state)
 	begin("reader r\n");
 	for (unsigned i = 0; i < 3; i++) {
 		assert_false(present_now());
-		rig_insert(0, 0, "t1");
+		fixture_insert(0, 0, "t1");
 		assert_true(present_now());
 		assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 		assert_true(present_now());
 		assert_int_equal(transmit(sizeof out), CCID_OK);
-		rig_remove(0, 0);
+		fixture_remove(0, 0);
 		assert_false(present_now());
 		assert_int_equal(transmit(sizeof out), CCID_ERR_NO_CARD);
 	}
@@ -199,10 +199,10 @@ static void a_swapped_card(void **state)
 	struct deadline d;
 
 	(void)state;
-	begin(RIG_ONE);
+	begin(FIXTURE_ONE);
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
-	rig_remove(0, 0);
-	rig_insert(0, 0, "t0");
+	fixture_remove(0, 0);
+	fixture_insert(0, 0, "t0");
 	assert_false(present_now());
 	/* and its return is not waited for */
 	d = deadline_in_ms(5000);
@@ -219,14 +219,14 @@ static void a_swapped_card(void **state)
 static void a_card_swapped_before_a_command(void **state)
 {
 	(void)state;
-	begin(RIG_ONE);
+	begin(FIXTURE_ONE);
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 	assert_int_equal(transmit(sizeof out), CCID_OK);
-	rig_remove(0, 0);
-	rig_insert(0, 0, "t1");
+	fixture_remove(0, 0);
+	fixture_insert(0, 0, "t1");
 	assert_int_not_equal(transmit(sizeof out), CCID_OK);
 	assert_int_equal(len, 0);
-	rig_pardon();
+	fixture_pardon();
 	assert_false(present_now());
 	assert_true(present_now());
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
@@ -251,7 +251,7 @@ static void asked_while_a_command_is_under_way(void **state)
 	slot_enter(slot);
 	assert_false(present_now());
 	/* the reader tells that a card was put in */
-	rig_insert(0, 0, "t1");
+	fixture_insert(0, 0, "t1");
 	poll_once();
 	assert_true(present_now());
 	slot_leave(slot);
@@ -259,7 +259,7 @@ static void asked_while_a_command_is_under_way(void **state)
 	slot_enter(slot);
 	assert_true(present_now());
 	/* one that is taken out is the command's to find */
-	rig_remove(0, 0);
+	fixture_remove(0, 0);
 	poll_once();
 	assert_true(present_now());
 	slot_leave(slot);
@@ -274,7 +274,7 @@ static void asked_before_the_first_answer(void **state)
 
 	(void)state;
 	begin("reader r\nslots = 2\n");
-	RIG_IS_FINE(rig_open(1, 0, 0));
+	FIXTURE_IS_FINE(fixture_open(1, 0, 0));
 	second = registry_get(1);
 	slot_enter(second);
 	assert_int_equal(slot_presence(second, &present), CCID_OK);
@@ -284,7 +284,7 @@ static void asked_before_the_first_answer(void **state)
 	assert_false(present);
 	registry_put(second);
 	second = NULL;
-	RIG_IS_FINE(IFDHCloseChannel(1));
+	FIXTURE_IS_FINE(IFDHCloseChannel(1));
 	end();
 }
 
@@ -310,23 +310,23 @@ static void sec1210_follows_its_first_interface(void **state)
 
 	(void)state;
 	begin("reader r\nvendor = f1f1\nproduct = 1210\ncard 0 = t1\ninterface = 1\ncard 0 = t1\n");
-	RIG_IS_FINE(rig_open(0x10000, 0, 1));
+	FIXTURE_IS_FINE(fixture_open(0x10000, 0, 1));
 	second = registry_get(0x10000);
 	assert_true(present_now());
 	assert_int_equal(slot_presence(second, &present), CCID_OK);
 	assert_true(present);
 	assert_int_equal(slot_power_on(second, atr, &len), CCID_OK);
-	rig_remove(0, 0);
+	fixture_remove(0, 0);
 	assert_false(present_now());
 	assert_int_equal(slot_presence(second, &present), CCID_OK);
 	assert_false(present);
 	assert_int_equal(second->atr_len, 0);
-	rig_insert(0, 0, "t1");
+	fixture_insert(0, 0, "t1");
 	assert_true(present_now());
 	assert_int_equal(slot_presence(second, &present), CCID_OK);
 	assert_true(present);
 	/* the same while a command runs on either of them */
-	rig_remove(0, 0);
+	fixture_remove(0, 0);
 	assert_false(present_now());
 	slot_enter(slot);
 	assert_int_equal(slot_presence(second, &present), CCID_OK);
@@ -342,8 +342,8 @@ static void sec1210_follows_its_first_interface(void **state)
 	assert_true(present);
 	registry_put(second);
 	second = NULL;
-	RIG_IS_FINE(IFDHCloseChannel(0x10000));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(0x10000));
+	fixture_stop();
 }
 
 /* Its firmware holds the state of the card from the time before: off comes first. */
@@ -365,16 +365,16 @@ static void iso_mode_for_cards_that_are_not_emv(void **state)
 {
 	(void)state;
 	begin("reader r\nvendor = 046a\nproduct = 0005\ncard 0 = t1\n");
-	rig_fault(0, "error value=0xBB");
+	fixture_fault(0, "error value=0xBB");
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 	assert_int_equal(power_ons, 2);
 	assert_int_equal(transmit(sizeof out), CCID_OK);
 	/* another error is no reason */
 	power_ons = 0;
-	rig_fault(0, "error value=0xFE count=0");
+	fixture_fault(0, "error value=0xFE count=0");
 	assert_int_not_equal(slot_power_on(slot, atr, &len), CCID_OK);
 	assert_int_equal(len, 0);
-	rig_fault(0, "clear");
+	fixture_fault(0, "clear");
 	end();
 }
 
@@ -398,7 +398,7 @@ static void kobil_says_who_it_is(void **state)
 static void row_23_reset_seen_by_presence(void **state)
 {
 	(void)state;
-	begin(RIG_ONE);
+	begin(FIXTURE_ONE);
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 		assert_int_equal(transmit(sizeof out), CCID_OK);
@@ -406,14 +406,14 @@ static void row_23_reset_seen_by_presence(void **state)
 		assert_false(present_now());
 		assert_true(present_now());
 	}
-	assert_int_equal(rig_log_count("opened again"), 3);
+	assert_int_equal(fixture_log_count("opened again"), 3);
 	end();
 }
 
 static void row_23_reset_seen_by_a_command(void **state)
 {
 	(void)state;
-	begin(RIG_ONE);
+	begin(FIXTURE_ONE);
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 	assert_int_equal(transmit(sizeof out), CCID_OK);
 	fake_usb_reset(0);
@@ -445,7 +445,7 @@ static void row_23_reset_seen_by_a_command(void **state)
 static void answers_and_buffers(void **state)
 {
 	(void)state;
-	begin(RIG_ONE);
+	begin(FIXTURE_ONE);
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 	for (size_t cap = 0; cap <= 8; cap++) {
 		memset(out, 0xEE, sizeof out);
@@ -464,9 +464,9 @@ static void what_a_removed_reader_answers(void **state)
 	bool present = true;
 
 	(void)state;
-	begin(RIG_ONE);
+	begin(FIXTURE_ONE);
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
-	rig_log_clear();
+	fixture_log_clear();
 	reader_set_gone(slot->reader);
 	assert_int_equal(transmit(sizeof out), CCID_ERR_NO_DEVICE);
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_ERR_NO_DEVICE);
@@ -476,7 +476,7 @@ static void what_a_removed_reader_answers(void **state)
 	assert_int_equal(slot_presence(slot, &present), CCID_ERR_COMM);
 	assert_false(present);
 	assert_int_equal(slot_escape(slot, challenge, 1, out, sizeof out, &len), CCID_ERR_NO_DEVICE);
-	assert_int_equal(rig_log_critical(), 0);
+	assert_int_equal(fixture_log_critical(), 0);
 	end();
 }
 
@@ -486,15 +486,15 @@ static void a_mute_card(void **state)
 	uint64_t began;
 
 	(void)state;
-	begin(RIG_ONE);
+	begin(FIXTURE_ONE);
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 	assert_int_equal(transmit(sizeof out), CCID_OK);
-	rig_fault(0, "t1-mute count=0");
-	began = rig_ms();
+	fixture_fault(0, "t1-mute count=0");
+	began = fixture_ms();
 	assert_int_not_equal(transmit(sizeof out), CCID_OK);
 	assert_int_equal(len, 0);
-	assert_true(rig_ms() - began < 120000);
-	rig_fault(0, "clear");
+	assert_true(fixture_ms() - began < 120000);
+	fixture_fault(0, "clear");
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 	assert_int_equal(transmit(sizeof out), CCID_OK);
 	end();
@@ -512,7 +512,7 @@ static int teardown(void **state)
 		if (slot->users)
 			registry_put(slot);
 	}
-	return rig_teardown(state);
+	return fixture_teardown(state);
 }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/slot/slot_protocol.c: PPS, SetParameters and IFSD as they really go out. Virtual time. */
-#include "../driver/driver_rig.h"
+#include "../driver/driver_fixture.h"
 
 #include "slot/registry.h"
 
@@ -23,19 +23,19 @@ static void count(void *user, uint64_t now, const char *text)
 
 static void begin(const char *text)
 {
-	rig_start(FAKE_VIRTUAL, text);
+	fixture_start(FAKE_VIRTUAL, text);
 	fake_usb_lock();
 	sim_dev_trace(fake_usb_dev(0), count, NULL);
 	fake_usb_unlock();
-	RIG_IS_FINE(rig_open(0, 0, 0));
-	RIG_IS_FINE(rig_power(0));
+	FIXTURE_IS_FINE(fixture_open(0, 0, 0));
+	FIXTURE_IS_FINE(fixture_power(0));
 	pps = blocks = set_parameters = power_ons = 0;
 }
 
 static void end(void)
 {
-	RIG_IS_FINE(IFDHCloseChannel(0));
-	rig_stop();
+	FIXTURE_IS_FINE(IFDHCloseChannel(0));
+	fixture_stop();
 }
 
 static RESPONSECODE set(unsigned protocol)
@@ -64,13 +64,13 @@ static void what_goes_out(void **state)
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		begin(rows[i].text);
 		/* not automatic: bPowerSelect is */
-		rig_pardon();
-		RIG_IS_FINE(set(rows[i].protocol));
+		fixture_pardon();
+		FIXTURE_IS_FINE(set(rows[i].protocol));
 		if (pps != rows[i].pps || set_parameters != rows[i].parameters)
 			fail_msg("row %u: %u PPS, %u SetParameters", i, pps, set_parameters);
-		RIG_IS_FINE(rig_echo(0, i, 20));
+		FIXTURE_IS_FINE(fixture_echo(0, i, 20));
 		/* once settled it costs nothing */
-		RIG_IS_FINE(set(rows[i].protocol));
+		FIXTURE_IS_FINE(set(rows[i].protocol));
 		assert_int_equal(set_parameters, rows[i].parameters);
 		end();
 	}
@@ -81,21 +81,21 @@ static void protocols_that_are_not_there(void **state)
 	(void)state;
 	begin("reader r\ncard 0 = t0\n");
 	assert_int_equal(set(1), IFD_PROTOCOL_NOT_SUPPORTED);
-	RIG_IS_FINE(set(0));
+	FIXTURE_IS_FINE(set(0));
 	assert_int_equal(set(1), IFD_PROTOCOL_NOT_SUPPORTED);
-	RIG_IS_FINE(rig_echo(0, 1, 5));
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 5));
 	end();
 	begin("reader r\nprotocols = 2\ncard 0 = t0t1\n");
 	assert_int_equal(set(0), IFD_PROTOCOL_NOT_SUPPORTED);
-	RIG_IS_FINE(set(1));
+	FIXTURE_IS_FINE(set(1));
 	end();
 	/* settled: the other one needs a reset of the card */
 	begin("reader r\ncard 0 = t0t1\n");
-	RIG_IS_FINE(set(0));
+	FIXTURE_IS_FINE(set(0));
 	assert_int_equal(set(1), IFD_PROTOCOL_NOT_SUPPORTED);
-	RIG_IS_FINE(rig_power(0));
-	RIG_IS_FINE(set(1));
-	RIG_IS_FINE(rig_echo(0, 1, 5));
+	FIXTURE_IS_FINE(fixture_power(0));
+	FIXTURE_IS_FINE(set(1));
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 5));
 	end();
 }
 
@@ -118,16 +118,16 @@ static void row_18_answers_to_pps(void **state)
 			RESPONSECODE rc;
 
 			begin("reader r\ncard 0 = t0t1\n");
-			rig_fault(0, "%s", rows[i].fault);
+			fixture_fault(0, "%s", rows[i].fault);
 			rc = set(protocol);
 			if (rc != rows[i].want)
 				fail_msg("%s: %ld", rows[i].fault, (long)rc);
-			rig_pardon();
+			fixture_pardon();
 			if (rc == IFD_SUCCESS)
-				RIG_IS_FINE(rig_echo(0, i, 20));
-			RIG_IS_FINE(rig_power(0));
-			RIG_IS_FINE(set(protocol));
-			RIG_IS_FINE(rig_echo(0, i, 20));
+				FIXTURE_IS_FINE(fixture_echo(0, i, 20));
+			FIXTURE_IS_FINE(fixture_power(0));
+			FIXTURE_IS_FINE(set(protocol));
+			FIXTURE_IS_FINE(fixture_echo(0, i, 20));
 			end();
 		}
 	}
@@ -147,13 +147,13 @@ static void refused_parameters(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		begin(RIG_ONE);
-		rig_fault(0, "%s", rows[i].fault);
+		begin(FIXTURE_ONE);
+		fixture_fault(0, "%s", rows[i].fault);
 		assert_int_equal(set(1), rows[i].want);
-		rig_pardon();
-		RIG_IS_FINE(rig_power(0));
-		RIG_IS_FINE(set(1));
-		RIG_IS_FINE(rig_echo(0, i, 20));
+		fixture_pardon();
+		FIXTURE_IS_FINE(fixture_power(0));
+		FIXTURE_IS_FINE(set(1));
+		FIXTURE_IS_FINE(fixture_echo(0, i, 20));
 		end();
 	}
 }
@@ -163,15 +163,15 @@ static void params_may_fail(void **state)
 {
 	(void)state;
 	begin("reader r\nproduct = 0aa5\ncard 0 = t0basic\n");
-	rig_fault(0, "error value=0xFB msg=61");
-	RIG_IS_FINE(set(0));
+	fixture_fault(0, "error value=0xFB msg=61");
+	FIXTURE_IS_FINE(set(0));
 	assert_int_equal(power_ons, 2);
-	RIG_IS_FINE(rig_echo(0, 7, 20));
-	assert_int_equal(rig_log_count("the card is reset and used without"), 1);
+	FIXTURE_IS_FINE(fixture_echo(0, 7, 20));
+	assert_int_equal(fixture_log_count("the card is reset and used without"), 1);
 	end();
 	/* a quirk is no reason to go on when the reader is gone */
 	begin("reader r\nproduct = 0aa5\ncard 0 = t0basic\n");
-	rig_fault(0, "unplug msg=61");
+	fixture_fault(0, "unplug msg=61");
 	assert_int_equal(set(0), IFD_NO_SUCH_DEVICE);
 	end();
 }
@@ -180,15 +180,15 @@ static void params_may_fail(void **state)
 static void a_card_without_ifs(void **state)
 {
 	(void)state;
-	begin(RIG_ONE);
-	rig_fault(0, "t1-bad-edc count=0");
-	RIG_IS_FINE(set(1));
-	assert_int_equal(rig_log_count("IFSD stays 32"), 1);
-	rig_fault(0, "clear");
-	rig_pardon();
-	RIG_IS_FINE(rig_power(0));
-	RIG_IS_FINE(set(1));
-	RIG_IS_FINE(rig_echo(0, 1, 200));
+	begin(FIXTURE_ONE);
+	fixture_fault(0, "t1-bad-edc count=0");
+	FIXTURE_IS_FINE(set(1));
+	assert_int_equal(fixture_log_count("IFSD stays 32"), 1);
+	fixture_fault(0, "clear");
+	fixture_pardon();
+	FIXTURE_IS_FINE(fixture_power(0));
+	FIXTURE_IS_FINE(set(1));
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 200));
 	end();
 }
 
@@ -197,12 +197,12 @@ static void without_being_asked(void **state)
 {
 	(void)state;
 	begin("reader r\ncard 0 = t0t1\n");
-	RIG_IS_FINE(rig_echo(0, 1, 20));
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 20));
 	assert_int_equal(set(1), IFD_PROTOCOL_NOT_SUPPORTED);
 	end();
-	begin(RIG_ONE);
-	RIG_IS_FINE(rig_echo(0, 1, 20));
-	RIG_IS_FINE(set(1));
+	begin(FIXTURE_ONE);
+	FIXTURE_IS_FINE(fixture_echo(0, 1, 20));
+	FIXTURE_IS_FINE(set(1));
 	end();
 }
 
@@ -228,14 +228,14 @@ static void an_apdu_after_a_refusal(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		begin(rows[i].text);
-		rig_pardon();
+		fixture_pardon();
 		assert_int_equal(set(rows[i].asked), IFD_PROTOCOL_NOT_SUPPORTED);
 		for (unsigned j = 0; j < 3; j++)
-			assert_true((rig_echo(0, i, 20) == IFD_SUCCESS) == rows[i].answered);
+			assert_true((fixture_echo(0, i, 20) == IFD_SUCCESS) == rows[i].answered);
 		assert_true(blocks >= 3);
 		if (pps != rows[i].pps || set_parameters != rows[i].parameters)
 			fail_msg("row %u: %u PPS, %u SetParameters", i, pps, set_parameters);
-		rig_pardon();
+		fixture_pardon();
 		end();
 	}
 }
@@ -243,17 +243,17 @@ static void an_apdu_after_a_refusal(void **state)
 static void without_power(void **state)
 {
 	(void)state;
-	begin(RIG_ONE);
-	RIG_IS_FINE(IFDHPowerICC(0, IFD_POWER_DOWN, (UCHAR[MAX_ATR_SIZE]){ 0 }, &(DWORD){ 0 }));
+	begin(FIXTURE_ONE);
+	FIXTURE_IS_FINE(IFDHPowerICC(0, IFD_POWER_DOWN, (UCHAR[MAX_ATR_SIZE]){ 0 }, &(DWORD){ 0 }));
 	assert_int_equal(set(1), IFD_COMMUNICATION_ERROR);
-	rig_remove(0, 0);
+	fixture_remove(0, 0);
 	assert_int_equal(IFDHICCPresence(0), IFD_ICC_NOT_PRESENT);
 	assert_int_equal(set(1), IFD_ICC_NOT_PRESENT);
 	assert_int_equal(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_RAW, 0, 0, 0, 0), IFD_PROTOCOL_NOT_SUPPORTED);
 	end();
 }
 
-#define TEST(f) cmocka_unit_test_teardown(f, rig_teardown)
+#define TEST(f) cmocka_unit_test_teardown(f, fixture_teardown)
 
 int main(void)
 {

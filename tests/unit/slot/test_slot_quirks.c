@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/slot/slot_quirks.c: what goes to the reader, byte for byte. */
-#include "../slot/floor_doubles.h"
+#include "../slot/layer_doubles.h"
 
 #include "quirks/display_strings.h"
 #include "slot/slot_quirks.h"
@@ -9,10 +9,10 @@
 
 static void levels(void **state)
 {
-	struct rig g;
+	struct fixture g;
 
 	(void)state;
-	rig_init(&g);
+	fixture_init(&g);
 	g.reader.quirks.bits = BIT(EXTENDED_LEVEL);
 	g.reader.desc.dwFeatures = CCID_FEATURE_SHORT_APDU | CCID_FEATURE_AUTO_PPS;
 	quirk_fix_desc(&g.reader);
@@ -31,10 +31,10 @@ static void levels(void **state)
 
 static void descriptor_values(void **state)
 {
-	struct rig g;
+	struct fixture g;
 
 	(void)state;
-	rig_init(&g);
+	fixture_init(&g);
 	g.reader.desc.dwMaxIFSD = 512;
 	g.reader.desc.dwMaxDataRate = 344100;
 	g.reader.desc.dwMaxCCIDMessageLength = 263;
@@ -51,11 +51,11 @@ static void descriptor_values(void **state)
 
 static void fast_rates_are_dropped(void **state)
 {
-	struct rig g;
+	struct fixture g;
 	size_t n;
 
 	(void)state;
-	rig_init(&g);
+	fixture_init(&g);
 	g.reader.data_rates = g.rates;
 	g.reader.n_data_rates = 4;
 	g.rates[0] = 500000;
@@ -79,11 +79,11 @@ static void fast_rates_are_dropped(void **state)
 static void sim_slots(void **state)
 {
 	static const uint32_t want[] = { 10753, 21505, 43011, 125000 };
-	struct rig g;
+	struct fixture g;
 	size_t n;
 
 	(void)state;
-	rig_init(&g);
+	fixture_init(&g);
 	g.reader.quirks.bits = BIT(SIM_SLOT_RATES);
 	assert_null(quirk_rates(&g.reader, 0, &n));
 	assert_memory_equal(quirk_rates(&g.reader, 1, &n), want, sizeof want);
@@ -92,10 +92,10 @@ static void sim_slots(void **state)
 
 static void gemalto_apdu_mode(void **state)
 {
-	struct rig g;
+	struct fixture g;
 
 	(void)state;
-	rig_init(&g);
+	fixture_init(&g);
 	g.reader.quirks.bits = BIT(GEMALTO_APDU_MODE);
 	g.reader.level = LEVEL_TPDU;
 	quirk_ready(&g.reader, &g.slot);
@@ -113,10 +113,10 @@ static void gemalto_apdu_mode(void **state)
 
 static void gemalto_features(void **state)
 {
-	struct rig g;
+	struct fixture g;
 
 	(void)state;
-	rig_init(&g);
+	fixture_init(&g);
 	g.reader.quirks.bits = BIT(GEMALTO_FEATURES);
 	for (size_t i = 0; i < sizeof answers.escape; i++)
 		answers.escape[i] = (uint8_t)(i + 1);
@@ -140,11 +140,11 @@ static void gemalto_features(void **state)
 
 static void display_strings(void **state)
 {
-	struct rig g;
+	struct fixture g;
 	const char *p;
 
 	(void)state;
-	rig_init(&g);
+	fixture_init(&g);
 	setenv("LANG", "de_DE.UTF-8", 1);
 	g.reader.quirks.bits = BIT(DISPLAY_STRINGS);
 	quirk_ready(&g.reader, &g.slot);
@@ -159,10 +159,10 @@ static void display_strings(void **state)
 
 static void power_failed(void **state)
 {
-	struct rig g;
+	struct fixture g;
 
 	(void)state;
-	rig_init(&g);
+	fixture_init(&g);
 	g.slot.ccid.bError = 0xBB;
 	assert_int_not_equal(quirk_power_failed(&g.slot), CCID_OK);
 	g.reader.quirks.bits = BIT(ISO_MODE_ON_BB);
@@ -183,11 +183,11 @@ static void own_answers(void **state)
 		const char *text;
 	} t[] = { { 0x01, "KOBIL systems" }, { 0x03, "IDToken" }, { 0x06, "1.05" } };
 	uint8_t apdu[] = { 0xFF, 0x9A, 0x01, 0x01, 0x00, 0x00 }, out[40];
-	struct rig g;
+	struct fixture g;
 	size_t len;
 
 	(void)state;
-	rig_init(&g);
+	fixture_init(&g);
 	g.reader.desc.bcdDevice = 0x0105;
 	assert_false(quirk_answers_apdu(&g.slot, apdu, 5, out, sizeof out, &len));
 	g.reader.quirks.bits = BIT(KOBIL_IDTOKEN);

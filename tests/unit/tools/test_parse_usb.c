@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/tools/parse_usb.c: which interfaces of the bus are shown, and what they are asked for. */
-#include "unit/driver/driver_rig.h"
+#include "unit/driver/driver_fixture.h"
 #include "unit/tools/capture.h"
 
 #include "tools/parse.h"
@@ -128,7 +128,7 @@ static int teardown(void **state)
 {
 	memset(&fails, 0, sizeof fails);
 	free(shown);
-	return rig_teardown(state);
+	return fixture_teardown(state);
 }
 
 #define A "reader a\nvendor = 1111\nproduct = 0001\nname = Leser\nmanufacturer = Maker\nserial = S-42\n"
@@ -139,7 +139,7 @@ static int teardown(void **state)
 static void strings_rates_and_places(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, A "rates = 9600,19200\n" B);
+	fixture_start(FAKE_VIRTUAL, A "rates = 9600,19200\n" B);
 	looks(anything(), 2);
 	assert_int_equal(seen.devices, 2);
 	assert_int_equal(shown[0].bus, 1);
@@ -154,14 +154,14 @@ static void strings_rates_and_places(void **state)
 	assert_int_equal(shown[1].address, 3);
 	assert_int_equal(shown[1].idVendor, 0x2222);
 	assert_false(shown[1].iSerialNumber.read);
-	rig_stop();
+	fixture_stop();
 }
 
 /* A device that has no language, or does not answer: English is as good as any. */
 static void strings_of_a_device_that_fails(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, A);
+	fixture_start(FAKE_VIRTUAL, A);
 	for (unsigned nth = 1; nth <= 4; nth++) {
 		fake_usb_fail_submit(nth, LIBUSB_ERROR_IO);
 		looks(anything(), 1);
@@ -169,30 +169,30 @@ static void strings_of_a_device_that_fails(void **state)
 		assert_int_equal(shown[0].iProduct.read, nth != 3);
 		assert_int_equal(shown[0].iSerialNumber.read, nth != 4);
 	}
-	rig_stop();
+	fixture_stop();
 }
 
 static void rates_that_are_refused(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, A "rates = 9600,19200\n");
-	rig_fault(0, "rates-stall");
+	fixture_start(FAKE_VIRTUAL, A "rates = 9600,19200\n");
+	fixture_fault(0, "rates-stall");
 	looks(anything(), 1);
 	assert_int_equal(shown[0].rates.n, 0);
 	assert_string_equal(shown[0].rates.note, "the device does not know the request");
-	rig_fault(0, "clear");
+	fixture_fault(0, "clear");
 	/* the languages, three strings, the clock frequencies, and then */
 	fake_usb_fail_submit(6, LIBUSB_ERROR_TIMEOUT);
 	looks(anything(), 1);
 	assert_string_equal(shown[0].rates.note, "LIBUSB_ERROR_TIMEOUT");
-	rig_stop();
+	fixture_stop();
 	/* one that announces no number is asked for all it has */
-	rig_start(FAKE_VIRTUAL, A);
-	rig_fault(0, "rates-odd value=1");
+	fixture_start(FAKE_VIRTUAL, A);
+	fixture_fault(0, "rates-odd value=1");
 	looks(anything(), 1);
 	assert_int_equal(shown[0].rates.n, 1);
 	assert_non_null(strstr(shown[0].rates.note, "a part of one more"));
-	rig_stop();
+	fixture_stop();
 }
 
 static void iccd_is_not_asked_for_rates(void **state)
@@ -200,28 +200,28 @@ static void iccd_is_not_asked_for_rates(void **state)
 	unsigned submits;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\niccd = b\n");
+	fixture_start(FAKE_VIRTUAL, "reader r\niccd = b\n");
 	submits = fake_usb_counts().total_submits;
 	looks(anything(), 1);
 	assert_string_equal(shown[0].rates.note, "ICCD has no such request");
 	assert_string_equal(shown[0].clocks.note, "ICCD has no such request");
 	/* the languages, and at most four strings */
 	assert_in_range(fake_usb_counts().total_submits - submits, 1, 5);
-	rig_stop();
+	fixture_stop();
 }
 
 /* What cannot be understood is shown, with the reason, and not asked. */
 static void a_descriptor_cut_short(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\nunplugged\nrates = 9600\n");
-	rig_fault(0, "desc-short value=20");
+	fixture_start(FAKE_VIRTUAL, "reader r\nunplugged\nrates = 9600\n");
+	fixture_fault(0, "desc-short value=20");
 	fake_usb_plug(0);
 	looks(anything(), 1);
 	assert_false(shown[0].decoded);
 	assert_non_null(shown[0].problem);
 	assert_int_equal(shown[0].rates.n, 0);
-	rig_stop();
+	fixture_stop();
 }
 
 /* --- which are shown --- */
@@ -238,7 +238,7 @@ static void narrowed_by_id_and_by_node(void **state)
 	};
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, A B "reader mouse\nclass = 3\n");
+	fixture_start(FAKE_VIRTUAL, A B "reader mouse\nclass = 3\n");
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		looks((struct parse_wanted){ .idVendor = rows[i].idVendor,
 					     .idProduct = rows[i].idProduct,
@@ -248,7 +248,7 @@ static void narrowed_by_id_and_by_node(void **state)
 		if (rows[i].readers)
 			assert_int_equal(shown[0].idVendor, 0x2222);
 	}
-	rig_stop();
+	fixture_stop();
 }
 
 static void class_ff_when_asked_for(void **state)
@@ -256,36 +256,36 @@ static void class_ff_when_asked_for(void **state)
 	struct parse_wanted w = anything();
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, A "reader v\nclass = 0xFF\n");
+	fixture_start(FAKE_VIRTUAL, A "reader v\nclass = 0xFF\n");
 	looks(w, 1);
 	assert_int_equal(seen.vendor, 1);
 	w.vendor_too = true;
 	looks(w, 2);
 	assert_int_equal(seen.vendor, 0);
 	assert_int_equal(shown[1].bInterfaceClass, 0xFF);
-	rig_stop();
+	fixture_stop();
 }
 
 static void every_interface_of_a_device(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\ninterface = 0\ninterface = 1\n");
+	fixture_start(FAKE_VIRTUAL, "reader r\ninterface = 0\ninterface = 1\n");
 	looks(anything(), 2);
 	assert_int_equal(seen.devices, 1);
 	assert_int_equal(shown[0].bInterfaceNumber, 0);
 	assert_int_equal(shown[1].bInterfaceNumber, 1);
-	rig_stop();
+	fixture_stop();
 }
 
 static void an_interface_without_settings(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\nunplugged\n" B);
-	rig_fault(0, "no-altsetting");
+	fixture_start(FAKE_VIRTUAL, "reader r\nunplugged\n" B);
+	fixture_fault(0, "no-altsetting");
 	fake_usb_plug(0);
 	looks(anything(), 1);
 	assert_int_equal(shown[0].idVendor, 0x2222);
-	rig_stop();
+	fixture_stop();
 }
 
 /* --- what fails --- */
@@ -302,7 +302,7 @@ static void a_device_that_cannot_be_opened(void **state)
 	};
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, A "rates = 9600\n" B);
+	fixture_start(FAKE_VIRTUAL, A "rates = 9600\n" B);
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		fake_usb_fail_open(1, rows[i].code);
 		assert_true(look(anything()));
@@ -315,13 +315,13 @@ static void a_device_that_cannot_be_opened(void **state)
 		assert_int_equal(shown[0].rates.n, 0);
 		assert_int_equal(shown[1].idVendor, 0x2222);
 	}
-	rig_stop();
+	fixture_stop();
 }
 
 static void a_reader_that_is_in_use(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, A "rates = 9600\n");
+	fixture_start(FAKE_VIRTUAL, A "rates = 9600\n");
 	fake_usb_claim_busy(1);
 	assert_true(look(anything()));
 	assert_true(seen.incomplete);
@@ -329,13 +329,13 @@ static void a_reader_that_is_in_use(void **state)
 			   "program has it: stop pcscd");
 	assert_string_equal(shown[0].iProduct.text, "Leser");
 	assert_int_equal(shown[0].rates.n, 0);
-	rig_stop();
+	fixture_stop();
 }
 
 static void a_bus_that_cannot_be_read(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, A);
+	fixture_start(FAKE_VIRTUAL, A);
 	fails.init = true;
 	assert_false(look(anything()));
 	said_one_line_with("cannot use libusb: LIBUSB_ERROR_OTHER\n");
@@ -348,13 +348,13 @@ static void a_bus_that_cannot_be_read(void **state)
 	assert_false(look(anything()));
 	said_one_line_with("cannot list the bus: LIBUSB_ERROR_NO_MEM\n");
 	assert_int_equal(seen.readers, 0);
-	rig_stop();
+	fixture_stop();
 }
 
 static void devices_without_descriptors(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, A);
+	fixture_start(FAKE_VIRTUAL, A);
 	fails.device = true;
 	looks(anything(), 0);
 	assert_int_equal(seen.devices, 0);
@@ -364,7 +364,7 @@ static void devices_without_descriptors(void **state)
 	fails.config = true;
 	looks(anything(), 0);
 	assert_int_equal(seen.devices, 1);
-	rig_stop();
+	fixture_stop();
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

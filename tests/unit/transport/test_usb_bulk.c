@@ -9,7 +9,7 @@ static struct command c, other;
 static int setup(void **state)
 {
 	(void)state;
-	bench_start(FAKE_VIRTUAL, RIG_TWO);
+	bench_start(FAKE_VIRTUAL, FIXTURE_TWO);
 	return 0;
 }
 
@@ -28,18 +28,18 @@ static enum ccid_err status(unsigned ms, uint8_t seq)
 
 static void one_answer(void **state)
 {
-	uint64_t began = rig_ms();
+	uint64_t began = fixture_ms();
 
 	(void)state;
 	for (unsigned i = 0; i < 300; i++)
 		assert_int_equal(status_of(bench.t, i & 1, (uint8_t)i), CCID_OK);
-	assert_true(rig_ms() - began < 300);
+	assert_true(fixture_ms() - began < 300);
 }
 
 static void packets_before_the_answer_are_skipped(void **state)
 {
 	(void)state;
-	rig_fault(0, "zero-length count=0");
+	fixture_fault(0, "zero-length count=0");
 	for (uint8_t i = 0; i < 20; i++)
 		assert_int_equal(status_of(bench.t, 0, i), CCID_OK);
 }
@@ -48,12 +48,12 @@ static void torn_headers(void **state)
 {
 	(void)state;
 	for (unsigned n = 1; n <= 9; n++) {
-		uint64_t began = rig_ms();
+		uint64_t began = fixture_ms();
 
-		rig_fault(0, "short-answer value=%u", n);
+		fixture_fault(0, "short-answer value=%u", n);
 		memset(c.answer, 0xEE, sizeof c.answer);
 		assert_int_equal(status(1000, (uint8_t)(2 * n)), CCID_ERR_COMM);
-		assert_true(rig_ms() - began < 100);
+		assert_true(fixture_ms() - began < 100);
 		assert_int_equal(c.r.answer_len, n);
 		assert_int_equal(c.answer[n], 0xEE);
 		assert_int_equal(status_of(bench.t, 0, (uint8_t)(2 * n + 1)), CCID_OK);
@@ -66,7 +66,7 @@ static void a_torn_frame_among_two_commands(void **state)
 	struct deadline d = deadline_in_ms(500);
 
 	(void)state;
-	rig_fault(0, "short-answer value=5 slot=0");
+	fixture_fault(0, "short-answer value=5 slot=0");
 	command_make(&c, PC_TO_RDR_GET_SLOT_STATUS, 0, 1, NULL, 0);
 	command_make(&other, PC_TO_RDR_GET_SLOT_STATUS, 1, 9, NULL, 0);
 	assert_int_equal(bench.t->ops->start(bench.t, &c.r, &d), CCID_OK);
@@ -86,23 +86,23 @@ static void answers_of_others_are_dropped(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-		uint64_t began = rig_ms();
+		uint64_t began = fixture_ms();
 
-		rig_fault(0, "%s", faults[i]);
+		fixture_fault(0, "%s", faults[i]);
 		assert_int_equal(status(1000, (uint8_t)(10 * i)), CCID_ERR_TIMEOUT);
-		assert_in_range(rig_ms() - began, 1000, 1300);
+		assert_in_range(fixture_ms() - began, 1000, 1300);
 		assert_int_equal(status_of(bench.t, 0, (uint8_t)(10 * i + 5)), CCID_OK);
 	}
-	assert_int_equal(rig_log_count("dropped an answer nobody waits for"), 6);
+	assert_int_equal(fixture_log_count("dropped an answer nobody waits for"), 6);
 }
 
 static void any_number_of_stale_answers(void **state)
 {
 	(void)state;
-	rig_fault(0, "stale value=200");
+	fixture_fault(0, "stale value=200");
 	assert_int_equal(status_of(bench.t, 0, 3), CCID_OK);
-	assert_int_equal(rig_log_count("dropped"), 200);
-	rig_fault(0, "duplicate count=5");
+	assert_int_equal(fixture_log_count("dropped"), 200);
+	fixture_fault(0, "duplicate count=5");
 	for (uint8_t i = 10; i < 20; i++)
 		assert_int_equal(status_of(bench.t, 0, i), CCID_OK);
 }
@@ -114,7 +114,7 @@ static void next_answer_waits_for_its_owner(void **state)
 	struct deadline d;
 
 	(void)state;
-	rig_fault(0, "duplicate slot=0");
+	fixture_fault(0, "duplicate slot=0");
 	command_make(&c, PC_TO_RDR_GET_SLOT_STATUS, 0, 5, NULL, 0);
 	d = deadline_in_ms(1000);
 	assert_int_equal(bench.t->ops->start(bench.t, &c.r, &d), CCID_OK);
@@ -144,7 +144,7 @@ static void slack_of_the_sequence_number(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		command_make(&c, PC_TO_RDR_GET_SLOT_STATUS, 0, (uint8_t)(0xFF + 7 * i), NULL, 0);
 		c.r.seq_slack = 1;
-		rig_fault(0, "wrong-seq value=%u", rows[i].off);
+		fixture_fault(0, "wrong-seq value=%u", rows[i].off);
 		assert_int_equal(command_run(bench.t, &c, 500), rows[i].want);
 	}
 }
@@ -154,41 +154,41 @@ static void frames_of_full_packets(void **state)
 {
 	(void)state;
 	for (unsigned n = 1; n <= 4; n++) {
-		rig_fault(0, "exact value=%u", n);
+		fixture_fault(0, "exact value=%u", n);
 		assert_int_equal(status(1000, (uint8_t)(n * 2)), CCID_OK);
 		assert_int_equal(c.r.answer_len, 64 * n);
 		assert_int_equal(status_of(bench.t, 0, (uint8_t)(n * 2 + 1)), CCID_OK);
 	}
-	assert_int_equal(rig_log_count("no zero-length packet"), 0);
+	assert_int_equal(fixture_log_count("no zero-length packet"), 0);
 }
 
 static void frames_of_full_packets_without_an_end(void **state)
 {
-	uint64_t began = rig_ms();
+	uint64_t began = fixture_ms();
 
 	(void)state;
-	rig_fault(0, "no-zlp count=0");
-	rig_fault(0, "exact value=2");
+	fixture_fault(0, "no-zlp count=0");
+	fixture_fault(0, "exact value=2");
 	assert_int_equal(status(1000, 1), CCID_OK);
 	assert_int_equal(c.r.answer_len, 128);
-	assert_in_range(rig_ms() - began, 1000, 1300);
+	assert_in_range(fixture_ms() - began, 1000, 1300);
 	/* Known now: nobody waits for the end any more. */
-	began = rig_ms();
+	began = fixture_ms();
 	for (unsigned n = 1; n <= 5; n++) {
 		if (n < 5)
-			rig_fault(0, "exact value=%u", n);
+			fixture_fault(0, "exact value=%u", n);
 		assert_int_equal(status(1000, (uint8_t)(n + 1)), CCID_OK);
 		assert_int_equal(c.r.answer_len, n < 5 ? 64 * n : 10);
 	}
-	assert_true(rig_ms() - began < 100);
-	assert_int_equal(rig_log_count("no zero-length packet"), 1);
+	assert_true(fixture_ms() - began < 100);
+	assert_int_equal(fixture_log_count("no zero-length packet"), 1);
 }
 
 /* More than was ever announced: the first part is an answer that does not fit its dwLength, the rest is nobody's. */
 static void more_than_the_buffer(void **state)
 {
 	(void)state;
-	rig_fault(0, "longer value=65000");
+	fixture_fault(0, "longer value=65000");
 	assert_int_equal(status(1000, 1), CCID_OK);
 	/* the longest answer that a message carries, though the reader announced 271 bytes */
 	assert_int_equal(c.r.answer_len, 65010);
@@ -207,7 +207,7 @@ static void longer_than_the_caller_expects(void **state)
 	for (uint8_t i = 0; i < 5; i++) {
 		struct deadline d = deadline_in_ms(1000);
 
-		rig_fault(0, "longer value=%u", lengths[i]);
+		fixture_fault(0, "longer value=%u", lengths[i]);
 		command_make(&c, PC_TO_RDR_GET_SLOT_STATUS, 0, (uint8_t)(2 * i), NULL, 0);
 		c.r.answer_cap = 271;
 		c.answer[271] = 0x5A;
@@ -233,16 +233,16 @@ static void padding_of_many_packets(void **state)
 	(void)state;
 	for (unsigned zlp = 0; zlp < 2; zlp++) {
 		if (!zlp)
-			rig_fault(0, "no-zlp count=0");
+			fixture_fault(0, "no-zlp count=0");
 		for (uint8_t i = 0; i < 7; i++) {
-			rig_fault(0, "padded value=%u", lengths[i]);
+			fixture_fault(0, "padded value=%u", lengths[i]);
 			assert_int_equal(status(1500, (uint8_t)(3 * i)), CCID_OK);
 			assert_in_range(c.r.answer_len, CCID_HEADER_LENGTH, 320);
 			assert_int_equal(get_le32(c.answer + 1), 0);
 			assert_int_equal(status_of(bench.t, 0, (uint8_t)(3 * i + 1)), CCID_OK);
 			assert_int_equal(status_of(bench.t, 0, (uint8_t)(3 * i + 2)), CCID_OK);
 		}
-		rig_fault(0, "clear");
+		fixture_fault(0, "clear");
 	}
 }
 
@@ -252,11 +252,11 @@ static void failing_pipes(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 40; i++) {
-		uint64_t began = rig_ms();
+		uint64_t began = fixture_ms();
 
-		rig_fault(0, "%s", faults[i % 5]);
+		fixture_fault(0, "%s", faults[i % 5]);
 		assert_int_equal(status(1000, (uint8_t)(2 * i)), CCID_ERR_COMM);
-		assert_true(rig_ms() - began < 100);
+		assert_true(fixture_ms() - began < 100);
 		assert_int_equal(status_of(bench.t, 0, (uint8_t)(2 * i + 1)), CCID_OK);
 	}
 }
@@ -267,12 +267,12 @@ static void a_pipe_that_only_fails(void **state)
 	struct fake_counts before = fake_usb_counts(), after;
 
 	(void)state;
-	rig_fault(0, "in-error count=0");
+	fixture_fault(0, "in-error count=0");
 	for (uint8_t i = 0; i < 10; i++)
 		assert_int_equal(status(1000, i), CCID_ERR_COMM);
 	after = fake_usb_counts();
 	assert_true(after.total_events - before.total_events < 100);
-	rig_fault(0, "clear");
+	fixture_fault(0, "clear");
 	assert_int_equal(status_of(bench.t, 0, 50), CCID_OK);
 }
 
@@ -282,7 +282,7 @@ static void damage_among_two_commands(void **state)
 	struct deadline d = deadline_in_ms(500);
 
 	(void)state;
-	rig_fault(0, "in-error slot=0");
+	fixture_fault(0, "in-error slot=0");
 	command_make(&c, PC_TO_RDR_GET_SLOT_STATUS, 0, 1, NULL, 0);
 	command_make(&other, PC_TO_RDR_GET_SLOT_STATUS, 1, 9, NULL, 0);
 	assert_int_equal(bench.t->ops->start(bench.t, &c.r, &d), CCID_OK);
@@ -298,7 +298,7 @@ static void damage_among_two_commands(void **state)
 static void a_message_that_is_never_taken(void **state)
 {
 	(void)state;
-	rig_fault(0, "out-nak");
+	fixture_fault(0, "out-nak");
 	assert_int_equal(status(500, 1), CCID_ERR_TIMEOUT);
 	memset(c.msg, 0, sizeof c.msg);
 	assert_true(fake_usb_counts().submitted <= 2);
@@ -309,13 +309,13 @@ static void a_message_that_is_never_taken(void **state)
 static void a_late_answer_is_nobodys(void **state)
 {
 	(void)state;
-	rig_fault(0, "late-answer ms=1500");
+	fixture_fault(0, "late-answer ms=1500");
 	assert_int_equal(status(1000, 1), CCID_ERR_TIMEOUT);
 	for (uint8_t i = 2; i < 30; i++) {
 		assert_int_equal(status_of(bench.t, 0, i), CCID_OK);
 		fake_clock_advance(50000000);
 	}
-	assert_int_equal(rig_log_count("dropped"), 1);
+	assert_int_equal(fixture_log_count("dropped"), 1);
 }
 
 /* Whatever cannot be submitted or allocated is told, and the next command works. */
@@ -354,7 +354,7 @@ static void failing_first_submission(void **state)
 		assert_int_equal(status_of(bench.t, 0, 2), CCID_OK);
 		assert_int_equal(status_of(bench.t, 1, 2), CCID_OK);
 		bench_stop();
-		bench_start(FAKE_VIRTUAL, RIG_TWO);
+		bench_start(FAKE_VIRTUAL, FIXTURE_TWO);
 	}
 }
 

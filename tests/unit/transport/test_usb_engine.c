@@ -58,9 +58,9 @@ static void places_bound_what_is_in_flight(void **state)
 	(void)state;
 	assert_int_equal(start(0, PC_TO_RDR_ICC_POWER_ON, 1, 1000), CCID_OK);
 	assert_int_equal(start(1, PC_TO_RDR_ICC_POWER_ON, 2, 1000), CCID_OK);
-	began = rig_ms();
+	began = fixture_ms();
 	assert_int_equal(start(2, PC_TO_RDR_ICC_POWER_ON, 4, 300), CCID_ERR_TIMEOUT);
-	assert_true(rig_ms() - began >= 300);
+	assert_true(fixture_ms() - began >= 300);
 	/* the firmware never saw another command beside them either */
 	assert_int_equal(start(2, PC_TO_RDR_GET_SLOT_STATUS, 5, 0), CCID_ERR_TIMEOUT);
 	command_make(&c[2], PC_TO_RDR_GET_SLOT_STATUS, 2, 6, NULL, 0);
@@ -73,7 +73,7 @@ static void places_bound_what_is_in_flight(void **state)
 	assert_int_equal(wait(2, 1000), CCID_OK);
 	finish(1);
 	finish(2);
-	assert_int_equal(rig_max_in_flight(0), 2);
+	assert_int_equal(fixture_max_in_flight(0), 2);
 	assert_int_equal(usb_of(bench.t)->gate->used, 0);
 }
 
@@ -113,7 +113,7 @@ static void abort_on_the_control_pipe(void **state)
 	ccid_msg_encode(&m, c[1].msg);
 	assert_int_equal(command_run(bench.t, &c[1], 1000), CCID_OK);
 	assert_int_equal(bench.t->ops->abort(bench.t, 1, 10, &past), CCID_ERR_TIMEOUT);
-	rig_fault(0, "control-stall");
+	fixture_fault(0, "control-stall");
 	assert_int_equal(bench.t->ops->abort(bench.t, 1, 10, &d), CCID_ERR_NOT_SUPPORTED);
 }
 
@@ -181,7 +181,7 @@ static void victim_begin(struct victim *v, unsigned slot, uint8_t type)
 static enum ccid_err victim_end(struct victim *v, uint64_t since)
 {
 	pthread_join(v->thread, NULL);
-	assert_in_range(rig_ms() - since, 0, 5000);
+	assert_in_range(fixture_ms() - since, 0, 5000);
 	return v->err;
 }
 
@@ -211,20 +211,20 @@ static void whoever_waits_is_told_at_once(void **state)
 		uint64_t since;
 
 		setup_real(NULL);
-		rig_fault(0, "silent count=0");
+		fixture_fault(0, "silent count=0");
 		for (unsigned k = 0; k < 3; k++)
 			victim_begin(&v[k], k, PC_TO_RDR_ICC_POWER_ON);
-		since = rig_ms();
+		since = fixture_ms();
 		events[i].act(2);
 		assert_int_equal(victim_end(&v[2], since), events[i].want);
-		since = rig_ms();
+		since = fixture_ms();
 		events[i].act(0);
 		assert_int_equal(victim_end(&v[0], since), events[i].want);
 		if (!events[i].all)
 			events[i].act(1);
 		assert_int_equal(victim_end(&v[1], since), events[i].want);
 		assert_int_equal(usb_of(bench.t)->gate->used, 0);
-		rig_pardon();
+		fixture_pardon();
 		teardown(NULL);
 	}
 }
@@ -263,7 +263,7 @@ static void reset_and_reopened(void **state)
 		for (uint8_t k = 0; k < 3; k++)
 			assert_int_equal(bench.t->ops->wait_change(bench.t, k, &d), CCID_OK);
 	}
-	assert_int_equal(rig_log_count("opened again"), 5);
+	assert_int_equal(fixture_log_count("opened again"), 5);
 	assert_int_equal(fake_usb_counts().handles, 1);
 }
 
@@ -318,7 +318,7 @@ static void row_31_any_errno_at_reopening(void **state)
 	for (unsigned i = 0; i < sizeof passing / sizeof passing[0]; i++) {
 		struct deadline d = deadline_in_ms(2000), poll = deadline_in_ms(600000);
 
-		rig_log_clear();
+		fixture_log_clear();
 		fake_usb_reset(0);
 		fake_usb_fail_node(UINT32_MAX, passing[i]);
 		assert_int_equal(status_of(bench.t, 0, seq++), CCID_ERR_STALE);
@@ -326,16 +326,16 @@ static void row_31_any_errno_at_reopening(void **state)
 			assert_int_not_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_NO_DEVICE);
 			assert_int_equal(status_of(bench.t, 0, seq++), CCID_ERR_STALE);
 		}
-		assert_int_equal(rig_log_critical(), 1);
-		assert_int_equal(rig_log_count(strerror(passing[i])), 1);
+		assert_int_equal(fixture_log_critical(), 1);
+		assert_int_equal(fixture_log_count(strerror(passing[i])), 1);
 		/* polls end, but do not follow one on the other */
 		for (unsigned k = 0; k < 3; k++) {
-			uint64_t began = rig_ms();
+			uint64_t began = fixture_ms();
 
 			assert_int_equal(bench.t->ops->wait_change(bench.t, 0, &poll), CCID_OK);
 			assert_int_not_equal(bench.t->ops->reopen(bench.t, &poll), CCID_OK);
 			assert_int_equal(bench.t->ops->wait_change(bench.t, 0, &poll), CCID_OK);
-			assert_in_range(rig_ms() - began, 900, 2100);
+			assert_in_range(fixture_ms() - began, 900, 2100);
 		}
 		fake_usb_fail_node(0, 0);
 		d = deadline_in_ms(2000);
@@ -366,10 +366,10 @@ static void row_31_the_deadline_of_reopening(void **state)
 	fake_usb_fail_claim(1, LIBUSB_ERROR_OTHER, EPERM);
 	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_BUSY);
 	fake_usb_claim_busy(1000);
-	began = rig_ms();
+	began = fixture_ms();
 	d = deadline_in_ms(300);
 	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_BUSY);
-	assert_in_range(rig_ms() - began, 300, 310);
+	assert_in_range(fixture_ms() - began, 300, 310);
 	fake_usb_claim_busy(0);
 	d = deadline_in_ms(300);
 	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
@@ -390,7 +390,7 @@ static void row_31_another_device_at_the_node(void **state)
 		fake_usb_exchange(0, at[i], 0x77);
 		assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_NO_DEVICE);
 		assert_int_equal(status_of(bench.t, 0, 2), CCID_ERR_NO_DEVICE);
-		assert_int_equal(rig_log_count("another device is there now"), 1);
+		assert_int_equal(fixture_log_count("another device is there now"), 1);
 		assert_int_equal(fake_usb_counts().handles, 0);
 		teardown(NULL);
 		setup(NULL);
@@ -433,14 +433,14 @@ static void closing_is_immediate(void **state)
 	uint64_t began;
 
 	(void)state;
-	rig_fault(0, "silent count=0");
+	fixture_fault(0, "silent count=0");
 	assert_int_equal(start(0, PC_TO_RDR_ICC_POWER_ON, 1, 1000), CCID_OK);
 	assert_int_equal(wait(0, 100), CCID_ERR_TIMEOUT);
 	finish(0);
-	began = rig_ms();
+	began = fixture_ms();
 	bench.t->ops->close(bench.t);
 	bench.t = NULL;
-	assert_in_range(rig_ms() - began, 0, 10);
+	assert_in_range(fixture_ms() - began, 0, 10);
 }
 
 /* Row 32: the host does not give cancelled transfers back. Closing is bounded, what comes later touches nothing that
@@ -458,10 +458,10 @@ static void row_32_closed_with_transfers_that_do_not_come_back(void **state)
 		fake_usb_hold(types[i]);
 		(void)wait(0, 100);
 		finish(0);
-		began = rig_ms();
+		began = fixture_ms();
 		bench.t->ops->close(bench.t);
 		bench.t = NULL;
-		assert_in_range(rig_ms() - began, 0, 500);
+		assert_in_range(fixture_ms() - began, 0, 500);
 		counts = fake_usb_counts();
 		assert_int_equal(counts.handles, 1);
 		assert_int_equal(bench_open_interface(0, 0, &bench.t), CCID_ERR_BUSY);
@@ -491,7 +491,7 @@ static void row_32_unplugged_with_transfers_that_do_not_come_back(void **state)
 static void row_32_opened_with_transfers_that_do_not_come_back(void **state)
 {
 	struct deadline d = deadline_in_ms(2000);
-	uint64_t began = rig_ms();
+	uint64_t began = fixture_ms();
 
 	(void)state;
 	fake_usb_hold(FAKE_HOLD_ALL);
@@ -499,8 +499,8 @@ static void row_32_opened_with_transfers_that_do_not_come_back(void **state)
 	assert_int_equal(status_of(bench.t, 0, 1), CCID_ERR_STALE);
 	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_STALE);
 	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_ERR_STALE);
-	assert_in_range(rig_ms() - began, 0, 600);
-	assert_int_equal(rig_log_count("does not give transfers back"), 1);
+	assert_in_range(fixture_ms() - began, 0, 600);
+	assert_int_equal(fixture_log_count("does not give transfers back"), 1);
 	fake_usb_hold(FAKE_HOLD_NONE);
 	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
 	assert_int_equal(status_of(bench.t, 0, 2), CCID_OK);
@@ -508,9 +508,9 @@ static void row_32_opened_with_transfers_that_do_not_come_back(void **state)
 	bench.t->ops->close(bench.t);
 	bench.t = NULL;
 	fake_usb_hold(LIBUSB_TRANSFER_TYPE_CONTROL);
-	began = rig_ms();
+	began = fixture_ms();
 	assert_int_equal(bench_open_interface(0, 0, &bench.t), CCID_OK);
-	assert_in_range(rig_ms() - began, 0, 1300);
+	assert_in_range(fixture_ms() - began, 0, 1300);
 	assert_null(bench.t->manufacturer);
 	assert_int_equal(status_of(bench.t, 0, 3), CCID_OK);
 	bench.t->ops->close(bench.t);

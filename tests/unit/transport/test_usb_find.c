@@ -110,7 +110,7 @@ static enum ccid_err find(unsigned dev, int interface)
 static void what_a_plain_reader_has(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\nvendor = 1234\nproduct = 5678\nbcd = 2.10\n"
+	fixture_start(FAKE_VIRTUAL, "reader r\nvendor = 1234\nproduct = 5678\nbcd = 2.10\n"
 		  "slots = 3\nbusy = 2\nmaxlen = 300\n");
 	assert_int_equal(find(0, 0), CCID_OK);
 	assert_int_equal(desc.idVendor, 0x1234);
@@ -127,14 +127,14 @@ static void what_a_plain_reader_has(void **state)
 	assert_int_equal(find(0, -1), CCID_OK);
 	assert_int_equal(name.interface, 0);
 	assert_int_equal(find(0, 1), CCID_ERR_NO_DEVICE);
-	assert_int_equal(rig_log_critical(), 0);
-	rig_stop();
+	assert_int_equal(fixture_log_critical(), 0);
+	fixture_stop();
 }
 
 static void several_interfaces(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\nslots = 1\ninterface = 2\nslots = 4\ninterface = 3\nclass = 3\n");
+	fixture_start(FAKE_VIRTUAL, "reader r\nslots = 1\ninterface = 2\nslots = 4\ninterface = 3\nclass = 3\n");
 	assert_int_equal(find(0, 2), CCID_OK);
 	assert_int_equal(desc.bInterfaceNumber, 2);
 	assert_int_equal(desc.bMaxSlotIndex, 3);
@@ -144,23 +144,23 @@ static void several_interfaces(void **state)
 	/* a filler of another class, and one with a foreign class that is announced */
 	assert_int_equal(find(0, 1), CCID_ERR_NO_DEVICE);
 	assert_int_equal(find(0, 3), CCID_ERR_NO_DEVICE);
-	assert_int_equal(rig_log_critical(), 0);
-	rig_stop();
+	assert_int_equal(fixture_log_critical(), 0);
+	fixture_stop();
 }
 
 /* The class of readers older than the standard, and of some of ACS: the class descriptor decides. */
 static void other_class(const char *sim)
 {
-	rig_start(FAKE_VIRTUAL, sim);
+	fixture_start(FAKE_VIRTUAL, sim);
 	assert_int_equal(find(0, 0), CCID_OK);
 	assert_int_equal(desc.bInterfaceProtocol, CCID_PROTOCOL_BULK);
-	rig_fault(0, "desc-short value=20");
+	fixture_fault(0, "desc-short value=20");
 	fake_usb_unplug(0);
 	fake_usb_plug(0);
 	assert_int_equal(find(0, 0), CCID_ERR_NO_DEVICE);
 	/* not one of ours: nothing to worry about */
-	assert_int_equal(rig_log_critical(), 0);
-	rig_stop();
+	assert_int_equal(fixture_log_critical(), 0);
+	fixture_stop();
 }
 
 static void class_ff(void **state)
@@ -210,15 +210,15 @@ static void strange_descriptors(void **state)
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		enum ccid_err err;
 
-		rig_start(FAKE_VIRTUAL, "reader r\nunplugged\n");
-		rig_fault(0, "%s", rows[i].fault);
+		fixture_start(FAKE_VIRTUAL, "reader r\nunplugged\n");
+		fixture_fault(0, "%s", rows[i].fault);
 		fake_usb_plug(0);
 		err = find(0, 0);
 		if (err != rows[i].want)
 			fail_msg("%s: %s", rows[i].fault, err_name(err));
-		assert_int_equal(rig_log_critical(), rows[i].line ? 1 : 0);
-		if (rows[i].line && rig_log_count(rows[i].line) != 1) {
-			rig_log_print();
+		assert_int_equal(fixture_log_critical(), rows[i].line ? 1 : 0);
+		if (rows[i].line && fixture_log_count(rows[i].line) != 1) {
+			fixture_log_print();
 			fail_msg("%s: no line with %s", rows[i].fault, rows[i].line);
 		}
 		if (err == CCID_OK) {
@@ -226,7 +226,7 @@ static void strange_descriptors(void **state)
 			assert_in_range(ccid_desc_slots(&desc), 1, 255);
 			assert_in_range(ccid_desc_busy_places(&desc), 1, ccid_desc_slots(&desc));
 		}
-		rig_stop();
+		fixture_stop();
 	}
 }
 
@@ -234,12 +234,12 @@ static void strange_descriptors(void **state)
 static void the_first_whole_descriptor_counts(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader r\nslots = 2\nunplugged\n");
-	rig_fault(0, "desc-doubled");
+	fixture_start(FAKE_VIRTUAL, "reader r\nslots = 2\nunplugged\n");
+	fixture_fault(0, "desc-doubled");
 	fake_usb_plug(0);
 	assert_int_equal(find(0, 0), CCID_OK);
 	assert_int_equal(desc.bMaxSlotIndex, 1);
-	rig_stop();
+	fixture_stop();
 }
 
 /* --- the first free reader --- */
@@ -269,7 +269,7 @@ static void the_first_that_fits(void **state)
 	struct usb_open_request rq = { .name = &wanted, .log = &bench.log };
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader mouse\nclass = 3\nreader a\nvendor = 1111\nproduct = 0001\n"
+	fixture_start(FAKE_VIRTUAL, "reader mouse\nclass = 3\nreader a\nvendor = 1111\nproduct = 0001\n"
 		  "reader b\nvendor = 2222\nproduct = 0002\n");
 	assert_int_equal(usb_find_first(&rq, &found), CCID_OK);
 	assert_int_equal(found.address, 3);
@@ -290,7 +290,7 @@ static void the_first_that_fits(void **state)
 	fake_usb_unplug(1);
 	assert_int_equal(usb_find_first(&rq, &found), CCID_OK);
 	assert_int_equal(found.address, 4);
-	rig_stop();
+	fixture_stop();
 }
 
 static void path_on_the_bus(void **state)
@@ -375,7 +375,7 @@ static void another_device_at_the_same_node(void **state)
 	libusb_context *ctx;
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader a\nvendor = 1111\nproduct = 0001\n");
+	fixture_start(FAKE_VIRTUAL, "reader a\nvendor = 1111\nproduct = 0001\n");
 	libusb_init(&ctx);
 	assert_int_equal(libusb_get_device_list(ctx, &list), 1);
 	for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
@@ -385,7 +385,7 @@ static void another_device_at_the_same_node(void **state)
 	}
 	libusb_free_device_list(list, 1);
 	libusb_exit(ctx);
-	rig_stop();
+	fixture_stop();
 }
 
 static void devices_that_tell_nothing(void **state)
@@ -394,7 +394,7 @@ static void devices_that_tell_nothing(void **state)
 	struct usb_open_request rq = { .name = &wanted, .log = &bench.log };
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader a\n");
+	fixture_start(FAKE_VIRTUAL, "reader a\n");
 	as_told.active_config = true;	/* not configured yet: its first configuration */
 	assert_int_equal(find(0, 0), CCID_OK);
 	assert_int_equal(usb_find_first(&rq, &found), CCID_ERR_NO_DEVICE);
@@ -411,7 +411,7 @@ static void devices_that_tell_nothing(void **state)
 	assert_int_equal(usb_find_first(&rq, &found), CCID_ERR_COMM);
 	as_told.init = false;
 	assert_int_equal(usb_find_first(&rq, &found), CCID_OK);
-	rig_stop();
+	fixture_stop();
 }
 
 static void a_bus_that_tells_nothing(void **state)
@@ -455,10 +455,10 @@ static void the_first_free_interface(void **state)
 	struct usb_open_request rq = { .name = &wanted, .log = &bench.log };
 
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader strange\nunplugged\nreader ff\nclass = 0xFF\nunplugged\n"
+	fixture_start(FAKE_VIRTUAL, "reader strange\nunplugged\nreader ff\nclass = 0xFF\nunplugged\n"
 		  "reader a\ninterface = 1\n");
-	rig_fault(0, "no-altsetting");
-	rig_fault(1, "desc-none");
+	fixture_fault(0, "no-altsetting");
+	fixture_fault(1, "desc-none");
 	fake_usb_plug(0);
 	fake_usb_plug(1);
 	assert_int_equal(usb_find_first(&rq, &found), CCID_OK);
@@ -466,7 +466,7 @@ static void the_first_free_interface(void **state)
 	assert_int_equal(found.interface, 0);
 	fake_usb_unplug(2);
 	assert_int_equal(usb_find_first(&rq, &found), CCID_ERR_NO_DEVICE);
-	rig_stop();
+	fixture_stop();
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -12,7 +12,7 @@ static struct usb_gate *gate;
 static int setup(void **state)
 {
 	(void)state;
-	rig_start(FAKE_REAL, "reader one\n");
+	fixture_start(FAKE_REAL, "reader one\n");
 	assert_int_equal(pump_init(&pump), CCID_OK);
 	return 0;
 }
@@ -22,7 +22,7 @@ static int teardown(void **state)
 	(void)state;
 	usb_gate_unref(gate);
 	pump_destroy(&pump);
-	rig_stop();
+	fixture_stop();
 	return 0;
 }
 
@@ -181,13 +181,13 @@ static void a_wake_without_a_place_is_no_place(void **state)
 	waiter_init(&w, WAIT_COMMAND);
 	gate = usb_gate_new(&pump, 1);
 	assert_int_equal(enter_now(&w, 1000), CCID_OK);
-	before = rig_ms();
+	before = fixture_ms();
 	begin(&g, 20000);
 	until_queued(1);
 	pump_wake(&pump, &g.w);
 	end(&g);
 	assert_int_equal(g.err, CCID_ERR_TIMEOUT);
-	assert_true(rig_ms() - before < 10000);
+	assert_true(fixture_ms() - before < 10000);
 	assert_int_equal(queued(), 0);
 	usb_gate_leave(gate);
 	assert_int_equal(gate->used, 0);

@@ -88,23 +88,23 @@ static void strange_answers(void **state)
 
 		bench_start(FAKE_VIRTUAL, versions[rows[i].version]);
 		assert_int_equal(run(PC_TO_RDR_ICC_POWER_ON, 1, NULL, 0, 1000), CCID_OK);
-		rig_fault(0, "%s", rows[i].fault);
-		began = rig_ms();
+		fixture_fault(0, "%s", rows[i].fault);
+		began = fixture_ms();
 		err = run(PC_TO_RDR_XFR_BLOCK, 2, "\x80\x14\x00\x03\x03", 5, 2000);
-		if (rig_ms() - began > 2100)
-			fail_msg("%s: %u ms", rows[i].fault, (unsigned)(rig_ms() - began));
+		if (fixture_ms() - began > 2100)
+			fail_msg("%s: %u ms", rows[i].fault, (unsigned)(fixture_ms() - began));
 		/* version A says by its status alone how much it has: less is an answer, what is there counts */
 		if (i == 1)
 			assert_int_equal(c.r.answer_len, 13);
 		else if (err == CCID_OK && ccid_command_state(bstatus()) == COMMAND_OK)
 			fail_msg("%s: taken for an answer", rows[i].fault);
-		rig_fault(0, "clear");
-		rig_pardon();
+		fixture_fault(0, "clear");
+		fixture_pardon();
 		assert_int_equal(run(PC_TO_RDR_ICC_POWER_ON, 3, NULL, 0, 4000), CCID_OK);
 		assert_int_equal(c.answer[10], 0x3B);
 		assert_int_equal(run(PC_TO_RDR_XFR_BLOCK, 4, "\x80\x14\x00\x02\x02", 5, 4000), CCID_OK);
 		assert_memory_equal(c.answer + 10, "\x00\x01\x90\x00", 4);
-		rig_pardon();
+		fixture_pardon();
 		bench_stop();
 	}
 }
@@ -121,7 +121,7 @@ static void unplugged_at_each_request(void **state)
 
 			assert_true(nth < 60);
 			bench_host(FAKE_VIRTUAL, versions[i]);
-			rig_fault(0, "unplug-control nth=%u", nth);
+			fixture_fault(0, "unplug-control nth=%u", nth);
 			err = bench_open_interface(0, 0, &bench.t);
 			if (err == CCID_OK)
 				err = run(PC_TO_RDR_ICC_POWER_ON, 1, NULL, 0, 1000);
@@ -132,7 +132,7 @@ static void unplugged_at_each_request(void **state)
 				fail_msg("request %u: %s", nth, err_name(err));
 			if (!ended && bench.t)
 				assert_int_equal(run(PC_TO_RDR_GET_SLOT_STATUS, 3, NULL, 0, 1000), CCID_ERR_NO_DEVICE);
-			assert_true(rig_ms() < 500);
+			assert_true(fixture_ms() < 500);
 			bench_stop();
 		}
 	}
@@ -183,15 +183,15 @@ static void a_busy_device_goes_away(void **state)
 
 		bench_start(FAKE_REAL, versions[i & 1]);
 		assert_int_equal(run(PC_TO_RDR_ICC_POWER_ON, 1, NULL, 0, 20000), CCID_OK);
-		rig_fault(0, "%s", busy[i & 1]);
+		fixture_fault(0, "%s", busy[i & 1]);
 		assert_int_equal(pthread_create(&thread, NULL, busy_main, &err), 0);
 		usleep(200000);
-		since = rig_ms();
+		since = fixture_ms();
 		acts[i / 2]();
 		pthread_join(thread, NULL);
 		assert_int_equal(err, CCID_ERR_NO_DEVICE);
 		/* unplugged: found out by the next request, which version B was told to wait for */
-		assert_in_range(rig_ms() - since, 0, 5000);
+		assert_in_range(fixture_ms() - since, 0, 5000);
 		bench_stop();
 	}
 }
@@ -223,11 +223,11 @@ static void a_request_is_stuck(void **state)
 		assert_int_equal(pthread_create(&thread, NULL, busy_main, &err), 0);
 		while (!has_control(usb_of(bench.t)))
 			usleep(1000);
-		since = rig_ms();
+		since = fixture_ms();
 		acts[i / 2]();
 		pthread_join(thread, NULL);
 		assert_int_equal(err, CCID_ERR_NO_DEVICE);
-		assert_in_range(rig_ms() - since, 0, 5000);
+		assert_in_range(fixture_ms() - since, 0, 5000);
 		fake_usb_hold(FAKE_HOLD_NONE);
 		bench_stop();
 	}
@@ -243,14 +243,14 @@ static void row_32_requests_that_do_not_come_back(void **state)
 		bench_start(FAKE_VIRTUAL, versions[i]);
 		assert_int_equal(run(PC_TO_RDR_ICC_POWER_ON, 1, NULL, 0, 1000), CCID_OK);
 		fake_usb_hold(LIBUSB_TRANSFER_TYPE_CONTROL);
-		began = rig_ms();
+		began = fixture_ms();
 		assert_int_equal(run(PC_TO_RDR_XFR_BLOCK, 2, "\x80\x14\x00\x03\x03", 5, 1000), CCID_ERR_TIMEOUT);
-		assert_in_range(rig_ms() - began, 1000, 1300);
+		assert_in_range(fixture_ms() - began, 1000, 1300);
 		assert_int_equal(run(PC_TO_RDR_GET_SLOT_STATUS, 3, NULL, 0, 1000), CCID_ERR_TIMEOUT);
-		assert_in_range(rig_ms() - began, 1000, 1300);
+		assert_in_range(fixture_ms() - began, 1000, 1300);
 		fake_usb_hold(FAKE_HOLD_NONE);
 		assert_int_equal(run(PC_TO_RDR_ICC_POWER_ON, 4, NULL, 0, 4000), CCID_OK);
-		rig_pardon();
+		fixture_pardon();
 		bench_stop();
 	}
 }

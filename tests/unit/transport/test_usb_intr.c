@@ -53,12 +53,12 @@ static void only_the_slot_that_changed(void **state)
 		uint64_t began;
 
 		if (round & 1)
-			rig_remove(0, 3);
+			fixture_remove(0, 3);
 		else
-			rig_insert(0, 3, "t0");
-		began = rig_ms();
+			fixture_insert(0, 3, "t0");
+		began = fixture_ms();
 		assert_int_equal(poll_slot(3, 5000), CCID_OK);
-		assert_in_range(rig_ms() - began, 0, 20);
+		assert_in_range(fixture_ms() - began, 0, 20);
 		for (unsigned i = 0; i < 5; i++)
 			assert_int_equal(poll_slot(i, 10), CCID_ERR_TIMEOUT);
 	}
@@ -69,8 +69,8 @@ static void an_event_waits_for_its_poll(void **state)
 {
 	(void)state;
 	drain();
-	rig_insert(0, 1, "t1");
-	rig_insert(0, 2, "t1");
+	fixture_insert(0, 1, "t1");
+	fixture_insert(0, 2, "t1");
 	assert_int_equal(status_of(bench.t, 0, 1), CCID_OK);
 	fake_clock_advance(5000000000u);
 	assert_int_equal(status_of(bench.t, 0, 2), CCID_OK);
@@ -86,9 +86,9 @@ static void time_out_of_a_poll(void **state)
 
 	(void)state;
 	drain();
-	began = rig_ms();
+	began = fixture_ms();
 	assert_int_equal(poll_slot(0, 600000), CCID_ERR_TIMEOUT);
-	assert_in_range(rig_ms() - began, 600000, 600010);
+	assert_in_range(fixture_ms() - began, 600000, 600010);
 }
 
 static void a_stop_before_the_poll(void **state)
@@ -99,12 +99,12 @@ static void a_stop_before_the_poll(void **state)
 	drain();
 	bench.t->ops->stop_change(bench.t, 2);
 	bench.t->ops->stop_change(bench.t, 2);
-	began = rig_ms();
+	began = fixture_ms();
 	assert_int_equal(poll_slot(2, 5000), CCID_ERR_TIMEOUT);
-	assert_int_equal(rig_ms(), began);
+	assert_int_equal(fixture_ms(), began);
 	/* the one after is not disturbed */
 	assert_int_equal(poll_slot(2, 500), CCID_ERR_TIMEOUT);
-	assert_in_range(rig_ms() - began, 500, 510);
+	assert_in_range(fixture_ms() - began, 500, 510);
 }
 
 /* A stop does not swallow an event. */
@@ -127,17 +127,17 @@ static void strange_notifications(void **state)
 	(void)state;
 	drain();
 	for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-		rig_fault(0, "%s", faults[i]);
+		fixture_fault(0, "%s", faults[i]);
 		(void)poll_slot(0, 100);
 		(void)poll_slot(0, 2000);
 		drain();
-		rig_insert(0, 1, "t1");
+		fixture_insert(0, 1, "t1");
 		assert_int_equal(poll_slot(1, 1000), CCID_OK);
-		rig_remove(0, 1);
+		fixture_remove(0, 1);
 		assert_int_equal(poll_slot(1, 1000), CCID_OK);
 	}
-	assert_int_equal(rig_log_count("hardware error: bSlot 0"), 1);
-	assert_int_equal(rig_log_count("unknown notification 0x5F"), 1);
+	assert_int_equal(fixture_log_count("hardware error: bSlot 0"), 1);
+	assert_int_equal(fixture_log_count("unknown notification 0x5F"), 1);
 }
 
 /* 10 000 notifications a second: the driver takes no more than some hundred of them, and cards still count. */
@@ -148,18 +148,18 @@ static void a_flood(void **state)
 
 	(void)state;
 	drain();
-	rig_fault(0, "intr-flood");
+	fixture_fault(0, "intr-flood");
 	before = fake_usb_counts().total_events;
-	began = rig_ms();
-	while (rig_ms() - began < 2000)
+	began = fixture_ms();
+	while (fixture_ms() - began < 2000)
 		(void)poll_slot(3, 500);
 	assert_in_range(fake_usb_counts().total_events - before, 1, 1400);
-	rig_insert(0, 1, "t1");
+	fixture_insert(0, 1, "t1");
 	assert_int_equal(poll_slot(1, 1000), CCID_OK);
 	assert_int_equal(status_of(bench.t, 1, 1), CCID_OK);
-	rig_fault(0, "clear");
+	fixture_fault(0, "clear");
 	drain();
-	rig_remove(0, 1);
+	fixture_remove(0, 1);
 	assert_int_equal(poll_slot(1, 1000), CCID_OK);
 }
 
@@ -171,14 +171,14 @@ static void a_pipe_that_only_fails(void **state)
 	(void)state;
 	drain();
 	before = fake_usb_counts().total_events;
-	began = rig_ms();
-	while (rig_ms() - began < 10000) {
-		rig_fault(0, "intr-overflow");
+	began = fixture_ms();
+	while (fixture_ms() - began < 10000) {
+		fixture_fault(0, "intr-overflow");
 		(void)poll_slot(0, 1000);
 	}
 	assert_true(fake_usb_counts().total_events - before < 2000);
 	drain();
-	rig_insert(0, 1, "t1");
+	fixture_insert(0, 1, "t1");
 	assert_int_equal(poll_slot(1, 3000), CCID_OK);
 }
 
@@ -187,7 +187,7 @@ static void refuse_interrupts(unsigned times, int code, int err)
 {
 	drain();
 	fake_usb_fail_endpoint(bench.t->desc.interrupt_in, times, code, err);
-	rig_insert(0, 2, "t1");
+	fixture_insert(0, 2, "t1");
 	assert_int_equal(poll_slot(2, 1000), CCID_OK);
 }
 
@@ -202,25 +202,25 @@ static void row_30_refused_once(void **state)
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		uint64_t began;
 
-		rig_log_clear();
+		fixture_log_clear();
 		refuse_interrupts(1, rows[i].code, rows[i].err);
 		/* every slot is looked at at once, as slot 2 was: what is told meanwhile is lost */
 		for (unsigned k = 0; k < 5; k++)
 			assert_int_equal(poll_slot(k, 0), k == 2 ? CCID_ERR_TIMEOUT : CCID_OK);
-		began = rig_ms();
-		rig_insert(0, 1, "t1");
+		began = fixture_ms();
+		fixture_insert(0, 1, "t1");
 		assert_int_equal(poll_slot(1, 600000), CCID_OK);
-		assert_in_range(rig_ms() - began, 0, 2000);
-		assert_int_equal(rig_log_critical(), 1);
-		assert_int_equal(rig_log_count(strerror(rows[i].err)), 1);
-		assert_int_equal(rig_log_count("slot changes are told again"), 1);
+		assert_in_range(fixture_ms() - began, 0, 2000);
+		assert_int_equal(fixture_log_critical(), 1);
+		assert_int_equal(fixture_log_count(strerror(rows[i].err)), 1);
+		assert_int_equal(fixture_log_count("slot changes are told again"), 1);
 		/* from here on as ever */
 		drain();
-		began = rig_ms();
-		rig_remove(0, 1);
+		began = fixture_ms();
+		fixture_remove(0, 1);
 		assert_int_equal(poll_slot(1, 600000), CCID_OK);
-		assert_in_range(rig_ms() - began, 0, 20);
-		rig_remove(0, 2);
+		assert_in_range(fixture_ms() - began, 0, 20);
+		fixture_remove(0, 2);
 		drain();
 	}
 }
@@ -231,23 +231,23 @@ static void row_30_refused_for_ever(void **state)
 	unsigned before;
 
 	(void)state;
-	rig_log_clear();
+	fixture_log_clear();
 	refuse_interrupts(UINT32_MAX, LIBUSB_ERROR_IO, ENOSPC);
 	assert_int_equal(poll_slot(1, 0), CCID_OK);
 	before = fake_usb_counts().total_submits;
 	for (unsigned i = 0; i < 100; i++) {
-		uint64_t began = rig_ms();
+		uint64_t began = fixture_ms();
 
 		assert_int_equal(poll_slot(1, 600000), CCID_OK);
-		assert_in_range(rig_ms() - began, 900, 1100);
+		assert_in_range(fixture_ms() - began, 900, 1100);
 	}
 	assert_int_equal(fake_usb_counts().total_submits - before, 100);
-	assert_int_equal(rig_log_critical(), 1);
+	assert_int_equal(fixture_log_critical(), 1);
 	fake_usb_fail_endpoint(0, 0, 0, 0);
 	drain();
-	rig_insert(0, 1, "t1");
+	fixture_insert(0, 1, "t1");
 	assert_int_equal(poll_slot(1, 600000), CCID_OK);
-	assert_int_equal(rig_log_count("slot changes are told again"), 1);
+	assert_int_equal(fixture_log_count("slot changes are told again"), 1);
 }
 
 /* Row 30: "no device" is a dead handle: whoever looks for the card opens the device again. */
@@ -261,7 +261,7 @@ static void row_30_no_device(void **state)
 	assert_int_equal(status_of(bench.t, 1, 1), CCID_ERR_STALE);
 	assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
 	drain();
-	rig_insert(0, 1, "t1");
+	fixture_insert(0, 1, "t1");
 	assert_int_equal(poll_slot(1, 600000), CCID_OK);
 }
 
@@ -306,7 +306,7 @@ static void poller_begin(struct poller *p, unsigned slot)
 static enum ccid_err poller_end(struct poller *p, uint64_t since)
 {
 	pthread_join(p->thread, NULL);
-	assert_in_range(rig_ms() - since, 0, 5000);
+	assert_in_range(fixture_ms() - since, 0, 5000);
 	return p->err;
 }
 
@@ -329,22 +329,22 @@ static void running_polls(void **state)
 	for (unsigned i = 0; i < 5; i++)
 		poller_begin(&p[i], i);
 	assert_int_equal(poll_slot(2, 10), CCID_ERR_BUSY);
-	since = rig_ms();
-	rig_insert(0, 1, "t1");
+	since = fixture_ms();
+	fixture_insert(0, 1, "t1");
 	assert_int_equal(poller_end(&p[1], since), CCID_OK);
-	since = rig_ms();
+	since = fixture_ms();
 	bench.t->ops->stop_change(bench.t, 2);
 	assert_int_equal(poller_end(&p[2], since), CCID_ERR_TIMEOUT);
 	/* commands go on beside the polls */
 	for (uint8_t i = 0; i < 100; i++)
 		assert_int_equal(status_of(bench.t, 0, i), CCID_OK);
-	since = rig_ms();
+	since = fixture_ms();
 	bench.t->ops->set_closed(bench.t, 3, true);
 	assert_int_equal(poller_end(&p[3], since), CCID_ERR_NO_DEVICE);
-	since = rig_ms();
-	rig_remove(0, 4);
+	since = fixture_ms();
+	fixture_remove(0, 4);
 	assert_int_equal(poller_end(&p[4], since), CCID_OK);
-	since = rig_ms();
+	since = fixture_ms();
 	bench.t->ops->set_gone(bench.t);
 	usleep(100000);
 	assert_true(is_polling(0));
@@ -368,13 +368,13 @@ static void unplugged_in_a_poll(void **state)
 	usleep(100000);
 	for (unsigned i = 0; i < 2; i++) {
 		assert_true(is_polling(1 + i));
-		since = rig_ms();
+		since = fixture_ms();
 		bench.t->ops->stop_change(bench.t, (uint8_t)(1 + i));
 		assert_int_equal(poller_end(&p[i], since), CCID_ERR_TIMEOUT);
 	}
 	/* so does one that begins later, and closing ends it as well */
 	poller_begin(&p[0], 1);
-	since = rig_ms();
+	since = fixture_ms();
 	bench.t->ops->set_closed(bench.t, 1, true);
 	assert_int_equal(poller_end(&p[0], since), CCID_ERR_NO_DEVICE);
 	bench_stop();
@@ -389,16 +389,16 @@ static void gone_and_not_stopped(void **state)
 	drain();
 	fake_usb_unplug(0);
 	for (unsigned i = 0; i < 2; i++) {
-		began = rig_ms();
+		began = fixture_ms();
 		assert_int_equal(poll_slot(i, 600000), CCID_ERR_NO_DEVICE);
-		assert_in_range(rig_ms() - began, 5000, 5010);
+		assert_in_range(fixture_ms() - began, 5000, 5010);
 	}
-	began = rig_ms();
+	began = fixture_ms();
 	assert_int_equal(poll_slot(1, 300), CCID_ERR_NO_DEVICE);
-	assert_in_range(rig_ms() - began, 300, 310);
+	assert_in_range(fixture_ms() - began, 300, 310);
 	bench.t->ops->stop_change(bench.t, 1);
 	assert_int_equal(poll_slot(1, 600000), CCID_ERR_TIMEOUT);
-	assert_in_range(rig_ms() - began, 300, 310);
+	assert_in_range(fixture_ms() - began, 300, 310);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

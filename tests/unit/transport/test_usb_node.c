@@ -27,7 +27,7 @@ static void leaves_nothing_behind(void **state)
 	struct fake_counts c;
 
 	(void)state;
-	bench_host(FAKE_VIRTUAL, RIG_ONE);
+	bench_host(FAKE_VIRTUAL, FIXTURE_ONE);
 	for (unsigned turn = 0; turn < 3; turn++) {
 		assert_int_equal(open_without_node(0), CCID_OK);
 		bench.t->ops->close(bench.t);
@@ -41,7 +41,7 @@ static void leaves_nothing_behind(void **state)
 static void a_device_that_is_not_there(void **state)
 {
 	(void)state;
-	bench_host(FAKE_VIRTUAL, RIG_ONE);
+	bench_host(FAKE_VIRTUAL, FIXTURE_ONE);
 	fake_usb_unplug(0);
 	assert_int_equal(open_without_node(0), CCID_ERR_NO_DEVICE);
 	assert_null(bench.t);

@@ -68,7 +68,7 @@ static void data_rates(void **state)
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		bench_host(FAKE_VIRTUAL, rows[i].text);
 		if (rows[i].fault)
-			rig_fault(0, "%s", rows[i].fault);
+			fixture_fault(0, "%s", rows[i].fault);
 		assert_int_equal(open_it(), CCID_OK);
 		if (bench.t->n_data_rates != rows[i].want)
 			fail_msg("row %u: %zu rates", i, bench.t->n_data_rates);
@@ -86,21 +86,21 @@ static void claimed_by_another_program(void **state)
 	uint64_t began;
 
 	(void)state;
-	bench_host(FAKE_VIRTUAL, RIG_ONE);
+	bench_host(FAKE_VIRTUAL, FIXTURE_ONE);
 	fake_usb_claim_busy(5);
-	began = rig_ms();
+	began = fixture_ms();
 	assert_int_equal(open_it(), CCID_OK);
-	assert_in_range(rig_ms() - began, 100, 1000);
-	assert_int_equal(rig_log_critical(), 0);
+	assert_in_range(fixture_ms() - began, 100, 1000);
+	assert_int_equal(fixture_log_critical(), 0);
 	bench.t->ops->close(bench.t);
 	bench.t = NULL;
 	fake_usb_claim_busy(1000);
-	began = rig_ms();
+	began = fixture_ms();
 	assert_int_equal(open_it(), CCID_ERR_BUSY);
-	assert_in_range(rig_ms() - began, 1000, 3000);
-	assert_int_equal(rig_log_critical(), 1);
-	assert_int_equal(rig_log_count("scdaemon"), 1);
-	assert_int_equal(rig_log_count("disable-ccid"), 1);
+	assert_in_range(fixture_ms() - began, 1000, 3000);
+	assert_int_equal(fixture_log_critical(), 1);
+	assert_int_equal(fixture_log_count("scdaemon"), 1);
+	assert_int_equal(fixture_log_count("disable-ccid"), 1);
 	nothing_left();
 	fake_usb_claim_busy(0);
 	assert_int_equal(open_it(), CCID_OK);
@@ -118,12 +118,12 @@ static void nodes_that_cannot_be_opened(void **state)
 		     { ENXIO, CCID_ERR_NO_DEVICE, 0 } };
 
 	(void)state;
-	bench_host(FAKE_VIRTUAL, RIG_ONE);
+	bench_host(FAKE_VIRTUAL, FIXTURE_ONE);
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		rig_log_clear();
+		fixture_log_clear();
 		fake_usb_fail_node(1, rows[i].err);
 		assert_int_equal(open_it(), rows[i].want);
-		assert_int_equal(rig_log_critical(), rows[i].lines);
+		assert_int_equal(fixture_log_critical(), rows[i].lines);
 		nothing_left();
 	}
 	assert_int_equal(open_it(), CCID_OK);
@@ -139,7 +139,7 @@ static void handles_that_cannot_be_made(void **state)
 		     { LIBUSB_ERROR_IO, CCID_ERR_COMM }, { LIBUSB_ERROR_OTHER, CCID_ERR_COMM } };
 
 	(void)state;
-	bench_host(FAKE_VIRTUAL, RIG_ONE);
+	bench_host(FAKE_VIRTUAL, FIXTURE_ONE);
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		fake_usb_fail_open(1, rows[i].code);
 		assert_int_equal(open_it(), rows[i].want);
@@ -171,14 +171,14 @@ static void every_errno_has_its_line(void **state)
 	};
 
 	(void)state;
-	bench_host(FAKE_VIRTUAL, RIG_ONE);
+	bench_host(FAKE_VIRTUAL, FIXTURE_ONE);
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0] * 4; i++) {
 		int err = rows[i / 4].err, code = steps[i % 4].code;
 		const char *advice = rows[i / 4].advice;
 		enum ccid_err want = !advice ? CCID_ERR_NO_DEVICE
 			: err == EACCES || err == EPERM ? CCID_ERR_BUSY : CCID_ERR_COMM;
 
-		rig_log_clear();
+		fixture_log_clear();
 		if (i % 4 == 0)
 			fake_usb_fail_node(1, err);
 		else if (i % 4 == 3)
@@ -186,10 +186,10 @@ static void every_errno_has_its_line(void **state)
 		else
 			fake_usb_fail_open_errno(1, code, err);
 		assert_int_equal(open_it(), want);
-		assert_int_equal(rig_log_critical(), advice ? 1 : 0);
-		assert_int_equal(rig_log_count(steps[i % 4].step), 1);
-		assert_int_equal(rig_log_count(strerror(err)), 1);
-		assert_int_equal(rig_log_count(advice ? advice : "it is gone"), 1);
+		assert_int_equal(fixture_log_critical(), advice ? 1 : 0);
+		assert_int_equal(fixture_log_count(steps[i % 4].step), 1);
+		assert_int_equal(fixture_log_count(strerror(err)), 1);
+		assert_int_equal(fixture_log_count(advice ? advice : "it is gone"), 1);
 		nothing_left();
 	}
 	bench_stop();
@@ -203,13 +203,13 @@ static void codes_of_libusb_have_their_line(void **state)
 	} rows[] = { { LIBUSB_ERROR_ACCESS, EACCES }, { LIBUSB_ERROR_NO_MEM, ENOMEM }, { LIBUSB_ERROR_OTHER, EIO } };
 
 	(void)state;
-	bench_host(FAKE_VIRTUAL, RIG_ONE);
+	bench_host(FAKE_VIRTUAL, FIXTURE_ONE);
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		rig_log_clear();
+		fixture_log_clear();
 		fake_usb_fail_claim(1, rows[i].code, 0);
 		assert_int_not_equal(open_it(), CCID_OK);
-		assert_int_equal(rig_log_critical(), 1);
-		assert_int_equal(rig_log_count(strerror(rows[i].err)), 1);
+		assert_int_equal(fixture_log_critical(), 1);
+		assert_int_equal(fixture_log_count(strerror(rows[i].err)), 1);
 		nothing_left();
 	}
 	bench_stop();
@@ -219,25 +219,25 @@ static void codes_of_libusb_have_their_line(void **state)
 static void libusb_that_cannot_be_initialised(void **state)
 {
 	(void)state;
-	rig_start(FAKE_VIRTUAL, "reader Test Reader\nvendor = 08e6\nproduct = 3437\nbcd = 2.00\nname = A Good One\n"
+	fixture_start(FAKE_VIRTUAL, "reader Test Reader\nvendor = 08e6\nproduct = 3437\nbcd = 2.00\nname = A Good One\n"
 		  "level = tpdu\nslots = 2\nbusy = 2\ncard 0 = t1\n");
 	fake_usb_fail_init(1, LIBUSB_ERROR_OTHER, EMFILE);
-	assert_int_equal(rig_open(0, 0, 0), IFD_COMMUNICATION_ERROR);
-	assert_int_equal(rig_log_count("libusb cannot be initialised"), 1);
-	assert_int_equal(rig_log_count(strerror(EMFILE)), 1);
-	assert_int_equal(rig_log_count("LimitNOFILE"), 1);
+	assert_int_equal(fixture_open(0, 0, 0), IFD_COMMUNICATION_ERROR);
+	assert_int_equal(fixture_log_count("libusb cannot be initialised"), 1);
+	assert_int_equal(fixture_log_count(strerror(EMFILE)), 1);
+	assert_int_equal(fixture_log_count("LimitNOFILE"), 1);
 	fake_usb_fail_claim(1, LIBUSB_ERROR_OTHER, ENOSPC);
-	assert_int_equal(rig_open(0, 0, 0), IFD_COMMUNICATION_ERROR);
-	assert_int_equal(rig_log_count(strerror(ENOSPC)), 1);
-	rig_log_clear();
-	assert_int_equal(rig_open(0, 0, 0), IFD_SUCCESS);
-	assert_int_equal(rig_open(1, 0, 0), IFD_SUCCESS);
-	assert_int_equal(rig_log_count("drives 08e6:3437 \"A Good One\": level TPDU, slots 2, busy places 2, firmware "
-				       "2.00, quirks "), 1);
-	assert_int_equal(rig_log_count(" drives "), 1);
+	assert_int_equal(fixture_open(0, 0, 0), IFD_COMMUNICATION_ERROR);
+	assert_int_equal(fixture_log_count(strerror(ENOSPC)), 1);
+	fixture_log_clear();
+	assert_int_equal(fixture_open(0, 0, 0), IFD_SUCCESS);
+	assert_int_equal(fixture_open(1, 0, 0), IFD_SUCCESS);
+	assert_int_equal(fixture_log_count("drives 08e6:3437 \"A Good One\": level TPDU, slots 2, busy places 2, "
+					   "firmware 2.00, quirks "), 1);
+	assert_int_equal(fixture_log_count(" drives "), 1);
 	assert_int_equal(IFDHCloseChannel(1), IFD_SUCCESS);
 	assert_int_equal(IFDHCloseChannel(0), IFD_SUCCESS);
-	rig_stop();
+	fixture_stop();
 }
 
 /* Each allocation and each submission of an opening fails once. */
@@ -281,7 +281,7 @@ static void unplugged_while_opening(void **state)
 {
 	(void)state;
 	bench_host(FAKE_VIRTUAL, "reader r\nrates = 9600\n");
-	rig_fault(0, "unplug-control");
+	fixture_fault(0, "unplug-control");
 	/* the strings were read, the rates were not; the next command finds out */
 	if (open_it() == CCID_OK) {
 		assert_int_equal(status_of(bench.t, 0, seq++), CCID_ERR_NO_DEVICE);
@@ -295,7 +295,7 @@ static void unplugged_while_opening(void **state)
 static void a_thousand_times(void **state)
 {
 	(void)state;
-	bench_host(FAKE_VIRTUAL, RIG_TWO);
+	bench_host(FAKE_VIRTUAL, FIXTURE_TWO);
 	for (unsigned i = 0; i < 1000; i++) {
 		assert_int_equal(open_it(), CCID_OK);
 		if (i % 3 == 0)
@@ -319,7 +319,7 @@ int main(void)
 		TEST(nodes_that_cannot_be_opened),
 		TEST(handles_that_cannot_be_made),
 		TEST(every_errno_has_its_line), TEST(codes_of_libusb_have_their_line),
-		cmocka_unit_test_teardown(libusb_that_cannot_be_initialised, rig_teardown),
+		cmocka_unit_test_teardown(libusb_that_cannot_be_initialised, fixture_teardown),
 		TEST(every_step_of_an_opening_fails),
 		TEST(unplugged_while_opening),
 		TEST(a_thousand_times),

@@ -20,7 +20,7 @@ struct sleeper {
 static int setup(void **state)
 {
 	(void)state;
-	rig_start(FAKE_REAL, "reader one\n");
+	fixture_start(FAKE_REAL, "reader one\n");
 	assert_int_equal(pump_init(&pump), CCID_OK);
 	pump.leader = NULL;
 	pump.deputy = NULL;
@@ -37,7 +37,7 @@ static int teardown(void **state)
 	assert_null(pump.parked[0]);
 	assert_null(pump.parked[1]);
 	pump_destroy(&pump);
-	rig_stop();
+	fixture_stop();
 	return 0;
 }
 
@@ -45,10 +45,10 @@ static void *sleeper_main(void *arg)
 {
 	struct sleeper *s = arg;
 	struct deadline d = deadline_in_ms(s->wait_ms);
-	uint64_t began = rig_ms();
+	uint64_t began = fixture_ms();
 
 	s->err = s->parks ? pump_park(&s->w, &d) : pump_wait(&pump, &s->w, &d);
-	s->took_ms = rig_ms() - began;
+	s->took_ms = fixture_ms() - began;
 	__atomic_store_n(&s->back, 1, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -99,14 +99,14 @@ static void a_result_that_is_there_needs_no_wait(void **state)
 {
 	struct deadline d = deadline_in_ms(10000);
 	struct waiter w;
-	uint64_t began = rig_ms();
+	uint64_t began = fixture_ms();
 
 	(void)state;
 	waiter_init(&w, WAIT_COMMAND);
 	pump_wake(&pump, &w);
 	assert_int_equal(pump_wait(&pump, &w, &d), CCID_OK);
 	assert_int_equal(pump_park(&w, &d), CCID_OK);
-	assert_true(rig_ms() - began < 5000);
+	assert_true(fixture_ms() - began < 5000);
 	waiter_destroy(&pump, &w);
 }
 
@@ -165,12 +165,12 @@ static void no_lead_for_the_idle_within_the_grace(void **state)
 	begin(&command, WAIT_COMMAND, 20000);
 	UNTIL(leader() == &command.w && is_parked(&idle.w));
 	for (unsigned i = 0; i < 20; i++) {
-		uint64_t before = rig_ms();
+		uint64_t before = fixture_ms();
 
 		pump_wake(&pump, &command.w);
 		end(&command, CCID_OK);
 		/* the grace begins with the end of the command, which is not before that */
-		assert_true(leader() != &idle.w || rig_ms() - before >= PUMP_GRACE_MS);
+		assert_true(leader() != &idle.w || fixture_ms() - before >= PUMP_GRACE_MS);
 		begin(&command, WAIT_COMMAND, 20000);
 		UNTIL(leader() == &command.w);
 	}

@@ -2,8 +2,8 @@
 #ifndef USB_BENCH_H
 #define USB_BENCH_H
 
-/* One USB transport on a simulated reader, without the floors above it. */
-#include "../driver/driver_rig.h"
+/* One USB transport on a simulated reader, without the layers above it. */
+#include "../driver/driver_fixture.h"
 
 #include "wire/ccid_msg.h"
 #include "transport/usb_device.h"
@@ -32,7 +32,7 @@ static inline enum ccid_err bench_open_interface(unsigned dev, unsigned interfac
 
 static inline void bench_host(enum fake_clock clock, const char *text)
 {
-	rig_start(clock, text);
+	fixture_start(clock, text);
 	assert_int_equal(usb_host_new(&bench.host), CCID_OK);
 }
 
@@ -49,7 +49,7 @@ static inline void bench_stop(void)
 	bench.t = NULL;
 	assert_true(usb_host_free(bench.host));
 	bench.host = NULL;
-	rig_stop();
+	fixture_stop();
 }
 
 static inline int bench_teardown(void **state)
@@ -59,7 +59,7 @@ static inline int bench_teardown(void **state)
 	bench.t = NULL;
 	usb_host_free(bench.host);
 	bench.host = NULL;
-	return rig_teardown(state);
+	return fixture_teardown(state);
 }
 
 /* A command with its buffers. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef FUZZ_RIG_H
-#define FUZZ_RIG_H
+#ifndef FUZZ_DRIVER_H
+#define FUZZ_DRIVER_H
 
 /* The whole driver at its ten functions, on devices behind the stand-in for libusb, on virtual time. */
 #include "fuzz/fuzz.h"
@@ -14,25 +14,25 @@
 #define FUZZ_ATR_ROOM MAX_ATR_SIZE
 
 /* Begins anew, without devices. */
-void fuzz_rig_begin(void);
+void fuzz_driver_begin(void);
 /* Opens Lun k (0..FUZZ_LUNS - 1): slot k % 2 of interface k / 2 of device 0. */
-RESPONSECODE fuzz_rig_open(unsigned k);
+RESPONSECODE fuzz_driver_open(unsigned k);
 DWORD fuzz_lun(unsigned k);
 /* Closes all; nothing of libusb is alive then. Frees the devices. */
-void fuzz_rig_end(void);
+void fuzz_driver_end(void);
 
 /* One call of the driver, out of the input: which, for which Lun, and its arguments. Checked: nothing is written
  * outside the buffers nor beyond what is said to be there; the answer is empty after an error; the call
  * ends within its time. */
-void fuzz_rig_call(struct fuzz_in *in);
+void fuzz_driver_call(struct fuzz_in *in);
 /* Answers of the card must be among what the device said since unsaid(), when said is set. */
 struct fuzz_witness {
 	const uint8_t *(*said)(size_t *n);	/* NULL: it lost count */
 	void (*unsaid)(void);
 };
-void fuzz_rig_witness(const struct fuzz_witness *w);
+void fuzz_driver_witness(const struct fuzz_witness *w);
 /* Does bSeq tell the reader's answers apart? Not where a quirk takes the number before and after, too. */
-bool fuzz_rig_numbers_count(const struct sim_dev *d);
+bool fuzz_driver_numbers_count(const struct sim_dev *d);
 
 /* Power on; the ATR is not longer than it may be. */
 RESPONSECODE fuzz_power(unsigned k, DWORD action, uint8_t *atr, DWORD *len);

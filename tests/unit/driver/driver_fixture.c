@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "driver_rig.h"
+#include "driver_fixture.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ static struct {
 	pthread_mutex_t lock;
 	unsigned n_lines, n_critical;
 	char line[LINES][LINE_CAP];
-} rig = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} fixture = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* --- pcscd's log --- */
 
@@ -28,16 +28,16 @@ void log_msg(const int priority, const char *fmt, ...)
 {
 	va_list ap;
 
-	pthread_mutex_lock(&rig.lock);
+	pthread_mutex_lock(&fixture.lock);
 	va_start(ap, fmt);
-	vsnprintf(rig.line[rig.n_lines % LINES], LINE_CAP, fmt, ap);
+	vsnprintf(fixture.line[fixture.n_lines % LINES], LINE_CAP, fmt, ap);
 	va_end(ap);
 	if (getenv("TEST_LOG"))
-		fprintf(stderr, "# %llu %d: %s\n", (unsigned long long)rig_ms(), priority,
-			rig.line[rig.n_lines % LINES]);
-	rig.n_lines++;
-	rig.n_critical += priority == PRIORITY_CRITICAL;
-	pthread_mutex_unlock(&rig.lock);
+		fprintf(stderr, "# %llu %d: %s\n", (unsigned long long)fixture_ms(), priority,
+			fixture.line[fixture.n_lines % LINES]);
+	fixture.n_lines++;
+	fixture.n_critical += priority == PRIORITY_CRITICAL;
+	pthread_mutex_unlock(&fixture.lock);
 }
 
 void log_xxd(const int priority, const char *msg, const unsigned char *buffer, const int size)
@@ -48,41 +48,41 @@ void log_xxd(const int priority, const char *msg, const unsigned char *buffer, c
 
 static unsigned kept(void)
 {
-	return rig.n_lines < LINES ? rig.n_lines : LINES;
+	return fixture.n_lines < LINES ? fixture.n_lines : LINES;
 }
 
-unsigned rig_log_count(const char *text)
+unsigned fixture_log_count(const char *text)
 {
 	unsigned n = 0;
 
-	pthread_mutex_lock(&rig.lock);
+	pthread_mutex_lock(&fixture.lock);
 	for (unsigned i = 0; i < kept(); i++)
-		n += strstr(rig.line[i], text) != NULL;
-	pthread_mutex_unlock(&rig.lock);
+		n += strstr(fixture.line[i], text) != NULL;
+	pthread_mutex_unlock(&fixture.lock);
 	return n;
 }
 
-unsigned rig_log_critical(void)
+unsigned fixture_log_critical(void)
 {
 	unsigned n;
 
-	pthread_mutex_lock(&rig.lock);
-	n = rig.n_critical;
-	pthread_mutex_unlock(&rig.lock);
+	pthread_mutex_lock(&fixture.lock);
+	n = fixture.n_critical;
+	pthread_mutex_unlock(&fixture.lock);
 	return n;
 }
 
-void rig_log_clear(void)
+void fixture_log_clear(void)
 {
-	pthread_mutex_lock(&rig.lock);
-	rig.n_lines = rig.n_critical = 0;
-	pthread_mutex_unlock(&rig.lock);
+	pthread_mutex_lock(&fixture.lock);
+	fixture.n_lines = fixture.n_critical = 0;
+	pthread_mutex_unlock(&fixture.lock);
 }
 
-void rig_log_print(void)
+void fixture_log_print(void)
 {
 	for (unsigned i = 0; i < kept(); i++)
-		fprintf(stderr, "# %s\n", rig.line[i]);
+		fprintf(stderr, "# %s\n", fixture.line[i]);
 }
 
 /* --- devices --- */
@@ -98,10 +98,10 @@ static void add_devices(const char *text)
 	for (int i = 0; i < n; i++)
 		fake_usb_add(devs[i]);
 	free(devs);
-	rig.n_devs = (unsigned)n;
+	fixture.n_devs = (unsigned)n;
 }
 
-void rig_start(enum fake_clock clock, const char *text)
+void fixture_start(enum fake_clock clock, const char *text)
 {
 	/* The configuration is read once in a process. */
 	setenv("PCSCLITE_HP_DROPDIR", TOP_SRCDIR "/tests/unit/driver/no-such-folder", 1);
@@ -111,9 +111,9 @@ void rig_start(enum fake_clock clock, const char *text)
 	       "f1f1:05e9:seq-off-by-one;f1f1:0aa5:params-may-fail;f1f1:5a7e:shared-gate;"
 	       "f1f1:1210:sec1210-sync", 1);
 	fake_usb_begin(clock);
-	rig.pardoned = 0;
-	rig.started = clock_now();
-	rig_log_clear();
+	fixture.pardoned = 0;
+	fixture.started = clock_now();
+	fixture_log_clear();
 	add_devices(text);
 }
 
@@ -122,32 +122,32 @@ static unsigned complaints(void)
 	unsigned n = 0;
 
 	fake_usb_lock();
-	for (unsigned i = 0; i < rig.n_devs; i++)
+	for (unsigned i = 0; i < fixture.n_devs; i++)
 		n += sim_dev_complaints(fake_usb_dev(i));
 	fake_usb_unlock();
 	return n;
 }
 
-void rig_pardon(void)
+void fixture_pardon(void)
 {
-	rig.pardoned = complaints();
+	fixture.pardoned = complaints();
 }
 
-void rig_expect_no_complaint(void)
+void fixture_expect_no_complaint(void)
 {
-	if (complaints() == rig.pardoned)
+	if (complaints() == fixture.pardoned)
 		return;
-	for (unsigned i = 0; i < rig.n_devs; i++)
+	for (unsigned i = 0; i < fixture.n_devs; i++)
 		for (unsigned k = 0; k < sim_dev_complaints(fake_usb_dev(i)); k++)
 			print_error("device %u: %s\n", i, sim_dev_complaint(fake_usb_dev(i), k));
 	fail_msg("the simulated readers complain");
 }
 
-void rig_stop(void)
+void fixture_stop(void)
 {
 	struct fake_counts c = fake_usb_counts();
 
-	rig_expect_no_complaint();
+	fixture_expect_no_complaint();
 	fake_usb_end();
 	assert_int_equal(c.contexts, 0);
 	assert_int_equal(c.handles, 0);
@@ -158,7 +158,7 @@ void rig_stop(void)
 	assert_int_equal(c.claims, 0);
 }
 
-int rig_teardown(void **state)
+int fixture_teardown(void **state)
 {
 	(void)state;
 	for (DWORD reader = 0; reader < 10; reader++)
@@ -168,7 +168,7 @@ int rig_teardown(void **state)
 	return 0;
 }
 
-void rig_fault(unsigned dev, const char *fmt, ...)
+void fixture_fault(unsigned dev, const char *fmt, ...)
 {
 	char spec[200], err[200] = "";
 	va_list ap;
@@ -184,7 +184,7 @@ void rig_fault(unsigned dev, const char *fmt, ...)
 		fail_msg("%s", err);
 }
 
-void rig_insert(unsigned dev, unsigned slot, const char *card)
+void fixture_insert(unsigned dev, unsigned slot, const char *card)
 {
 	char err[200] = "";
 	bool ok;
@@ -196,7 +196,7 @@ void rig_insert(unsigned dev, unsigned slot, const char *card)
 		fail_msg("%s", err);
 }
 
-void rig_remove(unsigned dev, unsigned slot)
+void fixture_remove(unsigned dev, unsigned slot)
 {
 	bool ok;
 
@@ -206,7 +206,7 @@ void rig_remove(unsigned dev, unsigned slot)
 	assert_true(ok);
 }
 
-unsigned rig_max_in_flight(unsigned dev)
+unsigned fixture_max_in_flight(unsigned dev)
 {
 	unsigned n;
 
@@ -216,14 +216,14 @@ unsigned rig_max_in_flight(unsigned dev)
 	return n;
 }
 
-uint64_t rig_ms(void)
+uint64_t fixture_ms(void)
 {
-	return (clock_now() - rig.started) / 1000000u;
+	return (clock_now() - fixture.started) / 1000000u;
 }
 
 /* --- what pcscd does --- */
 
-RESPONSECODE rig_open(DWORD lun, unsigned dev, unsigned interface)
+RESPONSECODE fixture_open(DWORD lun, unsigned dev, unsigned interface)
 {
 	char name[80];
 
@@ -231,7 +231,7 @@ RESPONSECODE rig_open(DWORD lun, unsigned dev, unsigned interface)
 	return IFDHCreateChannelByName(lun, name);
 }
 
-RESPONSECODE rig_power(DWORD lun)
+RESPONSECODE fixture_power(DWORD lun)
 {
 	UCHAR atr[MAX_ATR_SIZE];
 	DWORD len = sizeof atr;
@@ -239,15 +239,15 @@ RESPONSECODE rig_power(DWORD lun)
 	return IFDHPowerICC(lun, IFD_POWER_UP, atr, &len);
 }
 
-void rig_ready(DWORD lun, unsigned dev, unsigned protocol)
+void fixture_ready(DWORD lun, unsigned dev, unsigned protocol)
 {
-	RIG_IS_FINE(rig_open(lun, dev, 0));
-	RIG_IS_FINE(rig_power(lun));
-	RIG_IS_FINE(IFDHSetProtocolParameters(lun, protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0,
+	FIXTURE_IS_FINE(fixture_open(lun, dev, 0));
+	FIXTURE_IS_FINE(fixture_power(lun));
+	FIXTURE_IS_FINE(IFDHSetProtocolParameters(lun, protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0,
 					      0, 0, 0, 0));
 }
 
-RESPONSECODE rig_apdu(DWORD lun, const uint8_t *apdu, size_t len, uint8_t *out, size_t cap, size_t *out_len)
+RESPONSECODE fixture_apdu(DWORD lun, const uint8_t *apdu, size_t len, uint8_t *out, size_t cap, size_t *out_len)
 {
 	SCARD_IO_HEADER pci = { 0, 0 };
 	DWORD n = cap;
@@ -257,7 +257,7 @@ RESPONSECODE rig_apdu(DWORD lun, const uint8_t *apdu, size_t len, uint8_t *out, 
 	return rc;
 }
 
-RESPONSECODE rig_echo(DWORD lun, unsigned tag, size_t len)
+RESPONSECODE fixture_echo(DWORD lun, unsigned tag, size_t len)
 {
 	uint8_t apdu[5 + 255 + 1] = { 0x80, 0x16, 0x00, 0x00, (uint8_t)len };
 	uint8_t get[5] = { 0x00, 0xC0, 0x00, 0x00, 0x00 }, out[300];
@@ -266,12 +266,12 @@ RESPONSECODE rig_echo(DWORD lun, unsigned tag, size_t len)
 
 	for (size_t i = 0; i < len; i++)
 		apdu[5 + i] = (uint8_t)(tag * 131u + i * 7u + (tag >> 8));
-	rc = rig_apdu(lun, apdu, 6 + len, out, sizeof out, &n);
+	rc = fixture_apdu(lun, apdu, 6 + len, out, sizeof out, &n);
 	if (rc != IFD_SUCCESS)
 		return rc;
 	if (n == 2 && out[0] == 0x61) {
 		get[4] = out[1];
-		rc = rig_apdu(lun, get, sizeof get, out, sizeof out, &n);
+		rc = fixture_apdu(lun, get, sizeof get, out, sizeof out, &n);
 	}
 	if (rc != IFD_SUCCESS)
 		return rc;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The stairs of the house (HACKING.md): which folder of src/ may include what, and which file may use what only one
+"""The layers \(HACKING.md\): which folder of src/ may include what, and which file may use what only one
 system has. Each rule is also shown a text that breaks it."""
 
 import glob
@@ -12,7 +12,7 @@ from tap import Tap
 TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", ".."))
 
 # A folder, and the folders it may include from beside its own.
-STAIRS = {
+LAYERS = {
     "util": (),
     "proto": ("util",),
     "wire": ("util",),
@@ -56,12 +56,12 @@ def includes(text):
 
 
 def climbs(name, text):
-    """Includes that go up the stairs."""
+    """Includes that go up."""
     folder = name.split("/")[0]
-    if folder not in STAIRS:
-        return [f"{name}: the folder has no place on the stairs"]
+    if folder not in LAYERS:
+        return [f"{name}: the folder is not a layer"]
     return [f"{name}: includes {header}" for header in includes(text)
-            if "/" in header and header.split("/")[0] not in STAIRS[folder] + (folder,)]
+            if "/" in header and header.split("/")[0] not in LAYERS[folder] + (folder,)]
 
 
 def module(name):
@@ -125,9 +125,9 @@ def main():
     files = list(sources())
     names = [name for name, _ in files]
     tap.case("there are sources to read", len(files) > 30)
-    tap.case("stairs: no include goes up", [f for name, text in files for f in climbs(name, text)])
+    tap.case("layers: no include goes up", [f for name, text in files for f in climbs(name, text)])
     tap.case("modules: none includes itself, however long the way round", cycles(files))
-    tap.case("stairs: a function is defined beside the header that declares it", foreign(files))
+    tap.case("layers: a function is defined beside the header that declares it", foreign(files))
     tap.case("portability: nothing of one system outside its file",
              [f for name, text in files for f in strangers(name, text)])
     tap.case("portability: the files named here are there",

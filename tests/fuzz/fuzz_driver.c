@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "fuzz/fuzz_rig.h"
+#include "fuzz/fuzz_driver.h"
 
 #include "quirks/quirks.h"
 
@@ -45,7 +45,7 @@ static void configure(void)
 	}
 }
 
-void fuzz_rig_begin(void)
+void fuzz_driver_begin(void)
 {
 	static bool configured;
 
@@ -53,10 +53,10 @@ void fuzz_rig_begin(void)
 	if (!configured)
 		configure();
 	configured = true;
-	fuzz_rig_witness(NULL);
+	fuzz_driver_witness(NULL);
 }
 
-bool fuzz_rig_numbers_count(const struct sim_dev *d)
+bool fuzz_driver_numbers_count(const struct sim_dev *d)
 {
 	struct quirk_set q;
 
@@ -70,7 +70,7 @@ DWORD fuzz_lun(unsigned k)
 	return (DWORD)(k / 2) << 16 | k % 2;
 }
 
-RESPONSECODE fuzz_rig_open(unsigned k)
+RESPONSECODE fuzz_driver_open(unsigned k)
 {
 	char name[80];
 
@@ -78,7 +78,7 @@ RESPONSECODE fuzz_rig_open(unsigned k)
 	return IFDHCreateChannelByName(fuzz_lun(k), name);
 }
 
-void fuzz_rig_end(void)
+void fuzz_driver_end(void)
 {
 	struct fake_counts c;
 

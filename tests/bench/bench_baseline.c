@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The floor: the same bytes by libusb with no driver in it. One event thread for all devices, one
+/* The baseline: the same bytes by libusb with no driver in it. One event thread for all devices, one
  * sleeping thread a slot. Knows just enough CCID to be answered; checks nothing, locks nothing -
  * but for a reader with fewer busy places than slots, where commands take turns.
  * Short APDUs only; of T=1 just the blocks that move them when nothing goes wrong. */
@@ -31,8 +31,8 @@
 #define STATUS_MASK 0xC0u
 #define TIME_EXTENSION 0x80u
 
-struct floor_slot {
-	struct floor_device *dev;
+struct baseline_slot {
+	struct baseline_device *dev;
 	uint8_t number, seq;
 	bool t1, ns, nr;		/* T=1: N(S) of the next I-block of either side */
 	struct libusb_transfer *out;
@@ -43,17 +43,17 @@ struct floor_slot {
 
 /* One IN transfer stands while commands are in flight: who makes in_flight 1 submits it, the event
  * thread submits it again unless it made in_flight 0. So it belongs to one thread at any time. */
-struct floor_device {
+struct baseline_device {
 	libusb_device_handle *handle;
 	struct libusb_transfer *in;
 	uint8_t in_buf[MESSAGE_MAX];
 	unsigned in_flight, refs;
 	unsigned char ep_in, ep_out;
-	struct floor_slot *slot[256];
+	struct baseline_slot *slot[256];
 	unsigned drawn, served;		/* turns: who came, who is through */
 };
 
-static struct bench_floor {
+static struct bench_baseline {
 	libusb_context *ctx;
 	pthread_t events;
 	unsigned places;		/* most commands in flight in a device; 0: no limit */
@@ -61,13 +61,13 @@ static struct bench_floor {
 	pthread_cond_t through;
 	libusb_device **list;
 	ssize_t listed;
-	struct floor_device *dev[BENCH_MAX_SLOTS];
-	struct floor_slot slot[BENCH_MAX_SLOTS];
-} bench_floor;
+	struct baseline_device *dev[BENCH_MAX_SLOTS];
+	struct baseline_slot slot[BENCH_MAX_SLOTS];
+} bench_baseline;
 
 static void *pump(void *arg)
 {
-	struct bench_floor *f = arg;
+	struct bench_baseline *f = arg;
 
 	for (;;)
 		libusb_handle_events(f->ctx);
@@ -76,8 +76,8 @@ static void *pump(void *arg)
 
 static void LIBUSB_CALL in_done(struct libusb_transfer *x)
 {
-	struct floor_device *d = x->user_data;
-	struct floor_slot *s;
+	struct baseline_device *d = x->user_data;
+	struct baseline_slot *s;
 
 	if (x->status != LIBUSB_TRANSFER_COMPLETED || x->actual_length < (int)HEADER)
 		return;
@@ -99,9 +99,9 @@ static void LIBUSB_CALL out_done(struct libusb_transfer *x)
 	(void)x;
 }
 
-static void round_trip(struct floor_slot *s, uint8_t type, uint8_t b7, const uint8_t *data, size_t len)
+static void round_trip(struct baseline_slot *s, uint8_t type, uint8_t b7, const uint8_t *data, size_t len)
 {
-	struct floor_device *d = s->dev;
+	struct baseline_device *d = s->dev;
 
 	memset(s->message, 0, HEADER);
 	s->message[0] = type;
@@ -118,7 +118,7 @@ static void round_trip(struct floor_slot *s, uint8_t type, uint8_t b7, const uin
 	sem_wait(&s->done);
 }
 
-static void find_endpoints(struct floor_device *d)
+static void find_endpoints(struct baseline_device *d)
 {
 	struct libusb_config_descriptor *c;
 
@@ -137,9 +137,9 @@ static void find_endpoints(struct floor_device *d)
 	libusb_free_config_descriptor(c);
 }
 
-static struct floor_device *open_device(struct bench_floor *f, const struct bench_device *dev)
+static struct baseline_device *open_device(struct bench_baseline *f, const struct bench_device *dev)
 {
-	struct floor_device *d = calloc(1, sizeof *d);
+	struct baseline_device *d = calloc(1, sizeof *d);
 	unsigned bus = 0, address = 0;
 
 	if (!d || sscanf(dev->node, "/dev/bus/usb/%u/%u", &bus, &address) != 2)
@@ -152,7 +152,7 @@ static struct floor_device *open_device(struct bench_floor *f, const struct benc
 			libusb_open(f->list[i], &d->handle);
 	d->in = libusb_alloc_transfer(0);
 	if (!d->in || !d->handle || libusb_claim_interface(d->handle, 0) != 0) {
-		fprintf(stderr, "floor: cannot open %s\n", dev->node);
+		fprintf(stderr, "baseline: cannot open %s\n", dev->node);
 		return NULL;
 	}
 	find_endpoints(d);
@@ -163,8 +163,8 @@ static struct floor_device *open_device(struct bench_floor *f, const struct benc
 static bool open_slot(void *ctx, unsigned index, const struct bench_device *dev, unsigned device,
 		      unsigned slot)
 {
-	struct bench_floor *f = ctx;
-	struct floor_slot *s = &f->slot[index];
+	struct bench_baseline *f = ctx;
+	struct baseline_slot *s = &f->slot[index];
 
 	if (!f->dev[device])
 		f->dev[device] = open_device(f, dev);
@@ -181,7 +181,7 @@ static bool open_slot(void *ctx, unsigned index, const struct bench_device *dev,
 }
 
 /* One T=1 block, with LRC, there and back. */
-static void block_trip(struct floor_slot *s, uint8_t pcb, const uint8_t *inf, size_t len)
+static void block_trip(struct baseline_slot *s, uint8_t pcb, const uint8_t *inf, size_t len)
 {
 	uint8_t block[PROLOGUE + T1_INF_MAX + 1] = { 0, pcb, (uint8_t)len };
 
@@ -191,13 +191,13 @@ static void block_trip(struct floor_slot *s, uint8_t pcb, const uint8_t *inf, si
 	round_trip(s, XFR_BLOCK, 0, block, PROLOGUE + len + 1);
 }
 
-static bool went_well(const struct floor_slot *s)
+static bool went_well(const struct baseline_slot *s)
 {
 	return s->answer_len > HEADER && (s->answer[7] & STATUS_MASK) == 0;
 }
 
 /* Fi/Di, LRC, guard time, BWI/CWI, clock stop, IFSC, NAD: as a card says that says nothing. */
-static bool begin_t1(struct floor_slot *s)
+static bool begin_t1(struct baseline_slot *s)
 {
 	static const uint8_t parameters[] = { 0x11, 0x10, 0, 0x4D, 0, 32, 0 };
 
@@ -212,8 +212,8 @@ static bool begin_t1(struct floor_slot *s)
 
 static bool power_on(void *ctx, unsigned index, unsigned protocol)
 {
-	struct bench_floor *f = ctx;
-	struct floor_slot *s = &f->slot[index];
+	struct bench_baseline *f = ctx;
+	struct baseline_slot *s = &f->slot[index];
 
 	round_trip(s, POWER_ON, VOLTAGE_5V, (const uint8_t *)"", 0);
 	if (!went_well(s))
@@ -222,7 +222,7 @@ static bool power_on(void *ctx, unsigned index, unsigned protocol)
 }
 
 /* In the order of coming: were one slot overtaken each time, it would in the end be at work alone. */
-static void wait_turn(struct bench_floor *f, struct floor_device *d)
+static void wait_turn(struct bench_baseline *f, struct baseline_device *d)
 {
 	pthread_mutex_lock(&f->turns);
 	for (unsigned mine = d->drawn++; mine >= d->served + f->places;)
@@ -230,7 +230,7 @@ static void wait_turn(struct bench_floor *f, struct floor_device *d)
 	pthread_mutex_unlock(&f->turns);
 }
 
-static void end_turn(struct bench_floor *f, struct floor_device *d)
+static void end_turn(struct bench_baseline *f, struct baseline_device *d)
 {
 	pthread_mutex_lock(&f->turns);
 	d->served++;
@@ -239,7 +239,7 @@ static void end_turn(struct bench_floor *f, struct floor_device *d)
 }
 
 /* An I-block, and an R-block for each further part of the answer. */
-static void transmit_t1(struct floor_slot *s, const uint8_t *apdu, size_t apdu_len, uint8_t *answer, size_t *len)
+static void transmit_t1(struct baseline_slot *s, const uint8_t *apdu, size_t apdu_len, uint8_t *answer, size_t *len)
 {
 	const uint8_t *block = s->answer + HEADER;
 
@@ -259,8 +259,8 @@ static void transmit_t1(struct floor_slot *s, const uint8_t *apdu, size_t apdu_l
 static bool transmit(void *ctx, unsigned index, const uint8_t *apdu, size_t apdu_len, uint8_t *answer,
 		     size_t *len)
 {
-	struct bench_floor *f = ctx;
-	struct floor_slot *s = &f->slot[index];
+	struct bench_baseline *f = ctx;
+	struct baseline_slot *s = &f->slot[index];
 
 	if (apdu_len > (s->t1 ? T1_INF_MAX : MESSAGE_MAX - HEADER))
 		return false;
@@ -293,8 +293,8 @@ static void no_stop(void *ctx, unsigned index)
 
 static void close_slot(void *ctx, unsigned index)
 {
-	struct bench_floor *f = ctx;
-	struct floor_slot *s = &f->slot[index];
+	struct bench_baseline *f = ctx;
+	struct baseline_slot *s = &f->slot[index];
 
 	libusb_free_transfer(s->out);
 	if (--s->dev->refs > 0)
@@ -303,15 +303,15 @@ static void close_slot(void *ctx, unsigned index)
 	libusb_close(s->dev->handle);
 }
 
-bool bench_floor_new(unsigned places, struct bench_subject *out)
+bool bench_baseline_new(unsigned places, struct bench_subject *out)
 {
-	bench_floor.places = places;
-	pthread_mutex_init(&bench_floor.turns, NULL);
-	pthread_cond_init(&bench_floor.through, NULL);
-	if (libusb_init(&bench_floor.ctx) != 0 ||
-	    pthread_create(&bench_floor.events, NULL, pump, &bench_floor) != 0)
+	bench_baseline.places = places;
+	pthread_mutex_init(&bench_baseline.turns, NULL);
+	pthread_cond_init(&bench_baseline.through, NULL);
+	if (libusb_init(&bench_baseline.ctx) != 0 ||
+	    pthread_create(&bench_baseline.events, NULL, pump, &bench_baseline) != 0)
 		return false;
 	*out = (struct bench_subject){ open_slot, power_on, transmit, no_polling, no_stop, close_slot,
-				       &bench_floor };
+				       &bench_baseline };
 	return true;
 }

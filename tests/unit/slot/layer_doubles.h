@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef FLOOR_DOUBLES_H
-#define FLOOR_DOUBLES_H
+#ifndef LAYER_DOUBLES_H
+#define LAYER_DOUBLES_H
 
-/* Stand-ins for the command floor and for slot.c, on virtual time: they write down what would go to the
+/* Stand-ins for the command layer and for slot.c, on virtual time: they write down what would go to the
  * reader and answer what the test prepared. Include once in a test program. */
 #include "slot/slot.h"
 #include "slot/slot_exchange.h"
@@ -183,14 +183,14 @@ enum ccid_err slot_escape(struct slot *s, const uint8_t *data, size_t len,
 }
 
 /* A reader with one slot and a powered card at short APDU level. */
-struct rig {
+struct fixture {
 	struct transport transport;
 	struct reader reader;
 	struct slot slot;
 	uint32_t rates[4];
 };
 
-static void rig_init(struct rig *g)
+static void fixture_init(struct fixture *g)
 {
 	doubles_reset();
 	memset(g, 0, sizeof *g);
@@ -207,7 +207,7 @@ static void rig_init(struct rig *g)
 }
 
 /* The lock was given back by whoever took it. */
-static inline void rig_check_unlocked(struct rig *g)
+static inline void fixture_check_unlocked(struct fixture *g)
 {
 	assert_int_equal(pthread_mutex_trylock(&g->slot.lock), 0);
 	pthread_mutex_unlock(&g->slot.lock);
