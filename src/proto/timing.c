@@ -4,8 +4,10 @@
 #define FLOOR_MS 3000u
 #define MARGIN_MS 1000u
 #define CEILING_MS 300000u
-/* A reader that exchanges whole commands at T=1 is given no less. */
-#define T1_COMMAND_MS 10000u
+/* A reader that exchanges whole commands at T=1 is given no less: it may take S(WTX) from the card
+ * and say nothing of it. Cards are seen to need 40 s (erasing flash), 30 s (initialisation of an
+ * HSM) and 15 s (making a key). */
+#define T1_COMMAND_MS 60000u
 
 /* More than any APDU has; keeps the sums below far inside 64 bits. */
 #define MOST_BYTES 0x100000u

@@ -38,7 +38,7 @@ unsigned timing_t1_ms(const struct timing *t, size_t out, size_t in, uint8_t mul
  * card itself and many do not pass them on as time extensions (cards are seen to need 40 s).
  * T=0, every level but characters: no less than 260 WT and 5 bytes out, or 6 WT and 261 bytes out
  * at their guard time, whatever the command is. T=1, APDU levels: no less than BWT, 260 bytes out
- * and 260 CWT, nor than 10 s. Margin and ceiling as above. */
+ * and 260 CWT, nor than 60 s. Margin and ceiling as above. */
 unsigned timing_t0_command_ms(const struct timing *t, size_t out, size_t in);
 unsigned timing_t1_command_ms(const struct timing *t, size_t out, size_t in);
 

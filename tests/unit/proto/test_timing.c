@@ -172,12 +172,14 @@ static void whole_commands_t1(void **state)
 	/* 260 x 12 x 0.093 + 1429.503 + 260 x 762.879 + 1000 */
 	near(timing_t1_command_ms(&t, 5, 2), 201068);
 	t.CWI = 5;	/* 290.16 + 1429.503 + 260 x 3.999 + 1000 = 3759 */
-	assert_int_equal(timing_t1_command_ms(&t, 5, 2), 10000);
+	assert_int_equal(timing_t1_command_ms(&t, 5, 2), 60000);
 	t.TC1 = 254;	/* 260 x 24.738 = 6431.88 in place of 290.16: 9901 */
-	assert_int_equal(timing_t1_command_ms(&t, 5, 2), 10000);
-	t.BWI = 9;	/* 6431.88 + 45712.383 + 1039.74 + 1000 */
-	near(timing_t1_command_ms(&t, 5, 2), 54184);
-	near(timing_t1_command_ms(&t, 0, 0), 54184);
+	assert_int_equal(timing_t1_command_ms(&t, 5, 2), 60000);
+	t.BWI = 9;	/* 6431.88 + 45712.383 + 1039.74 + 1000 = 54184 */
+	assert_int_equal(timing_t1_command_ms(&t, 5, 2), 60000);
+	t.BWI = 10;	/* 6431.88 + 91423.743 + 1039.74 + 1000 */
+	near(timing_t1_command_ms(&t, 5, 2), 99895);
+	near(timing_t1_command_ms(&t, 0, 0), 99895);
 	assert_int_equal(timing_t1_command_ms(&t, 65544, 65538), 300000);
 	t.BWI = 15;
 	assert_int_equal(timing_t1_command_ms(&t, 5, 2), 300000);
