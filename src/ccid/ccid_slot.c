@@ -8,13 +8,10 @@
 
 /* A long Escape makes the message buffer larger; it stays so until the slot is closed. The buffer
  * holds nothing between two commands. */
-enum ccid_err ccid_make_room(struct ccid_slot *cs, size_t len)
+enum ccid_err ccid_grow(struct ccid_slot *cs, size_t len)
 {
-	uint8_t *larger;
+	uint8_t *larger = malloc(CCID_HEADER_LENGTH + len);
 
-	if (CCID_HEADER_LENGTH + len <= cs->message_cap)
-		return CCID_OK;
-	larger = malloc(CCID_HEADER_LENGTH + len);
 	if (!larger)
 		return CCID_ERR_NOMEM;
 	free(cs->message);
@@ -23,10 +20,9 @@ enum ccid_err ccid_make_room(struct ccid_slot *cs, size_t len)
 	return CCID_OK;
 }
 
-void ccid_forget_long(struct ccid_slot *cs)
+void ccid_drop_long(struct ccid_slot *cs)
 {
-	if (cs->long_answer)
-		wipe(cs->long_answer, cs->long_len);
+	wipe(cs->long_answer, cs->long_len);
 	free(cs->long_answer);
 	cs->long_answer = NULL;
 }

@@ -56,10 +56,19 @@ struct ccid_slot {
 #define CCID_ESCAPE_MS 30000u
 
 /* Room for a message with len bytes of data; it stays until the slot is closed. */
-enum ccid_err ccid_make_room(struct ccid_slot *cs, size_t len);
+enum ccid_err ccid_grow(struct ccid_slot *cs, size_t len);
+static inline enum ccid_err ccid_make_room(struct ccid_slot *cs, size_t len)
+{
+	return CCID_HEADER_LENGTH + len <= cs->message_cap ? CCID_OK : ccid_grow(cs, len);
+}
 /* Wipes what answers left in the slot's buffers. */
 void ccid_forget(struct ccid_slot *cs);
 /* Wipes and frees the newest answer, if it did not fit into the slot's buffer. */
-void ccid_forget_long(struct ccid_slot *cs);
+void ccid_drop_long(struct ccid_slot *cs);
+static inline void ccid_forget_long(struct ccid_slot *cs)
+{
+	if (cs->long_answer)
+		ccid_drop_long(cs);
+}
 
 #endif

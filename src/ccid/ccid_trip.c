@@ -97,15 +97,18 @@ static void note_answer(struct ccid_slot *cs, const struct request *r, struct cc
 	a->frame = r->long_answer ? r->long_answer : cs->answer;
 	if (!r->long_answer && r->answer_len > cs->answer_used)
 		cs->answer_used = r->answer_len;
-	log_message(&cs->log, &cs->secrecy, false, a->frame, r->answer_len);
+	if (log_enabled(LOG_COMM))
+		log_message(&cs->log, &cs->secrecy, false, a->frame, r->answer_len);
 }
 
 /* Takes answers until one is no time extension. *lost: the command ended without its answer. */
 static enum ccid_err await(struct ccid_slot *cs, const struct ccid_command *c, struct request *r,
 			   const struct deadline *end, struct ccid_answer *a, bool *lost)
 {
-	struct deadline total = deadline_in_ms(c->total_ms > c->wait_ms ? c->total_ms : c->wait_ms);
-	struct deadline silence = deadline_in_ms(c->wait_ms);
+	uint64_t now = r->sent_ns ? r->sent_ns : clock_now();
+	struct deadline total = deadline_from(now, c->total_ms > c->wait_ms ? c->total_ms :
+									      c->wait_ms);
+	struct deadline silence = deadline_from(now, c->wait_ms);
 	unsigned extensions = 0;
 	enum ccid_err err;
 
@@ -172,7 +175,8 @@ enum ccid_err ccid_trip(struct ccid_slot *cs, const struct ccid_command *c,
 	err = cs->transport->ops->start(cs->transport, &r, &place);
 	if (err == CCID_OK) {
 		cs->last_seq = r.seq;
-		log_message(&cs->log, &cs->secrecy, true, r.msg, r.len);
+		if (log_enabled(LOG_COMM))
+			log_message(&cs->log, &cs->secrecy, true, r.msg, r.len);
 		err = await(cs, c, &r, end, a, lost);
 		cs->transport->ops->finish(cs->transport, &r);
 		/* An answer may have come after the wait for it ended: it is the slot's to free. */

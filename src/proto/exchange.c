@@ -5,8 +5,6 @@
 #include "proto/t1.h"
 #include "util/buf.h"
 
-#include <string.h>
-
 /* wLevelParameter and bChainParameter at extended APDU level, CCID 1.10 §6.1.4 and §6.2.1. */
 enum chain {
 	CHAIN_WHOLE = 0x00,
@@ -125,7 +123,7 @@ static const struct exchange_machine *const machines[LEVELS][PROTOCOLS] = {
 /* A fresh exchange: nothing of the one before it is left. */
 static void clear(struct exchange *x, const struct exchange_config *cfg, struct t1 *t1)
 {
-	memset(x, 0, sizeof *x);
+	wipe(x, sizeof *x);
 	x->cfg = cfg;
 	x->t1 = t1;
 }

@@ -84,17 +84,17 @@ unsigned timing_t0_ms(const struct timing *t, size_t out, size_t in)
 	return wait_ms(t, (bytes_of(out) + bytes_of(in)) * WT);
 }
 
-/* The longest data field in and out, with its header or SW1 SW2. */
+/* The longest data field that comes, with SW1 SW2. */
 unsigned timing_t0_command_ms(const struct timing *t, size_t out, size_t in)
 {
 	uint64_t WT = at_least_1(t->WI) * 960 * at_least_1(t->Fi);
 	uint64_t EGT = etus(t, t->TC1 == 0xFF ? 12 : 12u + t->TC1);
-	uint64_t answers = 5 * EGT + 260 * WT;
-	uint64_t takes = 261 * EGT + 6 * WT;
-	unsigned least = wait_ms(t, answers > takes ? answers : takes);
-	unsigned ours = timing_t0_ms(t, out, in);
+	/* It is more than 261 bytes out and 6 WT (a WT is at least 960 Fi cycles, an EGT at most
+	 * 266 Fi). */
+	uint64_t least = 5 * EGT + 260 * WT;
+	uint64_t ours = (bytes_of(out) + bytes_of(in)) * WT;
 
-	return ours > least ? ours : least;
+	return wait_ms(t, ours > least ? ours : least);
 }
 
 static uint64_t t1_bwt(const struct timing *t)

@@ -51,11 +51,6 @@ const struct quirk_row *quirks_table(size_t *n)
 	return table;
 }
 
-bool quirk_has(const struct quirk_set *q, enum quirk which)
-{
-	return (q->bits >> which & 1) != 0;
-}
-
 enum quirk_area quirk_area(enum quirk which)
 {
 	return areas[which];

@@ -110,7 +110,10 @@ struct quirk_row {
 /* The table, sorted by vendor and product; *n rows. For the documentation and the tests. */
 const struct quirk_row *quirks_table(size_t *n);
 
-bool quirk_has(const struct quirk_set *q, enum quirk which);
+static inline bool quirk_has(const struct quirk_set *q, enum quirk which)
+{
+	return (q->bits >> which & 1) != 0;
+}
 
 /* Collects the quirks of a reader: the rows of the table that match (an exact row's numbers win
  * over a wildcard's), then the run-time override (text of IFDCCID_QUIRKS, or NULL). bcdDevice as in

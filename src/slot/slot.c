@@ -177,9 +177,15 @@ enum ccid_err slot_set_protocol(struct slot *s, unsigned protocol)
 	return err;
 }
 
+/* Class FF is no card's (ISO 7816-4:2013 §5.4.1): a command for the reader, or for us. */
+static bool is_for_reader(const uint8_t *apdu)
+{
+	return apdu[0] == 0xFF;
+}
+
 static bool is_pseudo_apdu(const uint8_t *apdu, size_t len)
 {
-	return len >= 3 && apdu[0] == 0xFF && apdu[1] == 0xC2 && apdu[2] == 0x01;
+	return is_for_reader(apdu) && len >= 3 && apdu[1] == 0xC2 && apdu[2] == 0x01;
 }
 
 /* A command found the card gone or without power: pcscd is to look at once. */
@@ -201,11 +207,11 @@ static enum ccid_err transmit_locked(struct slot *s, const uint8_t *apdu, size_t
 	struct exchange_step step;
 	enum ccid_err err;
 
-	if (quirk_answers_apdu(s, apdu, len, answer, cap, answer_len))
+	if (is_for_reader(apdu) && quirk_answers_apdu(s, apdu, len, answer, cap, answer_len))
 		return CCID_OK;
 	if (slot_was_reopened(s) || s->card == CARD_OFF)
 		return slot_why_no_power(s);
-	err = slot_ensure_protocol(s);
+	err = s->card == CARD_READY ? CCID_OK : slot_ensure_protocol(s);
 	if (err != CCID_OK)
 		return err;
 	step = exchange_begin(&s->exchange, &s->params.exchange, &s->t1, apdu, len, answer, cap);

@@ -2,21 +2,30 @@
 /* The blocks of an exchange, one after the other. */
 #include "slot/slot_exchange.h"
 
+/* What the card did against its protocol. */
+static void log_odd(const struct slot *s, bool repaired)
+{
+	LOG(LOG_INFO, &s->ccid.log, "T=%u: %s is %u (0x%02X)%s", s->params.protocol,
+	    s->exchange.odd, s->exchange.odd_value, s->exchange.odd_value,
+	    repaired ? ", repaired" : "");
+}
+
 enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsigned least_wait_ms,
 				size_t *answer_len)
 {
 	/* One command's blocks, repeats and waiting time extensions end with it. */
 	unsigned extra = least_wait_ms + s->params.exchange.extra_wait_ms;
-	struct deadline total = deadline_in_ms(CCID_TOTAL_MS + extra);
+	uint64_t now = clock_now();
+	struct deadline total = deadline_from(now, CCID_TOTAL_MS + extra);
 	/* A card that says nothing any more is not asked again and again for so long. */
-	struct deadline silence = deadline_in_ms(CCID_SILENCE_MS + extra);
+	struct deadline silence = deadline_from(now, CCID_SILENCE_MS + extra);
 	enum ccid_err err;
 
 	*answer_len = 0;
 	while (step.verdict == STEP_SEND) {
 		unsigned wait = step.wait_ms > least_wait_ms ? step.wait_ms : least_wait_ms;
 		struct deadline end = deadline_earlier(total, silence);
-		uint64_t left = deadline_left_ms(&end);
+		uint64_t left = deadline_left_from(now, &end);
 		struct ccid_block in;
 		uint8_t sw2;
 
@@ -33,21 +42,22 @@ enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsig
 			step = exchange_fail(&s->exchange, err ? err : CCID_ERR_NO_DEVICE);
 			break;
 		}
-		if (err != CCID_ERR_TIMEOUT)
-			silence = deadline_in_ms(CCID_SILENCE_MS + extra);
 		/* a PIN was asked for by the reader on its own: the answer that Secure has, too */
 		if (err == CCID_ERR_TIMEOUT && s->exchange.apdu && ccid_pin_sw2(&s->ccid, &sw2))
 			step = exchange_finish(&s->exchange, 0x64, sw2);
 		else
 			step = exchange_feed(&s->exchange, err, in.data, in.len,
 					     in.bChainParameter);
+		if (step.verdict != STEP_SEND)
+			break;
+		now = clock_now();
+		if (err != CCID_ERR_TIMEOUT)
+			silence = deadline_from(now, CCID_SILENCE_MS + extra);
 	}
 	if (step.verdict == STEP_DONE)
 		*answer_len = s->exchange.answer_len;
 	if (s->exchange.odd)
-		LOG(LOG_INFO, &s->ccid.log, "T=%u: %s is %u (0x%02X)%s", s->params.protocol,
-		    s->exchange.odd, s->exchange.odd_value, s->exchange.odd_value,
-		    step.verdict == STEP_DONE ? ", repaired" : "");
+		log_odd(s, step.verdict == STEP_DONE);
 	exchange_end(&s->exchange);
 	ccid_forget(&s->ccid);
 	return step.verdict == STEP_DONE ? CCID_OK : step.err;

@@ -4,11 +4,6 @@
 
 #define REOPEN_MS 2000u
 
-bool reader_is_gone(const struct reader *r)
-{
-	return __atomic_load_n(&r->gone, __ATOMIC_ACQUIRE);
-}
-
 void reader_set_gone(struct reader *r)
 {
 	__atomic_store_n(&r->gone, true, __ATOMIC_RELEASE);
@@ -41,13 +36,13 @@ void slot_leave(struct slot *s)
 		[CARD_SEEN_ABSENT] = DEVICE_CARD_ABSENT,
 		[CARD_SEEN_PRESENT] = DEVICE_CARD_PRESENT,
 	};
-	enum card_seen seen = card_seen(s);
+	enum card_seen seen = card_seen(s), before = slot_seen(s);
 	struct transport *t = s->reader->transport;
 	bool untold = s->owes_absence ||
 		      s->generation != __atomic_load_n(&t->generation, __ATOMIC_ACQUIRE);
 
 	__atomic_store_n(&s->seen, (uint8_t)seen, __ATOMIC_RELEASE);
-	if (s->number == 0)
+	if (seen != before && s->number == 0)
 		device_tell_card(s->reader->device, s->reader->desc.bInterfaceNumber, told[seen]);
 	pthread_mutex_unlock(&s->lock);
 	/* Whoever looked for the card meanwhile was told the last known state: he is to look again,

@@ -114,7 +114,10 @@ struct reader {
 	struct reader *next;
 };
 
-bool reader_is_gone(const struct reader *r);
+static inline bool reader_is_gone(const struct reader *r)
+{
+	return __atomic_load_n(&r->gone, __ATOMIC_ACQUIRE);
+}
 /* IFD_DEVICE_REMOVED: every call inside and every later one fails at once, without error lines; a
  * poll waits for its stop. */
 void reader_set_gone(struct reader *r);

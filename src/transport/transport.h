@@ -30,6 +30,7 @@ struct request {
 	bool no_queue;		/* CCID_ERR_BUSY at once when there is no place */
 	bool needs_card;	/* ends soon after the reader tells that the card was taken out */
 	uint8_t seq_slack;	/* quirk: answers whose bSeq is off by so much count too */
+	uint64_t sent_ns;	/* set by start(): when the message went out; 0: not told */
 	/* where the answer goes: capacity covers any message of this reader */
 	uint8_t *answer;
 	size_t answer_cap;

@@ -99,8 +99,9 @@ static uint8_t *long_answer(struct request *r, const uint8_t *frame, size_t len)
 /* The time extension that came before may have been a long one. */
 static void forget_long_answer(struct request *r)
 {
-	if (r->long_answer)
-		wipe(r->long_answer, r->answer_len);
+	if (!r->long_answer)
+		return;
+	wipe(r->long_answer, r->answer_len);
 	free(r->long_answer);
 	r->long_answer = NULL;
 }
@@ -141,11 +142,12 @@ static void park(struct usb_slot *s, const uint8_t *frame, size_t len)
 
 void usb_bulk_drop_parked(struct usb_slot *s)
 {
-	if (s->parked)
-		wipe(s->parked, s->parked_len);
+	s->taken = false;
+	if (!s->parked)
+		return;
+	wipe(s->parked, s->parked_len);
 	free(s->parked);
 	s->parked = NULL;
-	s->taken = false;
 }
 
 void usb_bulk_unpark(struct usb_transport *u, unsigned slot)

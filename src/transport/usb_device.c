@@ -180,13 +180,6 @@ void usb_all_changed(struct usb_transport *u)
 		usb_changed(u, i);
 }
 
-enum ccid_err usb_refusal(const struct usb_transport *u, unsigned slot)
-{
-	if (u->state >= USB_UNPLUGGED || u->slots[slot].closed)
-		return CCID_ERR_NO_DEVICE;
-	return u->state == USB_OPEN ? CCID_OK : CCID_ERR_STALE;
-}
-
 void usb_publish(struct usb_transport *u, unsigned slot, enum ccid_err result)
 {
 	struct usb_slot *s = &u->slots[slot];
@@ -249,7 +242,7 @@ static bool is_idle(const struct usb_transport *u)
 	return u->inside == 0;
 }
 
-void usb_reaped(struct usb_transport *u)
+void usb_tell_reaper(struct usb_transport *u)
 {
 	if (u->reaping)
 		pump_wake(u->pump, &u->reaper);
@@ -257,13 +250,10 @@ void usb_reaped(struct usb_transport *u)
 		pump_do(u->pump, &u->burial);
 }
 
-enum ccid_err usb_judge_loss(struct usb_transport *u, enum ccid_err err)
+enum ccid_err usb_judge_stale(struct usb_transport *u)
 {
-	int fd;
+	int fd = usb_node_open(u->name.node);
 
-	if (err != CCID_ERR_STALE)
-		return err;
-	fd = usb_node_open(u->name.node);
 	if (fd >= 0)
 		usb_node_close(fd);
 	if (fd >= 0 || !usb_errno_is_gone(errno))

@@ -159,7 +159,12 @@ void usb_add_pipe(struct usb_transport *u, const struct usb_pipe *pipe);
 void usb_changed(struct usb_transport *u, unsigned slot);
 void usb_all_changed(struct usb_transport *u);
 /* Why does a call fail on this slot now? CCID_OK when it does not. Under lock. */
-enum ccid_err usb_refusal(const struct usb_transport *u, unsigned slot);
+static inline enum ccid_err usb_refusal(const struct usb_transport *u, unsigned slot)
+{
+	if (u->state >= USB_UNPLUGGED || u->slots[slot].closed)
+		return CCID_ERR_NO_DEVICE;
+	return u->state == USB_OPEN ? CCID_OK : CCID_ERR_STALE;
+}
 /* Publishes the result of a slot's request and wakes its owner. Under lock. */
 void usb_publish(struct usb_transport *u, unsigned slot, enum ccid_err result);
 void usb_publish_all(struct usb_transport *u, enum ccid_err result);
@@ -174,10 +179,19 @@ void usb_lost(struct usb_transport *u);
 enum ccid_err usb_enter(struct usb_transport *u, unsigned slot);
 void usb_leave(struct usb_transport *u);
 /* A transfer came back: tells who waits for all of them. Under lock. */
-void usb_reaped(struct usb_transport *u);
+void usb_tell_reaper(struct usb_transport *u);
+static inline void usb_reaped(struct usb_transport *u)
+{
+	if (u->reaping || u->state == USB_ORPHANED)
+		usb_tell_reaper(u);
+}
 /* A dead handle (CCID_ERR_STALE) is a reset or a suspend, unless the system says that there is no
  * such device any more: CCID_ERR_NO_DEVICE. Other errors as they are. Not under lock. */
-enum ccid_err usb_judge_loss(struct usb_transport *u, enum ccid_err err);
+enum ccid_err usb_judge_stale(struct usb_transport *u);
+static inline enum ccid_err usb_judge_loss(struct usb_transport *u, enum ccid_err err)
+{
+	return err == CCID_ERR_STALE ? usb_judge_stale(u) : err;
+}
 /* Hooks of struct transport_ops that bulk and ICCD readers share. */
 void usb_set_gone(struct transport *t);
 void usb_set_closed(struct transport *t, uint8_t slot, bool closed);

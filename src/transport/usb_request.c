@@ -45,45 +45,50 @@ static enum ccid_err launch(struct usb_transport *u, struct request *r, bool hol
 	return err;
 }
 
-/* A busy place, for those that take one. */
-static enum ccid_err take_place(struct usb_transport *u, struct usb_slot *s,
-				const struct request *r, const struct deadline *d)
+/* No busy place is free: waits for one, but not for a device that does not work. */
+static enum ccid_err queue(struct usb_transport *u, const struct request *r,
+			   const struct deadline *d)
 {
-	return r->passes_gate ? CCID_OK :
-	       r->no_queue ? usb_gate_try(u->gate) : usb_gate_enter(u->gate, &s->command, d);
+	struct usb_slot *s = &u->slots[r->slot];
+	enum ccid_err err, refusal;
+
+	pthread_mutex_lock(&u->lock);
+	refusal = usb_refusal(u, r->slot);
+	__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&u->lock);
+	if (refusal != CCID_OK || r->no_queue)
+		return refusal != CCID_OK ? refusal : CCID_ERR_BUSY;
+	err = usb_gate_enter(u->gate, &s->command, d);
+	if (err != CCID_ERR_TIMEOUT)
+		return err;
+	pthread_mutex_lock(&u->lock);
+	refusal = usb_refusal(u, r->slot);
+	pthread_mutex_unlock(&u->lock);
+	return refusal != CCID_OK ? refusal : err;
 }
 
 enum ccid_err usb_start(struct transport *t, struct request *r, const struct deadline *d)
 {
 	struct usb_transport *u = usb_of(t);
-	struct usb_slot *s;
 	enum ccid_err err;
-	bool halted;
 
 	if (r->slot >= u->n_slots)
 		return CCID_ERR_ARG;
-	s = &u->slots[r->slot];
+	err = r->passes_gate ? CCID_OK : usb_gate_try(u->gate);
+	if (err == CCID_ERR_BUSY)
+		err = queue(u, r, d);
+	if (err != CCID_OK)
+		return usb_judge_loss(u, err);
 	pthread_mutex_lock(&u->lock);
-	err = usb_refusal(u, r->slot);
-	halted = u->in_halted || u->out_halted;
-	__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
-	pthread_mutex_unlock(&u->lock);
-	if (err == CCID_OK && halted)
+	if (u->in_halted || u->out_halted) {
+		pthread_mutex_unlock(&u->lock);
 		usb_bulk_clear_halt(u, r->slot);
-	if (err == CCID_OK)
-		err = take_place(u, s, r, d);
-	if (err == CCID_OK) {
 		pthread_mutex_lock(&u->lock);
-		err = launch(u, r, !r->passes_gate);
-		pthread_mutex_unlock(&u->lock);
-		if (err != CCID_OK && !r->passes_gate)
-			usb_gate_leave(u->gate);
-	} else if (err == CCID_ERR_TIMEOUT) {
-		pthread_mutex_lock(&u->lock);
-		if (usb_refusal(u, r->slot) != CCID_OK)
-			err = usb_refusal(u, r->slot);
-		pthread_mutex_unlock(&u->lock);
 	}
+	err = launch(u, r, !r->passes_gate);
+	pthread_mutex_unlock(&u->lock);
+	if (err != CCID_OK && !r->passes_gate)
+		usb_gate_leave(u->gate);
 	return usb_judge_loss(u, err);
 }
 
@@ -173,13 +178,12 @@ static bool peek(struct usb_transport *u, struct usb_slot *s)
 }
 
 /* Ready for the answer after a time extension, not for it in the same buffer. */
-static enum ccid_err take_answer(struct usb_transport *u, struct usb_slot *s)
+static enum ccid_err take_answer(struct usb_slot *s)
 {
 	if (s->result != CCID_OK)
 		return s->result;
 	s->answered = false;
 	s->taken = true;
-	usb_vigil_plan(u, &s->vigil, clock_now());
 	__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
 	return CCID_OK;
 }
@@ -205,7 +209,7 @@ static enum ccid_err end_of_wait(struct usb_transport *u, struct usb_slot *s,
 	uint64_t now;
 
 	if (s->answered)
-		return take_answer(u, s);
+		return take_answer(s);
 	refusal = usb_refusal(u, (unsigned)(s - u->slots));
 	if (refusal != CCID_OK)
 		return refusal;
@@ -250,6 +254,7 @@ enum ccid_err usb_wait(struct transport *t, struct request *r, const struct dead
 	/* The caller is done with the answer before, which was a time extension. */
 	if (s->taken) {
 		pthread_mutex_lock(&u->lock);
+		usb_vigil_plan(u, &s->vigil, clock_now());
 		usb_bulk_unpark(u, r->slot);
 		pthread_mutex_unlock(&u->lock);
 	}

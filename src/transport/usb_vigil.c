@@ -20,6 +20,7 @@ void usb_vigil_begin(struct usb_transport *u, struct usb_slot *s)
 	uint64_t now = clock_now();
 	bool to_card = s->req->needs_card && s->req->msg[0] != PC_TO_RDR_ICC_POWER_ON;
 
+	s->req->sent_ns = now;
 	s->vigil = (struct usb_vigil){ 0 };
 	usb_vigil_plan(u, &s->vigil, now);
 	s->vigil.take_ns = now + USB_TAKE_NS;

@@ -138,11 +138,6 @@ void slot_leave(struct slot *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
-bool reader_is_gone(const struct reader *r)
-{
-	return r->gone;
-}
-
 enum ccid_err slot_recover(struct slot *s, enum ccid_err err)
 {
 	(void)s;
