@@ -117,6 +117,12 @@ def macros(name, text):
     return faults
 
 
+def cmocka(name, text):
+    """One header makes versions 1.1 and 2 of cmocka one to the tests."""
+    mine = name.endswith("unit_cmocka.h")
+    return [] if mine or "#include <cmocka.h>" not in text else [f"{name}: includes <cmocka.h>, not unit/unit_cmocka.h"]
+
+
 def show_that_rules_bite(tap):
     long_function = "void f(void)\n{\n" + "\tg();\n" * (MAX_FUNCTION["src"] + 1) + "}\n"
     bad = {
@@ -125,6 +131,7 @@ def show_that_rules_bite(tap):
         "a long file": (file_length, "\n" * (MAX_FILE + 1)),
         "a wide line": (width, "\t" * 12 + "xxxxx\n"),
         "a blank at the end": (blanks, "int x; \n"),
+        "cmocka without its header": (cmocka, "#include <cmocka.h>\n"),
         "a macro that returns": (macros, "#define X(a) \\\n\tif (a) \\\n\t\treturn 1\n"),
     }
     for what, (rule, text) in bad.items():
@@ -149,6 +156,7 @@ def main():
     tap.case(f"no line over {MAX_WIDTH['src']} columns in src, {MAX_WIDTH['else']} elsewhere", every(width, code))
     tap.case("no blanks at the end of a line", every(blanks, code))
     tap.case("no macro that returns or jumps", every(macros, code))
+    tap.case("tests include unit/unit_cmocka.h, not cmocka itself", every(cmocka, code))
     show_that_rules_bite(tap)
     tap.finish()
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Makefile.am with the fragments that it includes, one for each folder."""
 
+import glob
 import os
 import re
 
@@ -12,6 +13,14 @@ def read(name):
         return file.read()
 
 
+def expand(patterns):
+    """The files that make finds for $(wildcard …)."""
+    found = [os.path.relpath(file, TOP) for pattern in patterns.replace("\\\n", " ").split()
+             for file in sorted(glob.glob(pattern.replace("$(srcdir)", TOP)))]
+    return " ".join(found)
+
+
 def makefile():
-    """All of it as one text, as automake reads it."""
-    return re.sub(r"^include \$\(top_srcdir\)/(\S+)$", lambda match: read(match[1]), read("Makefile.am"), flags=re.M)
+    """All of it as one text, as automake reads it, and with the files that its patterns stand for."""
+    text = re.sub(r"^include \$\(top_srcdir\)/(\S+)$", lambda match: read(match[1]), read("Makefile.am"), flags=re.M)
+    return re.sub(r"\$\(wildcard ([^()]*(?:\$\(srcdir\)[^()]*)*)\)", lambda match: expand(match[1]), text)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Stands in front of every unit test: cmocka 1.1 and 2 are one to them. */
+/* What a unit test includes in place of <cmocka.h>: versions 1.1 and 2 are one to it. */
 #ifndef UNIT_CMOCKA_H
 #define UNIT_CMOCKA_H
 

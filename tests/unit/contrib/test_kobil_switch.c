@@ -3,7 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 int kobil_main(int argc, char **argv);
 #define main kobil_main

@@ -14,7 +14,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 /* Cards and readers that most tests use. */
 #define FIXTURE_ONE "reader one\ncard 0 = t1\n"

@@ -4,7 +4,7 @@
 
 #include <stdarg.h>
 #include <setjmp.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 static void what_pcscd_acts_upon(void **state)
 {

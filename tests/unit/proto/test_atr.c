@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #ifndef TOP_SRCDIR
 #define TOP_SRCDIR "."

@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 static uint8_t apdu[65600], answer[70000], got[65600], source[70100];
 

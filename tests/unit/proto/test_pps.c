@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #define BYTES(...) { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ })
 

@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 static uint8_t s_type(char c)
 {

@@ -4,7 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 /* Each block with both epilogues: what libccid and cards in the field send, and the letter of
  * ISO/IEC 13239. Vectors computed apart from the driver. */

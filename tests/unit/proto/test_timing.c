@@ -3,7 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

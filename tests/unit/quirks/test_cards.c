@@ -2,6 +2,7 @@
 /* src/quirks/cards.c and cards.def: every row is found by its ATR, and by no other. */
 #include "proto/atr.h"
 #include "quirks/cards.h"
+#include "unit/unit_cmocka.h"
 
 #include <string.h>
 

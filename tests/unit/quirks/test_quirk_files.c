@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/quirks/quirk_files.c: what administrators write into quirks.d, right and wrong. */
 #include "quirks/quirk_files.h"
+#include "unit/unit_cmocka.h"
 #include "util/log.h"
 
 #include <stdarg.h>

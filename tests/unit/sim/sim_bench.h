@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #define MS 1000000ull
 #define ROOM 70144		/* a multiple of 64 and 512 */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #define SECOND 1000000000ull
 

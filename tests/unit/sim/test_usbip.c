@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #define MS 1000000ull
 #define IN 1u

@@ -12,7 +12,7 @@
 
 #include <stdarg.h>
 #include <setjmp.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 
 #include <stdarg.h>
 #include <setjmp.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #include <stdio.h>
 #include <stdlib.h>

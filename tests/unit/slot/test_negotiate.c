@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define KEEP 1

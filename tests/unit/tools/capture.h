@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #include <fcntl.h>
 #include <stdio.h>

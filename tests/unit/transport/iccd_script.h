@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #define FOR_EVER 0xFFFFu
 #define A CCID_PROTOCOL_ICCD_A

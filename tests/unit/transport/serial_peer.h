@@ -23,7 +23,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 enum mode {
 	HONEST,

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 /* GetSlotStatus of slot 0, bSeq 7, and its answer */
 static const uint8_t command[10] = { 0x65, 0, 0, 0, 0, 0, 7, 0, 0, 0 };

@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #include <errno.h>
 #include <fcntl.h>

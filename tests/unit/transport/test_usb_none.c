@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 static uint64_t now;
 

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #include <stdio.h>
 #include <stdlib.h>

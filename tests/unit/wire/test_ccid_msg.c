@@ -4,7 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 static void encode(void **state)
 {
