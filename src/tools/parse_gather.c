@@ -48,45 +48,20 @@ static void gather_interface(struct parse_reader *r, const struct libusb_interfa
 	}
 }
 
-/* Bulk readers need an endpoint each way. */
-static bool has_bulk(const struct parse_reader *r, uint8_t direction)
-{
-	for (unsigned i = 0; i < r->n_endpoints; i++) {
-		const struct parse_endpoint *e = &r->endpoint[i];
-
-		if ((e->bmAttributes & LIBUSB_TRANSFER_TYPE_MASK) == LIBUSB_TRANSFER_TYPE_BULK &&
-		    (e->bEndpointAddress & LIBUSB_ENDPOINT_IN) == direction)
-			return true;
-	}
-	return false;
-}
-
 static void gather_class(struct parse_reader *r, const struct libusb_interface_descriptor *alt)
 {
 	size_t len = 0;
 	const uint8_t *p = usb_class_descriptor(alt, &len);
-	bool bulk;
 
-	if (!p) {
-		r->problem = "no class descriptor";
+	/* The fields are decoded even where the driver refuses one of them. */
+	r->problem = usb_interface_fault(alt, &r->desc);
+	if (!p)
 		return;
-	}
 	r->raw_len = len < sizeof(r->raw) ? len : sizeof(r->raw);
 	memcpy(r->raw, p, r->raw_len);
 	r->bLength = p[0];
 	r->bDescriptorType = p[1];
-	/* Vendor-class readers use bInterfaceProtocol for numbers of their own. */
-	if (alt->bInterfaceClass == CCID_CLASS)
-		r->desc.bInterfaceProtocol = alt->bInterfaceProtocol;
-	/* The fields are decoded even where the driver refuses one of them. */
-	ccid_desc_parse(&r->desc, r->raw, r->raw_len, &r->problem);
 	r->decoded = r->raw_len >= CCID_CLASS_DESCRIPTOR_LENGTH;
-	bulk = r->desc.bInterfaceProtocol == CCID_PROTOCOL_BULK;
-	if (!r->problem && r->desc.bInterfaceProtocol > CCID_PROTOCOL_ICCD_B)
-		r->problem = "bInterfaceProtocol is none of 0, 1, 2";
-	if (!r->problem && bulk &&
-	    (!has_bulk(r, LIBUSB_ENDPOINT_IN) || !has_bulk(r, LIBUSB_ENDPOINT_OUT)))
-		r->problem = "a bulk endpoint is missing";
 }
 
 void parse_gather(struct parse_reader *r, const struct libusb_device_descriptor *device,

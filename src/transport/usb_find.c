@@ -119,6 +119,7 @@ const char *usb_interface_fault(const struct libusb_interface_descriptor *alt, s
 	const char *why = "";
 	size_t len = 0;
 	const uint8_t *p = usb_class_descriptor(alt, &len);
+	enum ccid_err err;
 
 	if (!p)
 		return "no class descriptor";
@@ -128,9 +129,10 @@ const char *usb_interface_fault(const struct libusb_interface_descriptor *alt, s
 	if (len >= CCID_CLASS_DESCRIPTOR_LENGTH)
 		d->dwFeatures = get_le32(p + 40);
 	d->bInterfaceProtocol = protocol_of(alt, d);
+	err = ccid_desc_parse(d, p, len, &why);
 	if (d->bInterfaceProtocol > CCID_PROTOCOL_ICCD_B)
 		return "bInterfaceProtocol is none of 0, 1, 2";
-	if (ccid_desc_parse(d, p, len, &why) != CCID_OK)
+	if (err != CCID_OK)
 		return why;
 	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK && (!d->bulk_in || !d->bulk_out))
 		return "a bulk endpoint is missing";

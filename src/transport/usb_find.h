@@ -13,8 +13,8 @@
 const uint8_t *usb_class_descriptor(const struct libusb_interface_descriptor *alt, size_t *len);
 /* A class 0B interface, or one of class FF with a whole class descriptor. */
 bool usb_is_reader(const struct libusb_interface_descriptor *alt);
-/* Why the driver cannot use an interface (static text), or NULL and *d filled: class descriptor,
- * interface and endpoints. The ids in *d are left alone. */
+/* Why the driver cannot use an interface (static text), or NULL; *d is filled: class descriptor,
+ * interface and endpoints, as far as they are there. The ids in *d are left alone. */
 const char *usb_interface_fault(const struct libusb_interface_descriptor *alt, struct ccid_desc *d);
 
 /* What tells one device behind a node from the next: its device descriptor, and the interface's

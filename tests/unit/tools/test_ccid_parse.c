@@ -286,11 +286,18 @@ static void faults_are_named(void **state)
 	struct bench *b = *state;
 	char *text;
 
+	/* the driver uses it by its bulk endpoints */
 	b->alt.bInterfaceProtocol = 3;
 	gather(b);
-	assert_string_equal(b->reader.problem, "bInterfaceProtocol is none of 0, 1, 2");
-	b->alt.bInterfaceProtocol = 0;
+	assert_null(b->reader.problem);
+	b->endpoint[1].wMaxPacketSize = 0;
+	gather(b);
+	assert_string_equal(b->reader.problem, "wMaxPacketSize of a bulk endpoint is 0");
 	b->endpoint[1].bEndpointAddress = 0x84;
+	gather(b);
+	assert_string_equal(b->reader.problem, "bInterfaceProtocol is none of 0, 1, 2");
+	assert_int_equal(b->reader.desc.dwMaxCCIDMessageLength, 271);
+	b->alt.bInterfaceProtocol = 0;
 	gather(b);
 	assert_string_equal(b->reader.problem, "a bulk endpoint is missing");
 	b->alt.bInterfaceProtocol = 2;	/* ICCD needs none */
