@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Who may open the device, and who has it. */
 #include "tools/doctor.h"
+#include "transport/usb_holder.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -187,45 +188,19 @@ enum doctor_verdict doctor_kernel(struct doctor *d, struct doctor_device *device
 /* --- other programs --- */
 
 struct holders {
-	struct doctor *d;
-	char node[64];
-	long pid; /* of one that is not pcscd; 0: none seen */
-	char comm[64];
-	bool is_pcscd;	/* pcscd has it */
-	bool unseen;	/* a process that may not be looked into */
-	const char *at; /* the process whose files are looked at */
+	struct usb_holder other; /* the last one that is not pcscd; pid 0: none seen */
+	bool is_pcscd;		 /* pcscd has it */
+	bool unseen;		 /* a process that may not be looked into */
 };
 
-static bool look_at_file(void *user, const char *name)
+static void note_holder(void *user, const struct usb_holder *one)
 {
 	struct holders *h = user;
-	char target[SYSTEM_PATH];
 
-	system_link(&h->d->root, target, sizeof(target), "/proc/%s/fd/%s", h->at, name);
-	return strcmp(target, h->node) == 0;
-}
-
-static bool look_at_process(void *user, const char *name)
-{
-	struct holders *h = user;
-	char folder[300], comm[64];
-
-	if (strspn(name, "0123456789") != strlen(name))
-		return false;
-	h->at = name;
-	snprintf(folder, sizeof(folder), "/proc/%s/fd", name);
-	if (!system_each(&h->d->root, folder, look_at_file, h)) {
-		h->unseen = h->unseen || errno == EACCES || errno == EPERM;
-		return false;
-	}
-	system_line(&h->d->root, comm, sizeof(comm), "/proc/%s/comm", name);
-	if (strcmp(comm, "pcscd") == 0) {
+	if (strcmp(one->comm, "pcscd") == 0)
 		h->is_pcscd = true;
-		return false;
-	}
-	h->pid = strtol(name, NULL, 10);
-	snprintf(h->comm, sizeof(h->comm), "%s", comm);
-	return false;
+	else
+		h->other = *one;
 }
 
 /* Programs that are known to take readers, and how they are asked to leave them. */
@@ -248,42 +223,43 @@ static const struct {
 static void cure_holder(struct doctor *d, const struct holders *h)
 {
 	for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++) {
-		if (strncmp(h->comm, takers[i].comm, strlen(takers[i].comm)) == 0) {
+		if (strncmp(h->other.comm, takers[i].comm, strlen(takers[i].comm)) == 0) {
 			doctor_cure(d, "%s", takers[i].cure);
 			return;
 		}
 	}
-	doctor_cure(d, "end that program, or take the reader away from it: ps -p %ld -f", h->pid);
+	doctor_cure(d, "end that program, or take the reader away from it: ps -p %ld -f",
+		    h->other.pid);
 }
 
 enum doctor_verdict doctor_holder(struct doctor *d, struct doctor_device *device)
 {
-	struct holders h = {.d = d};
+	struct holders h = {.unseen = false};
 	bool claimed;
-	char driver[64];
+	char driver[64], node[64];
 
-	snprintf(h.node, sizeof(h.node), SYSTEM_NODES "/%03u/%03u", device->usb.bus,
+	snprintf(node, sizeof(node), SYSTEM_NODES "/%03u/%03u", device->usb.bus,
 		 device->usb.address);
 	claimed = strcmp(driver_of(d, device, driver, sizeof(driver)), "usbfs") == 0;
-	system_each(&d->root, "/proc", look_at_process, &h);
+	h.unseen = !usb_each_holder(d->root.path, node, note_holder, &h);
 	device->held = h.is_pcscd;
 	if (h.is_pcscd)
 		return doctor_say(d, WELL, "pcscd has it%s",
-				  h.pid ? "; another program has it open, too" : "");
-	if (h.pid && claimed) {
+				  h.other.pid ? "; another program has it open, too" : "");
+	if (h.other.pid && claimed) {
 		cure_holder(d, &h);
-		return doctor_say(d, BROKEN, "%s (process %ld) has it, so pcscd cannot", h.comm,
-				  h.pid);
+		return doctor_say(d, BROKEN, "%s (process %ld) has it, so pcscd cannot",
+				  h.other.comm, h.other.pid);
 	}
-	if (h.pid)
+	if (h.other.pid)
 		return doctor_say(d, WELL,
 				  "%s (process %ld) has it open, but does not keep pcscd away",
-				  h.comm, h.pid);
+				  h.other.comm, h.other.pid);
 	if (!claimed)
 		return doctor_say(d, WELL, "no program has it");
 	if (h.unseen || d->pcscd.pid)
 		return doctor_say(d, UNKNOWN, "a program has it%s; as root it can be seen which",
 				  d->pcscd.pid ? ", pcscd likely" : "");
-	doctor_cure(d, "look for it outside of this container: sudo lsof %s", h.node);
+	doctor_cure(d, "look for it outside of this container: sudo lsof %s", node);
 	return doctor_say(d, BROKEN, "a program has it that cannot be seen from here");
 }

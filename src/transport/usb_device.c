@@ -3,6 +3,7 @@
 #include "transport/usb_device.h"
 
 #include "transport/usb_error.h"
+#include "transport/usb_holder.h"
 #include "transport/usb_node.h"
 #include "util/buf.h"
 
@@ -76,6 +77,25 @@ static void close_handle(struct usb_transport *u)
 	u->fd = -1;
 }
 
+/* Which program it is is looked for the first time alone. */
+static void log_claimed(const struct usb_transport *u)
+{
+	struct usb_holder h = { .pid = 0 };
+	const char *scdaemon = "put \"disable-ccid\" into scdaemon.conf, and end scdaemon "
+			       "(gpgconf --kill scdaemon)";
+	unsigned interface = u->t.desc.bInterfaceNumber;
+
+	if (u->reopen_failed || !usb_other_holder(u->name.node, &h))
+		LOG(level_of(u), &u->t.log,
+		    "interface %u is claimed by another program. Often it is GnuPG's scdaemon: %s",
+		    interface, scdaemon);
+	else
+		LOG(level_of(u), &u->t.log, "interface %u is claimed by %s (process %ld): %s",
+		    interface, h.comm, h.pid,
+		    strcmp(h.comm, "scdaemon") == 0 ? scdaemon : "end it, or take the reader from "
+								 "it");
+}
+
 /* Takes the interface from the kernel's drivers and waits a short while for another program. */
 enum ccid_err usb_claim(struct usb_transport *u, const struct deadline *d)
 {
@@ -97,11 +117,7 @@ enum ccid_err usb_claim(struct usb_transport *u, const struct deadline *d)
 		snprintf(step, sizeof step, "interface %d cannot be claimed", interface);
 		return failed(u, step, rc, errno);
 	}
-	LOG(level_of(u), &u->t.log,
-	    "interface %d is claimed by another program. Often it is GnuPG's scdaemon: "
-	    "put \"disable-ccid\" into scdaemon.conf and end scdaemon "
-	    "(gpgconf --kill scdaemon)",
-	    interface);
+	log_claimed(u);
 	return CCID_ERR_BUSY;
 }
 
