@@ -109,15 +109,20 @@ static void read_environment(struct config *c)
 	quirks_check_override(c->quirks);
 }
 
+const char *config_folder(void)
+{
+	const char *dir = environment("PCSCLITE_HP_DROPDIR");
+
+	return dir && dir[0] != '\0' ? dir : PCSCLITE_HP_DROPDIR;
+}
+
 /* A path in the bundle. The caller frees it; NULL without memory. */
 static char *in_bundle(const char *name)
 {
-	const char *dir = environment("PCSCLITE_HP_DROPDIR");
+	const char *dir = config_folder();
 	size_t cap;
 	char *path;
 
-	if (!dir || dir[0] == '\0')
-		dir = PCSCLITE_HP_DROPDIR;
 	cap = strlen(dir) + strlen(name) + sizeof "/" BUNDLE "/Contents/";
 	path = malloc(cap);
 	if (path)

@@ -34,6 +34,8 @@ enum ccid_err config_load(struct config *c);
 /* The quirks of a reader: the table's, then those of BUNDLE/Contents/quirks.d/NAME.quirk, then
  * those of IFDCCID_QUIRKS. The files are read each time; mistakes in them are logged. */
 void config_quirks(const struct config *c, struct quirk_set *q, const struct quirk_ids *ids);
+/* Where the bundles of all drivers are: $PCSCLITE_HP_DROPDIR, else the compiled-in folder. */
+const char *config_folder(void);
 /* Whether there is an Info.plist that may be read. */
 bool config_readable(void);
 

@@ -320,6 +320,17 @@ void reader_free(struct reader *r)
 	free(r);
 }
 
+/* What the attempt came to, for the next one. */
+static void note_attempt(const struct reader *r, const struct usb_open_request *rq,
+			 enum ccid_err err)
+{
+	const struct transport *t = r->transport;
+
+	/* Without one the transport has noted it. */
+	if (rq && t)
+		usb_failure_note(rq->failures, t->bus, t->address, t->desc.bInterfaceNumber, err);
+}
+
 enum ccid_err reader_open(struct reader *r, struct usb_host *host, struct device_list *devices,
 			  const struct usb_open_request *rq, unsigned long lun, unsigned number,
 			  struct slot **first)
@@ -350,6 +361,7 @@ enum ccid_err reader_open(struct reader *r, struct usb_host *host, struct device
 	if (err == CCID_ERR_NOMEM && !s)
 		LOG(LOG_CRITICAL, &log, "not opened: %s: end other programs, restart pcscd",
 		    strerror(ENOMEM));
+	note_attempt(r, rq, err);
 	if (err != CCID_OK) {
 		slot_destroy(s);
 		reader_close(r);

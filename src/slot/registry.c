@@ -2,6 +2,7 @@
 #include "slot/registry.h"
 
 #include "slot/composite.h"
+#include "slot/listed.h"
 #include "slot/reader.h"
 #include "transport/serial.h"
 
@@ -21,12 +22,14 @@ static struct registry {
 	unsigned n_readers;
 	struct usb_host *host;		/* while there are readers */
 	struct device_list devices;	/* has a lock of its own */
+	struct usb_failures failures;	/* the same */
 	bool config_loaded, config_failed;
 	struct config config;
 } registry = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER,
 	.devices = { .lock = PTHREAD_MUTEX_INITIALIZER },
+	.failures = { .lock = PTHREAD_MUTEX_INITIALIZER },
 };
 
 static struct slot **bucket_of(unsigned long lun)
@@ -135,6 +138,12 @@ static bool is_taken(void *user, unsigned bus, unsigned address, int interface)
 	return taken;
 }
 
+/* user: struct listed. */
+static bool is_listed(void *user, uint16_t idVendor, uint16_t idProduct)
+{
+	return listed_has(user, idVendor, idProduct);
+}
+
 /* Under lock: a further slot of an open reader, the one wanted or else the first free one. */
 static enum ccid_err open_further(struct reader *r, const struct wanted *w)
 {
@@ -237,7 +246,10 @@ static void forget_reader(struct reader *r)
 static enum ccid_err open_new(const struct wanted *w)
 {
 	struct log_ctx log;
-	struct usb_open_request rq = { .name = &w->name, .log = &log, .taken = is_taken };
+	struct listed listed = { .n = 0 };
+	struct usb_open_request rq = { .name = &w->name, .log = &log, .taken = is_taken,
+				       .listed = is_listed, .user = &listed,
+				       .failures = &registry.failures };
 	struct usb_host *host;
 	struct slot *first = NULL;
 	struct reader *r;
@@ -248,8 +260,11 @@ static enum ccid_err open_new(const struct wanted *w)
 	host = registry.host;
 	pthread_mutex_unlock(&registry.lock);
 	log = reader_log(r, w->lun);
-	err = reader_open(r, host, &registry.devices, w->usb ? &rq : NULL, w->lun, w->number,
-			  &first);
+	err = w->name.of_class ? listed_load(&listed, config_folder()) : CCID_OK;
+	if (err == CCID_OK)
+		err = reader_open(r, host, &registry.devices, w->usb ? &rq : NULL, w->lun,
+				  w->number, &first);
+	listed_free(&listed);
 	pthread_mutex_lock(&registry.lock);
 	if (err != CCID_OK) {
 		forget_reader(r);

@@ -3,6 +3,7 @@
 #define TRANSPORT_USB_H
 
 #include "transport/transport.h"
+#include "transport/usb_failures.h"
 
 /* What all USB readers of the process share: libusb's context and the pump (usb_pump.h). */
 struct usb_host;
@@ -19,21 +20,27 @@ struct usb_name {
 	int interface;
 	unsigned bus, address;
 	char node[64];
+	bool of_class;		/* any reader that says by its class what it is, and is not listed */
 };
 
 /* "usb:vvvv/pppp:libudev:i:/dev/bus/usb/BBB/DDD", "usb:vvvv/pppp:libusb-1.0:bus:address:interface",
- * "usb:vvvv/pppp". CCID_ERR_ARG for anything else. */
+ * "usb:vvvv/pppp", "usb:class", "usb:class:N" (N in decimal makes one more name; each stands for
+ * the first that is free). CCID_ERR_ARG for anything else. */
 enum ccid_err usb_name_parse(const char *device_name, struct usb_name *out);
 
 /* Opens and claims the CCID or ICCD interface that the name stands for. CCID_ERR_NO_DEVICE,
- * quietly, for an interface that is no CCID; other errors after one log line. `taken` tells whether
- * bus/address/interface is open already, for names without a node (may be NULL). On success
- * *out is the caller's, to be ended by ops->close(). */
+ * quietly, for an interface that is no CCID; other errors after one log line. For names without a
+ * node: `taken` tells whether bus/address/interface is open already (may be NULL); for those of the
+ * class: `listed` tells whether the reader has another name (may be NULL), and what cannot be
+ * opened is passed over for the next one. On success *out is the caller's, to be ended by
+ * ops->close(). */
 struct usb_open_request {
 	const struct usb_name *name;
 	const struct log_ctx *log;	/* copied; what it points to outlives the transport */
 	bool (*taken)(void *user, unsigned bus, unsigned address, int interface);
+	bool (*listed)(void *user, uint16_t idVendor, uint16_t idProduct);
 	void *user;
+	struct usb_failures *failures;	/* what attempts before this one came to; may be NULL */
 };
 enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq,
 		       struct transport **out);

@@ -2,6 +2,7 @@
 #include "transport/usb_find.h"
 
 #include "transport/usb_error.h"
+#include "transport/usb_ignored.h"
 #include "util/buf.h"
 
 #include <errno.h>
@@ -200,40 +201,65 @@ enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_
 	return err;
 }
 
-/* Number of the device's first CCID interface that is not taken, or -1. */
-static int free_interface(libusb_device *dev, const struct usb_open_request *rq)
+/* A reader that any driver of the class may take: not what merely looks like one. */
+static bool is_of_class(const struct libusb_interface_descriptor *alt)
+{
+	struct ccid_desc desc = { 0 };
+
+	return alt->bInterfaceClass == CCID_CLASS && alt->bInterfaceSubClass == 0 &&
+	       !usb_interface_fault(alt, &desc);
+}
+
+static bool may_be_taken(const struct usb_open_request *rq, libusb_device *dev,
+			 const struct libusb_interface *iface)
+{
+	const struct libusb_interface_descriptor *alt = iface->altsetting;
+
+	if (iface->num_altsetting < 1 || !usb_is_reader(alt) ||
+	    (rq->name->of_class && !is_of_class(alt)))
+		return false;
+	return !rq->taken || !rq->taken(rq->user, libusb_get_bus_number(dev),
+					libusb_get_device_address(dev), alt->bInterfaceNumber);
+}
+
+/* Number of the device's CCID interface that is not taken, after *skip others, which are counted
+ * down; or -1. */
+static int free_interface(libusb_device *dev, const struct usb_open_request *rq, unsigned *skip)
 {
 	struct libusb_config_descriptor *config;
-	unsigned bus = libusb_get_bus_number(dev), address = libusb_get_device_address(dev);
 	int found = -1;
 
 	if (libusb_get_active_config_descriptor(dev, &config) != 0)
 		return -1;
 	for (unsigned i = 0; i < config->bNumInterfaces && found < 0; i++) {
-		const struct libusb_interface *iface = &config->interface[i];
-		int number;
-
-		if (iface->num_altsetting < 1 || !usb_is_reader(iface->altsetting))
+		if (!may_be_taken(rq, dev, &config->interface[i]))
 			continue;
-		number = iface->altsetting->bInterfaceNumber;
-		if (!rq->taken || !rq->taken(rq->user, bus, address, number))
-			found = number;
+		if (*skip > 0)
+			--*skip;
+		else
+			found = config->interface[i].altsetting->bInterfaceNumber;
 	}
 	libusb_free_config_descriptor(config);
 	return found;
 }
 
-static bool fits(libusb_device *dev, const struct usb_name *wanted)
+static bool fits(libusb_device *dev, const struct usb_open_request *rq)
 {
+	const struct usb_name *wanted = rq->name;
 	struct libusb_device_descriptor dd;
 
 	if (libusb_get_device_descriptor(dev, &dd) != 0)
 		return false;
+	if (wanted->of_class)
+		return (!rq->listed || !rq->listed(rq->user, dd.idVendor, dd.idProduct)) &&
+		       !usb_is_ignored("", libusb_get_bus_number(dev),
+				       libusb_get_device_address(dev));
 	return !wanted->idVendor ||
 	       (dd.idVendor == wanted->idVendor && dd.idProduct == wanted->idProduct);
 }
 
-enum ccid_err usb_find_first(const struct usb_open_request *rq, struct usb_name *found)
+enum ccid_err usb_find_free(const struct usb_open_request *rq, unsigned skip,
+			    struct usb_name *found)
 {
 	enum ccid_err err = CCID_ERR_NO_DEVICE;
 	libusb_context *ctx;
@@ -251,7 +277,7 @@ enum ccid_err usb_find_first(const struct usb_open_request *rq, struct usb_name 
 	if (n < 0)
 		err = usb_open_failed(rq->log, "libusb lists no devices", (int)n, errno);
 	for (ssize_t i = 0; i < n && err != CCID_OK; i++) {
-		int interface = fits(list[i], rq->name) ? free_interface(list[i], rq) : -1;
+		int interface = fits(list[i], rq) ? free_interface(list[i], rq, &skip) : -1;
 
 		if (interface < 0)
 			continue;

@@ -46,9 +46,11 @@ enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_
 				 struct usb_name *name, const struct log_ctx *log,
 				 struct ccid_desc *desc, unsigned *n_interfaces);
 
-/* The first device on any bus that fits rq->name's ids (0: any with a CCID interface) and is not
- * taken. */
-enum ccid_err usb_find_first(const struct usb_open_request *rq, struct usb_name *found);
+/* Of the CCID interfaces on any bus that fit rq->name (its ids; 0: any; of_class: those that are not
+ * listed, of the very class and usable) and are not taken, the one after `skip` others.
+ * CCID_ERR_NO_DEVICE: there is none. */
+enum ccid_err usb_find_free(const struct usb_open_request *rq, unsigned skip,
+			    struct usb_name *found);
 
 /* An open node -> a libusb handle. Without a node (fd is -1), and where configure found no
  * libusb_wrap_sys_device(), the device is looked up by bus and address. Returns a libusb error

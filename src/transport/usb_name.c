@@ -43,6 +43,20 @@ static enum ccid_err parse_libusb(const char *rest, struct usb_name *out)
 	return CCID_OK;
 }
 
+/* "usb:class", "usb:class:N". */
+static bool is_class(const char *device_name)
+{
+	const char *rest = device_name + 9;
+	size_t digits;
+
+	if (strncmp(device_name, "usb:class", 9) != 0)
+		return false;
+	if (*rest == '\0')
+		return true;
+	digits = strspn(rest + (*rest == ':'), "0123456789");
+	return *rest == ':' && digits > 0 && digits < 4 && rest[1 + digits] == '\0';
+}
+
 enum ccid_err usb_name_parse(const char *device_name, struct usb_name *out)
 {
 	unsigned vendor, product;
@@ -50,6 +64,9 @@ enum ccid_err usb_name_parse(const char *device_name, struct usb_name *out)
 	int end = 0;
 
 	*out = (struct usb_name){ .interface = -1 };
+	out->of_class = is_class(device_name);
+	if (out->of_class)
+		return CCID_OK;
 	if (sscanf(device_name, "usb:%4x/%4x%n", &vendor, &product, &end) != 2)
 		return CCID_ERR_ARG;
 	out->idVendor = (uint16_t)vendor;

@@ -208,11 +208,54 @@ static void give_up(struct usb_transport *u)
 	u->t.ops->close(&u->t);
 }
 
+/* Nobody waits for a program that had the interface the last time, too, nor for one of several
+ * readers. */
+static enum ccid_err claim(struct usb_transport *u, const struct usb_open_request *rq,
+			   enum usb_failure before)
+{
+	bool wait = before != USB_CLAIMED && !rq->name->of_class;
+	struct deadline d = deadline_in_ms(wait ? CLAIM_MS : 0);
+	enum ccid_err err;
+
+	u->reopen_failed = before == USB_CLAIMED;
+	err = usb_claim(u, &d);
+	u->reopen_failed = false;
+	if (err == CCID_ERR_BUSY)
+		usb_failure_note(rq->failures, u->name.bus, u->name.address, u->name.interface,
+				 err);
+	return err;
+}
+
+/* Everything from the claim on. */
+static enum ccid_err take(struct usb_transport *u, const struct usb_open_request *rq,
+			  const struct libusb_device_descriptor *dd)
+{
+	const struct usb_name *name = &u->name;
+	enum usb_failure before = usb_failure_of(rq->failures, name->bus, name->address,
+						 name->interface);
+	enum ccid_err err;
+
+	if (before == USB_HOPELESS || (before == USB_FAILED && rq->name->of_class)) {
+		LOG(LOG_INFO, &u->t.log,
+		    "interface %d is left alone for a minute: it did not work when it was opened",
+		    name->interface);
+		return CCID_ERR_COMM;
+	}
+	err = claim(u, rq, before);
+	if (err != CCID_OK)
+		return err;
+	u->t.bus = (uint8_t)name->bus;
+	u->t.address = (uint8_t)name->address;
+	err = set_up(u, dd);
+	if (err != CCID_OK)
+		usb_failure_note(rq->failures, name->bus, name->address, name->interface, err);
+	return err;
+}
+
 static enum ccid_err open_named(struct usb_host *host, const struct usb_open_request *rq,
 				const struct usb_name *name, struct transport **out)
 {
 	struct usb_transport *u = calloc(1, sizeof *u);
-	struct deadline claimed = deadline_in_ms(CLAIM_MS);
 	struct libusb_device_descriptor dd;
 	enum ccid_err err;
 	int rc = 0;
@@ -240,12 +283,7 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 	if (rc != 0)
 		err = usb_open_failed(&u->t.log, "no descriptors", rc, errno);
 	if (err == CCID_OK)
-		err = usb_claim(u, &claimed);
-	if (err == CCID_OK) {
-		u->t.bus = (uint8_t)u->name.bus;
-		u->t.address = (uint8_t)u->name.address;
-		err = set_up(u, &dd);
-	}
+		err = take(u, rq, &dd);
 	if (err != CCID_OK) {
 		give_up(u);
 		return err;
@@ -257,14 +295,19 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq,
 		       struct transport **out)
 {
-	struct usb_name name = *rq->name;
+	enum ccid_err err;
 
 	*out = NULL;
-	if (name.node[0] == '\0') {
-		enum ccid_err err = usb_find_first(rq, &name);
+	if (rq->name->node[0] != '\0')
+		return open_named(host, rq, rq->name, out);
+	for (unsigned skip = 0;; skip++) {
+		struct usb_name name = *rq->name;
 
+		err = usb_find_free(rq, skip, &name);
 		if (err != CCID_OK)
 			return err;
+		err = open_named(host, rq, &name, out);
+		if (err == CCID_OK || err == CCID_ERR_NOMEM || !rq->name->of_class)
+			return err;
 	}
-	return open_named(host, rq, &name, out);
 }

@@ -15,11 +15,14 @@ static void names_that_mean_something(void **state)
 		const char *text;
 		struct usb_name want;
 	} rows[] = {
-		{ "usb:08e6/3437:libudev:0:/dev/bus/usb/001/002", { 0x08E6, 0x3437, 0, 1, 2, "/dev/bus/usb/001/002" } },
+		{ "usb:08e6/3437:libudev:0:/dev/bus/usb/001/002", { 0x08E6, 0x3437, 0, 1, 2, "/dev/bus/usb/001/002", false } },
 		{ "usb:08E6/3437:libudev:12:/dev/bus/usb/255/127",
-		  { 0x08E6, 0x3437, 12, 255, 127, "/dev/bus/usb/255/127" } },
-		{ "usb:ffff/0001:libusb-1.0:3:7:1", { 0xFFFF, 0x0001, 1, 3, 7, "/dev/bus/usb/003/007" } },
-		{ "usb:076b/3021", { 0x076B, 0x3021, -1, 0, 0, "" } },
+		  { 0x08E6, 0x3437, 12, 255, 127, "/dev/bus/usb/255/127", false } },
+		{ "usb:ffff/0001:libusb-1.0:3:7:1", { 0xFFFF, 0x0001, 1, 3, 7, "/dev/bus/usb/003/007", false } },
+		{ "usb:076b/3021", { 0x076B, 0x3021, -1, 0, 0, "", false } },
+		{ "usb:class", { 0, 0, -1, 0, 0, "", true } },
+		{ "usb:class:0", { 0, 0, -1, 0, 0, "", true } },
+		{ "usb:class:999", { 0, 0, -1, 0, 0, "", true } },
 	};
 
 	(void)state;
@@ -34,6 +37,7 @@ static void names_that_mean_something(void **state)
 		assert_int_equal(n.bus, rows[i].want.bus);
 		assert_int_equal(n.address, rows[i].want.address);
 		assert_string_equal(n.node, rows[i].want.node);
+		assert_int_equal(n.of_class, rows[i].want.of_class);
 	}
 }
 
@@ -51,6 +55,8 @@ static void names_that_mean_nothing(void **state)
 		"usb:08e6/3437:libusb-1.0:1:2:-3", "usb:08e6/3437:libusb-1.0:1:2:3x",
 		"usb:08e6/3437:libusb-1.0:1:2:3:4",
 		"usb:08e6/3437:libhal:0:x",
+		"usb:class:", "usb:classic", "usb:class:x", "usb:class:-1", "usb:class:1000", "usb:class:0:1",
+		"usb:class:0 ", "usb:CLASS:0", "usb:class/0",
 		("usb:08e6/3437:libudev:0:/dev/bus/usb/"
 		 "0000000000000000000000000000000000000000000000000000000000000001/1"),
 	};

@@ -107,6 +107,76 @@ static void claimed_by_another_program(void **state)
 	bench_stop();
 }
 
+/* Nobody waits a second time for a program that still has it, nor writes another line; and a reader
+ * that does not work is not claimed for ever. */
+static void tried_again(void **state)
+{
+	struct usb_failures failures = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct usb_name name;
+	struct usb_open_request rq = { .name = &name, .log = &bench.log, .failures = &failures };
+	char text[80];
+	uint64_t began;
+
+	(void)state;
+	bench_host(FAKE_VIRTUAL, FIXTURE_ONE);
+	bench.log = (struct log_ctx){ .reader = "bench" };
+	fake_usb_name(0, 0, text, sizeof text);
+	assert_int_equal(usb_name_parse(text, &name), CCID_OK);
+	fake_usb_claim_busy(1000);
+	assert_int_equal(usb_open(bench.host, &rq, &bench.t), CCID_ERR_BUSY);
+	assert_int_equal(fixture_log_critical(), 1);
+	for (unsigned i = 0; i < 10; i++) {
+		began = fixture_ms();
+		assert_int_equal(usb_open(bench.host, &rq, &bench.t), CCID_ERR_BUSY);
+		assert_in_range(fixture_ms() - began, 0, 20);
+	}
+	assert_int_equal(fixture_log_critical(), 1);
+	fake_usb_claim_busy(0);
+	assert_int_equal(usb_open(bench.host, &rq, &bench.t), CCID_OK);
+	bench.t->ops->close(bench.t);
+	bench.t = NULL;
+	usb_failure_note(&failures, 1, 2, 0, CCID_OK);
+	for (unsigned i = 0; i < USB_FAILURES_MAX; i++)
+		usb_failure_note(&failures, 1, 2, 0, CCID_ERR_TIMEOUT);
+	assert_int_equal(usb_open(bench.host, &rq, &bench.t), CCID_ERR_COMM);
+	assert_int_equal(fixture_log_count("is left alone for a minute"), 1);
+	nothing_left();
+	fake_clock_advance(UINT64_C(60000000000));
+	assert_int_equal(usb_open(bench.host, &rq, &bench.t), CCID_OK);
+	bench_stop();
+}
+
+/* Of several readers of the class one that another program has, or that does not work, is passed over without a wait. */
+static void of_the_class_the_next_one(void **state)
+{
+	struct usb_failures failures = { .lock = PTHREAD_MUTEX_INITIALIZER };
+	struct usb_name name;
+	struct usb_open_request rq = { .name = &name, .log = &bench.log, .failures = &failures };
+	uint64_t began;
+
+	(void)state;
+	bench_host(FAKE_VIRTUAL, "reader a\ncopies = 3\n");
+	bench.log = (struct log_ctx){ .reader = "bench" };
+	assert_int_equal(usb_name_parse("usb:class:0", &name), CCID_OK);
+	fake_usb_claim_busy(1);
+	began = fixture_ms();
+	assert_int_equal(usb_open(bench.host, &rq, &bench.t), CCID_OK);
+	assert_in_range(fixture_ms() - began, 0, 100);
+	assert_int_equal(bench.t->address, 3);
+	bench.t->ops->close(bench.t);
+	usb_failure_note(&failures, 1, 2, 0, CCID_ERR_TIMEOUT);
+	usb_failure_note(&failures, 1, 3, 0, CCID_ERR_TIMEOUT);
+	assert_int_equal(usb_open(bench.host, &rq, &bench.t), CCID_OK);
+	assert_int_equal(bench.t->address, 4);
+	bench.t->ops->close(bench.t);
+	bench.t = NULL;
+	fake_usb_claim_busy(1000);
+	assert_int_equal(usb_open(bench.host, &rq, &bench.t), CCID_ERR_NO_DEVICE);
+	nothing_left();
+	fake_usb_claim_busy(0);
+	bench_stop();
+}
+
 static void nodes_that_cannot_be_opened(void **state)
 {
 	static const struct {
@@ -316,6 +386,8 @@ int main(void)
 		TEST(no_strings),
 		TEST(data_rates),
 		TEST(claimed_by_another_program),
+		TEST(tried_again),
+		TEST(of_the_class_the_next_one),
 		TEST(nodes_that_cannot_be_opened),
 		TEST(handles_that_cannot_be_made),
 		TEST(every_errno_has_its_line), TEST(codes_of_libusb_have_their_line),
