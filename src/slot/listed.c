@@ -68,7 +68,8 @@ enum ccid_err listed_load(struct listed *l, const char *folder)
 		return CCID_ERR_CONFIG;
 	}
 	while (err == CCID_OK && (e = readdir(dir))) {
-		int len = snprintf(path, sizeof path, "%s/%s/Contents/Info.plist", folder, e->d_name);
+		int len = snprintf(path, sizeof path, "%s/%s/Contents/Info.plist", folder,
+				   e->d_name);
 
 		/* What ccid-add-reader added to a driver that is gone has no Info.plist. */
 		if (is_bundle(e->d_name) && len < (int)sizeof path && access(path, F_OK) == 0)

@@ -20,7 +20,7 @@ struct usb_name {
 	int interface;
 	unsigned bus, address;
 	char node[64];
-	bool of_class;		/* any reader that says by its class what it is, and is not listed */
+	bool of_class;		/* any reader that tells its class and is not listed */
 };
 
 /* "usb:vvvv/pppp:libudev:i:/dev/bus/usb/BBB/DDD", "usb:vvvv/pppp:libusb-1.0:bus:address:interface",

@@ -46,8 +46,8 @@ enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_
 				 struct usb_name *name, const struct log_ctx *log,
 				 struct ccid_desc *desc, unsigned *n_interfaces);
 
-/* Of the CCID interfaces on any bus that fit rq->name (its ids; 0: any; of_class: those that are not
- * listed, of the very class and usable) and are not taken, the one after `skip` others.
+/* Of the CCID interfaces on any bus that fit rq->name (its ids; 0: any; of_class: those that are
+ * not listed, of the very class and usable) and are not taken, the one after `skip` others.
  * CCID_ERR_NO_DEVICE: there is none. */
 enum ccid_err usb_find_free(const struct usb_open_request *rq, unsigned skip,
 			    struct usb_name *found);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* udev's database: one file for each device, named by its numbers, "E:NAME=value" for a property. */
+/* udev's database: a file for each device, named by its numbers, "E:NAME=value" for a property. */
 bool usb_is_ignored(const char *root, unsigned bus, unsigned address)
 {
 	char path[300], line[256];

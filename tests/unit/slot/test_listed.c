@@ -2,10 +2,7 @@
 /* src/slot/listed.c: which readers have a name in a bundle. */
 #include "slot/listed.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,10 +4,7 @@
 
 #include "fake/fake_libusb.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #define SECOND UINT64_C(1000000000)
 

@@ -2,11 +2,7 @@
 /* src/transport/usb_holder.c: which programs have a device open. */
 #include "transport/usb_holder.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #include <errno.h>
 #include <fcntl.h>

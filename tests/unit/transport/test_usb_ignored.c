@@ -2,11 +2,7 @@
 /* src/transport/usb_ignored.c: what udev's database says of a device. */
 #include "transport/usb_ignored.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "unit/unit_cmocka.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -15,7 +15,8 @@ static void names_that_mean_something(void **state)
 		const char *text;
 		struct usb_name want;
 	} rows[] = {
-		{ "usb:08e6/3437:libudev:0:/dev/bus/usb/001/002", { 0x08E6, 0x3437, 0, 1, 2, "/dev/bus/usb/001/002", false } },
+		{ "usb:08e6/3437:libudev:0:/dev/bus/usb/001/002",
+		  { 0x08E6, 0x3437, 0, 1, 2, "/dev/bus/usb/001/002", false } },
 		{ "usb:08E6/3437:libudev:12:/dev/bus/usb/255/127",
 		  { 0x08E6, 0x3437, 12, 255, 127, "/dev/bus/usb/255/127", false } },
 		{ "usb:ffff/0001:libusb-1.0:3:7:1", { 0xFFFF, 0x0001, 1, 3, 7, "/dev/bus/usb/003/007", false } },

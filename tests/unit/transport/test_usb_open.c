@@ -146,7 +146,8 @@ static void tried_again(void **state)
 	bench_stop();
 }
 
-/* Of several readers of the class one that another program has, or that does not work, is passed over without a wait. */
+/* Of several readers of the class one that another program has, or that does not work, is passed over
+ * without a wait. */
 static void of_the_class_the_next_one(void **state)
 {
 	struct usb_failures failures = { .lock = PTHREAD_MUTEX_INITIALIZER };
