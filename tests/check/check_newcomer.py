@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The recipes of HACKING.md, followed word for word in a copy of the tree: what stands there indented is typed in."""
 
+import glob
 import gzip
 import os
 import re
@@ -15,7 +16,7 @@ from tap import Tap
 TOP = os.path.abspath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 HERE = os.path.join(TOP, "tests", "check")
-COPIED = ("readers", "tools", "src", "doc", "tests/check")
+COPIED = ("readers", "tools", "src", "sim", "doc", "tests/check", "tests/fake", "tests/unit")
 NEW = "1234:5678:Example Card Reader 2"
 
 
@@ -120,14 +121,72 @@ def check_quirk(tap, folder):
              and "| `needs-a-nudge` | a second power on after the first answer |" in page else page.split("\n")[:5])
 
 
+def check_way(tap):
+    """Every step of an APDU is where HACKING.md says, and the files above it name the function."""
+    steps = [re.match(r"(src/\S+\.c): (\w+)", line) for line in recipe("The way of an APDU")]
+    tap.case("APDU: from pcscd to libusb and back", [] if len(steps) > 8 and all(steps) else [str(steps)])
+    above = ""
+    for file, name in (step.groups() for step in steps if step):
+        text = read(TOP, file)
+        short = name.split("_")[-1]         # usb_start stands in a table as .start
+        tap.case(f"APDU: {name}() is in {file}",
+                 bool(re.search(rf"^(?!\s)[^;{{}}]*\b{name}\([^;]*?\)\n\{{", text, re.M)))
+        if above:
+            tap.case(f"APDU: {name}() is called on the way there",
+                     bool(re.search(rf"\b{name}\b|->{short}\(", above + text)))
+        above += text
+
+
+def build_and_run(folder, objects):
+    """tests/unit/driver/test_hostile.c of the copy, with the copy's simulator; only what is not built yet is compiled."""
+    flags = [f"-I{folder}", f"-I{folder}/tests", f"-I{folder}/src", *os.environ["CHECK_CPPFLAGS"].split(),
+             f'-DTOP_SRCDIR="{folder}"', f'-DCCID_SIM_TABLE="{folder}/readers/reader_descriptors.tsv"']
+    driver = os.path.join(folder, "tests", "unit", "driver")
+    sources = [*glob.glob(os.path.join(folder, "sim", "model", "*.c")), os.path.join(TOP, "sim", "host", "usbip_link.c"),
+               *glob.glob(os.path.join(folder, "tests", "fake", "fake_libusb*.c")), os.path.join(driver, "driver_fixture.c"),
+               os.path.join(driver, "test_hostile.c")]
+    for source in sources:
+        name = os.path.join(objects, os.path.basename(source) + ".o")
+        if not os.path.exists(name) or os.path.getmtime(name) < os.path.getmtime(source):
+            code, said = run(folder, *os.environ.get("CC", "cc").split(), *flags, "-w", "-c", "-o", name, source)
+            if code != 0:
+                return code, said
+    program = os.path.join(objects, "test_hostile")
+    code, said = run(folder, *os.environ.get("CC", "cc").split(), "-o", program, *glob.glob(os.path.join(objects, "*.o")),
+                     os.path.join(BUILD, ".libs", "libccid-all.a"), "-lcmocka", "-lusb-1.0", "-lpthread")
+    return run(folder, program, CMOCKA_TEST_FILTER="row_05_lengths_that_lie") if code == 0 else (code, said)
+
+
+def check_fault(tap, folder):
+    typed = [line.split(": ", 1) for line in recipe("Add a fault")]
+    tap.case("fault: a test, a row and a function",
+             [] if [os.path.basename(path) for path, _ in typed] == ["test_hostile.c"] + 3 * ["sim_fault_kinds.c"] else typed)
+    if not os.path.exists(os.path.join(BUILD, "tests", "unit", "driver", "test_hostile")):
+        tap.skip("fault: followed word for word", "test_hostile is not built")
+        return
+    (test, test_row), (kinds, kind_row), (_, head), (_, body) = typed
+    objects = os.path.join(folder, "objects")
+    os.mkdir(objects)
+    insert(os.path.join(folder, test), test_row, r"^\t\t\{ \"length-more\", BAD")
+    code, said = build_and_run(folder, objects)
+    tap.case("fault: the test fails while the simulator does not know it",
+             [] if code and "FAIL: " in said or "no-body" in said and code else said.split("\n"))
+    insert(os.path.join(folder, kinds), f"{head}\n{body}", r"^/\* --- the table --- \*/")
+    insert(os.path.join(folder, kinds), kind_row, r"^\t\{ \"length-more\", 0")
+    code, said = build_and_run(folder, objects)
+    tap.case("fault: the test passes with it", [] if code == 0 else said.split("\n"))
+
+
 def main():
     tap = Tap()
+    check_way(tap)
     with tempfile.TemporaryDirectory() as folder:
         copy_of_the_tree(folder)
         tap.case("the copy is as good as the tree",
                  passes(folder, sys.executable, os.path.join(folder, "tests", "check", "check_readers.py")))
         check_reader(tap, folder)
         check_quirk(tap, folder)
+        check_fault(tap, folder)
     tap.finish()
 
 
