@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Everything at once, in real time: a rack of readers, a client and a polling thread a slot, and somebody who
- * unplugs, resets and closes readers, takes cards out and makes readers faulty all the while. No answer may be a
- * wrong one, nobody may hang; when it is over every slot works, nothing is left, and nothing has grown.
+ * unplugs, resets and closes readers, powers cards down, takes them out and makes readers faulty all the while. No
+ * answer may be a wrong one, nobody may hang; when it is over every slot works, nothing is left, and nothing has grown.
  *	SOAK_SECONDS=600 ./test_soak [TEST]	longer than the few seconds of make check, in rounds of a minute */
 #include "driver_actor.h"
 
@@ -30,10 +30,13 @@ struct soak_rack {
 	bool faults;
 };
 
+/* Beside them USB ICCs, which answer on the control pipe. */
 static const struct soak_rack slots_96 = {
 	"reader bank\ncopies = 12\nslots = 8\nbusy = 8\nusb_us = 20\n"
 	"card 0 = t1 time_us=500\ncard 1 = t0 time_us=500\ncard 2 = t1crc\ncard 3 = t0t1 time_us=2000\n"
-	"card 4 = t1small\ncard 5 = t0\ncard 6 = t1 time_us=5000\ncard 7 = t0t1\n",
+	"card 4 = t1small\ncard 5 = t0\ncard 6 = t1 time_us=5000\ncard 7 = t0t1\n"
+	"reader iccd\nfrom = e-gate\ncopies = 4\ncard 0 = t0\n"
+	"reader iccd\nfrom = Aktiv_Rutoken_Magistra\ncopies = 4\ncard 0 = t1\n",
 	{ NULL }, false,
 };
 
@@ -318,6 +321,15 @@ static void swap_card(const struct place *p)
 	insert(p);
 }
 
+/* As pcscd does when the last application has left. */
+static void power_down(const struct place *p)
+{
+	UCHAR atr[MAX_ATR_SIZE];
+	DWORD n = sizeof atr;
+
+	IFDHPowerICC(p->actor.lun, IFD_POWER_DOWN, atr, &n);
+}
+
 /* As pcscd does when it hears of it. */
 static void replug(unsigned nr)
 {
@@ -346,12 +358,13 @@ static void *chaos(void *arg)
 	while (!over()) {
 		const struct place *p = &places[draw(&seed, soak.n_places)];
 
-		switch (draw(&seed, soak.faults ? 8 : 4)) {
+		switch (draw(&seed, soak.faults ? 9 : 5)) {
 		case 0: replug(p->device); break;
 		case 1: p->device < soak.n_usb ? fake_usb_reset(p->device) : (void)0; break;
 		case 2: swap_card(p); break;
 		case 3: IFDHCloseChannel(p->actor.lun); break;
-		case 4: fault(p->device, "clear"); break;
+		case 4: power_down(p); break;
+		case 5: fault(p->device, "clear"); break;
 		default:
 			if (fault(p->device, any_fault(p->device >= soak.n_usb, &seed)))
 				count(&soak.armed);
