@@ -99,7 +99,7 @@ static enum ccid_err power(struct slot *s, DWORD Action, PUCHAR Atr, size_t *len
 	switch (Action) {
 	case IFD_POWER_UP:
 	case IFD_RESET:
-		err = slot_power_on(s, atr, len);
+		err = Action == IFD_RESET ? slot_reset(s, atr, len) : slot_power_on(s, atr, len);
 		if (err || *len > sizeof atr)
 			*len = 0;
 		memcpy(Atr, atr, *len);

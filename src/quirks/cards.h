@@ -2,12 +2,14 @@
 #ifndef QUIRKS_CARDS_H
 #define QUIRKS_CARDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* What a card needs beside what its ATR says. 0: nothing. The table is cards.def. */
 struct card_quirks {
-	uint8_t bwi;	/* instead of the BWI of the ATR */
+	uint8_t bwi;		/* instead of the BWI of the ATR */
+	bool keep_power;	/* as the reader's quirk of that name */
 };
 
 /* For a whole ATR; static, never NULL. */

@@ -41,7 +41,8 @@ void quirk_files_text(struct quirk_set *q, const struct quirk_ids *ids, const ch
 		if (++mistakes > MAX_MISTAKES)
 			continue;
 		LOG(LOG_CRITICAL, NULL,
-		    "%s, line %u: \"%.*s\" is not vid:pid:flag[,flag][,name=number]: ignored", file,
+		    "%s, line %u: \"%.*s\" is not vid:pid:flag[,flag][,name=number] or "
+		    "atr:HEX:keep-power: ignored", file,
 		    number, (int)(n < SHOWN ? n : SHOWN), line);
 	}
 	if (mistakes > MAX_MISTAKES)

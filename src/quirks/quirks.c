@@ -214,10 +214,12 @@ static bool parse_number(struct piece s, uint32_t most, uint32_t *out)
 	return s.len > 0;
 }
 
-/* One entry, vid:pid:item[,item...]. An item is a flag, a flag to take away (-flag), a number
- * (name=value), or the firmware that the entry is for (firmware=0100-01ff). */
+/* One entry, vid:pid:item[,item...] or atr:HEX:item. An item is a flag, a flag to take away
+ * (-flag), a number (name=value), or the firmware that the entry is for (firmware=0100-01ff). */
 struct override_entry {
 	uint32_t vendor, product, fw_from, fw_to;
+	uint8_t atr[QUIRK_ATR_MAX];
+	size_t atr_len;		/* 0: not for a card */
 	uint64_t add, remove;
 	unsigned has;		/* bit i: number[i] is given */
 	uint32_t number[N_NUMBERS];
@@ -236,6 +238,21 @@ static bool parse_flag(struct piece flag, struct override_entry *e)
 	return q >= 0;
 }
 
+/* Two bytes at least, TS and T0. */
+static bool parse_atr(struct piece hex, struct override_entry *e)
+{
+	if (hex.len % 2 != 0 || hex.len < 4 || hex.len > 2 * sizeof e->atr)
+		return false;
+	for (size_t i = 0; i < hex.len; i += 2) {
+		int high = hex_digit(hex.p[i]), low = hex_digit(hex.p[i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		e->atr[e->atr_len++] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
 static bool parse_firmware(struct piece range, struct override_entry *e)
 {
 	struct piece from;
@@ -251,6 +268,9 @@ static bool parse_item(struct piece item, struct override_entry *e)
 {
 	struct piece value = item, name;
 
+	if (e->atr_len > 0)
+		return parse_flag(item, e) &&
+		       (e->add | e->remove) == UINT64_C(1) << QUIRK_KEEP_POWER;
 	next_piece(&value, '=', &name);
 	if (!value.p)
 		return parse_flag(item, e);
@@ -271,7 +291,9 @@ static bool parse_entry(struct piece s, struct override_entry *e)
 	struct piece vendor, product, items = s, item;
 
 	*e = (struct override_entry){ .fw_to = 0xFFFF };
-	if (!next_piece(&items, ':', &vendor) || !next_piece(&items, ':', &product) || !items.p ||
+	if (!next_piece(&items, ':', &vendor) || !next_piece(&items, ':', &product) || !items.p)
+		return false;
+	if (is_name("atr", vendor) ? !parse_atr(product, e) :
 	    !parse_id(vendor, &e->vendor) || !parse_id(product, &e->product))
 		return false;
 	while (next_piece(&items, ',', &item)) {
@@ -291,11 +313,19 @@ static bool id_fits(uint32_t wanted, uint16_t id)
 	return wanted == QUIRK_ANY || wanted == id;
 }
 
+static bool entry_fits(const struct override_entry *e, const struct quirk_ids *ids)
+{
+	if (e->atr_len > 0)
+		return ids->atr && ids->atr_len == e->atr_len &&
+		       memcmp(ids->atr, e->atr, e->atr_len) == 0;
+	return id_fits(e->vendor, ids->idVendor) && id_fits(e->product, ids->idProduct) &&
+	       ids->bcdDevice >= e->fw_from && ids->bcdDevice <= e->fw_to;
+}
+
 static void apply_entry(struct quirk_set *q, const struct override_entry *e,
 			const struct quirk_ids *ids)
 {
-	if (!id_fits(e->vendor, ids->idVendor) || !id_fits(e->product, ids->idProduct) ||
-	    ids->bcdDevice < e->fw_from || ids->bcdDevice > e->fw_to)
+	if (!entry_fits(e, ids))
 		return;
 	q->bits = (q->bits | e->add) & ~e->remove;
 	for (size_t i = 0; i < N_NUMBERS; i++)
@@ -342,7 +372,9 @@ void quirks_match(struct quirk_set *q, uint16_t idVendor, uint16_t idProduct, ui
 		}
 	}
 	if (override)
-		quirks_override(q, &(struct quirk_ids){ idVendor, idProduct, bcdDevice }, override);
+		quirks_override(q, &(struct quirk_ids){ .idVendor = idVendor,
+							.idProduct = idProduct,
+							.bcdDevice = bcdDevice }, override);
 }
 
 unsigned quirks_check_override(const char *override)
@@ -356,7 +388,8 @@ unsigned quirks_check_override(const char *override)
 			continue;	/* nothing, or a separator too many */
 		if (!parse_entry(piece, &e)) {
 			LOG(LOG_CRITICAL, NULL,
-			    "IFDCCID_QUIRKS: \"%.*s\" is not vid:pid:flag[,flag], ignored",
+			    "IFDCCID_QUIRKS: \"%.*s\" is not vid:pid:flag[,flag] or "
+			    "atr:HEX:keep-power, ignored",
 			    (int)piece.len, piece.p);
 			mistakes++;
 		} else if (e.mistakes > 0) {

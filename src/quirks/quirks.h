@@ -58,6 +58,7 @@
 	X(ESCAPE_ALWAYS, READER, "Escape is always allowed") \
 	X(ESCAPE_SWITCH_INTERFACE, READER, "Escape 52 F8 04 01 00 xx is always allowed") \
 	X(ESCAPE_FIRMWARE_VERSION, READER, "Escape 02 is always allowed") \
+	X(KEEP_POWER, CARD, "pcscd's idle power off leaves the card its power, and its PINs") \
 	X(COMPOSITE, SYSTEM, "several CCID interfaces that may be slots of one reader") \
 	X(SHARED_GATE, SYSTEM, "its interfaces cannot work at the same time") \
 	X(SEC1210_SYNC, SYSTEM, "interface 1 has no card detector") \
@@ -95,6 +96,8 @@ struct quirk_set {
 
 #define QUIRK_ALL_INTERFACES 255
 
+#define QUIRK_ATR_MAX 33	/* bytes of an ATR, ISO 7816-3:2006 8.2.1 */
+
 /* Row of the table: any vendor, any product. Above all real ids, so that wildcards sort last. */
 #define QUIRK_ANY 0x10000u
 
@@ -124,10 +127,13 @@ void quirks_match(struct quirk_set *q, uint16_t idVendor, uint16_t idProduct, ui
 /* What the rows and entries are for. */
 struct quirk_ids {
 	uint16_t idVendor, idProduct, bcdDevice;
+	const uint8_t *atr;	/* of the card in it; NULL: entries for cards do not count */
+	size_t atr_len;
 };
 
 /* Applies the entries of an override: vid:pid:item[,item...], with ';' between them. An item is a
- * flag, -flag, name=number (QUIRK_VALUES) or firmware=FIRST[-LAST]. Mistakes are passed over. */
+ * flag, -flag, name=number (QUIRK_VALUES) or firmware=FIRST[-LAST]. Entries for a card are
+ * atr:HEX:keep-power, or -keep-power. Mistakes are passed over. */
 void quirks_override(struct quirk_set *q, const struct quirk_ids *ids, const char *text);
 /* The same for one entry, which counts only when there is no mistake in it; else false. */
 bool quirks_line(struct quirk_set *q, const struct quirk_ids *ids, const char *p, size_t len);

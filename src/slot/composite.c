@@ -10,7 +10,8 @@ enum ccid_err composite_resolve(struct usb_name *name, unsigned *number,
 
 	if (name->interface < 0)
 		return CCID_OK;
-	config_quirks(config, &q, &(struct quirk_ids){ name->idVendor, name->idProduct, 0 });
+	config_quirks(config, &q, &(struct quirk_ids){ .idVendor = name->idVendor,
+						      .idProduct = name->idProduct });
 	if (!quirk_has(&q, QUIRK_COMPOSITE))
 		return CCID_OK;
 	if (name->interface != q.composite_first || *number >= q.composite_count)

@@ -7,6 +7,7 @@
 #endif
 
 #include "slot/config.h"
+#include "quirks/cards.h"
 #include "quirks/quirk_files.h"
 #include "util/log.h"
 #include "util/plist.h"
@@ -135,6 +136,8 @@ void config_quirks(const struct config *c, struct quirk_set *q, const struct qui
 	char *folder = in_bundle("quirks.d");
 
 	quirks_match(q, ids->idVendor, ids->idProduct, ids->bcdDevice, NULL);
+	if (ids->atr && card_quirks_of(ids->atr, ids->atr_len)->keep_power)
+		q->bits |= UINT64_C(1) << QUIRK_KEEP_POWER;
 	if (folder)
 		quirk_files_apply(q, ids, folder);
 	quirks_override(q, ids, c->quirks);

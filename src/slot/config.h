@@ -31,8 +31,9 @@ struct config {
  * three lengths); CCID_ERR_NOMEM. Meant to be called once per process, and
  * again after an error: mistakes in the values and in the environment are logged here. */
 enum ccid_err config_load(struct config *c);
-/* The quirks of a reader: the table's, then those of BUNDLE/Contents/quirks.d/NAME.quirk, then
- * those of IFDCCID_QUIRKS. The files are read each time; mistakes in them are logged. */
+/* The quirks of a reader, and of the card in it (ids->atr): the tables', then those of
+ * BUNDLE/Contents/quirks.d/NAME.quirk, then those of IFDCCID_QUIRKS. Files are read
+ * each time; mistakes in them are logged. */
 void config_quirks(const struct config *c, struct quirk_set *q, const struct quirk_ids *ids);
 /* Where the bundles of all drivers are: $PCSCLITE_HP_DROPDIR, else the compiled-in folder. */
 const char *config_folder(void);

@@ -189,8 +189,9 @@ static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
 	enum ccid_err err;
 
 	r->desc = r->transport->desc;
-	config_quirks(&r->config, &r->quirks, &(struct quirk_ids){ r->desc.idVendor,
-			r->desc.idProduct, r->desc.bcdDevice });
+	config_quirks(&r->config, &r->quirks, &(struct quirk_ids){
+			.idVendor = r->desc.idVendor, .idProduct = r->desc.idProduct,
+			.bcdDevice = r->desc.bcdDevice });
 	err = check_firmware(r, log);
 	if (err == CCID_OK)
 		err = copy_rates(r);

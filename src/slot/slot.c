@@ -3,6 +3,7 @@
 #include "slot/slot.h"
 
 #include "slot/slot_exchange.h"
+#include "slot/slot_keep.h"
 #include "slot/slot_power.h"
 #include "slot/slot_protocol.h"
 #include "slot/slot_quirks.h"
@@ -142,9 +143,33 @@ enum ccid_err slot_power_on(struct slot *s, uint8_t *atr, size_t *len)
 	enum ccid_err err;
 
 	slot_enter(s);
+	err = slot_kept_power(s, atr, len) ? CCID_OK : slot_power_on_locked(s, atr, len);
+	slot_leave(s);
+	return err;
+}
+
+enum ccid_err slot_reset(struct slot *s, uint8_t *atr, size_t *len)
+{
+	enum ccid_err err;
+
+	slot_enter(s);
 	err = slot_power_on_locked(s, atr, len);
 	slot_leave(s);
 	return err;
+}
+
+static enum ccid_err power_off_locked(struct slot *s)
+{
+	enum ccid_err err;
+
+	if (slot_keeps_power(s))
+		return CCID_OK;
+	slot_forget_card(s);
+	err = reader_is_gone(s->reader) ? CCID_ERR_NO_DEVICE : ccid_power_off(&s->ccid);
+	/* nothing there to power: it is off; or the reader has no such command */
+	if (err == CCID_ERR_MUTE || err == CCID_ERR_NO_CARD || err == CCID_ERR_NOT_SUPPORTED)
+		err = CCID_OK;
+	return slot_recover(s, err);
 }
 
 enum ccid_err slot_power_off(struct slot *s)
@@ -152,12 +177,7 @@ enum ccid_err slot_power_off(struct slot *s)
 	enum ccid_err err;
 
 	slot_enter(s);
-	slot_forget_card(s);
-	err = reader_is_gone(s->reader) ? CCID_ERR_NO_DEVICE : ccid_power_off(&s->ccid);
-	/* nothing there to power: it is off; or the reader has no such command */
-	if (err == CCID_ERR_MUTE || err == CCID_ERR_NO_CARD || err == CCID_ERR_NOT_SUPPORTED)
-		err = CCID_OK;
-	err = slot_recover(s, err);
+	err = power_off_locked(s);
 	slot_leave(s);
 	return err;
 }

@@ -6,8 +6,10 @@
 
 /* What can be done with a slot: each takes its lock. */
 
-/* IFDHPowerICC up or reset: *len is always set; atr has room for ATR_MAX bytes. */
+/* IFDHPowerICC up and reset: *len is always set; atr has room for ATR_MAX bytes. A card that kept
+ * its power (quirk keep-power) gives its ATR once more, and is not reset, when it is powered on. */
 enum ccid_err slot_power_on(struct slot *s, uint8_t *atr, size_t *len);
+enum ccid_err slot_reset(struct slot *s, uint8_t *atr, size_t *len);
 enum ccid_err slot_power_off(struct slot *s);
 /* CCID_OK and *present; CCID_ERR_NO_DEVICE when the reader is gone, CCID_ERR_COMM when pcscd
  * knows that it is (reader_set_gone). */

@@ -19,6 +19,12 @@ static bool slow_card(const struct slot *s)
 	       !memcmp(s->slow_atr, s->atr, s->atr_len);
 }
 
+static bool speaks(const struct slot *s, unsigned protocol)
+{
+	return s->params.protocol == protocol ||
+	       quirk_has(&s->reader->quirks, QUIRK_KEEP_ATR_PROTOCOL);
+}
+
 static struct negotiate_input input_of(const struct slot *s, const struct atr *atr,
 				       unsigned protocol)
 {
@@ -215,7 +221,17 @@ static enum ccid_err negotiate_slowly(struct slot *s, struct negotiate_input *in
 	return negotiate(s, in);
 }
 
-enum ccid_err slot_set_protocol_locked(struct slot *s, unsigned protocol)
+/* The card kept its power, and pcscd knows of no protocol: another one than it speaks can be had
+ * after a reset only, as without keep-power. */
+static enum ccid_err leave_protocol(struct slot *s)
+{
+	uint8_t atr[ATR_MAX];
+	size_t len;
+
+	return slot_power_on_locked(s, atr, &len);
+}
+
+static enum ccid_err set_protocol(struct slot *s, unsigned protocol)
 {
 	struct negotiate_input in;
 	struct atr atr;
@@ -223,9 +239,7 @@ enum ccid_err slot_set_protocol_locked(struct slot *s, unsigned protocol)
 
 	if (s->card == CARD_READY)
 		/* PPS comes right after the ATR and only there (§9.1). */
-		return s->params.protocol == protocol ||
-		       quirk_has(&s->reader->quirks, QUIRK_KEEP_ATR_PROTOCOL)
-			? CCID_OK : CCID_ERR_PROTO_UNSUPPORTED;
+		return speaks(s, protocol) ? CCID_OK : CCID_ERR_PROTO_UNSUPPORTED;
 	if (s->card == CARD_OFF)
 		return slot_why_no_power(s);
 	err = atr_parse(&atr, s->atr, s->atr_len);
@@ -244,6 +258,17 @@ enum ccid_err slot_set_protocol_locked(struct slot *s, unsigned protocol)
 	if (err == CCID_OK)
 		s->card = CARD_READY;
 	return err;
+}
+
+enum ccid_err slot_set_protocol_locked(struct slot *s, unsigned protocol)
+{
+	bool given_back = s->power == POWER_GIVEN_BACK;
+	enum ccid_err err = CCID_OK;
+
+	s->power = POWER_AS_TOLD;
+	if (given_back && s->card == CARD_READY && !speaks(s, protocol))
+		err = leave_protocol(s);
+	return err ? err : set_protocol(s, protocol);
 }
 
 /* What an APDU goes out with when nobody has set a protocol, or what was asked for was refused:

@@ -62,14 +62,19 @@ void slot_poll_ended(struct slot *s)
 	__atomic_store_n(&s->poll, (uint8_t)SLOT_POLL_ENDED, __ATOMIC_RELEASE);
 }
 
+bool slot_is_poller(const struct slot *s)
+{
+	return __atomic_load_n(&s->poll, __ATOMIC_ACQUIRE) != SLOT_NOT_POLLED &&
+	       pthread_equal(__atomic_load_n(&s->poller, __ATOMIC_RELAXED), pthread_self());
+}
+
 bool slot_is_look(struct slot *s)
 {
 	uint8_t poll = __atomic_load_n(&s->poll, __ATOMIC_ACQUIRE);
 
 	if (poll == SLOT_NOT_POLLED)
 		return true;
-	if (poll != SLOT_POLL_ENDED ||
-	    !pthread_equal(__atomic_load_n(&s->poller, __ATOMIC_RELAXED), pthread_self()))
+	if (poll != SLOT_POLL_ENDED || !slot_is_poller(s))
 		return false;
 	__atomic_store_n(&s->poll, (uint8_t)SLOT_LOOKED, __ATOMIC_RELEASE);
 	return true;
@@ -78,6 +83,7 @@ bool slot_is_look(struct slot *s)
 void slot_forget_card(struct slot *s)
 {
 	s->card = CARD_OFF;
+	s->power = POWER_AS_TOLD;
 	s->atr_len = 0;
 }
 
@@ -85,6 +91,7 @@ void slot_card_left(struct slot *s)
 {
 	slot_forget_card(s);
 	s->slow_atr_len = 0;
+	s->keeps = KEEPS_UNASKED;
 }
 
 enum ccid_err slot_recover(struct slot *s, enum ccid_err err)

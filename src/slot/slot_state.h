@@ -38,6 +38,19 @@ enum card_state {
 	CARD_READY,
 };
 
+/* What pcscd was told of the card's power, with the quirk keep-power.
+ *
+ *	state		event						next
+ *	POWER_AS_TOLD	the thread that polls powers off (it is idle)	POWER_KEPT
+ *	POWER_KEPT	power on: the ATR once more			POWER_GIVEN_BACK
+ *	POWER_GIVEN_BACK  the protocol is set				POWER_AS_TOLD
+ *	any		CARD_OFF					POWER_AS_TOLD
+ */
+enum slot_power { POWER_AS_TOLD, POWER_KEPT, POWER_GIVEN_BACK };
+
+/* Does the card in the slot keep its power? Found out at its first idle power off. */
+enum card_keeps { KEEPS_UNASKED, KEEPS_NOTHING, KEEPS_POWER };
+
 /* pcscd asks for the card's presence in two ways. Its event thread does so after each poll, and
  * tells applications what it finds. Before it switches a card's power, any of its threads asks, and
  * an absence that only such a thread is told is lost.
@@ -67,6 +80,8 @@ struct slot {
 	/* all below under lock */
 	struct ccid_slot ccid;
 	enum card_state card;
+	enum slot_power power;
+	enum card_keeps keeps;
 	bool power_failed;		/* the last power on did not bring an ATR */
 	unsigned generation;		/* of the transport, as last seen */
 	bool owes_absence;		/* the event thread is still to be told, once, that the card
@@ -135,6 +150,9 @@ void slot_poll_ended(struct slot *s);
 /* Any thread, without the slot's lock: is this call of IFDHICCPresence the one whose result pcscd
  * tells to applications? */
 bool slot_is_look(struct slot *s);
+
+/* Is the calling thread the one that polls the slot? It asks for no power off but the idle one. */
+bool slot_is_poller(const struct slot *s);
 
 /* All below between slot_enter() and slot_leave(). */
 

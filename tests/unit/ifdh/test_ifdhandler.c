@@ -70,6 +70,14 @@ enum ccid_err slot_power_on(struct slot *s, uint8_t *atr, size_t *len)
 	return t.err;
 }
 
+enum ccid_err slot_reset(struct slot *s, uint8_t *atr, size_t *len)
+{
+	enum ccid_err err = slot_power_on(s, atr, len);
+
+	t.called = "reset";
+	return err;
+}
+
 enum ccid_err slot_power_off(struct slot *s)
 {
 	(void)s;

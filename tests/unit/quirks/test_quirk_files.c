@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct quirk_ids ids = { 0x1111, 0x2222, 0x0105 };
+static const struct quirk_ids ids = { .idVendor = 0x1111, .idProduct = 0x2222, .bcdDevice = 0x0105 };
 static char folder[] = "/tmp/quirk-files-XXXXXX", said[8192];
 
 /* pcscd's log. */

@@ -89,6 +89,11 @@ static void override_survives_nonsense(void **state)
 		{ "11g1:2222:no-pinpad", 1 }, { ":2222:no-pinpad", 1 }, { "0x11:2222:no-pinpad", 1 },
 		{ "1111:2222:no-pinpad,", 1 }, { "1111:2222:-", 1 }, { "1111:2222:--no-pinpad", 1 },
 		{ "1111:2222:a,b,no-pinpad,c", 3 }, { "a;b;c", 3 },
+		{ "atr:3b00:keep-power", 0 }, { "atr:3B00:-keep-power", 0 }, { "atr:3b00:no-pinpad", 1 },
+		{ "atr:3b00:keep-power,min_pin=4", 1 }, { "atr:3b:keep-power", 1 }, { "atr:3b0:keep-power", 1 },
+		{ "atr:3b0g:keep-power", 1 }, { "atr:3bg0:keep-power", 1 }, { "atr::keep-power", 1 }, { "atr:3b00", 1 },
+		{ "atr:3b0000000000000000000000000000000000000000000000000000000000000000:keep-power", 0 },
+		{ "atr:3b000000000000000000000000000000000000000000000000000000000000000000:keep-power", 1 },
 	};
 
 	(void)state;
@@ -101,6 +106,27 @@ static void override_survives_nonsense(void **state)
 	}
 	/* what is right in a text with mistakes counts */
 	assert_true(has(0x1111, 0x2222, 0, "oops;1111:2222:a,no-pinpad,b", QUIRK_NO_PINPAD));
+}
+
+static bool keeps(const char *text, const void *atr, size_t len)
+{
+	struct quirk_ids ids = { .idVendor = 0x1111, .idProduct = 0x2222, .atr = atr, .atr_len = len };
+	struct quirk_set q = { 0 };
+
+	quirks_override(&q, &ids, text);
+	return quirk_has(&q, QUIRK_KEEP_POWER);
+}
+
+static void entries_for_cards(void **state)
+{
+	(void)state;
+	assert_true(keeps("atr:3bff01:keep-power", "\x3B\xFF\x01", 3));
+	assert_true(keeps("atr:3BFF01:keep-power;atr:3B00:-keep-power", "\x3B\xFF\x01", 3));
+	assert_false(keeps("atr:3bff01:keep-power", "\x3B\xFF\x02", 3));
+	assert_false(keeps("atr:3bff01:keep-power", "\x3B\xFF\x01", 2));
+	assert_false(keeps("atr:3bff01:keep-power", NULL, 0));
+	assert_true(keeps("1111:2222:keep-power", "\x3B\x00", 2));
+	assert_false(keeps("1111:2222:keep-power;atr:3b00:-keep-power", "\x3B\x00", 2));
 }
 
 static void composite_by_hand_means_all_interfaces(void **state)
@@ -330,6 +356,7 @@ int main(void)
 		cmocka_unit_test(names_go_both_ways),
 		cmocka_unit_test(override_adds_and_removes),
 		cmocka_unit_test(override_survives_nonsense),
+		cmocka_unit_test(entries_for_cards),
 		cmocka_unit_test(composite_by_hand_means_all_interfaces),
 		cmocka_unit_test(firmware_ranges),
 		cmocka_unit_test(too_old_rows),

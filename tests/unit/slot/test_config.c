@@ -237,7 +237,7 @@ static void unusable_files(void **state)
 /* The table's quirks, then those of the bundle's quirks.d, then those of the environment. */
 static void quirks_of_all_sources(void **state)
 {
-	static const struct quirk_ids ids = { 0x25dd, 0x3111, 0x0100 };
+	static const struct quirk_ids ids = { .idVendor = 0x25dd, .idProduct = 0x3111, .bcdDevice = 0x0100 };
 	char path[200];
 	struct quirk_set q;
 	struct config c;
