@@ -4,8 +4,12 @@
 system has. Each rule is also shown a text that breaks it."""
 
 import glob
+import importlib.machinery
+import importlib.util
 import os
 import re
+import sys
+import xml.etree.ElementTree as ElementTree
 
 from tap import Tap
 
@@ -120,8 +124,44 @@ def vendors(name, text):
             re.finditer(r"\bid(Vendor|Product)\s*[!=]=\s*0x[0-9a-fA-F]{4}\b", without_comments(text))]
 
 
+def drawing():
+    """tools/draw-architecture, which is a program, as a module."""
+    sys.dont_write_bytecode = True
+    loader = importlib.machinery.SourceFileLoader("drawing", os.path.join(TOP, "tools", "draw-architecture"))
+    module_of = importlib.util.module_from_spec(importlib.util.spec_from_loader("drawing", loader))
+    loader.exec_module(module_of)
+    return module_of
+
+
+def drawn(svg):
+    """What a drawing of dot shows: the arrows, and the words of each box."""
+    edges, boxes = set(), {}
+    for group in ElementTree.fromstring(svg).iterfind(".//{*}g"):
+        title = group.find("{*}title")
+        if group.get("class") == "edge":
+            edges.add(tuple(title.text.split("->")))
+        elif group.get("class") == "node":
+            boxes[title.text] = " ".join(text.text for text in group.iterfind(".//{*}text")).split()
+    return edges, boxes
+
+
+def out_of_date(svg):
+    edges, boxes = drawn(svg)
+    tool = drawing()
+    wrong = sorted(f"{a} -> {b}" for a, b in edges ^ set(tool.arrows(TOP)))
+    for layer in tool.WAY + tool.BESIDE:
+        words = [f"src/{layer}", *tool.purpose(TOP, layer).split(), *tool.modules(TOP, layer)]
+        wrong += [f"src/{layer}: {' '.join(words)}"] if boxes.get(layer) != words else []
+    return wrong + ["run tools/draw-architecture"] if wrong else []
+
+
 def main():
     tap = Tap()
+    with open(os.path.join(TOP, "doc", "architecture.svg"), encoding="utf-8") as file:
+        svg = file.read()
+    tap.case("doc/architecture.svg shows these sources", out_of_date(svg))
+    tap.case("rules: a drawing without an arrow is found", bool(out_of_date(svg.replace('class="edge"', 'class="x"', 1))))
+    tap.case("rules: a drawing without a module is found", bool(out_of_date(svg.replace("ccid_cmd ", "", 1))))
     files = list(sources())
     names = [name for name, _ in files]
     tap.case("there are sources to read", len(files) > 30)
