@@ -227,7 +227,7 @@ static const struct cap {
 	{ TAG_IFD_DEVICE_REMOVED, get_one, set_removed },
 };
 
-static const struct cap *find(DWORD tag)
+static const struct cap *find_cap(DWORD tag)
 {
 	for (size_t i = 0; i < sizeof caps / sizeof caps[0]; i++)
 		if (caps[i].tag == tag)
@@ -237,7 +237,7 @@ static const struct cap *find(DWORD tag)
 
 enum ccid_err ifdh_get_cap(struct slot *s, DWORD Tag, PDWORD Length, PUCHAR Value)
 {
-	const struct cap *c = find(Tag);
+	const struct cap *c = find_cap(Tag);
 	struct cap_value v = { 0 };
 	size_t room = *Length, len;
 	enum ccid_err err;
@@ -260,7 +260,7 @@ enum ccid_err ifdh_get_cap(struct slot *s, DWORD Tag, PDWORD Length, PUCHAR Valu
 
 RESPONSECODE ifdh_set_cap(struct slot *s, DWORD Tag, DWORD Length, const UCHAR *Value)
 {
-	const struct cap *c = find(Tag);
+	const struct cap *c = find_cap(Tag);
 
 	if (!c)
 		return ifdh_code(CCID_ERR_TAG);

@@ -128,7 +128,7 @@ static enum ccid_err do_usb_path(struct slot *s, struct control_call *c)
 	return err;
 }
 
-static bool has_pinpad(const struct slot *s)
+static bool offers_pinpad(const struct slot *s)
 {
 	return features_has_pin_verify(s) || features_has_pin_modify(s);
 }
@@ -142,7 +142,7 @@ static const struct control {
 	{ CODE_FEATURES_WINDOWS, do_features, NULL },
 	{ CODE_FEATURE(FEATURE_VERIFY_PIN_DIRECT), do_verify, features_has_pin_verify },
 	{ CODE_FEATURE(FEATURE_MODIFY_PIN_DIRECT), do_modify, features_has_pin_modify },
-	{ CODE_FEATURE(FEATURE_IFD_PIN_PROPERTIES), do_pin_properties, has_pinpad },
+	{ CODE_FEATURE(FEATURE_IFD_PIN_PROPERTIES), do_pin_properties, offers_pinpad },
 	{ CODE_FEATURE(FEATURE_MCT_READER_DIRECT), do_mct, features_has_mct },
 	{ CODE_FEATURE(FEATURE_GET_TLV_PROPERTIES), do_tlv_properties, NULL },
 	{ CODE_FEATURE(FEATURE_CCID_ESC_COMMAND), do_escape, NULL },

@@ -156,8 +156,8 @@ static RESPONSECODE transmit(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR TxBuffer
 	return ifdh_code(err);
 }
 
-static RESPONSECODE control(DWORD Lun, DWORD dwControlCode, PUCHAR TxBuffer, DWORD TxLength,
-			    PUCHAR RxBuffer, DWORD RxLength, LPDWORD pdwBytesReturned)
+static RESPONSECODE any_control(DWORD Lun, DWORD dwControlCode, PUCHAR TxBuffer, DWORD TxLength,
+				PUCHAR RxBuffer, DWORD RxLength, LPDWORD pdwBytesReturned)
 {
 	struct slot *s;
 	RESPONSECODE code;
@@ -272,8 +272,8 @@ EXPORT RESPONSECODE IFDHControl(DWORD Lun, DWORD dwControlCode, PUCHAR TxBuffer,
 				PUCHAR RxBuffer, DWORD RxLength, LPDWORD pdwBytesReturned)
 {
 	int cancelling = ifdh_not_cancelled();
-	RESPONSECODE code = control(Lun, dwControlCode, TxBuffer, TxLength, RxBuffer, RxLength,
-				    pdwBytesReturned);
+	RESPONSECODE code = any_control(Lun, dwControlCode, TxBuffer, TxLength, RxBuffer, RxLength,
+					pdwBytesReturned);
 
 	ifdh_cancelled_again(cancelling);
 	return code;

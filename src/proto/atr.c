@@ -33,7 +33,7 @@ static void set_defaults(struct atr *atr)
 }
 
 /* One interface byte, if announced and there. */
-static bool take(struct rbuf *r, bool announced, uint8_t *v)
+static bool atr_take(struct rbuf *r, bool announced, uint8_t *v)
 {
 	if (!announced)
 		return false;
@@ -120,10 +120,10 @@ static void read_groups(struct walk *w, unsigned Y)
 	for (unsigned group = 1; Y != 0 && w->r.left > 0; group++) {
 		struct atr_level g = { 0 };
 
-		g.has_a = take(&w->r, Y & 1, &g.TA);
-		g.has_b = take(&w->r, Y & 2, &g.TB);
-		g.has_c = take(&w->r, Y & 4, &g.TC);
-		g.has_d = take(&w->r, Y & 8, &g.TD);
+		g.has_a = atr_take(&w->r, Y & 1, &g.TA);
+		g.has_b = atr_take(&w->r, Y & 2, &g.TB);
+		g.has_c = atr_take(&w->r, Y & 4, &g.TC);
+		g.has_d = atr_take(&w->r, Y & 8, &g.TD);
 		if (atr->n_levels < ATR_MAX_LEVELS)
 			atr->level[atr->n_levels++] = g;
 		decode_group(w, group, T, &g);

@@ -11,7 +11,7 @@ size_t t1_edc_len(enum t1_edc edc)
 }
 
 /* The register of ISO/IEC 13239 (once 3309), preset to ones. */
-static uint16_t crc16(const uint8_t *p, size_t len)
+static uint16_t t1_crc16(const uint8_t *p, size_t len)
 {
 	uint16_t crc = 0xFFFF;
 
@@ -30,7 +30,7 @@ static void put_edc(uint8_t out[2], const uint8_t *p, size_t len, enum t1_edc ed
 	uint16_t sum;
 
 	if (edc != T1_LRC) {
-		sum = crc16(p, len);
+		sum = t1_crc16(p, len);
 		if (edc == T1_CRC_INVERTED)
 			sum = (uint16_t)~(sum << 8 | sum >> 8);
 		out[0] = (uint8_t)(sum >> 8);
@@ -85,7 +85,8 @@ uint8_t t1_nad_back(uint8_t nad)
 }
 
 /* For the log: which field, and what came in it. */
-static enum t1_fault odd(struct t1_block *b, enum t1_fault fault, const char *field, unsigned value)
+static enum t1_fault t1_fault_at(struct t1_block *b, enum t1_fault fault, const char *field,
+				 unsigned value)
 {
 	b->odd = field;
 	b->odd_value = value;
@@ -97,7 +98,7 @@ static enum t1_fault parse_i(struct t1_block *b, uint8_t pcb)
 	b->kind = T1_I_BLOCK;
 	b->seq = (pcb & T1_PCB_I_NS) != 0;
 	b->more = (pcb & T1_PCB_I_MORE) != 0;
-	return pcb & 0x1F ? odd(b, T1_FAULT_OTHER, "PCB", pcb) : T1_FAULT_NONE;
+	return pcb & 0x1F ? t1_fault_at(b, T1_FAULT_OTHER, "PCB", pcb) : T1_FAULT_NONE;
 }
 
 static enum t1_fault parse_r(struct t1_block *b, uint8_t pcb)
@@ -106,9 +107,9 @@ static enum t1_fault parse_r(struct t1_block *b, uint8_t pcb)
 	b->seq = (pcb & T1_PCB_R_NR) != 0;
 	b->fault = pcb & 0x0F;
 	if (pcb & 0x20 || b->fault > T1_FAULT_OTHER)
-		return odd(b, T1_FAULT_OTHER, "PCB", pcb);
+		return t1_fault_at(b, T1_FAULT_OTHER, "PCB", pcb);
 	if (b->inf_len != 0)
-		return odd(b, T1_FAULT_OTHER, "LEN of an R-block", b->inf_len);
+		return t1_fault_at(b, T1_FAULT_OTHER, "LEN of an R-block", b->inf_len);
 	return T1_FAULT_NONE;
 }
 
@@ -120,15 +121,15 @@ static enum t1_fault parse_s(struct t1_block *b, uint8_t pcb)
 	b->kind = T1_S_BLOCK;
 	b->response = (pcb & T1_PCB_S_RESPONSE) != 0;
 	if (type > T1_S_WTX)
-		return odd(b, T1_FAULT_OTHER, "PCB", pcb);
+		return t1_fault_at(b, T1_FAULT_OTHER, "PCB", pcb);
 	if (b->inf_len != (has_value ? 1 : 0))
-		return odd(b, T1_FAULT_OTHER, "LEN of an S-block", b->inf_len);
+		return t1_fault_at(b, T1_FAULT_OTHER, "LEN of an S-block", b->inf_len);
 	b->type = (enum t1_s_type)type;
 	if (has_value)
 		b->value = b->inf[0];
 	/* 00 and FF are reserved for IFS (§11.4.2). A WTX of 0 is nonsense too, but harmless. */
 	if (type == T1_S_IFS && (b->value == 0 || b->value > T1_IFS_MAX))
-		return odd(b, T1_FAULT_OTHER, "IFS", b->value);
+		return t1_fault_at(b, T1_FAULT_OTHER, "IFS", b->value);
 	return T1_FAULT_NONE;
 }
 
@@ -140,15 +141,15 @@ enum t1_fault t1_block_parse(struct t1_block *b, const uint8_t *p, size_t len, u
 	memset(b, 0, sizeof *b);
 	b->edc = edc;
 	if (len < T1_PROLOGUE)
-		return odd(b, T1_FAULT_OTHER, "length of the block", (unsigned)len);
+		return t1_fault_at(b, T1_FAULT_OTHER, "length of the block", (unsigned)len);
 	if (p[2] > T1_IFS_MAX || len != T1_PROLOGUE + (size_t)p[2] + edc_len)
-		return odd(b, T1_FAULT_OTHER, "LEN", p[2]);
+		return t1_fault_at(b, T1_FAULT_OTHER, "LEN", p[2]);
 	if (!edc_fits(p, len - edc_len, edc, &b->edc)) {
 		b->edc = edc;
-		return odd(b, T1_FAULT_EDC, "EDC", p[len - 1]);
+		return t1_fault_at(b, T1_FAULT_EDC, "EDC", p[len - 1]);
 	}
 	if (p[0] != t1_nad_back(nad))
-		return odd(b, T1_FAULT_OTHER, "NAD", p[0]);
+		return t1_fault_at(b, T1_FAULT_OTHER, "NAD", p[0]);
 	b->inf = p + T1_PROLOGUE;
 	b->inf_len = p[2];
 	if (!(p[1] & T1_PCB_R))

@@ -16,7 +16,7 @@
 #define MAX_MISTAKES 10		/* log lines for one file */
 #define SHOWN 60		/* characters of a line with a mistake */
 
-static bool is_blank(char c)
+static bool quirk_is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r';
 }
@@ -32,9 +32,9 @@ void quirk_files_text(struct quirk_set *q, const struct quirk_ids *ids, const ch
 
 		p += n + (end != NULL);
 		len -= n + (end != NULL);
-		for (; n > 0 && is_blank(line[0]); n--)
+		for (; n > 0 && quirk_is_blank(line[0]); n--)
 			line++;
-		while (n > 0 && is_blank(line[n - 1]))
+		while (n > 0 && quirk_is_blank(line[n - 1]))
 			n--;
 		if (n == 0 || line[0] == '#' || quirks_line(q, ids, line, n))
 			continue;

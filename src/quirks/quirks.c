@@ -137,7 +137,7 @@ static int hex_digit(char c)
 }
 
 /* One to four hexadecimal digits, or "xxxx" (any). */
-static bool parse_id(struct piece s, uint32_t *out)
+static bool quirk_id(struct piece s, uint32_t *out)
 {
 	uint32_t v = 0;
 
@@ -257,10 +257,10 @@ static bool parse_firmware(struct piece range, struct override_entry *e)
 {
 	struct piece from;
 
-	if (!next_piece(&range, '-', &from) || !parse_id(from, &e->fw_from))
+	if (!next_piece(&range, '-', &from) || !quirk_id(from, &e->fw_from))
 		return false;
 	e->fw_to = e->fw_from;
-	return (!range.p || parse_id(range, &e->fw_to)) && e->fw_from <= e->fw_to &&
+	return (!range.p || quirk_id(range, &e->fw_to)) && e->fw_from <= e->fw_to &&
 	       e->fw_to != QUIRK_ANY;
 }
 
@@ -294,7 +294,7 @@ static bool parse_entry(struct piece s, struct override_entry *e)
 	if (!next_piece(&items, ':', &vendor) || !next_piece(&items, ':', &product) || !items.p)
 		return false;
 	if (is_name("atr", vendor) ? !parse_atr(product, e) :
-	    !parse_id(vendor, &e->vendor) || !parse_id(product, &e->product))
+	    !quirk_id(vendor, &e->vendor) || !quirk_id(product, &e->product))
 		return false;
 	while (next_piece(&items, ',', &item)) {
 		struct override_entry before = *e;

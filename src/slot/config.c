@@ -30,7 +30,7 @@ static const char *environment(const char *name)
 }
 
 /* Decimal, 0x.. or 0..; nothing else, and nothing beyond 32 bits. */
-static bool number_of(const char *text, unsigned *out)
+static bool config_number(const char *text, unsigned *out)
 {
 	char *end;
 	unsigned long v;
@@ -47,7 +47,7 @@ static bool number_of(const char *text, unsigned *out)
 
 static void take_number(const char *name, const char *text, unsigned *out)
 {
-	if (text && !number_of(text, out))
+	if (text && !config_number(text, out))
 		LOG(LOG_CRITICAL, NULL, "%s: \"%.40s\" is no number, ignored", name, text);
 }
 

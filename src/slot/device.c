@@ -16,7 +16,7 @@ struct device {
 };
 
 /* Under lock. */
-static struct device *find(struct device_list *list, unsigned bus, unsigned address)
+static struct device *find_device(struct device_list *list, unsigned bus, unsigned address)
 {
 	struct device *d = list->first;
 
@@ -30,7 +30,7 @@ struct device *device_get(struct device_list *list, unsigned bus, unsigned addre
 	struct device *d;
 
 	pthread_mutex_lock(&list->lock);
-	d = find(list, bus, address);
+	d = find_device(list, bus, address);
 	if (!d) {
 		d = calloc(1, sizeof *d);
 		if (d) {

@@ -45,7 +45,7 @@ static uint32_t clock_khz(const struct ccid_desc *desc)
 }
 
 /* The protocol that will be spoken: specific mode leaves no choice (§6.3.1). */
-static unsigned protocol_of(const struct negotiate_input *in)
+static unsigned negotiate_first(const struct negotiate_input *in)
 {
 	if (!in->keep_atr_protocol)
 		return in->protocol;
@@ -212,7 +212,7 @@ static void plan_exchange(struct negotiation *n, const struct negotiate_input *i
 
 enum ccid_err negotiate_plan(struct negotiation *n, const struct negotiate_input *in)
 {
-	unsigned protocol = protocol_of(in);
+	unsigned protocol = negotiate_first(in);
 	enum ccid_err err = check(in, protocol);
 	uint8_t speed;
 

@@ -35,7 +35,7 @@ static uint16_t swap16(uint16_t v)
 
 /* The fields in the order of the structures (PC/SC part 10 §2.5.2, §2.5.3): MODIFY has a few
  * more. */
-static void read_fields(struct pin_request *r, struct rbuf *b, uint32_t *ulDataLength)
+static void pinpad_read(struct pin_request *r, struct rbuf *b, uint32_t *ulDataLength)
 {
 	bool modify = r->operation == PIN_OPERATION_MODIFY;
 
@@ -66,7 +66,7 @@ enum ccid_err pinpad_parse(struct pin_request *r, enum pin_operation operation,
 	uint32_t ulDataLength;
 
 	*r = (struct pin_request){ .operation = operation };
-	read_fields(r, &b, &ulDataLength);
+	pinpad_read(r, &b, &ulDataLength);
 	if (b.bad || b.left < APDU_MIN || b.left > PIN_APDU_MAX)
 		return CCID_ERR_NOT_SUPPORTED;
 	if (big_host && ulDataLength != b.left && swap32(ulDataLength) == b.left) {
@@ -168,7 +168,7 @@ unsigned pinpad_wait_ms(uint8_t bTimeOut)
 }
 
 /* What some readers need before the command. */
-static enum ccid_err prepare(struct slot *s, const struct pin_request *r)
+static enum ccid_err pinpad_prepare(struct slot *s, const struct pin_request *r)
 {
 	static const uint8_t append_mode[] = { 0x80, 0x02, 0x00 };
 	const struct quirk_set *q = &s->reader->quirks;
@@ -303,7 +303,7 @@ static enum ccid_err run_locked(struct slot *s, struct pin_request *r,
 	pinpad_adapt(r, s->reader);
 	err = card_ready(s);
 	if (!err)
-		err = prepare(s, r);
+		err = pinpad_prepare(s, r);
 	if (!err)
 		err = exchange_secure(s, r, out, sizeof out, &out_len);
 	if (!err && out_len < SW_LENGTH) {
@@ -321,9 +321,9 @@ static enum ccid_err run_locked(struct slot *s, struct pin_request *r,
 	return err;
 }
 
-static enum ccid_err run(struct slot *s, enum pin_operation operation, bool offered,
-			 const uint8_t *in, size_t len, uint8_t *answer, size_t cap,
-			 size_t *answer_len)
+static enum ccid_err pinpad_run(struct slot *s, enum pin_operation operation, bool offered,
+				const uint8_t *in, size_t len, uint8_t *answer, size_t cap,
+				size_t *answer_len)
 {
 	struct pin_request r;
 	enum ccid_err err = CCID_ERR_NOT_SUPPORTED;
@@ -346,13 +346,13 @@ static enum ccid_err run(struct slot *s, enum pin_operation operation, bool offe
 enum ccid_err slot_pin_verify(struct slot *s, const uint8_t *in, size_t len,
 			      uint8_t *answer, size_t cap, size_t *answer_len)
 {
-	return run(s, PIN_OPERATION_VERIFY, features_has_pin_verify(s), in, len, answer, cap,
-		   answer_len);
+	return pinpad_run(s, PIN_OPERATION_VERIFY, features_has_pin_verify(s), in, len, answer, cap,
+			  answer_len);
 }
 
 enum ccid_err slot_pin_modify(struct slot *s, const uint8_t *in, size_t len,
 			      uint8_t *answer, size_t cap, size_t *answer_len)
 {
-	return run(s, PIN_OPERATION_MODIFY, features_has_pin_modify(s), in, len, answer, cap,
-		   answer_len);
+	return pinpad_run(s, PIN_OPERATION_MODIFY, features_has_pin_modify(s), in, len, answer, cap,
+			  answer_len);
 }

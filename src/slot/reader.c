@@ -137,7 +137,7 @@ void reader_free_slot(struct slot *s)
 }
 
 /* "2.05" from BCD 0x0205. */
-static unsigned bcd_byte(unsigned v)
+static unsigned bcd_digits(unsigned v)
 {
 	return (v >> 4) * 10 + (v & 0x0F);
 }
@@ -151,8 +151,8 @@ static enum ccid_err check_firmware(const struct reader *r, const struct log_ctx
 	LOG(LOG_CRITICAL, log,
 	    "firmware %u.%02u of this reader is too old, %u.%02u is the first good one: update it, "
 	    "or set 0x%04X in ifdDriverOptions to use it all the same",
-	    bcd_byte(have >> 8), bcd_byte(have & 0xFF), bcd_byte(good >> 8), bcd_byte(good & 0xFF),
-	    OPTION_USE_BOGUS_FIRMWARE);
+	    bcd_digits(have >> 8), bcd_digits(have & 0xFF), bcd_digits(good >> 8),
+	    bcd_digits(good & 0xFF), OPTION_USE_BOGUS_FIRMWARE);
 	return r->config.driver_options & OPTION_USE_BOGUS_FIRMWARE ? CCID_OK : CCID_ERR_NO_DEVICE;
 }
 
@@ -184,7 +184,7 @@ static enum ccid_err make_slots(struct reader *r)
 }
 
 /* The transport is open: everything before the first command. */
-static enum ccid_err prepare(struct reader *r, const struct log_ctx *log)
+static enum ccid_err reader_prepare(struct reader *r, const struct log_ctx *log)
 {
 	enum ccid_err err;
 
@@ -349,7 +349,7 @@ enum ccid_err reader_open(struct reader *r, struct usb_host *host, struct device
 		err = r->device ? CCID_OK : CCID_ERR_NOMEM;
 	}
 	if (err == CCID_OK)
-		err = prepare(r, &log);
+		err = reader_prepare(r, &log);
 	if (err == CCID_OK && number >= r->n_slots) {
 		LOG(LOG_CRITICAL, &log, "there is no slot %u: the reader has %u", number,
 		    r->n_slots);

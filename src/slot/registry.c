@@ -102,7 +102,7 @@ static bool has_free_slot(const struct reader *r)
 }
 
 /* A name that says which device it is stands for that one, full or not. */
-static bool is_wanted(const struct reader *r, const struct wanted *w)
+static bool is_reader_wanted(const struct reader *r, const struct wanted *w)
 {
 	return strcmp(r->device_name, w->device_name) == 0 && r->interface == w->name.interface &&
 	       (r->busy || !w->usb || w->name.node[0] != '\0' || has_free_slot(r));
@@ -113,8 +113,8 @@ static struct reader *find_reader(const struct wanted *w)
 {
 	struct reader *r = w->device_name ? registry.readers : NULL;
 
-	while (r && (!is_wanted(r, w) || r->busy)) {
-		if (is_wanted(r, w)) {
+	while (r && (!is_reader_wanted(r, w) || r->busy)) {
+		if (is_reader_wanted(r, w)) {
 			pthread_cond_wait(&registry.changed, &registry.lock);
 			r = registry.readers;
 		} else {

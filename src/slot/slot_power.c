@@ -8,7 +8,7 @@
 
 /* bPowerSelect values to try, at most 3; 0 lets the reader decide. A reader that names no voltage
  * (bVoltageSupport 0) is asked for all of them. */
-static unsigned voltages(const struct reader *r, uint8_t out[3])
+static unsigned power_voltages(const struct reader *r, uint8_t out[3])
 {
 	unsigned supported = r->desc.bVoltageSupport & 7 ? r->desc.bVoltageSupport : 7;
 	static const unsigned option[] = { 1, 2, 3, 0 };	/* ifdDriverOptions 0x30 */
@@ -72,7 +72,7 @@ static enum ccid_err judge_atr(const struct slot *s)
 enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 {
 	uint8_t select[3];
-	unsigned n = voltages(s->reader, select);
+	unsigned n = power_voltages(s->reader, select);
 	/* A reader may ask for more time at one voltage, not at each. */
 	struct deadline all = deadline_in_ms(CCID_TOTAL_MS);
 	enum ccid_err err = CCID_ERR_POWER;

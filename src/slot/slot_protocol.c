@@ -51,7 +51,7 @@ static bool at_default_speed(const struct negotiation *n)
 
 /* Not because of the transport, the card or the moment: the reader answered that it does not do
  * it. */
-static bool is_refusal(const struct slot *s, enum ccid_err err)
+static bool is_reader_refusal(const struct slot *s, enum ccid_err err)
 {
 	return s->ccid.refused &&
 	       (err == CCID_ERR_NOT_SUPPORTED || err == CCID_ERR_PROTO_UNSUPPORTED);
@@ -72,7 +72,7 @@ static bool works_without(const struct slot *s, enum ccid_err err)
 	const struct negotiation *n = &s->params;
 	bool active = s->ccid.icc_state == ICC_PRESENT_ACTIVE;
 
-	if (is_refusal(s, err))
+	if (is_reader_refusal(s, err))
 		return n->exchange.level >= LEVEL_SHORT_APDU || wants_defaults(n) ||
 		       (s->reader->desc.dwFeatures & DERIVES_PARAMETERS);
 	/* memory cards behind a reader that asks the card all the same */
@@ -124,7 +124,7 @@ static enum ccid_err power_cycle(struct slot *s)
 
 /* The reader does not set parameters. pcscd goes on with the card's first protocol: a card that had
  * its PPS is brought back to it. */
-static enum ccid_err refused(struct slot *s, enum ccid_err err)
+static enum ccid_err after_refusal(struct slot *s, enum ccid_err err)
 {
 	if (s->card == CARD_PPS_SENT) {
 		err = power_cycle(s);
@@ -151,7 +151,7 @@ static enum ccid_err do_parameters(struct slot *s)
 		return CCID_OK;
 	}
 	if (!quirk_has(&s->reader->quirks, QUIRK_PARAMS_MAY_FAIL))
-		return is_refusal(s, err) ? refused(s, err) : err;
+		return is_reader_refusal(s, err) ? after_refusal(s, err) : err;
 	/* These readers work with what they derive from the ATR themselves: start afresh. */
 	LOG(LOG_INFO, &s->ccid.log, "SetParameters failed (%s): the card is reset and used without",
 	    err_name(err));

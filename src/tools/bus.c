@@ -32,7 +32,7 @@ static void begin_interface(struct gathered *g, const uint8_t *p)
 	g->alt.endpoint = g->endpoint;
 }
 
-static void add_endpoint(struct gathered *g, const uint8_t *p)
+static void gather_endpoint(struct gathered *g, const uint8_t *p)
 {
 	struct libusb_endpoint_descriptor *e;
 
@@ -69,7 +69,7 @@ static void end_interface(struct bus_device *device, struct gathered *g)
 	device->n_faces++;
 }
 
-static void read_configuration(struct bus_device *device, const uint8_t *p, size_t len)
+static void gather_configuration(struct bus_device *device, const uint8_t *p, size_t len)
 {
 	struct gathered *g = calloc(1, sizeof(*g));
 
@@ -80,7 +80,7 @@ static void read_configuration(struct bus_device *device, const uint8_t *p, size
 			end_interface(device, g);
 			begin_interface(g, one);
 		} else if (one[1] == LIBUSB_DT_ENDPOINT && one[0] >= ENDPOINT_LENGTH) {
-			add_endpoint(g, one);
+			gather_endpoint(g, one);
 		} else {
 			add_extra(g, one);
 		}
@@ -107,7 +107,7 @@ static void read_descriptors(struct bus_device *device, const uint8_t *p, size_t
 		if (total < CONFIG_LENGTH || total > len - i)
 			total = len - i;
 		if (!active || p[i + 5] == active) {
-			read_configuration(device, p + i + CONFIG_LENGTH, total - CONFIG_LENGTH);
+			gather_configuration(device, p + i + CONFIG_LENGTH, total - CONFIG_LENGTH);
 			return;
 		}
 		i += total;

@@ -52,7 +52,7 @@ struct options {
 	int vendor, product;
 };
 
-static bool parse_id(const char *text, struct options *o)
+static bool doctor_id(const char *text, struct options *o)
 {
 	unsigned a, b;
 	int end = 0;
@@ -66,7 +66,7 @@ static bool parse_id(const char *text, struct options *o)
 }
 
 /* Returns -1 to go on, else an exit code. */
-static int parse_options(int argc, char **argv, struct options *o)
+static int doctor_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
 		{ "ask", no_argument, NULL, 'a' },
@@ -104,7 +104,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 			argv[optind + 1]);
 		return EXIT_USAGE;
 	}
-	if (optind < argc && !parse_id(argv[optind], o)) {
+	if (optind < argc && !doctor_id(argv[optind], o)) {
 		fprintf(stderr, "ccid-doctor: %s is not VID:PID (four hexadecimal digits each)\n",
 			argv[optind]);
 		return EXIT_USAGE;
@@ -126,7 +126,7 @@ static const char *drop_folder(const struct doctor *d, const struct options *o)
 	return own && *own && !d->root.path[0] ? own : PCSCLITE_HP_DROPDIR;
 }
 
-static int run(struct doctor *d, const struct options *o)
+static int doctor_run(struct doctor *d, const struct options *o)
 {
 	const char *term = getenv("TERM");
 	int code;
@@ -157,7 +157,7 @@ static int run(struct doctor *d, const struct options *o)
 int main(int argc, char **argv)
 {
 	struct options o = {.vendor = -1, .product = -1};
-	int rc = parse_options(argc, argv, &o);
+	int rc = doctor_options(argc, argv, &o);
 	struct doctor *d;
 
 	if (rc >= 0)
@@ -167,7 +167,7 @@ int main(int argc, char **argv)
 		perror("ccid-doctor");
 		return 2;
 	}
-	rc = run(d, &o);
+	rc = doctor_run(d, &o);
 	free(d);
 	return rc;
 }

@@ -29,7 +29,7 @@ static int usage(FILE *to)
 }
 
 /* Returns -1 to go on, else an exit code. */
-static int parse_options(int argc, char **argv, struct options *o)
+static int list_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
 		{ "json", no_argument, NULL, 'j' },
@@ -86,7 +86,7 @@ static void print_event(void *user, const struct list_row *row, const char *even
 	list_print_event(stdout, row, event, o->json);
 }
 
-static void complain(const struct list *l, LONG rv)
+static void list_complain(const struct list *l, LONG rv)
 {
 	fprintf(stderr, "ccid-list: pcscd cannot be used: %s; ccid-doctor finds out why\n",
 		l->pcsc.stringify_error(rv));
@@ -104,7 +104,7 @@ static int watch(struct list *l, struct options *o)
 		bool good = list_update(l, print_event, o, &rv);
 
 		if (!good && was_good)
-			complain(l, rv);
+			list_complain(l, rv);
 		was_good = good;
 		list_wait(l);
 	}
@@ -116,7 +116,7 @@ static int list_once(struct list *l, const struct options *o)
 	LONG rv;
 
 	if (!list_update(l, no_event, NULL, &rv)) {
-		complain(l, rv);
+		list_complain(l, rv);
 		return EXIT_NOTHING;
 	}
 	if (o->json)
@@ -132,7 +132,7 @@ static int list_once(struct list *l, const struct options *o)
 	return l->n ? EXIT_SUCCESS : EXIT_NOTHING;
 }
 
-static int run(struct list *l, struct options *o)
+static int list_run(struct list *l, struct options *o)
 {
 	const char *own = getenv("PCSCLITE_HP_DROPDIR");
 	char why[200];
@@ -154,7 +154,7 @@ static int run(struct list *l, struct options *o)
 int main(int argc, char **argv)
 {
 	struct options o = {NULL, NULL, false, false};
-	int rc = parse_options(argc, argv, &o);
+	int rc = list_options(argc, argv, &o);
 	struct list *l;
 
 	if (rc >= 0)
@@ -164,7 +164,7 @@ int main(int argc, char **argv)
 		perror("ccid-list");
 		return EXIT_NOTHING;
 	}
-	rc = run(l, &o);
+	rc = list_run(l, &o);
 	free(l);
 	return rc;
 }

@@ -92,7 +92,7 @@ static int check_options(int n, char **rest, struct options *o)
 }
 
 /* Returns -1 to go on, else an exit code. */
-static int parse_options(int argc, char **argv, struct options *o)
+static int parse_cmdline(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
 		{ "vendor", no_argument, NULL, 'p' },	{ "json", no_argument, NULL, 'j' },
@@ -236,7 +236,7 @@ static void free_drivers(struct bundles *b)
 }
 
 /* Everything goes to memory first: a file is written only when there is something to put in it. */
-static int run(const struct options *o)
+static int parse_run(const struct options *o)
 {
 	struct parse_seen seen;
 	struct output out = { .o = o };
@@ -280,7 +280,7 @@ int main(int argc, char **argv)
 {
 	struct options o = { .wanted = { .idVendor = -1, .idProduct = -1 } };
 	const char *term = getenv("TERM");
-	int rc = parse_options(argc, argv, &o);
+	int rc = parse_cmdline(argc, argv, &o);
 
 	if (rc >= 0)
 		return rc;
@@ -288,5 +288,5 @@ int main(int argc, char **argv)
 		return run_dump(&o);
 	o.colour = !o.json && !o.gz && !o.row && isatty(STDOUT_FILENO) && !getenv("NO_COLOR") &&
 		   term && strcmp(term, "dumb") != 0;
-	return run(&o);
+	return parse_run(&o);
 }

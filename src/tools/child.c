@@ -34,7 +34,7 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static bool read_all(int fd, char *p, size_t len, unsigned seconds)
+static bool child_read(int fd, char *p, size_t len, unsigned seconds)
 {
 	int64_t end = now_ms() + (int64_t)seconds * 1000;
 
@@ -92,7 +92,7 @@ bool child_run(void (*work)(void *data, void *user), void *data, size_t len, voi
 		exit(!write_all(fds[1], data, len));
 	}
 	close(fds[1]);
-	good = read_all(fds[0], data, len, seconds);
+	good = child_read(fds[0], data, len, seconds);
 	close(fds[0]);
 	end_child(pid, good ? END_MS : 0);
 	return good;

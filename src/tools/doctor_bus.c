@@ -14,7 +14,7 @@ static bool is_of_interest(const struct doctor *d, const struct doctor_device *d
 	       quirk_has(&device->quirks, QUIRK_STARTED_BY_SWITCH);
 }
 
-static bool take_device(void *user, const struct bus_device *usb)
+static bool doctor_take_device(void *user, const struct bus_device *usb)
 {
 	struct doctor *d = user;
 	struct doctor_device *device = &d->device[d->n_devices];
@@ -35,7 +35,7 @@ static bool take_device(void *user, const struct bus_device *usb)
 
 void doctor_read_bus(struct doctor *d)
 {
-	bus_each(&d->root, take_device, d);
+	bus_each(&d->root, doctor_take_device, d);
 }
 
 enum doctor_verdict doctor_bus(struct doctor *d, struct doctor_device *unused)

@@ -124,7 +124,7 @@ enum doctor_verdict doctor_library(struct doctor *d, struct doctor_device *devic
 	return doctor_say(d, WELL, "%s", name);
 }
 
-static unsigned bcd_byte(unsigned v)
+static unsigned list_bcd(unsigned v)
 {
 	return (v >> 4) * 10 + (v & 0x0F);
 }
@@ -143,8 +143,8 @@ enum doctor_verdict doctor_firmware(struct doctor *d, struct doctor_device *devi
 			    d->drop, device->bundle->name);
 		return doctor_say(d, BROKEN,
 				  "%u.%02u is refused as too old; %u.%02u is the first good one",
-				  bcd_byte(have >> 8), bcd_byte(have & 0xFF), bcd_byte(good >> 8),
-				  bcd_byte(good & 0xFF));
+				  list_bcd(have >> 8), list_bcd(have & 0xFF), list_bcd(good >> 8),
+				  list_bcd(good & 0xFF));
 	}
-	return doctor_say(d, WELL, "%u.%02u", bcd_byte(have >> 8), bcd_byte(have & 0xFF));
+	return doctor_say(d, WELL, "%u.%02u", list_bcd(have >> 8), list_bcd(have & 0xFF));
 }

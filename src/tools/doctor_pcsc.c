@@ -21,7 +21,7 @@ static void take_states(const struct pcsc *p, SCARDCONTEXT context, struct docto
 	}
 }
 
-static void ask(void *data, void *user)
+static void ask_pcscd(void *data, void *user)
 {
 	struct doctor_pcsc *out = data;
 	struct pcsc p;
@@ -52,7 +52,7 @@ static void ask(void *data, void *user)
 	p.release_context(context);
 }
 
-static bool is_refusal(long rv)
+static bool is_refused_access(long rv)
 {
 	return rv == SCARD_W_SECURITY_VIOLATION;
 }
@@ -66,7 +66,7 @@ enum doctor_verdict doctor_answer(struct doctor *d, struct doctor_device *unused
 		return SKIPPED;
 	for (unsigned i = 0; i < d->n_devices; i++)
 		d->device[i].expected = !d->device[i].broken && d->device[i].bundle;
-	if (!child_run(ask, p, sizeof(*p), NULL, ANSWER_SECONDS))
+	if (!child_run(ask_pcscd, p, sizeof(*p), NULL, ANSWER_SECONDS))
 		p->how = PCSC_HANGS;
 	if (p->how == PCSC_NO_LIBRARY) {
 		doctor_cure(d, "sudo apt install libpcsclite1");
@@ -80,7 +80,7 @@ enum doctor_verdict doctor_answer(struct doctor *d, struct doctor_device *unused
 	}
 	if (p->rv == SCARD_S_SUCCESS)
 		return doctor_say(d, WELL, "%u reader%s in its list", p->n, p->n == 1 ? "" : "s");
-	if (is_refusal(p->rv)) {
+	if (is_refused_access(p->rv)) {
 		doctor_cure(d, "use the session at the machine itself, or allow it: a rule of "
 			       "polkit for the "
 			       "actions org.debian.pcsc-lite.access_pcsc and .access_card "
@@ -186,7 +186,7 @@ enum doctor_verdict doctor_shown(struct doctor *d, struct doctor_device *device)
 			  n ? ", but others of that name" : "");
 }
 
-static const char *voltages(const struct doctor_device *device)
+static const char *card_voltages(const struct doctor_device *device)
 {
 	static const char *const texts[] = { "none it tells", "5 V",	      "3 V",
 					    "5 and 3 V",     "1.8 V",	      "5 and 1.8 V",
@@ -213,7 +213,7 @@ enum doctor_verdict doctor_card(struct doctor *d, struct doctor_device *device)
 				d, BROKEN,
 				"the card in \"%s\" does not answer (voltages of the reader: "
 				"%s)",
-				told(name, d->pcsc.reader[i].name), voltages(device));
+				told(name, d->pcsc.reader[i].name), card_voltages(device));
 		}
 		cards += (d->pcsc.reader[i].state & SCARD_STATE_PRESENT) != 0;
 	}

@@ -19,7 +19,7 @@
 
 /* --- the bus --- */
 
-static bool take_device(void *user, const struct bus_device *device)
+static bool list_take_device(void *user, const struct bus_device *device)
 {
 	struct list *l = user;
 
@@ -148,7 +148,7 @@ static const struct ccid_desc *desc_of(const struct bus_device *device, int inte
 	return &device->face[0].desc;
 }
 
-static void describe(struct list *l, struct list_row *row, const struct bus_device *device)
+static void list_describe(struct list *l, struct list_row *row, const struct bus_device *device)
 {
 	const struct bundle *b = bundles_winner(&l->bundles, device->vendor, device->product);
 	const struct ccid_desc *desc = desc_of(device, row->interface);
@@ -189,7 +189,7 @@ static void place(struct list *l, struct list_row *row)
 		row->slot = (int)slot;
 	if (row->interface < 0)
 		row->interface = guess_interface(l, row, device);
-	describe(l, row, device);
+	list_describe(l, row, device);
 }
 
 /* --- states --- */
@@ -322,7 +322,7 @@ static LONG connect_pcscd(struct list *l)
 bool list_update(struct list *l, list_event *event, void *user, LONG *rv)
 {
 	l->n_devices = 0;
-	bus_each(&l->root, take_device, l);
+	bus_each(&l->root, list_take_device, l);
 	*rv = connect_pcscd(l);
 	if (*rv == SCARD_S_SUCCESS)
 		*rv = take_names(l, event, user);

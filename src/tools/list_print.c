@@ -31,7 +31,7 @@ static void cells_of(const struct list_row *row, char rates[32], const char *cel
 			cell[i] = "-";
 }
 
-static void put_line(FILE *out, const char *const cell[COLUMNS], const int width[COLUMNS])
+static void print_row(FILE *out, const char *const cell[COLUMNS], const int width[COLUMNS])
 {
 	for (int i = 0; i < COLUMNS - 1; i++)
 		fprintf(out, "%-*s  ", width[i], cell[i]);
@@ -52,14 +52,14 @@ void list_print_table(FILE *out, const struct list *l)
 			if ((int)strlen(cell[c]) > width[c])
 				width[c] = (int)strlen(cell[c]);
 	}
-	put_line(out, titles, width);
+	print_row(out, titles, width);
 	for (unsigned i = 0; i < l->n; i++) {
 		cells_of(&l->row[i], rates, cell);
-		put_line(out, cell, width);
+		print_row(out, cell, width);
 	}
 }
 
-static void put_text(FILE *out, const char *name, const char *text)
+static void print_text(FILE *out, const char *name, const char *text)
 {
 	fprintf(out, ", \"%s\": ", name);
 	if (*text)
@@ -81,19 +81,19 @@ static void put_object(FILE *out, const struct list_row *row, const char *event)
 	fputs("{\"reader\": ", out);
 	system_json_string(out, row->name);
 	if (event)
-		put_text(out, "event", event);
-	put_text(out, "key", row->key);
-	put_text(out, "port", row->port);
+		print_text(out, "event", event);
+	print_text(out, "key", row->key);
+	print_text(out, "port", row->port);
 	put_number(out, "interface", row->interface);
 	put_number(out, "slot", row->slot);
-	put_text(out, "serial", row->serial);
-	put_text(out, "card", cards[row->card]);
-	put_text(out, "atr", row->atr);
-	put_text(out, "firmware", row->firmware);
-	put_text(out, "level", row->level);
+	print_text(out, "serial", row->serial);
+	print_text(out, "card", cards[row->card]);
+	print_text(out, "atr", row->atr);
+	print_text(out, "firmware", row->firmware);
+	print_text(out, "level", row->level);
 	put_number(out, "rate", row->port[0] ? (int64_t)row->rate : -1);
 	put_number(out, "max_rate", row->port[0] ? (int64_t)row->max_rate : -1);
-	put_text(out, "driver", row->driver);
+	print_text(out, "driver", row->driver);
 	fputs("}", out);
 }
 

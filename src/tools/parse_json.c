@@ -10,7 +10,7 @@ struct sink {
 	bool comma;	/* something stands before what comes */
 };
 
-static void put_string(FILE *out, const char *s)
+static void json_string(FILE *out, const char *s)
 {
 	fputc('"', out);
 	for (; *s; s++) {
@@ -31,7 +31,7 @@ static void put_comma(struct sink *s)
 	s->comma = true;
 }
 
-static void put_value(FILE *out, const struct parse_field *f)
+static void json_value(FILE *out, const struct parse_field *f)
 {
 	unsigned v = f->value;
 
@@ -48,7 +48,7 @@ static void put_value(FILE *out, const struct parse_field *f)
 		break;
 	case PARSE_STRING:
 		if (f->string->index && f->string->read)
-			put_string(out, f->string->text);
+			json_string(out, f->string->text);
 		else
 			fputs("null", out);
 		break;
@@ -67,13 +67,13 @@ static void put_value(FILE *out, const struct parse_field *f)
 	}
 }
 
-static void put_field(void *user, const struct parse_field *f)
+static void json_field(void *user, const struct parse_field *f)
 {
 	struct sink *s = user;
 
 	put_comma(s);
 	fprintf(s->out, "\n   \"%s\": ", f->name);
-	put_value(s->out, f);
+	json_value(s->out, f);
 }
 
 static void put_meaning(void *user, const struct parse_field *f)
@@ -86,11 +86,11 @@ static void put_meaning(void *user, const struct parse_field *f)
 	fprintf(s->out, "\n    \"%s\": [", f->name);
 	for (unsigned i = 0; i < f->n_meanings; i++) {
 		put_comma(&list);
-		put_string(s->out, f->meaning[i].text);
+		json_string(s->out, f->meaning[i].text);
 	}
 	if (f->note[0]) {
 		put_comma(&list);
-		put_string(s->out, f->note);
+		json_string(s->out, f->note);
 	}
 	fputc(']', s->out);
 }
@@ -101,7 +101,7 @@ static void put_section(FILE *out, const struct parse_reader *r, enum parse_sect
 	struct sink fields = { .out = out }, words = { .out = out };
 
 	fprintf(out, ",\n  \"%s\": {", name);
-	parse_section(r, section, put_field, &fields);
+	parse_section(r, section, json_field, &fields);
 	put_comma(&fields);
 	fputs("\n   \"meaning\": {", out);
 	parse_section(r, section, put_meaning, &words);
@@ -115,7 +115,7 @@ static void put_endpoints(FILE *out, const struct parse_reader *r)
 		struct sink fields = { .out = out }, words = { .out = out };
 
 		fputs(i ? ", {" : "{", out);
-		parse_endpoint(&r->endpoint[i], put_field, &fields);
+		parse_endpoint(&r->endpoint[i], json_field, &fields);
 		fputs(",\n   \"meaning\": {", out);
 		parse_endpoint(&r->endpoint[i], put_meaning, &words);
 		fputs("}}", out);
@@ -127,7 +127,7 @@ void parse_json(FILE *out, const struct parse_reader *r)
 {
 	fprintf(out, " {\"bus\": %u, \"address\": %u, \"problem\": ", r->bus, r->address);
 	if (r->problem)
-		put_string(out, r->problem);
+		json_string(out, r->problem);
 	else
 		fputs("null", out);
 	parse_driver_json(out, r);

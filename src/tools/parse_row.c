@@ -63,7 +63,7 @@ static void put_name(FILE *out, const struct said *s)
 			fputc(isalnum((unsigned char)*p) || strchr("-_.", *p) ? *p : '_', out);
 }
 
-static void put_text(FILE *out, const char *cell)
+static void row_text(FILE *out, const char *cell)
 {
 	unsigned index;
 
@@ -96,7 +96,7 @@ static void put_cell(FILE *out, const struct said *s, size_t i)
 		put_name(out, s);
 		break;
 	case TEXT:
-		put_text(out, cell);
+		row_text(out, cell);
 		break;
 	case ID:
 		fprintf(out, "%0*lx", digits, number);

@@ -11,7 +11,7 @@ struct style {
 static const struct style plain = { "", "", "" };
 static const struct style coloured = { "\033[1m", "\033[1;31m", "\033[0m" };
 
-static void put_string(FILE *out, const struct parse_string *s)
+static void text_string(FILE *out, const struct parse_string *s)
 {
 	if (s->index == 0)
 		fputs("none", out);
@@ -29,7 +29,7 @@ static void put_rates(FILE *out, const struct parse_field *f)
 		fputs("none", out);
 }
 
-static void put_value(FILE *out, const struct parse_field *f)
+static void text_value(FILE *out, const struct parse_field *f)
 {
 	unsigned v = f->value;
 
@@ -45,7 +45,7 @@ static void put_value(FILE *out, const struct parse_field *f)
 		fprintf(out, "%X.%02X", v >> 8, v & 0xFF);
 		break;
 	case PARSE_STRING:
-		put_string(out, f->string);
+		text_string(out, f->string);
 		break;
 	case PARSE_RATES:
 		put_rates(out, f);
@@ -59,12 +59,12 @@ static void put_value(FILE *out, const struct parse_field *f)
 		fprintf(out, " %s", f->unit);
 }
 
-static void put_field(void *user, const struct parse_field *f)
+static void text_field(void *user, const struct parse_field *f)
 {
 	FILE *out = user;
 
 	fprintf(out, "  %s: ", f->name);
-	put_value(out, f);
+	text_value(out, f);
 	for (unsigned i = 0; !f->is_bits && i < f->n_meanings; i++)
 		fprintf(out, " (%s)", f->meaning[i].text);
 	if (f->note[0])
@@ -92,15 +92,15 @@ void parse_text(FILE *out, const struct parse_reader *r, bool colour)
 		fprintf(out, "  %scannot be used: %s%s\n", c->problem, r->problem, c->end);
 	parse_driver_text(out, r);
 	fprintf(out, " %sdevice%s\n", c->title, c->end);
-	parse_section(r, PARSE_DEVICE, put_field, out);
+	parse_section(r, PARSE_DEVICE, text_field, out);
 	fprintf(out, " %sconfiguration%s\n", c->title, c->end);
-	parse_section(r, PARSE_CONFIGURATION, put_field, out);
+	parse_section(r, PARSE_CONFIGURATION, text_field, out);
 	fprintf(out, " %sinterface%s\n", c->title, c->end);
-	parse_section(r, PARSE_INTERFACE, put_field, out);
+	parse_section(r, PARSE_INTERFACE, text_field, out);
 	for (unsigned i = 0; i < r->n_endpoints; i++) {
 		fprintf(out, " %sendpoint%s\n", c->title, c->end);
-		parse_endpoint(&r->endpoint[i], put_field, out);
+		parse_endpoint(&r->endpoint[i], text_field, out);
 	}
 	fprintf(out, " %sclass descriptor%s%s\n", c->title, c->end, r->raw_len ? "" : ": none");
-	parse_section(r, PARSE_CLASS, put_field, out);
+	parse_section(r, PARSE_CLASS, text_field, out);
 }

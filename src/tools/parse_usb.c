@@ -12,8 +12,8 @@
 #define GET_DATA_RATES 0x03
 #define LANGID_ENGLISH 0x0409
 
-static void complain(struct parse_seen *seen, const struct parse_reader *r, const char *what,
-		     int rc)
+static void parse_complain(struct parse_seen *seen, const struct parse_reader *r, const char *what,
+			   int rc)
 {
 	const char *hint = "";
 
@@ -36,7 +36,7 @@ static uint16_t language(libusb_device_handle *h)
 	return n >= 4 && p[1] == LIBUSB_DT_STRING ? get_le16(p + 2) : LANGID_ENGLISH;
 }
 
-static void read_string(libusb_device_handle *h, uint16_t langid, struct parse_string *s)
+static void ask_string(libusb_device_handle *h, uint16_t langid, struct parse_string *s)
 {
 	uint8_t p[255];
 	int n;
@@ -48,20 +48,20 @@ static void read_string(libusb_device_handle *h, uint16_t langid, struct parse_s
 		parse_string_descriptor(s, p, (size_t)n);
 }
 
-static void read_strings(libusb_device_handle *h, struct parse_reader *r)
+static void ask_strings(libusb_device_handle *h, struct parse_reader *r)
 {
 	uint16_t langid = language(h);
 
-	read_string(h, langid, &r->iManufacturer);
-	read_string(h, langid, &r->iProduct);
-	read_string(h, langid, &r->iSerialNumber);
-	read_string(h, langid, &r->iInterface);
+	ask_string(h, langid, &r->iManufacturer);
+	ask_string(h, langid, &r->iProduct);
+	ask_string(h, langid, &r->iSerialNumber);
+	ask_string(h, langid, &r->iInterface);
 }
 
 /* --- clock frequencies and data rates --- */
 
-static void read_rates(libusb_device_handle *h, const struct parse_reader *r, uint8_t request,
-		       unsigned announced, struct parse_rates *rates)
+static void ask_rates(libusb_device_handle *h, const struct parse_reader *r, uint8_t request,
+		      unsigned announced, struct parse_rates *rates)
 {
 	uint8_t p[4 * PARSE_MAX_RATES];
 	/* A device that announces no number may still have a list: take what comes. */
@@ -90,32 +90,32 @@ static void read_both_rates(libusb_device_handle *h, struct parse_reader *r,
 	}
 	rc = libusb_claim_interface(h, r->bInterfaceNumber);
 	if (rc != 0) {
-		complain(seen, r, "cannot ask for clock frequencies and data rates", rc);
+		parse_complain(seen, r, "cannot ask for clock frequencies and data rates", rc);
 		return;
 	}
-	read_rates(h, r, GET_CLOCK_FREQUENCIES, r->desc.bNumClockSupported, &r->clocks);
-	read_rates(h, r, GET_DATA_RATES, r->desc.bNumDataRatesSupported, &r->rates);
+	ask_rates(h, r, GET_CLOCK_FREQUENCIES, r->desc.bNumClockSupported, &r->clocks);
+	ask_rates(h, r, GET_DATA_RATES, r->desc.bNumDataRatesSupported, &r->rates);
 	libusb_release_interface(h, r->bInterfaceNumber);
 }
 
-static void ask(libusb_device *dev, struct parse_reader *r, struct parse_seen *seen)
+static void ask_device(libusb_device *dev, struct parse_reader *r, struct parse_seen *seen)
 {
 	libusb_device_handle *h;
 	int rc = libusb_open(dev, &h);
 
 	if (rc != 0) {
-		complain(seen, r, "cannot open it, so strings and rates are missing", rc);
+		parse_complain(seen, r, "cannot open it, so strings and rates are missing", rc);
 		return;
 	}
-	read_strings(h, r);
+	ask_strings(h, r);
 	read_both_rates(h, r, seen);
 	libusb_close(h);
 }
 
 /* --- the bus --- */
 
-static bool is_wanted(libusb_device *dev, const struct libusb_device_descriptor *d,
-		      const struct parse_wanted *w)
+static bool is_asked_for(libusb_device *dev, const struct libusb_device_descriptor *d,
+			 const struct parse_wanted *w)
 {
 	return (w->idVendor < 0 || (d->idVendor == w->idVendor && d->idProduct == w->idProduct)) &&
 	       (!w->bus || (libusb_get_bus_number(dev) == w->bus &&
@@ -148,7 +148,7 @@ static void visit_interfaces(struct visit *v, libusb_device *dev,
 		parse_gather(r, d, config, alt);
 		r->bus = libusb_get_bus_number(dev);
 		r->address = libusb_get_device_address(dev);
-		ask(dev, r, v->seen);
+		ask_device(dev, r, v->seen);
 		v->seen->readers++;
 		v->each(v->user, r);
 	}
@@ -159,7 +159,7 @@ static void visit_device(struct visit *v, libusb_device *dev)
 	struct libusb_device_descriptor d;
 	struct libusb_config_descriptor *config;
 
-	if (libusb_get_device_descriptor(dev, &d) != 0 || !is_wanted(dev, &d, v->wanted))
+	if (libusb_get_device_descriptor(dev, &d) != 0 || !is_asked_for(dev, &d, v->wanted))
 		return;
 	v->seen->devices++;
 	if (libusb_get_active_config_descriptor(dev, &config) != 0 &&

@@ -108,7 +108,7 @@ struct trace_reader *trace_reader_named(struct trace *t, const char *name, size_
 }
 
 /* The mask of the driver's own log decides what of a message goes on. */
-static void hand_over(struct trace *t, struct trace_message *m)
+static void trace_deliver(struct trace *t, struct trace_message *m)
 {
 	if (!m->interrupt && m->len > TRACE_HEADER - 4) {
 		struct log_secrecy *s = &m->reader->secrecy[m->bytes[5]];
@@ -137,7 +137,7 @@ static void flush(struct trace *t, struct trace_reader *r, bool sent)
 		t->damaged_at = p->place;
 	m.full = p->have + p->hidden;
 	p->whole = 0;
-	hand_over(t, &m);
+	trace_deliver(t, &m);
 	wipe(p->bytes, p->have);
 }
 
@@ -194,7 +194,7 @@ void trace_interrupt(struct trace *t, struct trace_reader *r, uint64_t time_us, 
 				  .full = len};
 
 	if (len > 0)
-		hand_over(t, &m);
+		trace_deliver(t, &m);
 }
 
 void trace_end(struct trace *t)

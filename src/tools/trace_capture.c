@@ -68,7 +68,7 @@ static uint64_t u64(const struct capture *c, const uint8_t *p)
 	return c->swapped ? first << 32 | second : second << 32 | first;
 }
 
-static bool fail(const struct capture *c, const char *why)
+static bool capture_fail(const struct capture *c, const char *why)
 {
 	return trace_fail(c->t, "byte %llu: %s", (unsigned long long)c->place, why);
 }
@@ -97,7 +97,7 @@ static void rename_device(struct capture_device *d)
 }
 
 /* The first interface of class 0B, its class descriptor and endpoints. */
-static void read_configuration(struct capture_device *d, const uint8_t *p, size_t len)
+static void capture_configuration(struct capture_device *d, const uint8_t *p, size_t len)
 {
 	bool inside = false, found = false;
 
@@ -141,7 +141,7 @@ static void read_control(struct capture_device *d, char type, const uint8_t *set
 			d->d.bcdDevice = get_le16(p + 12);
 			rename_device(d);
 		} else if (d->asked == 2) {
-			read_configuration(d, p, len);
+			capture_configuration(d, p, len);
 		}
 		d->asked = 0;
 	}
@@ -225,17 +225,17 @@ static bool read_block(struct capture *c, uint32_t type, const uint8_t *p, size_
 		return true;
 	case BLOCK_IDB:
 		if (len < 8 || c->n_links == INTERFACES_MAX)
-			return fail(c, len < 8 ? "interface block is too short"
+			return capture_fail(c, len < 8 ? "interface block is too short"
 					       : "more than 64 interfaces");
 		c->links[c->n_links++] = u16(c, p);
 		return true;
 	case BLOCK_EPB:
 		if (len < 20)
-			return fail(c, "packet block is too short");
+			return capture_fail(c, "packet block is too short");
 		link = u32(c, p);
 		captured = u32(c, p + 12);
 		if (link >= c->n_links || captured > len - 20)
-			return fail(
+			return capture_fail(
 				c, "packet block names an interface or a length that is not there");
 		read_packet(c, c->links[link], p + 20, captured);
 		return true;
@@ -257,7 +257,7 @@ static bool read_pcapng(struct capture *c, uint8_t head[8], uint8_t *body)
 
 		if (type == BLOCK_SHB) {
 			if (!get(c, body, 4))
-				return fail(c, "file ends inside of a section header");
+				return capture_fail(c, "file ends inside of a section header");
 			c->swapped = get_le32(body) != 0x1A2B3C4D;
 			have = 4;
 		} else {
@@ -265,9 +265,9 @@ static bool read_pcapng(struct capture *c, uint8_t head[8], uint8_t *body)
 		}
 		len = u32(c, head + 4);
 		if (len < 12 + have || len > BLOCK_MAX || len % 4)
-			return fail(c, "block has an impossible length");
+			return capture_fail(c, "block has an impossible length");
 		if (!get(c, body + have, len - 8 - have))
-			return fail(c, "file ends inside of a block");
+			return capture_fail(c, "file ends inside of a block");
 		if (!read_block(c, type, body, len - 12))
 			return false;
 		if (fread(head, 1, 8, c->in) != 8)
@@ -283,14 +283,14 @@ static bool read_pcap(struct capture *c, const uint8_t head[8], uint8_t *body)
 
 	c->swapped = get_le32(head) != PCAP && get_le32(head) != PCAP_NS;
 	if (!get(c, body, 16))
-		return fail(c, "file ends inside of its header");
+		return capture_fail(c, "file ends inside of its header");
 	link = u32(c, body + 12) & 0xFFFF;
 	while (get(c, body, 16)) {
 		len = u32(c, body + 8);
 		if (len > BLOCK_MAX)
-			return fail(c, "packet has an impossible length");
+			return capture_fail(c, "packet has an impossible length");
 		if (!get(c, body, len))
-			return fail(c, "file ends inside of a packet");
+			return capture_fail(c, "file ends inside of a packet");
 		read_packet(c, link, body, len);
 	}
 	return true;
@@ -308,7 +308,7 @@ bool trace_read_capture(struct trace *t, FILE *in)
 	} else {
 		c->t = t;
 		c->in = in;
-		good = get(c, head, sizeof head) || fail(c, "file is too short");
+		good = get(c, head, sizeof head) || capture_fail(c, "file is too short");
 		if (good)
 			good = get_le32(head) == BLOCK_SHB ? read_pcapng(c, head, body)
 							   : read_pcap(c, head, body);

@@ -37,14 +37,14 @@ static void fill_hex_values(void)
 		hex_value['a' + i] = hex_value['A' + i] = (uint8_t)(10 + i);
 }
 
-static bool is_blank(char c)
+static bool trace_is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
 static const char *skip_blanks(const char *p, const char *end)
 {
-	while (p < end && is_blank(*p))
+	while (p < end && trace_is_blank(*p))
 		p++;
 	return p;
 }
@@ -64,7 +64,7 @@ static size_t decode_pairs(const char *p, const char *end, uint8_t *out, size_t 
 			break;
 		hi = hex_value[(uint8_t)p[0]];
 		lo = hex_value[(uint8_t)p[1]];
-		if ((hi | lo) > 0x0F || (end - p > 2 && !is_blank(p[2])))
+		if ((hi | lo) > 0x0F || (end - p > 2 && !trace_is_blank(p[2])))
 			break;
 		out[n++] = (uint8_t)(hi << 4 | lo);
 		p += 2;
@@ -74,9 +74,9 @@ static size_t decode_pairs(const char *p, const char *end, uint8_t *out, size_t 
 }
 
 /* A number of exactly n digits (base 10 or 16) that a blank follows. */
-static bool number_of(const char *p, const char *end, int n, unsigned base, unsigned *value)
+static bool trace_number(const char *p, const char *end, int n, unsigned base, unsigned *value)
 {
-	if (end - p <= n || !is_blank(p[n]))
+	if (end - p <= n || !trace_is_blank(p[n]))
 		return false;
 	*value = 0;
 	for (int i = 0; i < n; i++) {
@@ -92,7 +92,7 @@ static bool number_of(const char *p, const char *end, int n, unsigned base, unsi
 /* Quotes of a mail and blanks before the line's own text. */
 static const char *skip_quotes(const char *p, const char *end)
 {
-	while (p < end && (is_blank(*p) || (*p == '>' && (p + 1 == end || p[1] != '>'))))
+	while (p < end && (trace_is_blank(*p) || (*p == '>' && (p + 1 == end || p[1] != '>'))))
 		p++;
 	return p;
 }
@@ -107,10 +107,10 @@ static const char *take_time(struct log_source *s, const char *p, const char *en
 		mark = memchr(from, 'm', (size_t)(end - from));
 		from = mark ? mark + 1 : from;
 	}
-	if (!number_of(from, end, 8, 10, &us)) {
+	if (!trace_number(from, end, 8, 10, &us)) {
 		/* the journal's date, host and "pcscd[123]: " */
 		mark = memmem(from, (size_t)(end - from), "]: ", 3);
-		if (!mark || !number_of(mark + 3, end, 8, 10, &us))
+		if (!mark || !trace_number(mark + 3, end, 8, 10, &us))
 			return from;
 		from = mark + 3;
 	}
@@ -136,7 +136,7 @@ static const char *find_arrow(const char *p, const char *end, bool *sent, const 
 
 			*sent = out != 0;
 			*arrow = out ? at : at - (at[-1] == '<' ? 1 : 4);
-			if (after < end && is_blank(*after))
+			if (after < end && trace_is_blank(*after))
 				return skip_blanks(after, end);
 		}
 		at++;
@@ -153,7 +153,7 @@ static struct trace_reader *reader_before(struct log_source *s, const char *p, c
 
 	if (!at)
 		return NULL;
-	while (from > p && !is_blank(from[-1]))
+	while (from > p && !trace_is_blank(from[-1]))
 		from--;
 	return trace_reader_named(s->t, from, (size_t)(at - from));
 }
@@ -187,12 +187,12 @@ static void read_message(struct log_source *s, const char *line, const char *arr
 	bool more = false;
 	size_t n;
 
-	if (!r && number_of(p, end, 6, 16, &number)) {
+	if (!r && trace_number(p, end, 6, 16, &number)) {
 		r = reader_numbered(s, number);
 		p = skip_blanks(p + 6, end);
 	} else if (r && *p == '+') {
 		more = true; /* "-> +256 ..." goes on with a long message */
-		while (p < end && !is_blank(*p))
+		while (p < end && !trace_is_blank(*p))
 			p++;
 	} else if (r && sscanf(p, "%u more bytes, not shown", &long_number) == 1 &&
 		   memmem(p, (size_t)(end - p), " more bytes", 11)) {
@@ -249,7 +249,7 @@ static void read_remark(struct log_source *s, const char *p, const char *end)
 
 	if (at) {
 		at += sizeof opened - 1;
-		while (n + 1 < sizeof s->device && at < end && !is_blank(*at))
+		while (n + 1 < sizeof s->device && at < end && !trace_is_blank(*at))
 			s->device[n++] = *at++;
 		s->device[n] = '\0';
 		return;
@@ -269,7 +269,7 @@ static void read_line(struct log_source *s, const char *line, const char *end)
 
 	s->t->place++;
 
-	while (end > line && (is_blank(end[-1]) || end[-1] == '\n'))
+	while (end > line && (trace_is_blank(end[-1]) || end[-1] == '\n'))
 		end--;
 	p = take_time(s, line, end);
 	had_time = s->now_us != before;

@@ -141,7 +141,7 @@ static void write_descriptor(struct pcapng_sink *p, const struct trace_reader *r
 	write_packet(p->s.out, &k);
 }
 
-static size_t add_endpoint(uint8_t *b, uint8_t address, uint8_t attributes, uint8_t interval)
+static size_t put_endpoint(uint8_t *b, uint8_t address, uint8_t attributes, uint8_t interval)
 {
 	const uint8_t e[7] = {7, 5, address, attributes, 64, 0, interval};
 
@@ -165,10 +165,10 @@ static size_t configuration(const struct trace_device *d, uint8_t b[9 + 9 + 54 +
 		memcpy(b + n, d->class_desc, sizeof d->class_desc);
 		n += sizeof d->class_desc;
 	}
-	n += add_endpoint(b + n, d->bulk_out, 2, 0);
-	n += add_endpoint(b + n, d->bulk_in, 2, 0);
+	n += put_endpoint(b + n, d->bulk_out, 2, 0);
+	n += put_endpoint(b + n, d->bulk_in, 2, 0);
 	if (d->interrupt_in)
-		n += add_endpoint(b + n, d->interrupt_in, 3, 16);
+		n += put_endpoint(b + n, d->interrupt_in, 3, 16);
 	put_le16(b + 2, (uint16_t)n);
 	return n;
 }

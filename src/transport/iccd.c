@@ -50,7 +50,7 @@ struct reply {
 };
 
 /* What the device says makes no sense: the log is told where. */
-static enum ccid_err odd(const struct iccd *i, const char *field, size_t value)
+static enum ccid_err iccd_bad_field(const struct iccd *i, const char *field, size_t value)
 {
 	LOG(LOG_INFO, &i->log, "%s: %s is %zu (0x%02zX)", ccid_message_name(i->type), field,
 	    value, value);
@@ -102,7 +102,7 @@ static enum ccid_err let_pass(struct iccd *i, unsigned ms, const struct deadline
 	return CCID_OK;
 }
 
-static void fail(struct reply *r, uint8_t bError)
+static void iccd_fail(struct reply *r, uint8_t bError)
 {
 	r->len = 0;
 	r->bStatus = COMMAND_FAILED << 6;
@@ -117,7 +117,7 @@ static enum ccid_err icc_status(struct iccd *i, uint8_t *status, const struct de
 	enum ccid_err err = request_in(i, GET_ICC_STATUS, status, 1, &n, d);
 
 	if (!err && n != 1)
-		err = odd(i, "length of GetIccStatus", n);
+		err = iccd_bad_field(i, "length of GetIccStatus", n);
 	*status &= 0xF0;
 	return err;
 }
@@ -134,10 +134,10 @@ static enum ccid_err a_move_data(struct iccd *i, const struct deadline *d)
 		return request_out(i, XFR_BLOCK, 0, i->out, n, d);
 	}
 	if (i->expected == 0)
-		return odd(i, "GetIccStatus without data to move", STATUS_DATA);
+		return iccd_bad_field(i, "GetIccStatus without data to move", STATUS_DATA);
 	err = request_in(i, DATA_BLOCK, i->part + i->part_len, i->expected, &n, d);
 	if (!err && n == 0)
-		err = odd(i, "length of DataBlock", n);
+		err = iccd_bad_field(i, "length of DataBlock", n);
 	if (err)
 		return err;
 	i->part_len += n;
@@ -156,7 +156,7 @@ static enum ccid_err a_status_words(struct iccd *i, struct reply *r, const struc
 		return err;
 	i->unfinished = false;
 	if (n != SW_LENGTH || i->part_len + n > r->cap)
-		return odd(i, "length of SW1 SW2", n);
+		return iccd_bad_field(i, "length of SW1 SW2", n);
 	r->len = i->part_len + n;
 	memcpy(r->p, i->part, r->len);
 	return CCID_OK;
@@ -183,13 +183,13 @@ static enum ccid_err a_run(struct iccd *i, struct reply *r, const struct deadlin
 			break;
 		case STATUS_MUTE:
 			i->unfinished = false;
-			fail(r, ERROR_MUTE);
+			iccd_fail(r, ERROR_MUTE);
 			break;
 		default:
 			/* ready for a command: it forgot the one it had */
 			i->unfinished = false;
-			odd(i, "GetIccStatus", status);
-			fail(r, ERROR_HARDWARE);
+			iccd_bad_field(i, "GetIccStatus", status);
+			iccd_fail(r, ERROR_HARDWARE);
 			break;
 		}
 	}
@@ -226,7 +226,7 @@ static enum ccid_err a_power_on(struct iccd *i, struct reply *r, const struct de
 	if (err)
 		return err;
 	if (r->len == 0)
-		fail(r, ERROR_MUTE);
+		iccd_fail(r, ERROR_MUTE);
 	else
 		i->powered = true;
 	return CCID_OK;
@@ -256,11 +256,11 @@ static enum ccid_err b_take(struct iccd *i, struct reply *r, size_t n, const str
 	unsigned units;
 
 	if (n == 0)
-		return odd(i, "length of DataBlock", n);
+		return iccd_bad_field(i, "length of DataBlock", n);
 	if (b_chain_parameter(p[0])) {
 		/* An empty part would be asked for again and again; 10 is always empty. */
 		if ((p[0] != 0x10) == (n == 1) || n - 1 > r->cap)
-			return odd(i, "length of DataBlock", n);
+			return iccd_bad_field(i, "length of DataBlock", n);
 		i->unfinished = false;
 		memcpy(r->p, p + 1, n - 1);
 		r->len = n - 1;
@@ -273,10 +273,10 @@ static enum ccid_err b_take(struct iccd *i, struct reply *r, size_t n, const str
 	}
 	if (p[0] == RESPONSE_STATUS && n == 3) {
 		i->unfinished = false;
-		fail(r, p[2]);
+		iccd_fail(r, p[2]);
 		return CCID_OK;
 	}
-	return odd(i, "bResponseType", p[0]);
+	return iccd_bad_field(i, "bResponseType", p[0]);
 }
 
 static enum ccid_err b_run(struct iccd *i, struct reply *r, const struct deadline *d)
@@ -317,7 +317,7 @@ static enum ccid_err b_slot_status(struct iccd *i, struct reply *r, const struct
 
 	/* bStatus is what counts, and all that some tokens send */
 	if (!err && n == 0)
-		err = odd(i, "length of SlotStatus", n);
+		err = iccd_bad_field(i, "length of SlotStatus", n);
 	if (err)
 		return err;
 	i->powered = ccid_icc_state(status[0]) == ICC_PRESENT_ACTIVE;
@@ -349,7 +349,7 @@ static uint8_t answer_type(uint8_t type)
 	}
 }
 
-static enum ccid_err run(struct iccd *i, struct reply *r, const struct deadline *d)
+static enum ccid_err iccd_exchange(struct iccd *i, struct reply *r, const struct deadline *d)
 {
 	enum ccid_err err;
 
@@ -394,7 +394,7 @@ static enum ccid_err power_on(struct iccd *i, struct reply *r, const struct dead
 	if (err)
 		return err;
 	i->unfinished = true;
-	return run(i, r, d);
+	return iccd_exchange(i, r, d);
 }
 
 /* The answer to a command that was given up comes first: it is read and dropped, lest it
@@ -405,10 +405,10 @@ static enum ccid_err drop_late_answer(struct iccd *i, struct reply *r, const str
 	enum ccid_err err;
 
 	i->out_left = 0;
-	err = run(i, &late, d);
+	err = iccd_exchange(i, &late, d);
 	wipe(r->p, late.len);
 	if (!err && i->unfinished)
-		fail(r, ERROR_BUSY);
+		iccd_fail(r, ERROR_BUSY);
 	return err;
 }
 
@@ -426,14 +426,14 @@ static enum ccid_err xfr_block(struct iccd *i, const uint8_t *msg, size_t len, s
 		err = a_xfr_block(i, data, len - CCID_HEADER_LENGTH, d);
 	else
 		err = b_xfr_block(i, data, len - CCID_HEADER_LENGTH, get_le16(msg + 8), d);
-	return err ? err : run(i, r, d);
+	return err ? err : iccd_exchange(i, r, d);
 }
 
 static enum ccid_err dispatch(struct iccd *i, const uint8_t *msg, size_t len, struct reply *r,
 			      const struct deadline *d)
 {
 	if (i->slot != 0) {
-		fail(r, ERROR_SLOT);
+		iccd_fail(r, ERROR_SLOT);
 		return CCID_OK;
 	}
 	switch (i->type) {
@@ -450,7 +450,7 @@ static enum ccid_err dispatch(struct iccd *i, const uint8_t *msg, size_t len, st
 		/* nothing of it has reached the device that could be taken back */
 		return CCID_OK;
 	default:
-		fail(r, ERROR_NOT_SUPPORTED);
+		iccd_fail(r, ERROR_NOT_SUPPORTED);
 		return CCID_OK;
 	}
 }
@@ -507,7 +507,7 @@ enum ccid_err iccd_continue(struct iccd *i, uint8_t *answer, size_t cap, size_t 
 	*answer_len = 0;
 	if (cap < CCID_HEADER_LENGTH + SW_LENGTH || !i->unfinished)
 		return CCID_ERR_ARG;
-	return answered(i, run(i, &r, d), &r, answer, answer_len);
+	return answered(i, iccd_exchange(i, &r, d), &r, answer, answer_len);
 }
 
 enum ccid_err iccd_open(struct iccd *i, const struct iccd_pipe *pipe, uint8_t bInterfaceProtocol,

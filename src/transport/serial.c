@@ -83,8 +83,8 @@ struct opening {
 };
 
 /* A whole command and its answer; time extensions are granted until the end. */
-static enum ccid_err ask(struct opening *o, uint8_t type, const uint8_t *data, uint8_t len,
-			 unsigned ms)
+static enum ccid_err serial_ask(struct opening *o, uint8_t type, const uint8_t *data, uint8_t len,
+				unsigned ms)
 {
 	uint8_t msg[CCID_HEADER_LENGTH + 8] = { 0 };
 	struct ccid_msg m = { .bMessageType = type, .dwLength = len, .bSeq = o->seq };
@@ -112,7 +112,7 @@ static enum ccid_err ask(struct opening *o, uint8_t type, const uint8_t *data, u
 	return err;
 }
 
-static bool failed(const struct opening *o)
+static bool serial_failed(const struct opening *o)
 {
 	return ccid_command_state(o->answer[7]) != COMMAND_OK;
 }
@@ -125,10 +125,10 @@ static enum ccid_err leave_9600(struct opening *o, int fd)
 
 	if (err)
 		return err;
-	err = ask(o, PC_TO_RDR_GET_SLOT_STATUS, NULL, 0, SLOW_PROBE_MS);
+	err = serial_ask(o, PC_TO_RDR_GET_SLOT_STATUS, NULL, 0, SLOW_PROBE_MS);
 	if (!err) {
 		/* The answer may come at either speed, or be lost between them. */
-		(void)ask(o, PC_TO_RDR_ESCAPE, to_115200, sizeof to_115200, SPEED_SETTLE_MS);
+		(void)serial_ask(o, PC_TO_RDR_ESCAPE, to_115200, sizeof to_115200, SPEED_SETTLE_MS);
 		deadline_sleep_ms(&o->end, SPEED_SETTLE_MS);
 	}
 	if (err == CCID_ERR_NO_DEVICE)
@@ -162,14 +162,14 @@ static enum ccid_err converse(struct opening *o, const struct serial_type *type,
 	if (type->starts_slow)
 		err = leave_9600(o, fd);
 	if (!err)
-		err = ask(o, PC_TO_RDR_ESCAPE, &type->firmware_escape, 1, FIRST_ANSWER_MS);
+		err = serial_ask(o, PC_TO_RDR_ESCAPE, &type->firmware_escape, 1, FIRST_ANSWER_MS);
 	if (err)
 		return err;
 	log_firmware(o, type);
 	if (!type->notifies)
 		return CCID_OK;
-	err = ask(o, PC_TO_RDR_ESCAPE, notify, sizeof notify, FIRST_ANSWER_MS);
-	if (!err && failed(o)) {
+	err = serial_ask(o, PC_TO_RDR_ESCAPE, notify, sizeof notify, FIRST_ANSWER_MS);
+	if (!err && serial_failed(o)) {
 		LOG(LOG_INFO, &o->t->log, "the reader does not tell card movements");
 		serial_line_no_changes(o->t);
 	}

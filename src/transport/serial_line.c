@@ -453,7 +453,7 @@ static enum ccid_err init_locks(struct serial *s)
 	return CCID_OK;
 }
 
-static enum ccid_err describe(struct serial *s, const struct serial_type *type)
+static enum ccid_err serial_describe(struct serial *s, const struct serial_type *type)
 {
 	s->t.desc = type->desc;
 	s->t.manufacturer = strdup(type->manufacturer);
@@ -486,7 +486,7 @@ enum ccid_err serial_line_new(int fd, const struct serial_type *type, const stru
 	s->last = &s->first;
 	serial_frame_init(&s->frame);
 	s->wake[0] = s->wake[1] = -1;
-	if (describe(s, type)) {
+	if (serial_describe(s, type)) {
 		free_line(s);
 		return CCID_ERR_NOMEM;
 	}

@@ -64,8 +64,8 @@ static void rts_low(int fd)
 }
 
 /* One line: what could not be done with which line, the errno, and what to do. */
-static enum ccid_err failed(const struct log_ctx *log, const char *step, const char *path,
-			    int error)
+static enum ccid_err tty_failed(const struct log_ctx *log, const char *step, const char *path,
+				int error)
 {
 	static const struct {
 		int error;
@@ -101,7 +101,7 @@ enum ccid_err serial_tty_open(const char *path, const struct log_ctx *log, int *
 	enum ccid_err err;
 
 	if (fd < 0)
-		return failed(log, "open", path, errno);
+		return tty_failed(log, "open", path, errno);
 	if (!isatty(fd)) {
 		LOG(LOG_CRITICAL, log, "%s is no serial line: name one in reader.conf", path);
 		close(fd);
@@ -111,7 +111,7 @@ enum ccid_err serial_tty_open(const char *path, const struct log_ctx *log, int *
 		LOG(LOG_INFO, log, "%s cannot be had exclusively: %s", path, strerror(errno));
 	err = serial_tty_speed(fd, 115200);
 	if (err) {
-		err = failed(log, "set 115200 bps on", path, errno);
+		err = tty_failed(log, "set 115200 bps on", path, errno);
 		serial_tty_close(fd);
 		return err;
 	}

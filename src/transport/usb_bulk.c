@@ -107,7 +107,7 @@ static void forget_long_answer(struct request *r)
 }
 
 /* The answer's buffer is ours. */
-static void hand_over(struct usb_transport *u, struct usb_slot *s, const uint8_t *frame, size_t len)
+static void bulk_give(struct usb_transport *u, struct usb_slot *s, const uint8_t *frame, size_t len)
 {
 	struct request *r = s->req;
 	uint8_t *to = r->answer;
@@ -130,7 +130,7 @@ static void hand_over(struct usb_transport *u, struct usb_slot *s, const uint8_t
 
 /* Its owner is still looking at the answer before: a time extension, if the reader is honest, and
  * then this one is the true answer. More than one at a time cannot be meant for anybody. */
-static void park(struct usb_slot *s, const uint8_t *frame, size_t len)
+static void bulk_park(struct usb_slot *s, const uint8_t *frame, size_t len)
 {
 	if (s->parked)
 		return;
@@ -155,7 +155,7 @@ void usb_bulk_unpark(struct usb_transport *u, unsigned slot)
 	struct usb_slot *s = &u->slots[slot];
 
 	if (s->parked && !s->answered)
-		hand_over(u, s, s->parked, s->parked_len);
+		bulk_give(u, s, s->parked, s->parked_len);
 	usb_bulk_drop_parked(s);
 }
 
@@ -178,9 +178,9 @@ static void deliver(struct usb_transport *u, size_t len)
 		return;
 	}
 	if (s->taken)
-		park(s, u->in_buf, len);
+		bulk_park(s, u->in_buf, len);
 	else
-		hand_over(u, s, u->in_buf, len);
+		bulk_give(u, s, u->in_buf, len);
 }
 
 /* The frame was handed over or is of no use: it may be the answer to a secret command. */
@@ -237,7 +237,7 @@ static bool is_flood(struct usb_transport *u)
 	return true;
 }
 
-static void take(struct usb_transport *u, size_t got)
+static void bulk_take(struct usb_transport *u, size_t got)
 {
 	bool full = got > 0 && got == u->in_asked;
 	bool whole;
@@ -310,7 +310,7 @@ static void LIBUSB_CALL in_done(struct libusb_transfer *x)
 	u->in_pending = false;
 	switch (x->status) {
 	case LIBUSB_TRANSFER_COMPLETED:
-		take(u, (size_t)x->actual_length);
+		bulk_take(u, (size_t)x->actual_length);
 		break;
 	case LIBUSB_TRANSFER_CANCELLED:
 		take_peeked(u, (size_t)x->actual_length);
@@ -386,7 +386,7 @@ enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r)
 	return usb_error(rc);
 }
 
-static void cancel(struct usb_transport *u)
+static void bulk_cancel(struct usb_transport *u)
 {
 	if (u->in_pending)
 		libusb_cancel_transfer(u->in);
@@ -396,7 +396,7 @@ static void cancel(struct usb_transport *u)
 	}
 }
 
-static bool idle(const struct usb_transport *u)
+static bool bulk_idle(const struct usb_transport *u)
 {
 	for (unsigned i = 0; i < u->n_slots; i++) {
 		if (u->slots[i].out_pending)
@@ -423,13 +423,13 @@ void usb_bulk_clear_halt(struct usb_transport *u, unsigned slot)
 	usb_leave(u);
 }
 
-static void restart(struct usb_transport *u)
+static void bulk_restart(struct usb_transport *u)
 {
 	u->in_halted = u->out_halted = false;
 	u->in_errors = 0;
 }
 
-static void release(struct usb_transport *u)
+static void bulk_release(struct usb_transport *u)
 {
 	for (unsigned i = 0; i < u->n_slots; i++) {
 		libusb_free_transfer(u->slots[i].out);
@@ -442,5 +442,5 @@ static void release(struct usb_transport *u)
 }
 
 static const struct usb_pipe bulk_pipe = {
-	.cancel = cancel, .idle = idle, .restart = restart, .free = release,
+	.cancel = bulk_cancel, .idle = bulk_idle, .restart = bulk_restart, .free = bulk_release,
 };

@@ -215,13 +215,13 @@ static void closed(struct usb_transport *u, unsigned slot)
 	}
 }
 
-static void cancel(struct usb_transport *u)
+static void control_cancel(struct usb_transport *u)
 {
 	for (struct usb_control *c = u->controls; c; c = c->next)
 		libusb_cancel_transfer(c->transfer);
 }
 
-static bool idle(const struct usb_transport *u)
+static bool control_idle(const struct usb_transport *u)
 {
 	return !u->controls;
 }
@@ -229,7 +229,7 @@ static bool idle(const struct usb_transport *u)
 void usb_control_init(struct usb_transport *u)
 {
 	static const struct usb_pipe control_pipe = {
-		.cancel = cancel, .idle = idle, .lost = lost, .closed = closed,
+		.cancel = control_cancel, .idle = control_idle, .lost = lost, .closed = closed,
 	};
 
 	usb_add_pipe(u, &control_pipe);

@@ -31,7 +31,7 @@ static enum log_level level_of(const struct usb_transport *u)
 	return u->reopen_failed ? LOG_PERIODIC : LOG_CRITICAL;
 }
 
-static enum ccid_err failed(const struct usb_transport *u, const char *step, int rc, int left)
+static enum ccid_err usb_failed(const struct usb_transport *u, const char *step, int rc, int left)
 {
 	return usb_open_failed_at(level_of(u), &u->t.log, step, rc, left);
 }
@@ -45,7 +45,7 @@ static enum ccid_err open_node(struct usb_transport *u)
 	if (u->fd >= 0 || errno == ENOSYS)
 		return CCID_OK;
 	snprintf(step, sizeof step, "cannot open %s", u->name.node);
-	return failed(u, step, LIBUSB_ERROR_OTHER, errno);
+	return usb_failed(u, step, LIBUSB_ERROR_OTHER, errno);
 }
 
 enum ccid_err usb_open_handle(struct usb_transport *u)
@@ -59,7 +59,7 @@ enum ccid_err usb_open_handle(struct usb_transport *u)
 	rc = usb_wrap_node(u->pump->ctx, u->fd, &u->name, &u->handle);
 	if (rc == 0)
 		return CCID_OK;
-	err = failed(u, "libusb cannot use the device", rc, errno);
+	err = usb_failed(u, "libusb cannot use the device", rc, errno);
 	if (u->fd >= 0)
 		usb_node_close(u->fd);
 	u->fd = -1;
@@ -115,7 +115,7 @@ enum ccid_err usb_claim(struct usb_transport *u, const struct deadline *d)
 		return CCID_OK;
 	if (rc != LIBUSB_ERROR_BUSY) {
 		snprintf(step, sizeof step, "interface %d cannot be claimed", interface);
-		return failed(u, step, rc, errno);
+		return usb_failed(u, step, rc, errno);
 	}
 	log_claimed(u);
 	return CCID_ERR_BUSY;
@@ -130,7 +130,7 @@ static enum ccid_err check_identity(struct usb_transport *u)
 	errno = 0;
 	rc = usb_identify(libusb_get_device(u->handle), u->t.desc.bInterfaceNumber, &now);
 	if (rc != 0)
-		return failed(u, "no descriptors", rc, errno);
+		return usb_failed(u, "no descriptors", rc, errno);
 	if (usb_same_identity(&now, &u->identity))
 		return CCID_OK;
 	LOG(LOG_INFO, &u->t.log, "another device is there now: %04x:%04x", now.device.idVendor,

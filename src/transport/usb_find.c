@@ -105,7 +105,8 @@ bool usb_same_identity(const struct usb_identity *a, const struct usb_identity *
 
 /* Bulk or control pipe? Readers older than the standards have other numbers in bInterfaceProtocol
  * than what they do: both bulk endpoints and nothing of ICCD in dwFeatures is CCID. */
-static uint8_t protocol_of(const struct libusb_interface_descriptor *alt, const struct ccid_desc *d)
+static uint8_t usb_protocol(const struct libusb_interface_descriptor *alt,
+			    const struct ccid_desc *d)
 {
 	bool bulk = d->bulk_in && d->bulk_out;
 
@@ -129,7 +130,7 @@ const char *usb_interface_fault(const struct libusb_interface_descriptor *alt, s
 	endpoints(alt, d);
 	if (len >= CCID_CLASS_DESCRIPTOR_LENGTH)
 		d->dwFeatures = get_le32(p + 40);
-	d->bInterfaceProtocol = protocol_of(alt, d);
+	d->bInterfaceProtocol = usb_protocol(alt, d);
 	err = ccid_desc_parse(d, p, len, &why);
 	if (d->bInterfaceProtocol > CCID_PROTOCOL_ICCD_B)
 		return "bInterfaceProtocol is none of 0, 1, 2";

@@ -20,9 +20,9 @@ static enum ccid_err refusal(struct usb_transport *u)
 	return err;
 }
 
-static enum ccid_err control(void *ctx, uint8_t type, uint8_t request, uint16_t value,
-			     uint16_t index, uint8_t *data, size_t len, size_t *actual,
-			     const struct deadline *d)
+static enum ccid_err iccd_control(void *ctx, uint8_t type, uint8_t request, uint16_t value,
+				  uint16_t index, uint8_t *data, size_t len, size_t *actual,
+				  const struct deadline *d)
 {
 	const struct usb_setup setup = { type, request, value, index, (uint16_t)len };
 	enum ccid_err err;
@@ -83,14 +83,14 @@ void usb_iccd_finish(struct transport *t, struct request *r)
 
 static enum ccid_err greet(struct usb_transport *u)
 {
-	struct iccd_pipe pipe = { .control = control, .ctx = u, .pause = pause_ms };
+	struct iccd_pipe pipe = { .control = iccd_control, .ctx = u, .pause = pause_ms };
 	struct deadline d = deadline_in_ms(OPEN_MS);
 
 	return iccd_open(u->iccd, &pipe, u->t.desc.bInterfaceProtocol, u->t.desc.bInterfaceNumber,
 			 &u->t.log, &d);
 }
 
-static void release(struct usb_transport *u)
+static void iccd_release(struct usb_transport *u)
 {
 	if (u->iccd)
 		wipe(u->iccd, sizeof *u->iccd);
@@ -99,7 +99,7 @@ static void release(struct usb_transport *u)
 
 enum ccid_err usb_iccd_open(struct usb_transport *u)
 {
-	static const struct usb_pipe iccd_pipe = { .free = release };
+	static const struct usb_pipe iccd_pipe = { .free = iccd_release };
 	enum ccid_err err;
 
 	usb_add_pipe(u, &iccd_pipe);

@@ -33,7 +33,7 @@ enum ccid_err usb_intr_init(struct usb_transport *u)
 
 /* The host does not take the transfer: whoever polls looks for the card himself, once a second,
  * until it does. */
-static void refused(struct usb_transport *u, int rc)
+static void intr_not_taken(struct usb_transport *u, int rc)
 {
 	enum ccid_err err = usb_error(rc);
 
@@ -62,7 +62,7 @@ static void submit(struct usb_transport *u)
 	errno = 0;
 	rc = libusb_submit_transfer(u->intr);
 	if (rc != 0) {
-		refused(u, rc);
+		intr_not_taken(u, rc);
 		return;
 	}
 	u->intr_state = INTR_PENDING;
@@ -71,7 +71,7 @@ static void submit(struct usb_transport *u)
 	u->intr_refused = false;
 }
 
-static void restart(struct usb_transport *u)
+static void intr_restart(struct usb_transport *u)
 {
 	u->intr_state = INTR_STOPPED;
 	u->intr_errors = 0;
@@ -137,7 +137,7 @@ static bool flooding(struct usb_transport *u)
 
 /* What the packet said is lost: everybody looks for himself. A pipe that only fails is tried again
  * now and then. */
-static void failed(struct usb_transport *u, enum libusb_transfer_status status)
+static void intr_failed(struct usb_transport *u, enum libusb_transfer_status status)
 {
 	if (status == LIBUSB_TRANSFER_STALL)
 		u->intr_state = INTR_HALTED;
@@ -171,7 +171,7 @@ static void LIBUSB_CALL intr_done(struct libusb_transfer *x)
 		usb_lost(u);
 		break;
 	default:
-		failed(u, x->status);
+		intr_failed(u, x->status);
 		break;
 	}
 	if (u->intr_state == INTR_STOPPED && clock_now() >= u->intr_resume_ns)
@@ -180,25 +180,25 @@ static void LIBUSB_CALL intr_done(struct libusb_transfer *x)
 	pthread_mutex_unlock(&u->lock);
 }
 
-static void cancel(struct usb_transport *u)
+static void intr_cancel(struct usb_transport *u)
 {
 	if (u->intr_state == INTR_PENDING)
 		libusb_cancel_transfer(u->intr);
 }
 
-static bool idle(const struct usb_transport *u)
+static bool intr_idle(const struct usb_transport *u)
 {
 	return u->intr_state != INTR_PENDING;
 }
 
-static void release(struct usb_transport *u)
+static void intr_release(struct usb_transport *u)
 {
 	libusb_free_transfer(u->intr);
 	free(u->intr_buf);
 }
 
 static const struct usb_pipe intr_pipe = {
-	.cancel = cancel, .idle = idle, .restart = restart, .free = release,
+	.cancel = intr_cancel, .idle = intr_idle, .restart = intr_restart, .free = intr_release,
 };
 
 /* The transfer stopped (flood, stall, errors, refused): begin again. Returns when to look again.

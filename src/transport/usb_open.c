@@ -70,7 +70,7 @@ static size_t read_descriptor(struct usb_transport *u, uint8_t index, uint16_t l
 }
 
 /* A string as printable ASCII, NULL when there is none. */
-static char *read_string(struct usb_transport *u, uint8_t index, uint16_t language)
+static char *usb_read_string(struct usb_transport *u, uint8_t index, uint16_t language)
 {
 	uint8_t text[255];
 	size_t len = index ? read_descriptor(u, index, language, text) / 2 : 0;
@@ -90,7 +90,7 @@ static char *read_string(struct usb_transport *u, uint8_t index, uint16_t langua
 	return out;
 }
 
-static void read_strings(struct usb_transport *u, const struct libusb_device_descriptor *dd)
+static void usb_read_strings(struct usb_transport *u, const struct libusb_device_descriptor *dd)
 {
 	uint8_t languages[255];
 	uint16_t language;
@@ -100,14 +100,14 @@ static void read_strings(struct usb_transport *u, const struct libusb_device_des
 	if (read_descriptor(u, 0, 0, languages) < 4)
 		return;
 	language = get_le16(languages + 2);
-	u->t.manufacturer = read_string(u, dd->iManufacturer, language);
-	u->t.serial_number = read_string(u, dd->iSerialNumber, language);
+	u->t.manufacturer = usb_read_string(u, dd->iManufacturer, language);
+	u->t.serial_number = usb_read_string(u, dd->iSerialNumber, language);
 	/* One that does not give its strings is not asked for a third. */
 	if ((u->t.manufacturer || !dd->iManufacturer) && (u->t.serial_number || !dd->iSerialNumber))
-		u->t.product = read_string(u, dd->iProduct, language);
+		u->t.product = usb_read_string(u, dd->iProduct, language);
 }
 
-static void read_rates(struct usb_transport *u)
+static void usb_read_rates(struct usb_transport *u)
 {
 	uint8_t answer[4 * RATES_MAX];
 	unsigned announced = u->t.desc.bNumDataRatesSupported;
@@ -194,15 +194,15 @@ static enum ccid_err set_up(struct usb_transport *u, const struct libusb_device_
 	if (err != CCID_OK)
 		return err;
 	usb_control_init(u);
-	read_strings(u, dd);
+	usb_read_strings(u, dd);
 	if (!bulk)
 		return usb_iccd_open(u);
-	read_rates(u);
+	usb_read_rates(u);
 	usb_intr_start(u);
 	return CCID_OK;
 }
 
-static void give_up(struct usb_transport *u)
+static void usb_open_undo(struct usb_transport *u)
 {
 	u->t.ops = &bulk_ops;
 	u->t.ops->close(&u->t);
@@ -285,7 +285,7 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 	if (err == CCID_OK)
 		err = take(u, rq, &dd);
 	if (err != CCID_OK) {
-		give_up(u);
+		usb_open_undo(u);
 		return err;
 	}
 	*out = &u->t;

@@ -75,7 +75,7 @@ static void unpark(struct waiter *w)
 }
 
 /* Sleeps until somebody unparks w or the deadline. */
-static void park(struct waiter *w, const struct deadline *d)
+static void waiter_park(struct waiter *w, const struct deadline *d)
 {
 	pthread_mutex_lock(&w->lock);
 	while (!w->token && clock_cond_wait(&w->cond, &w->lock, d->at_ns))
@@ -311,7 +311,7 @@ enum ccid_err pump_wait(struct pump *p, struct waiter *w, const struct deadline 
 			parked = true;
 			/* Between listing and parking a wake-up leaves its token. */
 			if (!is_done(w))
-				park(w, &until);
+				waiter_park(w, &until);
 		}
 		passed = !is_done(w) && deadline_passed(d);
 	}
@@ -325,7 +325,7 @@ enum ccid_err pump_wait(struct pump *p, struct waiter *w, const struct deadline 
 enum ccid_err pump_park(struct waiter *w, const struct deadline *d)
 {
 	while (!is_done(w) && !deadline_passed(d))
-		park(w, d);
+		waiter_park(w, d);
 	return is_done(w) ? CCID_OK : CCID_ERR_TIMEOUT;
 }
 

@@ -55,7 +55,7 @@ void log_bytes(enum log_level level, const struct log_ctx *who, const char *what
 enum { PRIORITY_DEBUG, PRIORITY_INFO, PRIORITY_ERROR, PRIORITY_CRITICAL };
 
 #ifdef NO_PCSCLITE_LOG
-static void put_line(int priority, const char *line)
+static void log_put(int priority, const char *line)
 {
 	static const char *const names[] = { "debug", "info", "error", "critical" };
 
@@ -65,7 +65,7 @@ static void put_line(int priority, const char *line)
 /* Comes from pcscd when it loads the driver. */
 void log_msg(const int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-static void put_line(int priority, const char *line)
+static void log_put(int priority, const char *line)
 {
 	log_msg(priority, "%s", line);
 }
@@ -131,7 +131,7 @@ static void line_end(struct line *l, enum log_level level)
 	for (size_t i = 0; i < l->len; i++)
 		if (l->text[i] < 0x20 || l->text[i] > 0x7E)
 			l->text[i] = '?';
-	put_line(priority, l->text);
+	log_put(priority, l->text);
 	wipe(l->text, l->len);
 }
 

@@ -38,7 +38,7 @@ static bool apdu_is_secret(const uint8_t *p, size_t len, bool more_follows)
 }
 
 /* ISO/IEC 13239, as T=1 uses it (ISO 7816-3:2006 §11.3.4). */
-static uint16_t crc16(const uint8_t *p, size_t len)
+static uint16_t secrets_crc(const uint8_t *p, size_t len)
 {
 	uint16_t crc = 0xFFFF;
 
@@ -70,11 +70,11 @@ bool log_is_block(const uint8_t *p, size_t len)
 	if (len != 5u + p[2])
 		return false;
 	got = get_le16(p + len - 2);
-	sum = got ^ crc16(p, len - 2);
+	sum = got ^ secrets_crc(p, len - 2);
 	if (sum == 0 || sum == 0xFFFF)
 		return true;
 	/* Cards exist with either byte order, with and without the final complement. */
-	sum = (uint16_t)(got >> 8 | got << 8) ^ crc16(p, len - 2);
+	sum = (uint16_t)(got >> 8 | got << 8) ^ secrets_crc(p, len - 2);
 	return sum == 0 || sum == 0xFFFF;
 }
 

@@ -174,7 +174,7 @@ void plist_on_text(struct plist_scan *scan, const char *p, size_t len)
 	scan->text_len += len;
 }
 
-static enum ccid_err fail(struct plist_error *e, const char *why, unsigned line)
+static enum ccid_err fail_plist(struct plist_error *e, const char *why, unsigned line)
 {
 	e->why = why;
 	e->line = line;
@@ -192,9 +192,9 @@ enum ccid_err plist_parse(struct plist **out, const char *text, size_t len, stru
 	*out = NULL;
 	*e = (struct plist_error){ 0 };
 	if (len == 0)
-		return fail(e, "the file is empty", 0);
+		return fail_plist(e, "the file is empty", 0);
 	if (len > PLIST_MAX_BYTES)
-		return fail(e, "the file is too large", 0);
+		return fail_plist(e, "the file is too large", 0);
 	l = calloc(1, sizeof *l);
 	copy = malloc(len + 2);
 	if (!l || !copy) {
@@ -216,12 +216,13 @@ enum ccid_err plist_parse(struct plist **out, const char *text, size_t len, stru
 	if (scan.no_memory)
 		return CCID_ERR_NOMEM;
 	if (scan.why)
-		return fail(e, scan.why, scan.line);
-	return fail(e, b.seen_plist ? "ends before </plist>" : "contains no <plist>", scan.line);
+		return fail_plist(e, scan.why, scan.line);
+	return fail_plist(e, b.seen_plist ? "ends before </plist>" : "contains no <plist>",
+			  scan.line);
 }
 
 /* The whole of an open file of size bytes; NULL when it cannot be read. */
-static char *read_all(int fd, size_t size)
+static char *plist_read_all(int fd, size_t size)
 {
 	char *text = malloc(size);
 	size_t got = 0;
@@ -252,17 +253,17 @@ enum ccid_err plist_read(struct plist **out, const char *path, struct plist_erro
 	*e = (struct plist_error){ 0 };
 	if (fd < 0) {
 		e->error = errno;
-		return fail(e, errno == ENOENT ? "the file is missing"
+		return fail_plist(e, errno == ENOENT ? "the file is missing"
 			       : "the file cannot be opened", 0);
 	}
 	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		fail(e, "not a regular file", 0);
+		fail_plist(e, "not a regular file", 0);
 	else if (st.st_size == 0)
-		fail(e, "the file is empty", 0);
+		fail_plist(e, "the file is empty", 0);
 	else if (st.st_size > (off_t)PLIST_MAX_BYTES)
-		fail(e, "the file is too large", 0);
-	else if (!(text = read_all(fd, (size_t)st.st_size)))
-		fail(e, "the file cannot be read", 0);
+		fail_plist(e, "the file is too large", 0);
+	else if (!(text = plist_read_all(fd, (size_t)st.st_size)))
+		fail_plist(e, "the file cannot be read", 0);
 	else
 		err = plist_parse(out, text, (size_t)st.st_size, e);
 	free(text);

@@ -9,7 +9,7 @@
 #define MAX_SLOTS 255
 
 /* The fields in the order they come in: CCID 1.10 table 5.1-1. */
-static void read_fields(struct ccid_desc *d, struct rbuf *r)
+static void desc_read(struct ccid_desc *d, struct rbuf *r)
 {
 	d->bcdCCID = rbuf_le16(r);
 	d->bMaxSlotIndex = rbuf_u8(r);
@@ -49,7 +49,7 @@ enum ccid_err ccid_desc_parse(struct ccid_desc *d, const uint8_t *p, size_t len,
 		*why = "not a CCID class descriptor (bDescriptorType)";
 		return CCID_ERR_PROTOCOL;
 	}
-	read_fields(d, &r);
+	desc_read(d, &r);
 	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK &&
 	    d->dwMaxCCIDMessageLength < MIN_MESSAGE_LENGTH) {
 		*why = "no room for data in a message (dwMaxCCIDMessageLength)";
