@@ -62,7 +62,7 @@ static RESPONSECODE set_capabilities(DWORD Lun, DWORD Tag, DWORD Length, PUCHAR 
 }
 
 /* Flags and PTS bytes would replace what the driver finds out by itself: pcscd never sends any. */
-static RESPONSECODE set_protocol(DWORD Lun, DWORD Protocol, UCHAR Flags, UCHAR PTS1, UCHAR PTS2,
+static RESPONSECODE ask_protocol(DWORD Lun, DWORD Protocol, UCHAR Flags, UCHAR PTS1, UCHAR PTS2,
 				 UCHAR PTS3)
 {
 	struct slot *s;
@@ -241,7 +241,7 @@ EXPORT RESPONSECODE IFDHSetProtocolParameters(DWORD Lun, DWORD Protocol, UCHAR F
 					      UCHAR PTS2, UCHAR PTS3)
 {
 	int cancelling = ifdh_not_cancelled();
-	RESPONSECODE code = set_protocol(Lun, Protocol, Flags, PTS1, PTS2, PTS3);
+	RESPONSECODE code = ask_protocol(Lun, Protocol, Flags, PTS1, PTS2, PTS3);
 
 	ifdh_cancelled_again(cancelling);
 	return code;
