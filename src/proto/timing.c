@@ -114,21 +114,25 @@ static uint64_t t1_guard(const struct timing *t)
 	return t->TC1 == 0xFF ? 11 : 12u + t->TC1;
 }
 
-unsigned timing_t1_ms(const struct timing *t, size_t out, size_t in, uint8_t multiplier)
+/* In etu, of out bytes to the card and in bytes from it. */
+static uint64_t t1_bytes(const struct timing *t, size_t out, size_t in)
 {
 	uint64_t CWT = t1_cwt(t);
 	uint64_t spacing = t1_guard(t) > CWT ? t1_guard(t) : CWT;
 
-	return wait_ms(t, at_least_1(multiplier) * t1_bwt(t) +
-			  etus(t, bytes_of(out) * spacing + bytes_of(in) * CWT));
+	return bytes_of(out) * spacing + bytes_of(in) * CWT;
+}
+
+unsigned timing_t1_ms(const struct timing *t, size_t out, size_t in, uint8_t multiplier)
+{
+	return wait_ms(t, at_least_1(multiplier) * t1_bwt(t) + etus(t, t1_bytes(t, out, in)));
 }
 
 unsigned timing_t1_command_ms(const struct timing *t, size_t out, size_t in)
 {
-	unsigned least = wait_ms(t, t1_bwt(t) + etus(t, 260 * t1_guard(t) + 260 * t1_cwt(t)));
-	unsigned ours = timing_t1_ms(t, out, in, 0);
+	uint64_t least = 260 * t1_guard(t) + 260 * t1_cwt(t);
+	uint64_t ours = t1_bytes(t, out, in);
+	unsigned ms = wait_ms(t, t1_bwt(t) + etus(t, ours > least ? ours : least));
 
-	if (least < ours)
-		least = ours;
-	return least > T1_COMMAND_MS ? least : T1_COMMAND_MS;
+	return ms > T1_COMMAND_MS ? ms : T1_COMMAND_MS;
 }

@@ -35,10 +35,27 @@ void wbuf_be32(struct wbuf *w, uint32_t v);
 void wbuf_bytes(struct wbuf *w, const void *p, size_t n);
 
 /* Unaligned little-endian access for fixed places in checked buffers. */
-uint16_t get_le16(const uint8_t *p);
-uint32_t get_le32(const uint8_t *p);
-void put_le16(uint8_t *p, uint16_t v);
-void put_le32(uint8_t *p, uint32_t v);
+static inline uint16_t get_le16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] | p[1] << 8);
+}
+
+static inline uint32_t get_le32(const uint8_t *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static inline void put_le16(uint8_t *p, uint16_t v)
+{
+	p[0] = (uint8_t)v;
+	p[1] = (uint8_t)(v >> 8);
+}
+
+static inline void put_le32(uint8_t *p, uint32_t v)
+{
+	put_le16(p, (uint16_t)v);
+	put_le16(p + 2, (uint16_t)(v >> 16));
+}
 
 /* Overwrites memory that held APDU or PIN bytes; the compiler cannot drop it. */
 void wipe(void *p, size_t n);
