@@ -106,6 +106,7 @@ def check_rules(tap, rows):
         want = {ident for ident, row in quirk_rows() if flag in row}
         tap.case(f"rules: {name} for the readers quirks.def says, and no other",
                  sorted(want.symmetric_difference(have)) or bool(want))
+    tap.case("rules: no mode is set", not re.search(r"\bMODE\b", text))
     tap.case("rules: nothing left to fill in", not re.search("@[A-Z_]+@", text))
 
 

@@ -37,6 +37,26 @@ def missing(files, text):
     return [file for file in files if file not in names and not distributed(file)]
 
 
+FIELD_RULES = [f"{letter}{n}" for letter, last in (("W", 6), ("R", 9), ("S", 22)) for n in range(1, last + 1)]
+
+
+def there(case):
+    """A case of tests/field, or a test of another file: "PATH: words that are in it"."""
+    path, _, words = case.partition(": ")
+    full = os.path.join(TOP, path if words else f"tests/field/cases/{case}.script")
+    if not os.path.isfile(full):
+        return False
+    with open(full, encoding="utf-8") as file:
+        return words in file.read()
+
+
+def rules_without_case(text):
+    """Of the table in tests/field/README.md: rules that are not in it or name no case, and cases that are not there."""
+    rows = {m[1]: re.findall(r"`([^`]+)`", m[2]) for m in re.finditer(r"^\| ([WRS]\d+) \|.*\|(.*)\|$", text, re.M)}
+    return [f"{rule} has no case" for rule in FIELD_RULES if not rows.get(rule)] + \
+        [f"{rule}: {case} is not there" for rule, cases in rows.items() for case in cases if not there(case)]
+
+
 def main():
     tap = Tap()
     text = makefile()
@@ -47,6 +67,12 @@ def main():
     tap.case("tests/fake: every file", missing(tree("tests/fake", r"\.[ch]$"), text))
     tap.case("tests/unit: every test", missing(tree("tests/unit", r"\.[ch]$"), text))
     tap.case("tests/field: every file", missing(tree("tests/field", r"\.(c|h|md|tsv)$"), text))
+    with open(os.path.join(TOP, "tests/field/README.md"), encoding="utf-8") as file:
+        table = file.read()
+    tap.case("tests/field: every rule has a case", rules_without_case(table))
+    tap.case("rules: one without a case is found",
+             rules_without_case(re.sub(r"^\| S19 .*\n", "", table, flags=re.M)) == ["S19 has no case"] and
+             rules_without_case(table.replace("`card-with-a-crc`", "`none`")) == ["S16: none is not there"])
     tap.case("tests/check: every check", missing(tree("tests/check", r"\.(c|sh|py)$"), text))
     tap.case("tests/e2e: every test", missing(tree("tests/e2e", r"\.(c|sh|py)$"), text))
     tap.case("rules: a forgotten file is found",

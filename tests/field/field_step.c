@@ -296,6 +296,23 @@ static bool person_card(struct sim_dev *d, const struct running *r, const char *
 	return after(text, "remove") && sim_dev_remove(d, player_interface(r), r->slot, clock_now());
 }
 
+/* "slot 1 is present": pcscd looks for another slot's card in the middle of a command, and is told at once. The caller
+ * is in libusb, where nobody could wait for a message. */
+static bool other_slot_is(unsigned dev, unsigned interface, const char *text)
+{
+	DWORD lun = (DWORD)(dev * FIELD_INTERFACES + interface) << 16;
+	RESPONSECODE want, code;
+	unsigned slot;
+	int n = 0;
+
+	if (sscanf(text, "%u is %n", &slot, &n) != 1 || n == 0 || !named_code(text + n, &want))
+		return false;
+	fake_usb_unlock();
+	code = IFDHICCPresence(lun | slot);
+	fake_usb_lock();
+	return code == want;
+}
+
 bool person_acts(struct running *r, unsigned dev, const char *text)
 {
 	struct sim_dev *d = fake_usb_dev(dev);
@@ -306,6 +323,9 @@ bool person_acts(struct running *r, unsigned dev, const char *text)
 		sim_dev_unplug(d, clock_now());
 		return true;
 	}
+	rest = after(text, "slot");
+	if (rest)
+		return other_slot_is(dev, r->interface, rest);
 	if (r->replayed)
 		return true;	/* the recording has what came of it */
 	rest = after(text, "fault");
