@@ -209,22 +209,6 @@ enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t l
 	return CCID_OK;
 }
 
-enum ccid_err ccid_get_parameters(struct ccid_slot *cs, uint8_t *params, size_t cap, size_t *len,
-				  uint8_t *protocol)
-{
-	struct ccid_command c = { .type = PC_TO_RDR_GET_PARAMETERS, .expect = RDR_TO_PC_PARAMETERS,
-				  .wait_ms = CCID_COMMAND_MS, .total_ms = CCID_TOTAL_MS,
-				  .place_ms = CCID_PLACE_MS, .needs_card = true };
-	struct ccid_answer a;
-	enum ccid_err err = round_trip(cs, &c, &a);
-
-	*len = 0;
-	if (err != CCID_OK)
-		return err;
-	*protocol = a.head.b9;
-	return give(cs, &a, params, cap, len);
-}
-
 enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const uint8_t *params,
 				  size_t len)
 {

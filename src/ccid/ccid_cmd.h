@@ -28,8 +28,6 @@ struct ccid_block {
 /* The caller ends a run of blocks with ccid_forget(). */
 enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t len, uint8_t bBWI,
 			     uint16_t wLevelParameter, unsigned wait_ms, struct ccid_block *out);
-enum ccid_err ccid_get_parameters(struct ccid_slot *cs, uint8_t *params, size_t cap, size_t *len,
-				  uint8_t *protocol);
 /* bError 01..7F (that parameter cannot be changed) counts as done; 00: CCID_ERR_NOT_SUPPORTED. */
 enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const uint8_t *params,
 				  size_t len);

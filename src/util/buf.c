@@ -76,14 +76,6 @@ void wbuf_le16(struct wbuf *w, uint16_t v)
 	wbuf_bytes(w, b, sizeof b);
 }
 
-void wbuf_le32(struct wbuf *w, uint32_t v)
-{
-	uint8_t b[4];
-
-	put_le32(b, v);
-	wbuf_bytes(w, b, sizeof b);
-}
-
 void wbuf_be32(struct wbuf *w, uint32_t v)
 {
 	uint8_t b[4] = { (uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v };

@@ -30,7 +30,6 @@ const uint8_t *rbuf_bytes(struct rbuf *r, size_t n);
 struct wbuf wbuf_of(void *p, size_t cap);
 void wbuf_u8(struct wbuf *w, uint8_t v);
 void wbuf_le16(struct wbuf *w, uint16_t v);
-void wbuf_le32(struct wbuf *w, uint32_t v);
 void wbuf_be32(struct wbuf *w, uint32_t v);
 void wbuf_bytes(struct wbuf *w, const void *p, size_t n);
 

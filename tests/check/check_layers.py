@@ -105,6 +105,22 @@ def foreign(files):
             if match[1] in declared and declared[match[1]] != name[:-1] + "h"]
 
 
+# Functions that pcscd calls, and doors into tables for the tests of every row.
+DOORS = ("card_row", "quirk_doc", "quirks_table", "serial_type_at")
+
+
+def unused(files):
+    """Functions with no caller in src/: nothing of them is in a driver that is in use."""
+    code = [(name, without_comments(text)) for name, text in files]
+    everything = "\n".join(text for name, text in code if name.endswith((".c", ".l", ".def")))
+    inline = "\n".join(text for name, text in code if name.endswith(".h"))
+    return [f"{name}: {match[1]}() is called by nothing" for name, text in code if name.endswith(".c")
+            for match in re.finditer(FUNCTION + r"\n\{", text, re.M)
+            if match[1] not in DOORS + ("main",) and not match[1].startswith("IFDH")
+            and len(re.findall(rf"\b{match[1]}\b", everything)) < 2
+            and len(re.findall(rf"\b{match[1]}\b", inline)) < 2]
+
+
 def without_comments(text):
     return re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), text, flags=re.S)
 
@@ -168,6 +184,7 @@ def main():
     tap.case("layers: no include goes up", [f for name, text in files for f in climbs(name, text)])
     tap.case("modules: none includes itself, however long the way round", cycles(files))
     tap.case("layers: a function is defined beside the header that declares it", foreign(files))
+    tap.case("layers: every function has a caller", unused(files))
     tap.case("portability: nothing of one system outside its file",
              [f for name, text in files for f in strangers(name, text)])
     tap.case("portability: the files named here are there",
@@ -184,6 +201,8 @@ def main():
     tap.case("rules: a function beside its header passes", foreign(split))
     tap.case("rules: a function away from its header is found",
              len(foreign([*split, ("slot/b.c", "int f(int x, int y)\n{\n}\n")])) == 1)
+    tap.case("rules: a function without a caller is found",
+             len(unused([*split, ("slot/c.c", "int g(void)\n{\n\tf();\n}\n")])) == 1)
     tap.case("rules: a test for a system is found", bool(strangers("slot/slot.c", "#ifdef __linux__\n")))
     tap.case("rules: a call of one system is found", bool(strangers("slot/slot.c", "\tgettid();\n")))
     tap.case("rules: a comment passes", strangers("slot/slot.c", "/* gettid() */\n"))

@@ -483,7 +483,7 @@ static void off_by_one_by_quirk(void **state)
 
 static void parameters(void **state)
 {
-	uint8_t params[7] = { 0x11, 0x10, 0x00, 0x4D, 0x00, 0x20, 0x00 }, protocol, short_out[3];
+	uint8_t params[7] = { 0x11, 0x10, 0x00, 0x4D, 0x00, 0x20, 0x00 };
 	size_t len;
 
 	(void)state;
@@ -491,12 +491,6 @@ static void parameters(void **state)
 	begin("reader r\ncard 0 = t1\n");
 	assert_int_equal(ccid_power_on(&cs, 1, out, sizeof out, &len), CCID_OK);
 	assert_int_equal(ccid_set_parameters(&cs, 1, params, 7), CCID_OK);
-	assert_int_equal(ccid_get_parameters(&cs, out, sizeof out, &len, &protocol), CCID_OK);
-	assert_int_equal(len, 7);
-	assert_int_equal(protocol, 1);
-	assert_memory_equal(out, params, 7);
-	assert_int_equal(ccid_get_parameters(&cs, short_out, 3, &len, &protocol), CCID_ERR_OVERFLOW);
-	assert_int_equal(len, 7);
 	for (unsigned e = 0; e <= 0xFF; e++) {
 		enum ccid_err err;
 

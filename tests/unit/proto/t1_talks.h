@@ -5,8 +5,9 @@
 /* A conversation, a line a block: '>' must be sent, '<' comes back ("<#": with a damaged EDC).
  *   I<N(S)><M>:text   R<N(R)>[.error]
  *   S<Y resynch|F ifs|A abort|W wtx><? request|= response>[value]
- * "@n" behind a sent block is its bBWI. "<%hex" is a raw answer, "E n" an error of the
- * round trip. Last "= text" is the answer or "! n" the error; "* text" begins another command. */
+ * "@n" behind a sent block is its bBWI. "<%hex" is a raw answer, "E parity error" an error
+ * of the round trip by its err_name(). Last "= text" is the answer or "! card mute" the error; "* text" begins another
+ * command. */
 struct talk {
 	const char *name;
 	const char *apdu;
@@ -14,12 +15,12 @@ struct talk {
 	const char *const lines[30];
 };
 
-#define E_PROTOCOL "!10"
-#define E_PARITY "!9"
-#define E_COMM "!8"
-#define E_MUTE "!6"
-#define E_NO_CARD "!5"
-#define LOST "E6"
+#define E_PROTOCOL "! protocol violated"
+#define E_PARITY "! parity error"
+#define E_COMM "! communication error"
+#define E_MUTE "! card mute"
+#define E_NO_CARD "! no card"
+#define LOST "E card mute"
 
 static const struct talk talks[] = {
 	/* Without errors, after the scenarios of Annex A */
@@ -68,9 +69,9 @@ static const struct talk talks[] = {
 	{ "rule 7.1: answer lost", "ab", 32,
 	  { "> I00:ab", LOST, "> R0.2", "< I00:xy", "= xy" } },
 	{ "rule 7.1: parity error of the reader", "ab", 32,
-	  { "> I00:ab", "E9", "> R0.1", "< I00:xy", "= xy" } },
+	  { "> I00:ab", "E parity error", "> R0.1", "< I00:xy", "= xy" } },
 	{ "rule 7.1: timeout and communication error", "ab", 32,
-	  { "> I00:ab", "E7", "> R0.2", "E8", "> R0.2", "< I00:xy", "= xy" } },
+	  { "> I00:ab", "E timeout", "> R0.2", "E communication error", "> R0.2", "< I00:xy", "= xy" } },
 	{ "rule 7.1: N(S) wrong", "ab", 32,
 	  { "> I00:ab", "< I10:zz", "> R0.2", "< I00:xy", "= xy" } },
 	{ "rule 7.2: R-block repeated", "ab", 32,
@@ -181,10 +182,10 @@ static const struct talk talks[] = {
 	    "> I00:a", "<%", "> R0.2", "<%", "> R0.2", "<%", "> SY?", "< SY=",
 	    "> I00:a", "<%", "> R0.2", "<%", "> R0.2", "<%", E_PROTOCOL } },
 	{ "what cannot be repaired ends it, the next one resynchronises", "ab", 32,
-	  { "> I00:ab", "E5", E_NO_CARD, "* cd", "> SY?", "< SY=", "> I00:cd", "< I00:ok", "= ok",
+	  { "> I00:ab", "E no card", E_NO_CARD, "* cd", "> SY?", "< SY=", "> I00:cd", "< I00:ok", "= ok",
 	    "* ef", "> I10:ef", "< I10:ok", "= ok" } },
 	{ "damage that stays is told as such", "ab", 32,
-	  { "> I00:ab", "E5", E_NO_CARD, "* cd", "> SY?", "<# SY=", "> SY?", "<# SY=", "> SY?",
+	  { "> I00:ab", "E no card", E_NO_CARD, "* cd", "> SY?", "<# SY=", "> SY?", "<# SY=", "> SY?",
 	    "<# SY=", E_PARITY } },
 
 	/* Rule 9 */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "err_by_name.h"
 #include "proto/exchange.h"
 
 #include <setjmp.h>
@@ -72,7 +73,7 @@ static void run_talk(void **state)
 			s = exchange_feed(&x, CCID_OK, bytes, n, 0);
 			break;
 		case 'E':
-			s = exchange_feed(&x, (enum ccid_err)atoi(*line + 1), NULL, 0, 0);
+			s = exchange_feed(&x, err_by_name(*line + 2), NULL, 0, 0);
 			break;
 		case '=':
 			n = unhex(bytes, sizeof bytes, *line + 1);
@@ -82,7 +83,7 @@ static void run_talk(void **state)
 			break;
 		default:
 			assert_int_equal(s.verdict, STEP_FAILED);
-			assert_int_equal(s.err, atoi(*line + 1));
+			assert_int_equal(s.err, err_by_name(*line + 2));
 			assert_int_equal(x.answer_len, 0);
 		}
 	}
@@ -90,11 +91,11 @@ static void run_talk(void **state)
 	exchange_end(&x);
 }
 
-#define E_ARG "!1"
-#define E_COMM "!8"
-#define E_PROTOCOL "!10"
-#define E_TOO_LONG "!12"
-#define E_NOT_SUPPORTED "!14"
+#define E_ARG "! invalid argument"
+#define E_COMM "! communication error"
+#define E_PROTOCOL "! protocol violated"
+#define E_TOO_LONG "! command too long for this reader"
+#define E_NOT_SUPPORTED "! not supported"
 
 static const struct talk talks[] = {
 	/* TPDU level: ISO 7816-3 §12.2 */
@@ -118,7 +119,7 @@ static const struct talk talks[] = {
 	{ "tpdu 4E", "00D6000000 0001 55 0000", { E_NOT_SUPPORTED }, LEVEL_TPDU, 0, 0, 0 },
 	{ "tpdu empty answer", "00112233", { "> 00112233", "<", E_PROTOCOL }, LEVEL_TPDU, 0, 0, 0 },
 	{ "tpdu one byte", "00112233", { "> 00112233", "< 90", E_PROTOCOL }, LEVEL_TPDU, 0, 0, 0 },
-	{ "tpdu error", "00112233", { "> 00112233", "E9", "!9" }, LEVEL_TPDU, 0, 0, 0 },
+	{ "tpdu error", "00112233", { "> 00112233", "E parity error", "! parity error" }, LEVEL_TPDU, 0, 0, 0 },
 
 	/* Character level: ISO 7816-3 §10.3 */
 	{ "case 1", "00112233", { "> 0011223300/1", "< 90", ">/1", "< 00", "= 9000" },
@@ -132,10 +133,10 @@ static const struct talk talks[] = {
 	{ "case 2 byte by byte, then all", "00B0000003",
 	  { "> 00B0000003/1", "< 4F", ">/1", "< 01", ">/1", "< B0", ">/2", "< 0203", ">/1", "< 90",
 	    ">/1", "< 00", "= 0102039000" }, LEVEL_CHARACTER, 0, 0, 0 },
-	{ "case 2 asks 256", "00B0000000", { "> 00B0000000/1", "< B0", ">/256", "E8", E_COMM },
+	{ "case 2 asks 256", "00B0000000", { "> 00B0000000/1", "< B0", ">/256", "E communication error", E_COMM },
 	  LEVEL_CHARACTER, 0, 0, 0 },
 	{ "case 2 within max_data", "00B0000000",
-	  { "> 00B0000000/1", "< B0", ">/20", "E8", E_COMM },
+	  { "> 00B0000000/1", "< B0", ">/20", "E communication error", E_COMM },
 	  LEVEL_CHARACTER, 0, 0, 20 },
 	{ "wrong Le: 6C", "00B0000003", { "> 00B0000003/1", "< 6C", ">/1", "< 02", "= 6C02" },
 	  LEVEL_CHARACTER, 0, 0, 0 },
@@ -181,15 +182,15 @@ static const struct talk talks[] = {
 	{ "a byte between two messages", "00D6000006 010203040506",
 	  { "> 00D6000006/1", "< D6", "> 0102030405/0", "< 90", E_PROTOCOL }, LEVEL_CHARACTER, 0, 0, 5 },
 	{ "54 bytes make a packet", "00B0000036",
-	  { "> 00B0000036/1", "< B0", ">/54", "E8", E_COMM },
+	  { "> 00B0000036/1", "< B0", ">/54", "E communication error", E_COMM },
 	  LEVEL_CHARACTER, 0, 0, 0 },
 	{ "54 bytes split", "00B0000036",
-	  { "> 00B0000036/1", "< B0", ">/1", "< 01", ">/53", "E8", E_COMM },
+	  { "> 00B0000036/1", "< B0", ">/1", "< 01", ">/53", "E communication error", E_COMM },
 	  LEVEL_CHARACTER, 0, 1, 0 },
 	{ "118 bytes split", "00B0000076",
-	  { "> 00B0000076/1", "< B0", ">/1", "< 01", ">/117", "E8", E_COMM },
+	  { "> 00B0000076/1", "< B0", ">/1", "< 01", ">/117", "E communication error", E_COMM },
 	  LEVEL_CHARACTER, 0, 1, 0 },
-	{ "55 bytes not split", "00B0000037", { "> 00B0000037/1", "< B0", ">/55", "E8", E_COMM },
+	{ "55 bytes not split", "00B0000037", { "> 00B0000037/1", "< B0", ">/55", "E communication error", E_COMM },
 	  LEVEL_CHARACTER, 0, 1, 0 },
 };
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "err_by_name.h"
 #include "proto/exchange.h"
 #include "proto/t1.h"
 #include "t1_card.h"
@@ -137,17 +138,17 @@ static void talk_once(const struct talk *t, unsigned way)
 		else if (*p == '<')
 			s = reply(&l, p);
 		else if (*p == 'E')
-			s = exchange_feed(&l.x, (enum ccid_err)atoi(p + 1), NULL, 0, 0);
+			s = exchange_feed(&l.x, err_by_name(p + 2), NULL, 0, 0);
 		else if (*p == '*')
 			s = begin(&l, p + 2, strlen(p + 2));
 		else if (*p == '^')
 			t1_reset(&l.t1, l.t1.edc, (uint8_t)t->ifsc);
 		else if (*p == '!' && (s.verdict != STEP_FAILED ||
-				       s.err != (enum ccid_err)atoi(p + 1)))
-			fail_msg("verdict %d error %d, not %s", s.verdict, s.err, p);
+				       s.err != err_by_name(p + 2)))
+			fail_msg("verdict %d, %s, not %s", s.verdict, err_name(s.err), p);
 		else if (*p == '=' && (s.verdict != STEP_DONE || l.x.answer_len != strlen(p + 2) ||
 				       memcmp(l.answer, p + 2, l.x.answer_len) != 0))
-			fail_msg("verdict %d error %d, not %s", s.verdict, s.err, p);
+			fail_msg("verdict %d, %s, not %s", s.verdict, err_name(s.err), p);
 	}
 	assert_int_not_equal(s.verdict, STEP_SEND);
 }

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef ERR_BY_NAME_H
+#define ERR_BY_NAME_H
+
+/* Errors in the texts of talks. */
+#include "unit/unit_cmocka.h"
+#include "util/err.h"
+
+#include <string.h>
+
+/* The error of that err_name(); a name that does not exist ends the test. */
+static enum ccid_err err_by_name(const char *name)
+{
+	for (int i = 0; i < CCID_ERR_COUNT; i++)
+		if (strcmp(err_name((enum ccid_err)i), name) == 0)
+			return (enum ccid_err)i;
+	fail_msg("no error has the name \"%s\"", name);
+	return CCID_ERR_COUNT;
+}
+
+#endif
