@@ -4,17 +4,15 @@
 
 #include "util/buf.h"
 
-#include <stdlib.h>
-
 /* A long Escape makes the message buffer larger; it stays so until the slot is closed. The buffer
  * holds nothing between two commands. */
 enum ccid_err ccid_grow(struct ccid_slot *cs, size_t len)
 {
-	uint8_t *larger = malloc(CCID_HEADER_LENGTH + len);
+	uint8_t *larger = port_alloc(CCID_HEADER_LENGTH + len);
 
 	if (!larger)
 		return CCID_ERR_NOMEM;
-	free(cs->message);
+	port_free(cs->message);
 	cs->message = larger;
 	cs->message_cap = CCID_HEADER_LENGTH + len;
 	return CCID_OK;
@@ -23,7 +21,7 @@ enum ccid_err ccid_grow(struct ccid_slot *cs, size_t len)
 void ccid_drop_long(struct ccid_slot *cs)
 {
 	wipe(cs->long_answer, cs->long_len);
-	free(cs->long_answer);
+	port_free(cs->long_answer);
 	cs->long_answer = NULL;
 }
 

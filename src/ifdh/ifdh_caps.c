@@ -36,10 +36,10 @@ static enum ccid_err get_one(struct slot *s, struct cap_value *v)
 
 static enum ccid_err get_atr(struct slot *s, struct cap_value *v)
 {
-	pthread_mutex_lock(&s->lock);
+	port_mutex_lock(&s->lock);
 	v->len = s->atr_len;
 	memcpy(v->bytes, s->atr, s->atr_len);
-	pthread_mutex_unlock(&s->lock);
+	port_mutex_unlock(&s->lock);
 	return CCID_OK;
 }
 
@@ -48,9 +48,9 @@ static enum ccid_err get_interface_status(struct slot *s, struct cap_value *v)
 {
 	bool powered;
 
-	pthread_mutex_lock(&s->lock);
+	port_mutex_lock(&s->lock);
 	powered = s->card != CARD_OFF;
-	pthread_mutex_unlock(&s->lock);
+	port_mutex_unlock(&s->lock);
 	return put_byte(v, powered);
 }
 

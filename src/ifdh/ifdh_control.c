@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ifdh/ifdh.h"
 #include "slot/features.h"
+#include "slot/part10.h"
 #include "slot/pinpad.h"
 
 #include <reader.h>
@@ -13,6 +14,16 @@
 /* CM_IOCTL_GET_FEATURE_REQUEST as Windows numbers it: clients reach us over RDP. */
 #define CODE_FEATURES_WINDOWS 0x313520u
 #define CODE_FEATURE(f) SCARD_CTL_CODE(FEATURE_CODE_BASE + (f))
+
+/* The core has these numbers of its own. */
+#define IS_SAME(name) _Static_assert((int)PART10_##name == (int)FEATURE_##name, #name)
+IS_SAME(VERIFY_PIN_DIRECT);
+IS_SAME(MODIFY_PIN_DIRECT);
+IS_SAME(MCT_READER_DIRECT);
+IS_SAME(IFD_PIN_PROPERTIES);
+IS_SAME(GET_TLV_PROPERTIES);
+IS_SAME(CCID_ESC_COMMAND);
+_Static_assert(PART10_CONTROL_CODE(1) == SCARD_CTL_CODE(1), "control codes");
 
 struct control_call {
 	const uint8_t *in;
@@ -100,14 +111,14 @@ static enum ccid_err do_nad(struct slot *s, struct control_call *c)
 		return CCID_ERR_ARG;
 	if (n > c->cap)
 		return CCID_ERR_SHORT_BUFFER;
-	pthread_mutex_lock(&s->lock);
+	port_mutex_lock(&s->lock);
 	if (gets) {
 		memcpy(answer, ((const uint8_t[]){ 0x3F, 0x00, 0x02, 0x00, s->t1.nad }), n);
 	} else if (s->card == CARD_READY && s->params.protocol == 1 && nad_is_valid(c->in[3])) {
 		s->t1.nad = c->in[3];
 		answer[3] = 0x00;
 	}
-	pthread_mutex_unlock(&s->lock);
+	port_mutex_unlock(&s->lock);
 	memcpy(c->out, answer, n);
 	c->returned = n;
 	return CCID_OK;

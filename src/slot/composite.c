@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "slot/composite.h"
 
+#include "slot/config_quirks.h"
+
 #ifdef ENABLE_COMPOSITE_AS_MULTISLOT
 
 enum ccid_err composite_resolve(struct usb_name *name, unsigned *number,

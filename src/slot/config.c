@@ -7,7 +7,6 @@
 #endif
 
 #include "slot/config.h"
-#include "quirks/cards.h"
 #include "quirks/quirk_files.h"
 #include "util/log.h"
 #include "util/plist.h"
@@ -94,9 +93,11 @@ static void read_environment(struct config *c)
 {
 	const char *secrets = environment("IFDCCID_LOG_SECRETS");
 	const char *quirks = environment("IFDCCID_QUIRKS");
+	const char *language = environment("LANG");
 
 	take_number("LIBCCID_ifdLogLevel", environment("LIBCCID_ifdLogLevel"), &c->log_level);
 	c->log_secrets = secrets && strcmp(secrets, "1") == 0;
+	snprintf(c->language, sizeof c->language, "%s", language ? language : "");
 	if (!quirks)
 		return;
 	if (snprintf(c->quirks, sizeof c->quirks, "%s", quirks) >= (int)sizeof c->quirks) {
@@ -131,19 +132,6 @@ static char *in_bundle(const char *name)
 	return path;
 }
 
-void config_quirks(const struct config *c, struct quirk_set *q, const struct quirk_ids *ids)
-{
-	char *folder = in_bundle("quirks.d");
-
-	quirks_match(q, ids->idVendor, ids->idProduct, ids->bcdDevice, NULL);
-	if (ids->atr && card_quirks_of(ids->atr, ids->atr_len)->keep_power)
-		q->bits |= UINT64_C(1) << QUIRK_KEEP_POWER;
-	if (folder)
-		quirk_files_apply(q, ids, folder);
-	quirks_override(q, ids, c->quirks);
-	free(folder);
-}
-
 bool config_readable(void)
 {
 	char *path = in_bundle("Info.plist");
@@ -153,12 +141,21 @@ bool config_readable(void)
 	return readable;
 }
 
+static void add_files(struct quirk_set *q, const struct quirk_ids *ids)
+{
+	char *folder = in_bundle("quirks.d");
+
+	if (folder)
+		quirk_files_apply(q, ids, folder);
+	free(folder);
+}
+
 enum ccid_err config_load(struct config *c)
 {
 	enum ccid_err err = CCID_ERR_NOMEM;
 	char *path = in_bundle("Info.plist");
 
-	*c = (struct config){ .log_level = LOG_DEFAULT_MASK };
+	*c = (struct config){ .log_level = LOG_DEFAULT_MASK, .more_quirks = add_files };
 	if (path) {
 		err = read_plist(c, path);
 		free(path);

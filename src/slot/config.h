@@ -21,6 +21,10 @@ struct config {
 	unsigned log_level;		/* ifdLogLevel, LIBCCID_ifdLogLevel */
 	unsigned driver_options;	/* ifdDriverOptions */
 	bool log_secrets;		/* IFDCCID_LOG_SECRETS=1 */
+	char language[8];		/* LANG, its beginning: for texts on a reader's display */
+	/* Adds what the system has besides the tables: the driver reads the files of
+	 * BUNDLE/Contents/quirks.d. NULL: nothing. */
+	void (*more_quirks)(struct quirk_set *q, const struct quirk_ids *ids);
 	char quirks[512];		/* IFDCCID_QUIRKS, "" when unset; longer: reported, cut */
 };
 
@@ -31,10 +35,6 @@ struct config {
  * three lengths); CCID_ERR_NOMEM. Meant to be called once per process, and
  * again after an error: mistakes in the values and in the environment are logged here. */
 enum ccid_err config_load(struct config *c);
-/* The quirks of a reader, and of the card in it (ids->atr): the tables', then those of
- * BUNDLE/Contents/quirks.d/NAME.quirk, then those of IFDCCID_QUIRKS. Files are read
- * each time; mistakes in them are logged. */
-void config_quirks(const struct config *c, struct quirk_set *q, const struct quirk_ids *ids);
 /* Where the bundles of all drivers are: $PCSCLITE_HP_DROPDIR, else the compiled-in folder. */
 const char *config_folder(void);
 /* Whether there is an Info.plist that may be read. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "slot/features.h"
 #include "slot/gemalto.h"
+#include "slot/part10.h"
 #include "slot/slot.h"
 #include "util/buf.h"
 
-#include <reader.h>
 #include <string.h>
 
 #define ENTRY_CONDITION_ANY 0x07	/* validation key, maximum size, time-out */
@@ -61,12 +61,12 @@ static const struct feature {
 	uint8_t tag;
 	bool (*offered)(const struct slot *s);
 } features[] = {
-	{ FEATURE_VERIFY_PIN_DIRECT, features_has_pin_verify },
-	{ FEATURE_MODIFY_PIN_DIRECT, features_has_pin_modify },
-	{ FEATURE_IFD_PIN_PROPERTIES, has_pinpad },
-	{ FEATURE_MCT_READER_DIRECT, features_has_mct },
-	{ FEATURE_GET_TLV_PROPERTIES, has_tlv },
-	{ FEATURE_CCID_ESC_COMMAND, escape_authorised },
+	{ PART10_VERIFY_PIN_DIRECT, features_has_pin_verify },
+	{ PART10_MODIFY_PIN_DIRECT, features_has_pin_modify },
+	{ PART10_IFD_PIN_PROPERTIES, has_pinpad },
+	{ PART10_MCT_READER_DIRECT, features_has_mct },
+	{ PART10_GET_TLV_PROPERTIES, has_tlv },
+	{ PART10_CCID_ESC_COMMAND, escape_authorised },
 };
 
 static enum ccid_err finish(const struct wbuf *w, size_t *len)
@@ -84,7 +84,7 @@ enum ccid_err features_list(struct slot *s, uint8_t *out, size_t cap, size_t *le
 			continue;
 		wbuf_u8(&w, features[i].tag);
 		wbuf_u8(&w, 4);
-		wbuf_be32(&w, SCARD_CTL_CODE(FEATURE_CODE_BASE + features[i].tag));
+		wbuf_be32(&w, PART10_CONTROL_CODE(FEATURE_CODE_BASE + features[i].tag));
 	}
 	return finish(&w, len);
 }
@@ -125,12 +125,12 @@ static void put_display(struct wbuf *w, const struct reader *r)
 {
 	uint16_t layout = r->desc.wLcdLayout;
 
-	put_property(w, PCSCv2_PART10_PROPERTY_wLcdLayout, 2, layout);
+	put_property(w, PART10_wLcdLayout, 2, layout);
 	if (layout == 0)
 		return;
 	/* CCID 1.10 §5.1: XXYYh, XX lines of YY characters */
-	put_property(w, PCSCv2_PART10_PROPERTY_wLcdMaxCharacters, 2, layout & 0xFFu);
-	put_property(w, PCSCv2_PART10_PROPERTY_wLcdMaxLines, 2, layout >> 8);
+	put_property(w, PART10_wLcdMaxCharacters, 2, layout & 0xFFu);
+	put_property(w, PART10_wLcdMaxLines, 2, layout >> 8);
 }
 
 static void put_firmware_id(struct wbuf *w, struct slot *s)
@@ -142,7 +142,7 @@ static void put_firmware_id(struct wbuf *w, struct slot *s)
 	if (!quirk_has(&s->reader->quirks, QUIRK_ESCAPE_FIRMWARE_VERSION) ||
 	    slot_escape(s, ask, sizeof ask, id, sizeof id, &len) != CCID_OK || len == 0)
 		return;
-	wbuf_u8(w, PCSCv2_PART10_PROPERTY_sFirmwareID);
+	wbuf_u8(w, PART10_sFirmwareID);
 	wbuf_u8(w, (uint8_t)len);
 	wbuf_bytes(w, id, len);
 }
@@ -157,8 +157,8 @@ static void put_pin_sizes(struct wbuf *w, const struct reader *r)
 	}
 	if (max == 0)
 		return;
-	put_property(w, PCSCv2_PART10_PROPERTY_bMinPINSize, 1, min);
-	put_property(w, PCSCv2_PART10_PROPERTY_bMaxPINSize, 1, max);
+	put_property(w, PART10_bMinPINSize, 1, min);
+	put_property(w, PART10_bMaxPINSize, 1, max);
 }
 
 enum ccid_err features_tlv_properties(struct slot *s, uint8_t *out, size_t cap, size_t *len)
@@ -169,14 +169,14 @@ enum ccid_err features_tlv_properties(struct slot *s, uint8_t *out, size_t cap, 
 	struct wbuf w = wbuf_of(out, cap);
 
 	put_display(&w, r);
-	put_property(&w, PCSCv2_PART10_PROPERTY_bTimeOut2, 1, 0);
+	put_property(&w, PART10_bTimeOut2, 1, 0);
 	put_firmware_id(&w, s);
 	put_pin_sizes(&w, r);
 	if (condition)
-		put_property(&w, PCSCv2_PART10_PROPERTY_bEntryValidationCondition, 1, condition);
-	put_property(&w, PCSCv2_PART10_PROPERTY_bPPDUSupport, 1, escape_authorised(s));
-	put_property(&w, PCSCv2_PART10_PROPERTY_wIdVendor, 2, r->desc.idVendor);
-	put_property(&w, PCSCv2_PART10_PROPERTY_wIdProduct, 2, r->desc.idProduct);
-	put_property(&w, PCSCv2_PART10_PROPERTY_dwMaxAPDUDataSize, 4, extended ? MAX_APDU_DATA : 0);
+		put_property(&w, PART10_bEntryValidationCondition, 1, condition);
+	put_property(&w, PART10_bPPDUSupport, 1, escape_authorised(s));
+	put_property(&w, PART10_wIdVendor, 2, r->desc.idVendor);
+	put_property(&w, PART10_wIdProduct, 2, r->desc.idProduct);
+	put_property(&w, PART10_dwMaxAPDUDataSize, 4, extended ? MAX_APDU_DATA : 0);
 	return finish(&w, len);
 }

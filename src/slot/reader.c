@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "slot/reader.h"
 
+#include "slot/config_quirks.h"
 #include "slot/slot_quirks.h"
-#include "transport/serial.h"
 #include "util/buf.h"
+#include "util/text.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #ifndef PACKAGE_VERSION
@@ -36,16 +34,19 @@ struct log_ctx reader_log(struct reader *r, unsigned long lun)
 
 struct reader *reader_new(const char *device_name)
 {
-	struct reader *r = calloc(1, sizeof *r);
+	struct reader *r = port_alloc(sizeof *r);
+	size_t len = strlen(device_name) + 1;
 
 	if (!r)
 		return NULL;
 	log_budget_init(&r->log_budget);
-	r->device_name = strdup(device_name);
-	if (r->device_name)
-		return r;
-	reader_free(r);
-	return NULL;
+	r->device_name = port_alloc(len);
+	if (!r->device_name) {
+		reader_free(r);
+		return NULL;
+	}
+	memcpy(r->device_name, device_name, len);
+	return r;
 }
 
 static size_t message_size(const struct ccid_desc *d)
@@ -75,21 +76,21 @@ static void slot_destroy(struct slot *s)
 	if (s->ccid.answer)
 		wipe(s->ccid.answer, s->ccid.answer_cap);
 	ccid_forget(&s->ccid);
-	free(s->ccid.message);
-	free(s->ccid.answer);
-	pthread_mutex_destroy(&s->lock);
+	port_free(s->ccid.message);
+	port_free(s->ccid.answer);
+	port_mutex_end(&s->lock);
 	wipe(s, sizeof *s);
-	free(s);
+	port_free(s);
 }
 
 struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned number)
 {
-	struct slot *s = calloc(1, sizeof *s);
+	struct slot *s = port_alloc(sizeof *s);
 	struct ccid_slot *c;
 
 	if (!s)
 		return NULL;
-	pthread_mutex_init(&s->lock, NULL);
+	port_mutex_init(&s->lock);
 	s->reader = r;
 	s->lun = lun;
 	s->number = number;
@@ -105,8 +106,8 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 	c->icc_state = ICC_UNKNOWN;
 	c->message_cap = message_size(&r->desc);
 	c->answer_cap = answer_size(&r->desc);
-	c->message = malloc(c->message_cap);
-	c->answer = malloc(c->answer_cap);
+	c->message = port_alloc(c->message_cap);
+	c->answer = port_alloc(c->answer_cap);
 	if (!c->message || !c->answer) {
 		slot_destroy(s);
 		return NULL;
@@ -162,7 +163,7 @@ static enum ccid_err copy_rates(struct reader *r)
 
 	if (n == 0)
 		return CCID_OK;
-	r->data_rates = malloc(n * sizeof *r->data_rates);
+	r->data_rates = port_alloc(n * sizeof *r->data_rates);
 	if (!r->data_rates)
 		return CCID_ERR_NOMEM;
 	memcpy(r->data_rates, r->transport->data_rates, n * sizeof *r->data_rates);
@@ -176,15 +177,14 @@ static enum ccid_err copy_rates(struct reader *r)
 static enum ccid_err make_slots(struct reader *r)
 {
 	r->n_slots = ccid_desc_slots(&r->desc);
-	r->places = calloc(r->n_slots, sizeof *r->places);
+	r->places = port_alloc(r->n_slots * sizeof *r->places);
 	if (!r->places)
 		return CCID_ERR_NOMEM;
 	r->transport->bSeq = (uint8_t)(clock_now() >> FIRST_SEQ_SHIFT);
 	return CCID_OK;
 }
 
-/* The transport is open: everything before the first command. */
-static enum ccid_err reader_prepare(struct reader *r, const struct log_ctx *log)
+enum ccid_err reader_prepare(struct reader *r, const struct log_ctx *log)
 {
 	enum ccid_err err;
 
@@ -199,8 +199,6 @@ static enum ccid_err reader_prepare(struct reader *r, const struct log_ctx *log)
 		return err;
 	r->level = negotiate_level(&r->desc);
 	quirk_fix_desc(r);
-	if (quirk_has(&r->quirks, QUIRK_SHARED_GATE))
-		device_share_gate(r->device, r->transport);
 	return make_slots(r);
 }
 
@@ -262,14 +260,13 @@ static void log_opened(const struct reader *r, const struct log_ctx *log)
 		[LEVEL_SHORT_APDU] = "short APDU", [LEVEL_EXTENDED_APDU] = "extended APDU",
 	};
 	const struct ccid_desc *d = &r->desc;
-	char quirks[512] = "", name[QUIRK_NAME_CAP];
-	size_t len = 0;
+	char room[512], name[QUIRK_NAME_CAP];
+	struct text quirks = text_of(room, sizeof room);
 
-	for (unsigned i = 0; i < QUIRK_COUNT && len < sizeof quirks; i++) {
+	for (unsigned i = 0; i < QUIRK_COUNT; i++) {
 		if (quirk_has(&r->quirks, (enum quirk)i))
-			len += (size_t)snprintf(quirks + len, sizeof quirks - len, "%s%s",
-						len ? "," : "",
-						quirk_name((enum quirk)i, name, sizeof name));
+			text_add(&quirks, "%s%s", quirks.len ? "," : "",
+				 quirk_name((enum quirk)i, name, sizeof name));
 	}
 	LOG(LOG_INFO, log,
 	    "ifd-ccid %s drives %04x:%04x \"%s\": level %s, slots %u, busy places %u, "
@@ -277,7 +274,7 @@ static void log_opened(const struct reader *r, const struct log_ctx *log)
 	    PACKAGE_VERSION, d->idVendor, d->idProduct,
 	    r->transport->product ? r->transport->product : "", levels[r->level], r->n_slots,
 	    ccid_desc_busy_places(d), d->bcdDevice >> 8, d->bcdDevice & 0xFFu,
-	    len ? quirks : "none");
+	    quirks.len ? quirks.p : "none");
 }
 
 static enum ccid_err first_commands(struct reader *r, struct slot *s, const struct log_ctx *log)
@@ -299,11 +296,9 @@ void reader_close(struct reader *r)
 	if (r->transport)
 		r->transport->ops->close(r->transport);
 	r->transport = NULL;
-	device_put(r->device);
-	r->device = NULL;
-	free(r->data_rates);
+	port_free(r->data_rates);
 	r->data_rates = NULL;
-	free(r->places);
+	port_free(r->places);
 	r->places = NULL;
 }
 
@@ -317,57 +312,29 @@ void reader_free(struct reader *r)
 	if (left_out > 0)
 		LOG(LOG_INFO, NULL, "%s: %lu lines about this reader were left out of the log",
 		    r->device_name, left_out);
-	free(r->device_name);
-	free(r);
+	port_free(r->device_name);
+	port_free(r);
 }
 
-/* What the attempt came to, for the next one. */
-static void note_attempt(const struct reader *r, const struct usb_open_request *rq,
-			 enum ccid_err err)
+enum ccid_err reader_first_slot(struct reader *r, unsigned long lun, unsigned number,
+				const struct log_ctx *log, struct slot **out)
 {
-	const struct transport *t = r->transport;
-
-	/* Without one the transport has noted it. */
-	if (rq && t)
-		usb_failure_note(rq->failures, t->bus, t->address, t->desc.bInterfaceNumber, err);
-}
-
-enum ccid_err reader_open(struct reader *r, struct usb_host *host, struct device_list *devices,
-			  const struct usb_open_request *rq, unsigned long lun, unsigned number,
-			  struct slot **first)
-{
-	struct log_ctx log = reader_log(r, lun);
-	struct slot *s = NULL;
+	struct slot *s;
 	enum ccid_err err;
 
-	if (rq)
-		err = usb_open(host, rq, &r->transport);
-	else
-		err = serial_open(r->device_name, &log, &r->transport);
-	if (err == CCID_OK && rq) {
-		r->device = device_get(devices, r->transport->bus, r->transport->address);
-		err = r->device ? CCID_OK : CCID_ERR_NOMEM;
-	}
-	if (err == CCID_OK)
-		err = reader_prepare(r, &log);
-	if (err == CCID_OK && number >= r->n_slots) {
-		LOG(LOG_CRITICAL, &log, "there is no slot %u: the reader has %u", number,
+	*out = NULL;
+	if (number >= r->n_slots) {
+		LOG(LOG_CRITICAL, log, "there is no slot %u: the reader has %u", number,
 		    r->n_slots);
-		err = CCID_ERR_NO_DEVICE;
+		return CCID_ERR_NO_DEVICE;
 	}
-	if (err == CCID_OK) {
-		s = reader_new_slot(r, lun, number);
-		err = s ? first_commands(r, s, &log) : CCID_ERR_NOMEM;
-	}
-	if (err == CCID_ERR_NOMEM && !s)
-		LOG(LOG_CRITICAL, &log, "not opened: %s: end other programs, restart pcscd",
-		    strerror(ENOMEM));
-	note_attempt(r, rq, err);
-	if (err != CCID_OK) {
+	s = reader_new_slot(r, lun, number);
+	if (!s)
+		return CCID_ERR_NOMEM;
+	err = first_commands(r, s, log);
+	if (err == CCID_OK)
+		*out = s;
+	else
 		slot_destroy(s);
-		reader_close(r);
-		s = NULL;
-	}
-	*first = s;
 	return err;
 }

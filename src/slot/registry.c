@@ -3,7 +3,7 @@
 
 #include "slot/composite.h"
 #include "slot/listed.h"
-#include "slot/reader.h"
+#include "slot/reader_open.h"
 #include "transport/serial.h"
 
 #include <stdlib.h>
@@ -321,7 +321,7 @@ static void close_reader(struct reader *r)
 {
 	r->busy = true;
 	pthread_mutex_unlock(&registry.lock);
-	reader_close(r);
+	reader_end(r);
 	pthread_mutex_lock(&registry.lock);
 	forget_reader(r);
 }

@@ -5,6 +5,8 @@
  * comes from threads of theirs. */
 #include "slot/slot_keep.h"
 
+#include "slot/config_quirks.h"
+
 #include <string.h>
 
 static bool card_keeps(struct slot *s)

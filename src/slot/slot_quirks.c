@@ -2,9 +2,8 @@
 #include "slot/slot_quirks.h"
 #include "quirks/display_strings.h"
 #include "util/buf.h"
+#include "util/text.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #ifndef PACKAGE_VERSION
@@ -97,7 +96,7 @@ static void load_display_strings(struct reader *r, struct slot *s)
 
 	/* The firmware is not ready for it earlier. */
 	deadline_sleep_ms(&d, 1000);
-	display_strings_fill(cmd + 5, getenv("LANG"));
+	display_strings_fill(cmd + 5, r->config.language);
 	if (escape(s, cmd, sizeof cmd, out, sizeof out, &len))
 		LOG(LOG_INFO, &s->ccid.log, "the display texts could not be loaded");
 	if ((r->config.driver_options & OPTION_NO_PIN_RETRY) &&
@@ -149,7 +148,8 @@ bool quirk_answers_apdu(struct slot *s, const uint8_t *apdu, size_t len,
 {
 	static const uint8_t header[] = { 0xFF, 0x9A, 0x01 };
 	uint16_t fw = s->reader->desc.bcdDevice;
-	char text[32];
+	char room[32];
+	struct text text = text_of(room, sizeof room - 2);	/* the status bytes */
 	size_t n;
 
 	if (!quirk_has(&s->reader->quirks, QUIRK_KOBIL_IDTOKEN) || len != 5 ||
@@ -157,25 +157,25 @@ bool quirk_answers_apdu(struct slot *s, const uint8_t *apdu, size_t len,
 		return false;
 	switch (apdu[3]) {
 	case 0x01:
-		snprintf(text, sizeof text, "KOBIL systems");
+		text_add(&text, "KOBIL systems");
 		break;
 	case 0x03:
-		snprintf(text, sizeof text, "IDToken");
+		text_add(&text, "IDToken");
 		break;
 	case 0x06:
-		snprintf(text, sizeof text, "%X.%02X", fw >> 8, fw & 0xFFu);
+		text_add(&text, "%X.%02X", fw >> 8, fw & 0xFFu);
 		break;
 	case 0x07:
-		snprintf(text, sizeof text, "%s", PACKAGE_VERSION);
+		text_add(&text, "%s", PACKAGE_VERSION);
 		break;
 	default:
 		return false;
 	}
-	n = strlen(text);
-	text[n++] = (char)0x90;
-	text[n++] = 0x00;
+	n = text.len;
+	room[n++] = (char)0x90;
+	room[n++] = 0x00;
 	if (cap > 0)
-		memcpy(answer, text, n < cap ? n : cap);
+		memcpy(answer, room, n < cap ? n : cap);
 	*answer_len = n;
 	return true;
 }

@@ -12,12 +12,12 @@ void reader_set_gone(struct reader *r)
 
 void slot_enter(struct slot *s)
 {
-	pthread_mutex_lock(&s->lock);
+	port_mutex_lock(&s->lock);
 }
 
 bool slot_try_enter(struct slot *s)
 {
-	return pthread_mutex_trylock(&s->lock) == 0;
+	return port_mutex_try(&s->lock);
 }
 
 static enum card_seen card_seen(const struct slot *s)
@@ -44,7 +44,7 @@ void slot_leave(struct slot *s)
 	__atomic_store_n(&s->seen, (uint8_t)seen, __ATOMIC_RELEASE);
 	if (seen != before && s->number == 0)
 		device_tell_card(s->reader->device, s->reader->desc.bInterfaceNumber, told[seen]);
-	pthread_mutex_unlock(&s->lock);
+	port_mutex_unlock(&s->lock);
 	/* Whoever looked for the card meanwhile was told the last known state: he is to look again,
 	 * and nothing else would make him. */
 	if (untold && t->ops->mark_changed)
@@ -58,14 +58,14 @@ enum card_seen slot_seen(const struct slot *s)
 
 void slot_poll_ended(struct slot *s)
 {
-	__atomic_store_n(&s->poller, pthread_self(), __ATOMIC_RELAXED);
+	__atomic_store_n(&s->poller, port_thread(), __ATOMIC_RELAXED);
 	__atomic_store_n(&s->poll, (uint8_t)SLOT_POLL_ENDED, __ATOMIC_RELEASE);
 }
 
 bool slot_is_poller(const struct slot *s)
 {
 	return __atomic_load_n(&s->poll, __ATOMIC_ACQUIRE) != SLOT_NOT_POLLED &&
-	       pthread_equal(__atomic_load_n(&s->poller, __ATOMIC_RELAXED), pthread_self());
+	       __atomic_load_n(&s->poller, __ATOMIC_RELAXED) == port_thread();
 }
 
 bool slot_is_look(struct slot *s)

@@ -10,8 +10,6 @@
 #include "slot/device.h"
 #include "slot/negotiate.h"
 
-#include <pthread.h>
-
 struct reader;
 
 /* What Gemalto readers tell by Escape 6A (24 bytes), as it came. */
@@ -67,14 +65,14 @@ enum slot_poll {
 /* One card slot. `lock` lets one command at a time in; it is taken before the registry's and before
  * any lock of the transport. */
 struct slot {
-	pthread_mutex_t lock;
+	struct port_mutex lock;
 	struct reader *reader;
 	unsigned long lun;
 	unsigned number;		/* bSlot */
 	unsigned users;			/* registry's: threads that use it */
 	struct slot *next;		/* registry's */
 	uint8_t seen;			/* atomic: enum card_seen */
-	pthread_t poller;		/* atomic, valid with a poll: the thread that polls */
+	uintptr_t poller;		/* atomic, valid with a poll: the thread that polls */
 	uint8_t poll;			/* atomic: enum slot_poll */
 
 	/* all below under lock */

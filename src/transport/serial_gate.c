@@ -3,6 +3,7 @@
 #include "transport/serial_gate.h"
 
 #include "util/buf.h"
+#include "util/clock_wait.h"
 
 #include <string.h>
 #include <unistd.h>

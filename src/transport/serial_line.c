@@ -6,6 +6,7 @@
 #include "transport/serial_gate.h"
 #include "transport/serial_tty.h"
 #include "util/buf.h"
+#include "util/clock_wait.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -35,7 +35,8 @@ struct request {
 	uint8_t *answer;
 	size_t answer_cap;
 	size_t answer_len;	/* set by wait() */
-	/* An answer that does not fit: it is here instead, the caller's to wipe and to free. */
+	/* An answer that does not fit: it is here instead, from port_alloc(), the caller's to
+	 * wipe and to free. */
 	uint8_t *long_answer;
 };
 

@@ -92,7 +92,7 @@ static uint8_t *long_answer(struct request *r, const uint8_t *frame, size_t len)
 {
 	size_t said = CCID_HEADER_LENGTH + (size_t)get_le32(frame + 1);
 
-	r->long_answer = said > r->answer_cap ? malloc(len) : NULL;
+	r->long_answer = said > r->answer_cap ? port_alloc(len) : NULL;
 	return r->long_answer;
 }
 
@@ -102,7 +102,7 @@ static void forget_long_answer(struct request *r)
 	if (!r->long_answer)
 		return;
 	wipe(r->long_answer, r->answer_len);
-	free(r->long_answer);
+	port_free(r->long_answer);
 	r->long_answer = NULL;
 }
 

@@ -3,13 +3,11 @@
 
 #include "transport/usb_error.h"
 #include "transport/usb_ignored.h"
-#include "util/buf.h"
+#include "wire/ccid_interface.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#define PACKET_MASK 0x07FF	/* wMaxPacketSize bits 0..10 (USB 2.0 §9.6.6) */
 
 const uint8_t *usb_class_descriptor(const struct libusb_interface_descriptor *alt, size_t *len)
 {
@@ -23,39 +21,12 @@ const uint8_t *usb_class_descriptor(const struct libusb_interface_descriptor *al
 	return p;
 }
 
-/* Takes the first endpoint of each kind; types are compared masked. */
-static void endpoints(const struct libusb_interface_descriptor *alt, struct ccid_desc *d)
-{
-	for (unsigned i = 0; i < alt->bNumEndpoints; i++) {
-		const struct libusb_endpoint_descriptor *ep = &alt->endpoint[i];
-		unsigned type = ep->bmAttributes & LIBUSB_TRANSFER_TYPE_MASK;
-		bool in = ep->bEndpointAddress & LIBUSB_ENDPOINT_IN;
-		uint16_t packet = ep->wMaxPacketSize & PACKET_MASK;
-
-		if (type == LIBUSB_TRANSFER_TYPE_BULK && in && !d->bulk_in) {
-			d->bulk_in = ep->bEndpointAddress;
-			d->bulk_in_packet = packet;
-		} else if (type == LIBUSB_TRANSFER_TYPE_BULK && !in && !d->bulk_out) {
-			d->bulk_out = ep->bEndpointAddress;
-			d->bulk_out_packet = packet;
-		} else if (type == LIBUSB_TRANSFER_TYPE_INTERRUPT && in && !d->interrupt_in) {
-			d->interrupt_in = ep->bEndpointAddress;
-			d->interrupt_packet = packet;
-		}
-	}
-}
-
 bool usb_is_reader(const struct libusb_interface_descriptor *alt)
 {
-	size_t len;
+	size_t len = 0;
+	const uint8_t *p = usb_class_descriptor(alt, &len);
 
-	if (alt->bInterfaceClass == CCID_CLASS)
-		return true;
-	/* Readers older than the standard, and readers of ACS that fill in no class (ACR83U,
-	 * ACR88U, ACR128U and others): a class descriptor of the right shape must be there. */
-	return (alt->bInterfaceClass == CCID_CLASS_VENDOR ||
-		alt->bInterfaceClass == CCID_CLASS_NONE) &&
-	       usb_class_descriptor(alt, &len) && len >= CCID_CLASS_DESCRIPTOR_LENGTH;
+	return ccid_desc_is_reader(alt->bInterfaceClass, p, len);
 }
 
 int usb_identify(libusb_device *dev, int interface, struct usb_identity *out)
@@ -90,8 +61,6 @@ int usb_identify(libusb_device *dev, int interface, struct usb_identity *out)
 	return 0;
 }
 
-#define FEATURE_USB_WAKE_UP 0x00000800u	/* ICCD 1.0: set by every USB ICC */
-
 bool usb_same_identity(const struct usb_identity *a, const struct usb_identity *b)
 {
 	if (a->bConfigurationValue == 0 || b->bConfigurationValue == 0)
@@ -103,45 +72,16 @@ bool usb_same_identity(const struct usb_identity *a, const struct usb_identity *
 	       memcmp(a->class_descriptor, b->class_descriptor, sizeof a->class_descriptor) == 0;
 }
 
-/* Bulk or control pipe? Readers older than the standards have other numbers in bInterfaceProtocol
- * than what they do: both bulk endpoints and nothing of ICCD in dwFeatures is CCID. */
-static uint8_t usb_protocol(const struct libusb_interface_descriptor *alt,
-			    const struct ccid_desc *d)
-{
-	bool bulk = d->bulk_in && d->bulk_out;
-
-	if (bulk && (!(d->dwFeatures & FEATURE_USB_WAKE_UP) ||
-		     alt->bInterfaceProtocol > CCID_PROTOCOL_ICCD_B))
-		return CCID_PROTOCOL_BULK;
-	return alt->bInterfaceProtocol;
-}
-
 const char *usb_interface_fault(const struct libusb_interface_descriptor *alt, struct ccid_desc *d)
 {
-	const char *why = "";
 	size_t len = 0;
 	const uint8_t *p = usb_class_descriptor(alt, &len);
-	enum ccid_err err;
 
-	if (!p)
-		return "no class descriptor";
-	d->bInterfaceNumber = alt->bInterfaceNumber;
-	d->bInterfaceClass = alt->bInterfaceClass;
-	endpoints(alt, d);
-	if (len >= CCID_CLASS_DESCRIPTOR_LENGTH)
-		d->dwFeatures = get_le32(p + 40);
-	d->bInterfaceProtocol = usb_protocol(alt, d);
-	err = ccid_desc_parse(d, p, len, &why);
-	if (d->bInterfaceProtocol > CCID_PROTOCOL_ICCD_B)
-		return "bInterfaceProtocol is none of 0, 1, 2";
-	if (err != CCID_OK)
-		return why;
-	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK && (!d->bulk_in || !d->bulk_out))
-		return "a bulk endpoint is missing";
-	if (d->bInterfaceProtocol == CCID_PROTOCOL_BULK &&
-	    (!d->bulk_in_packet || !d->bulk_out_packet))
-		return "wMaxPacketSize of a bulk endpoint is 0";
-	return NULL;
+	for (unsigned i = 0; p && i < alt->bNumEndpoints; i++)
+		ccid_desc_endpoint(d, alt->endpoint[i].bEndpointAddress,
+				   alt->endpoint[i].bmAttributes, alt->endpoint[i].wMaxPacketSize);
+	return ccid_desc_interface(d, alt->bInterfaceNumber, alt->bInterfaceClass,
+				   alt->bInterfaceProtocol, p, len);
 }
 
 static enum ccid_err judge(const struct libusb_interface_descriptor *alt, const struct log_ctx *log,

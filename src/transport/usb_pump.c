@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "transport/usb_pump.h"
 
+#include "util/clock_wait.h"
+
 #include <stddef.h>
 #include <sys/time.h>
 #include <time.h>

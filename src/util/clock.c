@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "util/deadline.h"
+#include "util/clock_wait.h"
 
 #include <errno.h>
 #include <time.h>

@@ -2,17 +2,7 @@
 #ifndef UTIL_DEADLINE_H
 #define UTIL_DEADLINE_H
 
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
-
-/* Monotonic time in nanoseconds. The driver links util/clock.c; tests may link
- * another definition of these three functions to run on virtual time. */
-uint64_t clock_now(void);
-void clock_sleep_until(uint64_t at_ns);
-/* pthread_cond_timedwait() on this clock (the condition is made with CLOCK_MONOTONIC): false when
- * at_ns passed, true when woken (perhaps for nothing). */
-bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t at_ns);
+#include "util/port.h"
 
 /* A point in time that a wait must not outlive. Deadlines travel down the
  * layers as arguments; nobody stores a time-out in a device. */

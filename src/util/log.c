@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "util/log.h"
 #include "util/buf.h"
+#include "util/text.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <string.h>
 
 #define LINE_MAX_CHARS 1100
 #define BYTES_PER_LINE 256
@@ -51,88 +50,40 @@ void log_bytes(enum log_level level, const struct log_ctx *who, const char *what
 
 #else /* !EMBEDDED */
 
-/* pcscd's priorities, in the order of its <debuglog.h>. */
-enum { PRIORITY_DEBUG, PRIORITY_INFO, PRIORITY_ERROR, PRIORITY_CRITICAL };
-
-#ifdef NO_PCSCLITE_LOG
-static void log_put(int priority, const char *line)
-{
-	static const char *const names[] = { "debug", "info", "error", "critical" };
-
-	fprintf(stderr, "ifd-ccid %s: %s\n", names[priority], line);
-}
-#else
-/* Comes from pcscd when it loads the driver. */
-void log_msg(const int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void log_put(int priority, const char *line)
-{
-	log_msg(priority, "%s", line);
-}
-#endif
-
 bool log_enabled(enum log_level level)
 {
 	return (atomic_load_explicit(&log_mask, memory_order_relaxed) & (unsigned)level) != 0;
 }
 
-/* A text under construction; what does not fit is cut. */
-struct line {
-	size_t len;
-	char text[LINE_MAX_CHARS];
-};
-
-__attribute__((format(printf, 2, 0)))
-static void line_vadd(struct line *l, const char *fmt, va_list ap)
-{
-	size_t room = sizeof l->text - l->len;
-	int n = vsnprintf(l->text + l->len, room, fmt, ap);
-
-	if (n > 0)
-		l->len += (size_t)n < room ? (size_t)n : room - 1;
-}
-
-__attribute__((format(printf, 2, 3)))
-static void line_add(struct line *l, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	line_vadd(l, fmt, ap);
-	va_end(ap);
-}
-
-static void line_add_hex(struct line *l, const uint8_t *p, size_t len)
+static void line_add_hex(struct text *l, const uint8_t *p, size_t len)
 {
 	static const char digits[] = "0123456789ABCDEF";
 
-	for (size_t i = 0; i < len && l->len + 4 <= sizeof l->text; i++) {
-		l->text[l->len++] = ' ';
-		l->text[l->len++] = digits[p[i] >> 4];
-		l->text[l->len++] = digits[p[i] & 0x0F];
+	for (size_t i = 0; i < len && l->len + 4 <= l->cap; i++) {
+		l->p[l->len++] = ' ';
+		l->p[l->len++] = digits[p[i] >> 4];
+		l->p[l->len++] = digits[p[i] & 0x0F];
 	}
-	l->text[l->len] = '\0';
+	l->p[l->len] = '\0';
 }
 
-static void line_begin(struct line *l, const struct log_ctx *who)
+static void line_begin(struct text *l, const struct log_ctx *who)
 {
-	l->len = 0;
-	l->text[0] = '\0';
 	if (who)
-		line_add(l, "%.120s (lun %lx): ", who->reader ? who->reader : "?", who->lun);
+		text_add(l, "%.120s (lun %lx): ", who->reader ? who->reader : "?", who->lun);
 }
 
-static void line_end(struct line *l, enum log_level level)
+static void line_end(struct text *l, enum log_level level, bool is_private)
 {
-	int priority = level == LOG_CRITICAL ? PRIORITY_CRITICAL :
-		       level == LOG_INFO ? PRIORITY_INFO : PRIORITY_DEBUG;
+	enum port_priority priority = level == LOG_CRITICAL ? PORT_CRITICAL :
+				      level == LOG_INFO ? PORT_INFO : PORT_DEBUG;
 
 	/* Names and strings come from devices: no control characters, no other alphabets. */
 	for (size_t i = 0; i < l->len; i++)
-		if (l->text[i] < 0x20 || l->text[i] > 0x7E)
-			l->text[i] = '?';
-	log_put(priority, l->text);
-	wipe(l->text, l->len);
+		if (l->p[i] < 0x20 || l->p[i] > 0x7E)
+			l->p[i] = '?';
+	port_log(priority, is_private, l->p);
+	wipe(l->p, l->len);
 }
 
 /* That a removed reader does not answer is no news. */
@@ -155,26 +106,27 @@ static bool affordable(enum log_level level, const struct log_ctx *who, const ch
 	       log_budget_allows(who->budget, kind, left_out);
 }
 
-static void line_add_left_out(struct line *l, unsigned long left_out)
+static void line_add_left_out(struct text *l, unsigned long left_out)
 {
 	if (left_out > 0)
-		line_add(l, " (%lu more such lines were left out since the last one)", left_out);
+		text_add(l, " (%lu more such lines were left out since the last one)", left_out);
 }
 
 void log_line(enum log_level level, const struct log_ctx *who, const char *fmt, ...)
 {
+	char room[LINE_MAX_CHARS];
+	struct text l = text_of(room, sizeof room);
 	unsigned long left_out;
-	struct line l;
 	va_list ap;
 
 	if (silenced(level, who) || !affordable(level, who, fmt, &left_out))
 		return;
 	line_begin(&l, who);
 	va_start(ap, fmt);
-	line_vadd(&l, fmt, ap);
+	text_vadd(&l, fmt, ap);
 	va_end(ap);
 	line_add_left_out(&l, left_out);
-	line_end(&l, level);
+	line_end(&l, level, false);
 }
 
 void log_bytes(enum log_level level, const struct log_ctx *who, const char *what,
@@ -187,17 +139,18 @@ void log_bytes(enum log_level level, const struct log_ctx *who, const char *what
 		return;
 	do {
 		size_t n = len - at < BYTES_PER_LINE ? len - at : BYTES_PER_LINE;
-		struct line l;
+		char room[LINE_MAX_CHARS];
+		struct text l = text_of(room, sizeof room);
 
 		line_begin(&l, who);
-		line_add(&l, "%.80s", what);
+		text_add(&l, "%.80s", what);
 		if (at > 0)
-			line_add(&l, " +%zu", at);
+			text_add(&l, " +%zu", at);
 		if (n > 0)
 			line_add_hex(&l, p + at, n);
 		if (at + n == len)
 			line_add_left_out(&l, left_out);
-		line_end(&l, level);
+		line_end(&l, level, log_shows_secrets());
 		at += n;
 	} while (at < len);
 }

@@ -41,7 +41,7 @@ bool log_shows_secrets(void);
 /* Writes one line of plain ASCII (other bytes become '?'), cut at about 1 KB. who may be
  * NULL for lines about no reader in particular. */
 void log_line(enum log_level level, const struct log_ctx *who, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+	PORT_PRINTF(3, 4);
 /* Writes `what` and len bytes in hexadecimal, 256 bytes a line. The caller answers for the bytes
  * being no secret; messages to and from readers go through log_message() (log_message.h). */
 void log_bytes(enum log_level level, const struct log_ctx *who, const char *what,

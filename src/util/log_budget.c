@@ -8,7 +8,7 @@
 void log_budget_init(struct log_budget *b)
 {
 	*b = (struct log_budget){ .forgotten = 0 };
-	pthread_mutex_init(&b->lock, NULL);
+	port_mutex_init(&b->lock);
 }
 
 unsigned long log_budget_end(struct log_budget *b)
@@ -17,7 +17,7 @@ unsigned long log_budget_end(struct log_budget *b)
 
 	for (unsigned i = 0; i < LOG_BUDGET_KINDS; i++)
 		left_out += b->kinds[i].left_out;
-	pthread_mutex_destroy(&b->lock);
+	port_mutex_end(&b->lock);
 	return left_out;
 }
 
@@ -68,8 +68,8 @@ bool log_budget_allows(struct log_budget *b, const void *key, unsigned long *lef
 	bool allowed;
 
 	*left_out = 0;
-	pthread_mutex_lock(&b->lock);
+	port_mutex_lock(&b->lock);
 	allowed = kind_allows(kind_of(b, key), now, left_out);
-	pthread_mutex_unlock(&b->lock);
+	port_mutex_unlock(&b->lock);
 	return allowed;
 }

@@ -2,9 +2,7 @@
 #ifndef UTIL_LOG_BUDGET_H
 #define UTIL_LOG_BUDGET_H
 
-#include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "util/port.h"
 
 /* What one reader may write into the log: of each kind of line LOG_BUDGET_LINES in a minute. A kind
  * that has used them up has one line a minute, which says how many were left out, until a minute
@@ -13,7 +11,7 @@
 #define LOG_BUDGET_KINDS 32u
 
 struct log_budget {
-	pthread_mutex_t lock;		/* taken last of all */
+	struct port_mutex lock;		/* taken last of all */
 	struct log_kind {
 		const void *key;	/* NULL: not in use */
 		uint64_t since_ns;	/* its minute began */

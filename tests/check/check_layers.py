@@ -24,13 +24,14 @@ LAYERS = {
     "transport": ("wire", "quirks", "util"),
     "ccid": ("transport", "wire", "quirks", "util"),
     "slot": ("proto", "ccid", "transport", "wire", "quirks", "util"),
+    "core": ("slot", "proto", "ccid", "transport", "wire", "quirks", "util"),
     "ifdh": ("slot", "proto", "ccid", "transport", "wire", "quirks", "util"),
     "tools": ("ccid", "transport", "wire", "quirks", "util", "readers"),
     "readers": (),
 }
 # Folders where a function is defined in the module whose header declares it: no cycle hides behind a header that
 # speaks for several files.
-OWN_HEADERS = ("proto", "quirks", "ccid", "slot")
+OWN_HEADERS = ("proto", "quirks", "ccid", "slot", "core")
 # What is not in POSIX.1-2008 or C11, and the only file that may have it. No test for a system by name:
 # configure looks for what is needed.
 ONLY_IN = (

@@ -3,7 +3,7 @@
 #include "fake/fake_libusb_priv.h"
 
 #include "transport/usb_node.h"
-#include "util/deadline.h"
+#include "util/clock_wait.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <libusb.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 

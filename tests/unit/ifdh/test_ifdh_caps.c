@@ -109,7 +109,7 @@ static int setup(void **state)
 	reader.desc.bcdDevice = 0x0213;
 	slot.reader = &reader;
 	slot.number = 2;
-	pthread_mutex_init(&slot.lock, NULL);
+	port_mutex_init(&slot.lock);
 	return 0;
 }
 
@@ -124,8 +124,8 @@ static enum ccid_err get(DWORD tag, DWORD room)
 	length = room;
 	err = ifdh_get_cap(&slot, tag, &length, value);
 	assert_int_equal(value[room], 0xEE);
-	assert_int_equal(pthread_mutex_trylock(&slot.lock), 0);
-	pthread_mutex_unlock(&slot.lock);
+	assert_true(port_mutex_try(&slot.lock));
+	port_mutex_unlock(&slot.lock);
 	return err;
 }
 

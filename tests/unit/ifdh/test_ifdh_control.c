@@ -32,8 +32,8 @@ static enum ccid_err called(const char *what, const uint8_t *in, size_t len,
 	(void)in;
 	t.called = what;
 	t.len = len;
-	assert_int_equal(pthread_mutex_trylock(&slot.lock), 0);
-	pthread_mutex_unlock(&slot.lock);
+	assert_true(port_mutex_try(&slot.lock));
+	port_mutex_unlock(&slot.lock);
 	*answer_len = t.answer_len;	/* also with an error: nobody may believe it */
 	if (t.err)
 		return t.err;
@@ -87,7 +87,7 @@ static int setup(void **state)
 	reader.transport = &transport;
 	reader.level = LEVEL_SHORT_APDU;
 	slot.reader = &reader;
-	pthread_mutex_init(&slot.lock, NULL);
+	port_mutex_init(&slot.lock);
 	return 0;
 }
 
@@ -105,8 +105,8 @@ static RESPONSECODE control(DWORD code, const char *in, size_t len, size_t cap)
 	assert_int_equal(out[cap], 0xEE);
 	if (rc != IFD_SUCCESS)
 		assert_int_equal(returned, 0);
-	assert_int_equal(pthread_mutex_trylock(&slot.lock), 0);
-	pthread_mutex_unlock(&slot.lock);
+	assert_true(port_mutex_try(&slot.lock));
+	port_mutex_unlock(&slot.lock);
 	return rc;
 }
 

@@ -16,7 +16,7 @@
 static struct transport_ops ops;
 static struct transport transport = { .ops = &ops };
 static struct reader reader = { .transport = &transport, .n_slots = 2 };
-static struct slot slot = { .reader = &reader, .lock = PTHREAD_MUTEX_INITIALIZER };
+static struct slot slot = { .reader = &reader };
 
 static struct {
 	int taken;
@@ -359,5 +359,6 @@ int main(void)
 		T(transmitting), T(controlling), T(presence),
 	};
 
+	port_mutex_init(&slot.lock);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,12 +130,12 @@ void ccid_forget(struct ccid_slot *cs)
 
 void slot_enter(struct slot *s)
 {
-	pthread_mutex_lock(&s->lock);
+	port_mutex_lock(&s->lock);
 }
 
 void slot_leave(struct slot *s)
 {
-	pthread_mutex_unlock(&s->lock);
+	port_mutex_unlock(&s->lock);
 }
 
 enum ccid_err slot_recover(struct slot *s, enum ccid_err err)
@@ -172,8 +172,8 @@ enum ccid_err slot_escape(struct slot *s, const uint8_t *data, size_t len,
 			  uint8_t *answer, size_t cap, size_t *answer_len)
 {
 	/* the real one takes the lock */
-	assert_int_equal(pthread_mutex_trylock(&s->lock), 0);
-	pthread_mutex_unlock(&s->lock);
+	assert_true(port_mutex_try(&s->lock));
+	port_mutex_unlock(&s->lock);
 	return ccid_escape(&s->ccid, data, len, CCID_ESCAPE_MS, answer, cap, answer_len);
 }
 
@@ -198,14 +198,14 @@ static void fixture_init(struct fixture *g)
 	g->slot.card = CARD_ON;
 	g->slot.ccid.desc = &g->reader.desc;
 	g->slot.ccid.quirks = &g->reader.quirks;
-	pthread_mutex_init(&g->slot.lock, NULL);
+	port_mutex_init(&g->slot.lock);
 }
 
 /* The lock was given back by whoever took it. */
 static inline void fixture_check_unlocked(struct fixture *g)
 {
-	assert_int_equal(pthread_mutex_trylock(&g->slot.lock), 0);
-	pthread_mutex_unlock(&g->slot.lock);
+	assert_true(port_mutex_try(&g->slot.lock));
+	port_mutex_unlock(&g->slot.lock);
 }
 
 #define BIT(q) (UINT64_C(1) << QUIRK_##q)

@@ -15,7 +15,7 @@
 #endif
 #define INTERFACES_MAX 4
 
-static const struct device {
+static const struct composite {
 	const char *from;
 	const char *more;		/* further lines of the simulator's text */
 	unsigned first, interfaces;	/* that are CCID; numbers go up from first */
@@ -47,7 +47,7 @@ static const struct device {
 };
 
 /* A card that tells its interface in each. */
-static void start(const struct device *d)
+static void start(const struct composite *d)
 {
 	char text[600];
 	int n = snprintf(text, sizeof text, "reader r\nfrom = %s\n%s", d->from, d->more);
@@ -79,7 +79,7 @@ static unsigned interface_of(DWORD lun)
 	return atr[len - 2] - 0x30u;
 }
 
-static void readers_apart(const struct device *d)
+static void readers_apart(const struct composite *d)
 {
 	for (unsigned i = 0; i < d->interfaces; i++) {
 		DWORD lun = (DWORD)i << 16;
@@ -94,7 +94,7 @@ static void readers_apart(const struct device *d)
 }
 
 /* pcscd offers every interface, then opens the slots it was told of by the first one's name. */
-static void slots_of_one(const struct device *d)
+static void slots_of_one(const struct composite *d)
 {
 	FIXTURE_IS_FINE(fixture_open(0, 0, d->first));
 	fixture_log_clear();	/* the configuration is missed once */
@@ -120,7 +120,7 @@ static void slots_of_one(const struct device *d)
 
 static void every_device(void **state)
 {
-	const struct device *d = *state;
+	const struct composite *d = *state;
 
 	start(d);
 	if (MULTISLOT && d->slots > 0)
@@ -133,7 +133,7 @@ static void every_device(void **state)
 /* Each interface does its own command, removal and poll. */
 static void independent(void **state)
 {
-	static const struct device d = { "Feitian_R502", "", 0, 4, 4 };
+	static const struct composite d = { "Feitian_R502", "", 0, 4, 4 };
 	DWORD lun[INTERFACES_MAX];
 
 	(void)state;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/slot/config.c: Info.plist and environment into values. */
-#include "slot/config.h"
+#include "slot/config_quirks.h"
 #include "util/log.h"
 
 #include <stdarg.h>

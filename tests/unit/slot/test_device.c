@@ -2,7 +2,7 @@
 /* src/slot/device.c: what interfaces of one device know of one another. */
 #include "../driver/driver_fixture.h"
 
-#include "slot/device.h"
+#include "slot/device_list.h"
 
 #include <pthread.h>
 

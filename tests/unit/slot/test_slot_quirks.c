@@ -145,7 +145,7 @@ static void display_strings(void **state)
 
 	(void)state;
 	fixture_init(&g);
-	setenv("LANG", "de_DE.UTF-8", 1);
+	memcpy(g.reader.config.language, "de_DE.U", 8);
 	g.reader.quirks.bits = BIT(DISPLAY_STRINGS);
 	quirk_ready(&g.reader, &g.slot);
 	p = "sleep 1000\nescape B2 A0 00 4D 4C 50 49 4E 20 65";	/* "PIN e" */

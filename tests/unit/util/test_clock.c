@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* src/util/clock.c: the machine's clock. Waits are measured from below only, the machine may be busy. */
-#include "util/deadline.h"
+#include "util/clock_wait.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
