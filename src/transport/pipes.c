@@ -87,7 +87,8 @@ static void pipes_finish(struct transport *t, struct request *r)
 
 /* One message: transfers until its length is reached or a packet was not full. Empty ones in front
  * of it are passed over. */
-static enum ccid_err pipes_read_message(struct pipes_transport *u, size_t *len, const struct deadline *d)
+static enum ccid_err pipes_read_message(struct pipes_transport *u, size_t *len,
+					const struct deadline *d)
 {
 	size_t packet = u->t.desc.bulk_in_packet ? u->t.desc.bulk_in_packet : PACKET_MAX;
 	size_t got = 0, n = 0;
