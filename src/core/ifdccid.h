@@ -9,6 +9,7 @@
 #include "transport/transport.h"
 #include "util/err.h"
 #include "util/port.h"
+#include "wire/ccid_config.h"
 #include "wire/ccid_interface.h"
 
 #define IFDCCID_ATR_MAX 33u

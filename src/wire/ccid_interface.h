@@ -19,10 +19,4 @@ const char *ccid_desc_interface(struct ccid_desc *d, uint8_t bInterfaceNumber,
 /* Is an interface of that class, with what was found as its class descriptor, a reader's? */
 bool ccid_desc_is_reader(uint8_t bInterfaceClass, const uint8_t *class_descriptor, size_t len);
 
-/* The same from the bytes that a device gives: device (18) is its device descriptor,
- * config its configuration descriptor with all that follows. interface: bInterfaceNumber, or -1 for
- * the first reader's. Returns NULL and *d, or why there is none that can be used (static text). */
-const char *ccid_desc_of(struct ccid_desc *d, const uint8_t device[18], const uint8_t *config,
-			 size_t len, int interface);
-
 #endif

@@ -58,7 +58,7 @@ foreign_machine() {
 
 # Nobody has built libraries for it: headers are enough for the driver on the stand-in for libusb.
 musl() {
-	parts="libifdccid-core.la libccid-host.la" run musl check-musl CC=musl-gcc --enable-strict --enable-twinserial --disable-udev \
+	parts="libccid-core.la libccid-host.la" run musl check-musl CC=musl-gcc --enable-strict --enable-twinserial --disable-udev \
 		CFLAGS='-O2 -fcallgraph-info=su' LDFLAGS=--static \
 		PCSC_LIBS=' ' PCSCLIB_LIBS=' ' LIBUSB_LIBS=' ' CMOCKA_LIBS=' ' ZLIB_LIBS=' ' \
 		ac_cv_func_libusb_wrap_sys_device=yes ac_cv_func_libusb_set_option=yes \
