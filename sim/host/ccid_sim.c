@@ -96,7 +96,7 @@ static int record(int argc, char **argv)
 		optind++;
 	if (!argv[optind])
 		return usage(stderr);
-	snprintf(name, sizeof(name), "%.9s.ccidlog", reader);
+	snprintf(name, sizeof name, "%.9s.ccidlog", reader);
 	if (strchr(name, ':'))
 		*strchr(name, ':') = '-';
 	return host_record(reader, file ? file : name, &o, argv + optind);
@@ -147,13 +147,13 @@ static int connect_daemon(void)
 	const char *path = getenv(WIRE_SOCKET_ENV);
 	int fd;
 
-	if (!path || strlen(path) >= sizeof(a.sun_path)) {
+	if (!path || strlen(path) >= sizeof a.sun_path) {
 		fprintf(stderr, "ccid-sim: no simulator here (" WIRE_SOCKET_ENV " is not set); see ccid-sim run\n");
 		return -1;
 	}
 	strcpy(a.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a))) {
+	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof a)) {
 		fprintf(stderr, "ccid-sim: %s: %s\n", path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
@@ -165,7 +165,7 @@ static int connect_daemon(void)
 static int command(char **words)
 {
 	struct wire_msg m = { .op = WIRE_COMMAND };
-	size_t cap = sizeof(m) + WIRE_MAX_DATA, len = sizeof(m);
+	size_t cap = sizeof m + WIRE_MAX_DATA, len = sizeof m;
 	char *buf = calloc(1, cap + 1);
 	int fd = connect_daemon();
 	ssize_t got = -1;
@@ -174,18 +174,18 @@ static int command(char **words)
 		goto out;
 	for (; *words; words++)
 		len += (size_t)snprintf(buf + len, cap - len, "%s%s", *words, words[1] ? " " : "");
-	memcpy(buf, &m, sizeof(m));
+	memcpy(buf, &m, sizeof m);
 	if (len < cap && send(fd, buf, len, MSG_NOSIGNAL) >= 0)
 		got = recv(fd, buf, cap, 0);
-	if (got < (ssize_t)sizeof(m)) {
+	if (got < (ssize_t)sizeof m) {
 		fprintf(stderr, "ccid-sim: the simulator does not answer\n");
 		got = -1;
 		goto out;
 	}
-	memcpy(&m, buf, sizeof(m));
+	memcpy(&m, buf, sizeof m);
 	if (m.status)
 		fputs("ccid-sim: ", stderr);
-	fwrite(buf + sizeof(m), 1, (size_t)got - sizeof(m), m.status ? stderr : stdout);
+	fwrite(buf + sizeof m, 1, (size_t)got - sizeof m, m.status ? stderr : stdout);
 out:
 	if (fd >= 0)
 		close(fd);
@@ -233,7 +233,7 @@ static int names(int argc, char **argv)
 
 	if (!strcmp(kind, "readers"))
 		return reader_names();
-	for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
 		if (strcmp(kind, kinds[k].kind))
 			continue;
 		for (unsigned i = 0; (name = kinds[k].name(i)); i++)

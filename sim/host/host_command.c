@@ -79,10 +79,8 @@ static void unescape(char *s)
 
 static bool do_list(struct sim_host *r, char *rest, FILE *out)
 {
-	unsigned i, k;
-
 	(void)rest;
-	for (i = 0; i < r->n_ports; i++) {
+	for (unsigned i = 0; i < r->n_ports; i++) {
 		const struct host_port *p = &r->ports[i];
 
 		fprintf(out, "%u %04x:%04x \"%s\"", i, sim_dev_vendor(p->dev), sim_dev_product(p->dev),
@@ -91,7 +89,7 @@ static bool do_list(struct sim_host *r, char *rest, FILE *out)
 			fprintf(out, " bus %03u device %03u", HOST_BUS, p->device);
 		else
 			fprintf(out, " unplugged");
-		for (k = 0; k < sim_dev_interfaces(p->dev); k++)
+		for (unsigned k = 0; k < sim_dev_interfaces(p->dev); k++)
 			fprintf(out, "%s%u", k ? "+" : " slots ", sim_dev_slots(p->dev, k));
 		fprintf(out, "\n");
 	}
@@ -134,7 +132,7 @@ static bool do_insert(struct sim_host *r, char *rest, FILE *out)
 
 	if (!p || !number(strtok_r(NULL, " ", &rest), &slot, out))
 		return false;
-	if (sim_dev_insert(p->dev, f, slot, rest ? rest : "", host_now(), err, sizeof(err)))
+	if (sim_dev_insert(p->dev, f, slot, rest ? rest : "", host_now(), err, sizeof err))
 		return true;
 	fprintf(out, "%s\n", err);
 	return false;
@@ -190,7 +188,7 @@ static bool do_fault(struct sim_host *r, char *rest, FILE *out)
 
 	if (!p)
 		return false;
-	if (sim_dev_fault(p->dev, rest ? rest : "", err, sizeof(err)))
+	if (sim_dev_fault(p->dev, rest ? rest : "", err, sizeof err))
 		return true;
 	fprintf(out, "%s\n", err);
 	return false;
@@ -218,7 +216,6 @@ static bool do_in_flight(struct sim_host *r, char *rest, FILE *out)
 static bool do_trace(struct sim_host *r, char *rest, FILE *out)
 {
 	FILE *to = NULL;
-	unsigned i;
 
 	if (!rest || !*rest) {
 		fprintf(out, "trace on|off|FILE\n");
@@ -235,7 +232,7 @@ static bool do_trace(struct sim_host *r, char *rest, FILE *out)
 	if (r->trace && r->trace != stderr)
 		fclose(r->trace);
 	r->trace = to;
-	for (i = 0; i < r->n_ports; i++)
+	for (unsigned i = 0; i < r->n_ports; i++)
 		sim_dev_trace(r->ports[i].dev, to ? trace_line : NULL, r);
 	return true;
 }
@@ -268,7 +265,7 @@ static const struct command {
 	{ "unplug", "R", "pull the reader out", do_unplug },
 };
 
-#define N_COMMANDS (sizeof(commands) / sizeof(*commands))
+#define N_COMMANDS (sizeof commands / sizeof *commands)
 
 const char *host_command_name(unsigned i)
 {
@@ -277,11 +274,9 @@ const char *host_command_name(unsigned i)
 
 static bool do_help(struct sim_host *r, char *rest, FILE *out)
 {
-	size_t i;
-
 	(void)r;
 	(void)rest;
-	for (i = 0; i < N_COMMANDS; i++)
+	for (size_t i = 0; i < N_COMMANDS; i++)
 		fprintf(out, "%s %s\t%s\n", commands[i].name, commands[i].args, commands[i].what);
 	return true;
 }
@@ -289,11 +284,10 @@ static bool do_help(struct sim_host *r, char *rest, FILE *out)
 bool host_command(struct sim_host *r, char *line, FILE *out)
 {
 	char *rest = line, *name;
-	size_t i;
 
 	line[strcspn(line, "\n")] = 0;
 	name = strtok_r(line, " ", &rest);
-	for (i = 0; name && i < N_COMMANDS; i++)
+	for (size_t i = 0; name && i < N_COMMANDS; i++)
 		if (!strcmp(commands[i].name, name))
 			return commands[i].run(r, rest, out);
 	fprintf(out, "no such command: %s (see help)\n", name ? name : "(none given)");

@@ -30,7 +30,7 @@ int host_listen(void)
 	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = HOST_SOCKET };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof(a)) && !listen(fd, 128))
+	if (fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof a) && !listen(fd, 128))
 		return fd;
 	fprintf(stderr, "ccid-sim: " HOST_SOCKET ": %s\n", strerror(errno));
 	if (fd >= 0)
@@ -41,7 +41,6 @@ int host_listen(void)
 static int start(struct sim_host *r, const char *config, bool trace)
 {
 	char line[] = "trace on";
-	unsigned i;
 
 	r->started = host_now();
 	r->next_device = 1;
@@ -56,7 +55,7 @@ static int start(struct sim_host *r, const char *config, bool trace)
 	}
 	if (trace)
 		host_command(r, line, stderr);
-	for (i = 0; i < r->n_ports; i++) {
+	for (unsigned i = 0; i < r->n_ports; i++) {
 		if (!sim_dev_is_plugged(r->ports[i].dev))
 			continue;
 		if (host_plug(r, &r->ports[i])) {
@@ -116,9 +115,7 @@ static void accept_all(struct sim_host *r, struct loop *l)
 /* A device may go away by itself: a fault can do that. */
 static void notice_vanished(struct sim_host *r)
 {
-	unsigned i;
-
-	for (i = 0; i < r->n_ports; i++)
+	for (unsigned i = 0; i < r->n_ports; i++)
 		if (r->ports[i].device && !sim_dev_is_plugged(r->ports[i].dev))
 			host_unplug(r, &r->ports[i]);
 }
@@ -129,14 +126,14 @@ static bool turn(struct sim_host *r, struct loop *l)
 	struct epoll_event e[EVENTS];
 	bool go_on = true;
 	uint64_t count, next, foreign;
-	int i, n = epoll_wait(host_usbfs_epoll(r->usbfs), e, EVENTS, -1);
+	int n = epoll_wait(host_usbfs_epoll(r->usbfs), e, EVENTS, -1);
 
-	for (i = 0; i < n; i++) {
+	for (int i = 0; i < n; i++) {
 		if (e[i].data.ptr == &l->listen) {
 			accept_all(r, l);
 		} else if (e[i].data.ptr == &l->timer) {
 			/* Fired, so it has to be set anew also for the same time. */
-			if (read(l->timer, &count, sizeof(count)) > 0)
+			if (read(l->timer, &count, sizeof count) > 0)
 				l->timer_at = UINT64_MAX;
 		} else if (e[i].data.ptr == &l->signal) {
 			go_on = false;

@@ -49,8 +49,8 @@ static int listen_on(unsigned port)
 	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) &&
-	    !bind(fd, (struct sockaddr *)&a, sizeof(a)) && !listen(fd, 1))
+	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) &&
+	    !bind(fd, (struct sockaddr *)&a, sizeof a) && !listen(fd, 1))
 		return fd;
 	if (fd >= 0)
 		close(fd);
@@ -79,12 +79,12 @@ static int bridge_arrival(struct guest *g)
 			failed(g, "cannot start");
 		return -1;
 	}
-	n = recv(g->listen, empty, sizeof(empty), MSG_DONTWAIT);
+	n = recv(g->listen, empty, sizeof empty, MSG_DONTWAIT);
 	if (n < 0)
 		return -1;
 	fd = g->listen;
 	g->listen = -1;
-	if (n == sizeof(empty))
+	if (n == sizeof empty)
 		return fd;
 	close(fd);
 	end_bridge(g);
@@ -106,7 +106,7 @@ static int arrival(struct guest *g)
 	}
 	fd = accept4(g->listen, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	return fd;
 }
 
@@ -128,7 +128,7 @@ static void seat(struct guest *g, uint64_t now)
 	if (!host_vpcd_awake(g->link))
 		return;
 	g->seated = sim_dev_foreign_come(g->port->dev, g->interface, g->slot, g->parsed.words, &host_vpcd_card, g->link,
-					 now, err, sizeof(err));
+					 now, err, sizeof err);
 	if (!g->seated)
 		depart(g, now);
 }
@@ -194,33 +194,33 @@ static void expect(struct host_foreign *f, struct host_port *port, unsigned inte
 	struct guest *g;
 	char err[160];
 
-	if (!spec || is_known(f, port, interface, slot) || !(g = calloc(1, sizeof(*g))))
+	if (!spec || is_known(f, port, interface, slot) || !(g = calloc(1, sizeof *g)))
 		return;
 	g->port = port;
 	g->interface = interface;
 	g->slot = slot;
 	g->spec = strdup(spec);
 	g->listen = -1;
-	sim_foreign_parse(spec, &g->parsed, err, sizeof(err));
+	sim_foreign_parse(spec, &g->parsed, err, sizeof err);
 	g->next = f->guests;
 	f->guests = g;
 }
 
 static void take_stock(struct sim_host *r, uint64_t now)
 {
-	unsigned p, i, s, changes = 0;
+	unsigned changes = 0;
 
-	for (p = 0; p < r->n_ports; p++)
+	for (unsigned p = 0; p < r->n_ports; p++)
 		changes += sim_dev_foreign_changes(r->ports[p].dev);
 	if (!r->foreign && changes)
-		r->foreign = calloc(1, sizeof(*r->foreign));
+		r->foreign = calloc(1, sizeof *r->foreign);
 	if (!r->foreign || changes == r->foreign->changes)
 		return;
 	r->foreign->changes = changes;
 	dismiss(r->foreign, now);
-	for (p = 0; p < r->n_ports; p++)
-		for (i = 0; i < sim_dev_interfaces(r->ports[p].dev); i++)
-			for (s = 0; s < sim_dev_slots(r->ports[p].dev, i); s++)
+	for (unsigned p = 0; p < r->n_ports; p++)
+		for (unsigned i = 0; i < sim_dev_interfaces(r->ports[p].dev); i++)
+			for (unsigned s = 0; s < sim_dev_slots(r->ports[p].dev, i); s++)
 				expect(r->foreign, &r->ports[p], i, s);
 }
 

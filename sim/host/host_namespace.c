@@ -41,10 +41,10 @@ static int become_root(uid_t uid, gid_t gid)
 
 	if (write_file("/proc/self/setgroups", "deny") && errno != ENOENT)
 		return failed("/proc/self/setgroups");
-	snprintf(map, sizeof(map), "0 %u 1", (unsigned)uid);
+	snprintf(map, sizeof map, "0 %u 1", (unsigned)uid);
 	if (write_file("/proc/self/uid_map", map))
 		return failed("/proc/self/uid_map");
-	snprintf(map, sizeof(map), "0 %u 1", (unsigned)gid);
+	snprintf(map, sizeof map, "0 %u 1", (unsigned)gid);
 	if (write_file("/proc/self/gid_map", map))
 		return failed("/proc/self/gid_map");
 	return 0;
@@ -82,12 +82,12 @@ static void keep_entry(int old, const char *dir, const char *name)
 	ssize_t n;
 	int fd;
 
-	snprintf(to, sizeof(to), "%s/%s", dir, name);
-	snprintf(from, sizeof(from), "/proc/self/fd/%d/%s", old, name);
+	snprintf(to, sizeof to, "%s/%s", dir, name);
+	snprintf(from, sizeof from, "/proc/self/fd/%d/%s", old, name);
 	if (fstatat(old, name, &s, AT_SYMLINK_NOFOLLOW))
 		return;
 	if (S_ISLNK(s.st_mode)) {
-		n = readlinkat(old, name, link, sizeof(link) - 1);
+		n = readlinkat(old, name, link, sizeof link - 1);
 		if (n < 0)
 			return;
 		link[n] = 0;

@@ -52,7 +52,7 @@ void host_pcsc_remember(void)
 	int fd = open("/run/pcscd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd >= 0 && !getenv("PCSCLITE_CSOCK_NAME"))
-		snprintf(pcscd_socket, sizeof(pcscd_socket), "/proc/self/fd/%d/pcscd.comm", fd);
+		snprintf(pcscd_socket, sizeof pcscd_socket, "/proc/self/fd/%d/pcscd.comm", fd);
 }
 
 static bool load(struct pcsc *p)
@@ -60,9 +60,8 @@ static bool load(struct pcsc *p)
 	static const char *const names[] = { "SCardEstablishContext", "SCardListReaders", "SCardConnect",
 					     "SCardReconnect", "SCardStatus", "SCardTransmit" };
 	void *lib = dlopen("libpcsclite.so.1", RTLD_NOW | RTLD_LOCAL), *to[6];
-	unsigned i;
 
-	for (i = 0; lib && i < 6; i++)
+	for (unsigned i = 0; lib && i < 6; i++)
 		if (!(to[i] = dlsym(lib, names[i])))
 			lib = NULL;
 	if (!lib) {
@@ -82,7 +81,7 @@ static bool load(struct pcsc *p)
 static bool connect_card(struct pcsc *p, const char *reader, bool *lost)
 {
 	char names[NAMES_MAX] = "", *name;
-	pcsc_dword len = sizeof(names) - 2;
+	pcsc_dword len = sizeof names - 2;
 
 	pcsc_long rv = p->list(p->context, NULL, names, &len);
 
@@ -111,7 +110,7 @@ static bool is_there(struct pcsc *p)
 {
 	uint8_t atr[ATR_MAX];
 	char name[256];
-	pcsc_dword len = sizeof(atr), name_len = sizeof(name), state, protocol;
+	pcsc_dword len = sizeof atr, name_len = sizeof name, state, protocol;
 
 	return !p->status(p->card, name, &name_len, &state, &protocol, atr, &len);
 }
@@ -120,7 +119,7 @@ static bool control(struct pcsc *p, int fd, uint8_t what)
 {
 	uint8_t atr[ATR_MAX];
 	char name[256];
-	pcsc_dword len = sizeof(atr), name_len = sizeof(name), state;
+	pcsc_dword len = sizeof atr, name_len = sizeof name, state;
 
 	switch (what) {
 	case VPCD_OFF:
@@ -138,7 +137,7 @@ static bool control(struct pcsc *p, int fd, uint8_t what)
 static bool answer_one(struct pcsc *p, int fd, size_t len)
 {
 	static uint8_t in[MESSAGE_MAX], out[MESSAGE_MAX + 1];
-	struct pcsc_io io = { p->protocol, sizeof(io) };
+	struct pcsc_io io = { p->protocol, sizeof io };
 	pcsc_dword n = MESSAGE_MAX;
 
 	if (!read_all(fd, in, len))

@@ -20,9 +20,7 @@ uint64_t host_now(void)
 
 struct host_port *host_port_by_device(struct sim_host *r, unsigned device)
 {
-	unsigned i;
-
-	for (i = 0; i < r->n_ports; i++)
+	for (unsigned i = 0; i < r->n_ports; i++)
 		if (device && r->ports[i].device == device)
 			return &r->ports[i];
 	return NULL;
@@ -33,11 +31,10 @@ struct host_port *host_port_by_name(struct sim_host *r, const char *name)
 	struct host_port *found = NULL;
 	char *end;
 	unsigned long n = strtoul(name, &end, 10);
-	unsigned i;
 
 	if (end != name && !*end)
 		return n < r->n_ports ? &r->ports[n] : NULL;
-	for (i = 0; i < r->n_ports; i++) {
+	for (unsigned i = 0; i < r->n_ports; i++) {
 		if (strcasecmp(sim_dev_name(r->ports[i].dev), name) != 0)
 			continue;
 		if (found)
@@ -50,9 +47,7 @@ struct host_port *host_port_by_name(struct sim_host *r, const char *name)
 /* Addresses are given out upwards, and anew with every plugging, as the kernel does. */
 static unsigned free_address(struct sim_host *r)
 {
-	unsigned tries;
-
-	for (tries = 0; tries < 126; tries++) {
+	for (unsigned tries = 0; tries < 126; tries++) {
 		r->next_device = r->next_device >= 127 ? 2 : r->next_device + 1;
 		if (!host_port_by_device(r, r->next_device))
 			return r->next_device;
@@ -62,8 +57,6 @@ static unsigned free_address(struct sim_host *r)
 
 int host_plug(struct sim_host *r, struct host_port *p)
 {
-	unsigned i;
-
 	if (p->device) {
 		errno = EEXIST;
 		return -1;
@@ -79,20 +72,18 @@ int host_plug(struct sim_host *r, struct host_port *p)
 	if (host_sysfs_add(p))
 		return -1;
 	host_uevent_send(r, p, NULL, "add");
-	for (i = 0; i < p->n_faces; i++)
+	for (unsigned i = 0; i < p->n_faces; i++)
 		host_uevent_send(r, p, p->faces[i], "add");
 	return 0;
 }
 
 void host_unplug(struct sim_host *r, struct host_port *p)
 {
-	unsigned i;
-
 	if (sim_dev_is_plugged(p->dev))
 		sim_dev_unplug(p->dev, host_now());
 	host_usbfs_gone(r->usbfs, p);
 	host_sysfs_remove(p);
-	for (i = 0; i < p->n_faces; i++)
+	for (unsigned i = 0; i < p->n_faces; i++)
 		host_uevent_send(r, p, p->faces[i], "remove");
 	host_uevent_send(r, p, NULL, "remove");
 	p->device = 0;
@@ -100,13 +91,13 @@ void host_unplug(struct sim_host *r, struct host_port *p)
 
 unsigned host_complaints(const struct sim_host *r, FILE *to)
 {
-	unsigned i, k, n, total = 0;
+	unsigned n, total = 0;
 	const char *text;
 
-	for (i = 0; i < r->n_ports; i++) {
+	for (unsigned i = 0; i < r->n_ports; i++) {
 		n = sim_dev_complaints(r->ports[i].dev);
 		total += n;
-		for (k = 0; k < n; k++) {
+		for (unsigned k = 0; k < n; k++) {
 			text = sim_dev_complaint(r->ports[i].dev, k);
 			if (text)
 				fprintf(to, "%s: %s\n", sim_dev_name(r->ports[i].dev), text);
@@ -162,18 +153,18 @@ int host_load(struct sim_host *r, const char *config)
 {
 	char err[256] = "", *text = read_all(config);
 	struct sim_dev **devs = NULL;
-	int i, n;
+	int n;
 
 	if (!text)
 		return -1;
-	n = sim_config_parse(text, &devs, err, sizeof(err));
+	n = sim_config_parse(text, &devs, err, sizeof err);
 	free(text);
 	if (n < 0) {
 		fprintf(stderr, "ccid-sim: %s: %s\n", config, err);
 		return -1;
 	}
-	r->ports = calloc((size_t)n + 1, sizeof(*r->ports));
-	for (i = 0; r->ports && i < n; i++) {
+	r->ports = calloc((size_t)n + 1, sizeof *r->ports);
+	for (int i = 0; r->ports && i < n; i++) {
 		r->ports[i].dev = devs[i];
 		r->ports[i].number = (unsigned)i + 1;
 	}
@@ -184,9 +175,7 @@ int host_load(struct sim_host *r, const char *config)
 
 void host_unload(struct sim_host *r)
 {
-	unsigned i;
-
-	for (i = 0; i < r->n_ports; i++)
+	for (unsigned i = 0; i < r->n_ports; i++)
 		sim_dev_free(r->ports[i].dev);
 	free(r->ports);
 	if (r->trace && r->trace != stderr)

@@ -28,7 +28,7 @@ int host_find_preload(const char *name, const char *variable, char *path, size_t
 	static const char *const places[] = { "/", "/.libs/", "/../", "/../lib/ccid-sim/", NULL };
 	const char *given = getenv(variable);
 	ssize_t n = readlink("/proc/self/exe", path, cap);
-	size_t i, dir;
+	size_t dir;
 
 	if (given)
 		return snprintf(path, cap, "%s", given) < (int)cap ? access(path, R_OK) : -1;
@@ -36,7 +36,7 @@ int host_find_preload(const char *name, const char *variable, char *path, size_t
 		return -1;
 	path[n] = 0;
 	dir = (size_t)(strrchr(path, '/') - path);
-	for (i = 0; places[i]; i++) {
+	for (size_t i = 0; places[i]; i++) {
 		if ((size_t)snprintf(path + dir, cap - dir, "%s%s", places[i], name) < cap - dir &&
 		    !access(path, R_OK))
 			return 0;
@@ -56,7 +56,7 @@ static int set_environment(void)
 	}
 	len = strlen(all);
 	if (others && *others)
-		snprintf(all + len, sizeof(all) - len, ":%s", others);
+		snprintf(all + len, sizeof all - len, ":%s", others);
 	return setenv("LD_PRELOAD", all, 1) | setenv(WIRE_SOCKET_ENV, HOST_SOCKET, 1) |
 	       setenv("SYSTEMD_DEVICE_VERIFY_SYSFS", "0", 1);
 }
@@ -116,11 +116,11 @@ static pid_t parent_of(const char *pid)
 	FILE *f;
 	int ppid = 0;
 
-	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
+	snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
 	f = fopen(path, "re");
 	if (!f)
 		return 0;
-	if (fgets(line, sizeof(line), f)) {
+	if (fgets(line, sizeof line, f)) {
 		p = strrchr(line, ')');
 		if (!p || sscanf(p + 1, " %*c %d", &ppid) != 1)
 			ppid = 0;

@@ -27,10 +27,9 @@ static const uint8_t root_hub[] = {
 static int make_dirs(const char *path)
 {
 	char part[SYSFS_PATH];
-	size_t i;
 
-	snprintf(part, sizeof(part), "%s", path);
-	for (i = 1; part[i]; i++) {
+	snprintf(part, sizeof part, "%s", path);
+	for (size_t i = 1; part[i]; i++) {
 		if (part[i] != '/')
 			continue;
 		part[i] = 0;
@@ -47,7 +46,7 @@ static int put(const char *dir, const char *name, const void *data, size_t len)
 	ssize_t r;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	snprintf(path, sizeof path, "%s/%s", dir, name);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -1;
@@ -64,7 +63,7 @@ static int putf(const char *dir, const char *name, const char *fmt, ...)
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
+	n = vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	return put(dir, name, text, (size_t)n);
 }
@@ -76,18 +75,18 @@ static int link_to(const char *target, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(path, sizeof(path), fmt, ap);
+	vsnprintf(path, sizeof path, fmt, ap);
 	va_end(ap);
 	return symlink(target, path);
 }
 
 void host_interfaces(struct host_port *port)
 {
-	size_t len, i;
+	size_t len;
 	const uint8_t *p = sim_dev_descriptors(port->dev, &len);
 	unsigned n = 0;
 
-	for (i = 18; i + 2 <= len && p[i] >= 2 && i + p[i] <= len; i += p[i])
+	for (size_t i = 18; i + 2 <= len && p[i] >= 2 && i + p[i] <= len; i += p[i])
 		if (p[i + 1] == 4 && p[i] >= 9 && p[i + 3] == 0 && n < HOST_MAX_INTERFACES)
 			memcpy(port->faces[n++], p + i, 9);
 	port->n_faces = n;
@@ -113,9 +112,9 @@ size_t host_properties(const struct host_port *p, const uint8_t *interface, char
 	char product[32], type[16];
 	int n;
 
-	snprintf(product, sizeof(product), "%x/%x/%x", sim_dev_vendor(p->dev), sim_dev_product(p->dev),
+	snprintf(product, sizeof product, "%x/%x/%x", sim_dev_vendor(p->dev), sim_dev_product(p->dev),
 		 d[12] | d[13] << 8);
-	snprintf(type, sizeof(type), "%u/%u/%u", d[4], d[5], d[6]);
+	snprintf(type, sizeof type, "%u/%u/%u", d[4], d[5], d[6]);
 	if (interface)
 		n = snprintf(buf, cap, "DEVTYPE=usb_interface\nPRODUCT=%s\nTYPE=%s\nINTERFACE=%u/%u/%u\n"
 			     "MODALIAS=usb:v%04Xp%04Xd%02X%02Xdc%02Xdsc%02Xdp%02Xic%02Xisc%02Xip%02Xin%02X\n",
@@ -168,7 +167,7 @@ static int put_power(const char *dir)
 {
 	char sub[SYSFS_PATH + sizeof("/power")];
 
-	snprintf(sub, sizeof(sub), "%s/power", dir);
+	snprintf(sub, sizeof sub, "%s/power", dir);
 	return make_dirs(sub) | putf(sub, "control", "auto\n") | putf(sub, "persist", "1\n");
 }
 
@@ -178,8 +177,8 @@ static int add_interface(const struct host_port *p, const uint8_t *f)
 	size_t n;
 	int r;
 
-	host_sysfs_path(p, f[2], path, sizeof(path));
-	snprintf(dir, sizeof(dir), "/sys%s", path);
+	host_sysfs_path(p, f[2], path, sizeof path);
+	snprintf(dir, sizeof dir, "/sys%s", path);
 	r = make_dirs(dir);
 	r |= putf(dir, "bInterfaceNumber", "%02x\n", f[2]);
 	r |= putf(dir, "bAlternateSetting", "%2u\n", f[3]);
@@ -188,10 +187,10 @@ static int add_interface(const struct host_port *p, const uint8_t *f)
 	r |= putf(dir, "bInterfaceSubClass", "%02x\n", f[6]);
 	r |= putf(dir, "bInterfaceProtocol", "%02x\n", f[7]);
 	put_string(dir, "interface", f[8] ? sim_dev_string(p->dev, f[8]) : NULL);
-	n = host_properties(p, f, text, sizeof(text));
+	n = host_properties(p, f, text, sizeof text);
 	r |= put(dir, "uevent", text, n);
 	r |= link_to("../../../../../../bus/usb", "%s/subsystem", dir);
-	snprintf(target, sizeof(target), "../../..%s", path);
+	snprintf(target, sizeof target, "../../..%s", path);
 	r |= link_to(target, "/sys/bus/usb/devices/%s", strrchr(path, '/') + 1);
 	return r;
 }
@@ -203,10 +202,10 @@ static int add_node(unsigned device)
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/dev/bus/usb/%03u", HOST_BUS);
+	snprintf(path, sizeof path, "/dev/bus/usb/%03u", HOST_BUS);
 	if (make_dirs(path))
 		return -1;
-	snprintf(path, sizeof(path), "/dev/bus/usb/%03u/%03u", HOST_BUS, device);
+	snprintf(path, sizeof path, "/dev/bus/usb/%03u/%03u", HOST_BUS, device);
 	if (!mknod(path, S_IFCHR | 0664, makedev(USB_MAJOR, minor_of(device))))
 		return 0;
 	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0664);
@@ -218,12 +217,12 @@ static int add_links(const char *path, unsigned device)
 	char target[SYSFS_PATH], name[64];
 	int r;
 
-	snprintf(target, sizeof(target), "../../..%s", path);
+	snprintf(target, sizeof target, "../../..%s", path);
 	r = link_to(target, "/sys/bus/usb/devices/%s", strrchr(path, '/') + 1);
-	snprintf(target, sizeof(target), "../..%s", path);
+	snprintf(target, sizeof target, "../..%s", path);
 	r |= link_to(target, "/sys/dev/char/%u:%u", USB_MAJOR, minor_of(device));
 	/* udev's database: the device is initialised. */
-	snprintf(name, sizeof(name), "c%u:%u", USB_MAJOR, minor_of(device));
+	snprintf(name, sizeof name, "c%u:%u", USB_MAJOR, minor_of(device));
 	return r | putf("/run/udev/data", name, "I:1\nE:ID_BUS=usb\n");
 }
 
@@ -234,7 +233,7 @@ int host_sysfs_root(void)
 
 	r = make_dirs("/sys/bus/usb/devices") | make_dirs("/sys/bus/usb/drivers") |
 	    make_dirs("/sys/dev/char") | make_dirs("/sys/class") | make_dirs(dir);
-	r |= put_device(dir, root_hub, sizeof(root_hub), 1, 3) | add_node(1);
+	r |= put_device(dir, root_hub, sizeof root_hub, 1, 3) | add_node(1);
 	r |= putf(dir, "uevent", "MAJOR=%u\nMINOR=0\nDEVNAME=bus/usb/001/001\nDEVTYPE=usb_device\n"
 		  "DRIVER=usb\nPRODUCT=1d6b/2/100\nTYPE=9/0/1\nBUSNUM=001\nDEVNUM=001\n", USB_MAJOR);
 	r |= putf(dir, "devpath", "0\n") | putf(dir, "maxchild", "255\n");
@@ -250,20 +249,19 @@ int host_sysfs_add(const struct host_port *p)
 	size_t len, n;
 	const uint8_t *d = sim_dev_descriptors(p->dev, &len);
 	char path[160], dir[SYSFS_PATH], text[512];
-	unsigned i;
 	int r;
 
-	host_sysfs_path(p, -1, path, sizeof(path));
-	snprintf(dir, sizeof(dir), "/sys%s", path);
+	host_sysfs_path(p, -1, path, sizeof path);
+	snprintf(dir, sizeof dir, "/sys%s", path);
 	r = make_dirs(dir) | put_device(dir, d, len, p->device, sim_dev_speed(p->dev)) | put_power(dir);
 	r |= putf(dir, "devpath", "%u\n", p->number) | putf(dir, "maxchild", "0\n");
 	put_string(dir, "manufacturer", d[14] ? sim_dev_string(p->dev, d[14]) : NULL);
 	put_string(dir, "product", d[15] ? sim_dev_string(p->dev, d[15]) : NULL);
 	put_string(dir, "serial", d[16] ? sim_dev_string(p->dev, d[16]) : NULL);
-	n = host_properties(p, NULL, text, sizeof(text));
+	n = host_properties(p, NULL, text, sizeof text);
 	r |= put(dir, "uevent", text, n);
 	r |= link_to("../../../../../bus/usb", "%s/subsystem", dir) | add_node(p->device);
-	for (i = 0; i < p->n_faces; i++)
+	for (unsigned i = 0; i < p->n_faces; i++)
 		r |= add_interface(p, p->faces[i]);
 	return r | add_links(path, p->device) ? -1 : 0;
 }
@@ -279,22 +277,21 @@ static int remove_one(const char *path, const struct stat *s, int flag, struct F
 void host_sysfs_remove(const struct host_port *p)
 {
 	char path[160], name[SYSFS_PATH];
-	unsigned i;
 
-	for (i = 0; i < p->n_faces; i++) {
-		host_sysfs_path(p, p->faces[i][2], path, sizeof(path));
-		snprintf(name, sizeof(name), "/sys/bus/usb/devices/%s", strrchr(path, '/') + 1);
+	for (unsigned i = 0; i < p->n_faces; i++) {
+		host_sysfs_path(p, p->faces[i][2], path, sizeof path);
+		snprintf(name, sizeof name, "/sys/bus/usb/devices/%s", strrchr(path, '/') + 1);
 		unlink(name);
 	}
-	host_sysfs_path(p, -1, path, sizeof(path));
-	snprintf(name, sizeof(name), "/sys/bus/usb/devices/%s", strrchr(path, '/') + 1);
+	host_sysfs_path(p, -1, path, sizeof path);
+	snprintf(name, sizeof name, "/sys/bus/usb/devices/%s", strrchr(path, '/') + 1);
 	unlink(name);
-	snprintf(name, sizeof(name), "/sys/dev/char/%u:%u", USB_MAJOR, minor_of(p->device));
+	snprintf(name, sizeof name, "/sys/dev/char/%u:%u", USB_MAJOR, minor_of(p->device));
 	unlink(name);
-	snprintf(name, sizeof(name), "/run/udev/data/c%u:%u", USB_MAJOR, minor_of(p->device));
+	snprintf(name, sizeof name, "/run/udev/data/c%u:%u", USB_MAJOR, minor_of(p->device));
 	unlink(name);
-	snprintf(name, sizeof(name), "/dev/bus/usb/%03u/%03u", HOST_BUS, p->device);
+	snprintf(name, sizeof name, "/dev/bus/usb/%03u/%03u", HOST_BUS, p->device);
 	unlink(name);
-	snprintf(name, sizeof(name), "/sys%s", path);
+	snprintf(name, sizeof name, "/sys%s", path);
 	nftw(name, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }

@@ -56,7 +56,7 @@ int host_uevent_open(void)
 	struct sockaddr_nl a = { .nl_family = AF_NETLINK };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a))) {
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a)) {
 		close(fd);
 		return -1;
 	}
@@ -68,16 +68,16 @@ static size_t message(struct sim_host *r, const struct host_port *p, const uint8
 		      const char *action, char *buf, size_t cap)
 {
 	char path[256];
-	size_t len, i;
+	size_t len;
 
-	host_sysfs_path(p, interface ? interface[2] : -1, path, sizeof(path));
+	host_sysfs_path(p, interface ? interface[2] : -1, path, sizeof path);
 	len = (size_t)snprintf(buf, cap, "ACTION=%s\nDEVPATH=%s\nSUBSYSTEM=usb\nSEQNUM=%llu\n"
 			       "USEC_INITIALIZED=%llu\n", action, path, (unsigned long long)++r->seqnum,
 			       (unsigned long long)(host_now() / 1000));
 	if (!interface)
 		len += (size_t)snprintf(buf + len, cap - len, "ID_BUS=usb\nTAGS=\n");
 	len += host_properties(p, interface, buf + len, cap - len);
-	for (i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		if (buf[i] == '\n')
 			buf[i] = 0;
 	return len;
@@ -87,15 +87,15 @@ void host_uevent_send(struct sim_host *r, const struct host_port *p, const uint8
 {
 	struct sockaddr_nl to = { .nl_family = AF_NETLINK, .nl_groups = UDEV_GROUP };
 	char text[2048];
-	size_t len = message(r, p, interface, action, text, sizeof(text));
+	size_t len = message(r, p, interface, action, text, sizeof text);
 	struct udev_header h = {
-		.prefix = "libudev", .magic = htonl(UDEV_MAGIC), .header_size = sizeof(h),
-		.properties_off = sizeof(h), .properties_len = (uint32_t)len,
+		.prefix = "libudev", .magic = htonl(UDEV_MAGIC), .header_size = sizeof h,
+		.properties_off = sizeof h, .properties_len = (uint32_t)len,
 		.subsystem_hash = htonl(murmur2("usb")),
 		.devtype_hash = htonl(murmur2(interface ? "usb_interface" : "usb_device")),
 	};
-	struct iovec v[2] = { { &h, sizeof(h) }, { text, len } };
-	struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = v, .msg_iovlen = 2 };
+	struct iovec v[2] = { { &h, sizeof h }, { text, len } };
+	struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = v, .msg_iovlen = 2 };
 
 	/* ECONNREFUSED: nobody listens, which is fine. */
 	if (sendmsg(r->uevent_fd, &m, 0) < 0 && errno != ECONNREFUSED)

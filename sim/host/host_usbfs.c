@@ -58,7 +58,7 @@ struct host_usbfs {
 
 struct host_usbfs *host_usbfs_new(struct sim_host *r)
 {
-	struct host_usbfs *u = calloc(1, sizeof(*u));
+	struct host_usbfs *u = calloc(1, sizeof *u);
 
 	if (!u)
 		return NULL;
@@ -81,7 +81,7 @@ int host_usbfs_epoll(const struct host_usbfs *u)
 void host_usbfs_accept(struct host_usbfs *u, int fd)
 {
 	struct epoll_event e = { .events = EPOLLIN };
-	struct conn *c = calloc(1, sizeof(*c));
+	struct conn *c = calloc(1, sizeof *c);
 
 	if (!c) {
 		close(fd);
@@ -143,16 +143,16 @@ static void reply(struct host_usbfs *u, struct conn *c, const struct wire_msg *m
 
 	if (!c || c->dead)
 		return;
-	p = malloc(sizeof(*p) + sizeof(*m) + len);
+	p = malloc(sizeof *p + sizeof *m + len);
 	if (!p) {
 		hang_up(c);
 		return;
 	}
 	p->next = NULL;
-	p->len = sizeof(*m) + len;
-	memcpy(p->bytes, m, sizeof(*m));
+	p->len = sizeof *m + len;
+	memcpy(p->bytes, m, sizeof *m);
 	if (len)
-		memcpy(p->bytes + sizeof(*m), data, len);
+		memcpy(p->bytes + sizeof *m, data, len);
 	*c->out_tail = p;
 	c->out_tail = &p->next;
 	if (!c->want_out)
@@ -265,7 +265,7 @@ static void open_node(struct host_usbfs *u, struct conn *c, struct wire_msg *m)
 		answer(u, c, m, m->arg == (HOST_BUS << 16 | 1) ? -EACCES : -ENODEV);
 		return;
 	}
-	h = calloc(1, sizeof(*h));
+	h = calloc(1, sizeof *h);
 	if (!h || c->handle) {
 		free(h);
 		answer(u, c, m, -ENOMEM);
@@ -340,11 +340,11 @@ static int claim(struct host_usbfs *u, struct handle *h, unsigned interface)
 /* bInterfaceNumber of the interface an endpoint is in, or -1. */
 static int interface_of(const struct sim_dev *d, unsigned endpoint)
 {
-	size_t len, i;
+	size_t len;
 	const uint8_t *p = sim_dev_descriptors(d, &len);
 	int interface = -1;
 
-	for (i = 18; i + 3 <= len && p[i] >= 2 && i + p[i] <= len; i += p[i]) {
+	for (size_t i = 18; i + 3 <= len && p[i] >= 2 && i + p[i] <= len; i += p[i]) {
 		if (p[i + 1] == 4)
 			interface = p[i + 2];
 		if (p[i + 1] == 5 && p[i + 2] == endpoint)
@@ -407,7 +407,7 @@ static int submit(struct host_usbfs *u, struct handle *h, const struct wire_msg 
 		return r;
 	if (m->length > WIRE_MAX_DATA || (!is_in(m) && m->length > len))
 		return -EINVAL;
-	q = calloc(1, sizeof(*q) + m->length + 1);
+	q = calloc(1, sizeof *q + m->length + 1);
 	if (!q)
 		return -ENOMEM;
 	q->handle = h;
@@ -416,7 +416,7 @@ static int submit(struct host_usbfs *u, struct handle *h, const struct wire_msg 
 	q->deadline = m->timeout_ms ? host_now() + m->timeout_ms * 1000000ull : UINT64_MAX;
 	q->urb.type = (enum sim_urb_type)m->type;
 	q->urb.endpoint = (uint8_t)m->endpoint;
-	memcpy(q->urb.setup, m->setup, sizeof(m->setup));
+	memcpy(q->urb.setup, m->setup, sizeof m->setup);
 	q->urb.buf = q->data;
 	q->urb.len = m->length;
 	q->urb.user = q;
@@ -438,7 +438,7 @@ static void complete(struct host_usbfs *u, struct request *q)
 	};
 
 	if (h) {
-		memcpy(m.setup, q->urb.setup, sizeof(m.setup));
+		memcpy(m.setup, q->urb.setup, sizeof m.setup);
 		for (p = &h->requests; *p != q; p = &(*p)->next)
 			;
 		*p = q->next;
@@ -485,13 +485,12 @@ uint64_t host_usbfs_run(struct host_usbfs *u, uint64_t now)
 	uint64_t next = UINT64_MAX, t;
 	struct sim_urb *s;
 	struct handle *h;
-	unsigned i;
 
 	for (h = u->handles; h; h = h->next) {
 		t = expire(h, now);
 		next = t < next ? t : next;
 	}
-	for (i = 0; i < u->host->n_ports; i++) {
+	for (unsigned i = 0; i < u->host->n_ports; i++) {
 		struct sim_dev *d = u->host->ports[i].dev;
 
 		while ((s = sim_dev_reap(d, now)))
@@ -626,7 +625,7 @@ static void serve(struct host_usbfs *u, struct conn *c, size_t got)
 	size_t len = got - sizeof(struct wire_msg);
 	struct wire_msg m;
 
-	memcpy(&m, u->in, sizeof(m));
+	memcpy(&m, u->in, sizeof m);
 	if (m.op == WIRE_OPEN)
 		open_node(u, c, &m);
 	else if (m.op == WIRE_JOIN)
@@ -652,7 +651,7 @@ static void pump(struct host_usbfs *u, struct conn *c)
 			pump(u, c->handle->node);
 		if (c->dead)
 			return;
-		got = recv(c->fd, u->in, sizeof(u->in), MSG_DONTWAIT);
+		got = recv(c->fd, u->in, sizeof u->in, MSG_DONTWAIT);
 		if (got < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (got < (ssize_t)sizeof(struct wire_msg))

@@ -77,7 +77,7 @@ static int listen_on(const char *address, const char *port)
 		return -1;
 	}
 	fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
 	    bind(fd, a->ai_addr, a->ai_addrlen) || listen(fd, 16)) {
 		fprintf(stderr, "ccid-sim: %s port %s: %s\n", address, port, strerror(errno));
 		if (fd >= 0)
@@ -94,15 +94,15 @@ static int listen_control(const char *path)
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (strlen(path) >= sizeof(a.sun_path)) {
+	if (strlen(path) >= sizeof a.sun_path) {
 		errno = ENAMETOOLONG;
 	} else if (fd >= 0) {
 		strcpy(a.sun_path, path);
-		if (connect(fd, (struct sockaddr *)&a, sizeof(a)) && errno == ECONNREFUSED)
+		if (connect(fd, (struct sockaddr *)&a, sizeof a) && errno == ECONNREFUSED)
 			unlink(path);
 		close(fd);
 		fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		if (fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof(a)) && !listen(fd, 16))
+		if (fd >= 0 && !bind(fd, (struct sockaddr *)&a, sizeof a) && !listen(fd, 16))
 			return fd;
 	}
 	fprintf(stderr, "ccid-sim: %s: %s\n", path, strerror(errno));
@@ -121,14 +121,14 @@ static void command(struct front *f, int fd, size_t len)
 	FILE *out = open_memstream(&text, &n);
 
 	if (line && out) {
-		memcpy(&m, f->buf, sizeof(m));
+		memcpy(&m, f->buf, sizeof m);
 		m.status = m.op == WIRE_COMMAND && host_command(&f->host, line, out) ? 0 : -1;
 		fclose(out);
 		n = n < WIRE_MAX_DATA ? n : WIRE_MAX_DATA;
 		m.length = (uint32_t)n;
-		memcpy(f->buf, &m, sizeof(m));
-		memcpy(f->buf + sizeof(m), text, n);
-		if (send(fd, f->buf, sizeof(m) + n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		memcpy(f->buf, &m, sizeof m);
+		memcpy(f->buf + sizeof m, text, n);
+		if (send(fd, f->buf, sizeof m + n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 			fprintf(stderr, "ccid-sim: control: %s\n", strerror(errno));
 	}
 	free(text);
@@ -137,7 +137,7 @@ static void command(struct front *f, int fd, size_t len)
 
 static void serve_control(struct front *f, struct pollfd *p)
 {
-	ssize_t got = recv(p->fd, f->buf, sizeof(f->buf), MSG_DONTWAIT);
+	ssize_t got = recv(p->fd, f->buf, sizeof f->buf, MSG_DONTWAIT);
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -152,9 +152,8 @@ static void serve_control(struct front *f, struct pollfd *p)
 static void accept_control(struct front *f)
 {
 	int fd = accept4(f->fds[FD_CONTROL].fd, NULL, NULL, SOCK_CLOEXEC);
-	unsigned i;
 
-	for (i = 0; fd >= 0 && i < MAX_CONTROLS; i++) {
+	for (unsigned i = 0; fd >= 0 && i < MAX_CONTROLS; i++) {
 		if (f->fds[FD_CONTROLS + i].fd < 0) {
 			f->fds[FD_CONTROLS + i].fd = fd;
 			return;
@@ -169,9 +168,7 @@ static void accept_control(struct front *f)
 /* A device may go away by itself: a fault can do that. */
 static void notice_vanished(struct sim_host *r)
 {
-	unsigned i;
-
-	for (i = 0; i < r->n_ports; i++)
+	for (unsigned i = 0; i < r->n_ports; i++)
 		if (r->ports[i].device && !sim_dev_is_plugged(r->ports[i].dev))
 			unplug(r, &r->ports[i]);
 }
@@ -181,12 +178,12 @@ static bool turn(struct front *f, uint64_t *next)
 {
 	uint64_t foreign, now = host_now(), wait = *next > now ? *next - now : 0;
 	struct timespec t = { (time_t)(wait / 1000000000u), (long)(wait % 1000000000u) };
-	unsigned i, n = usbip_server_poll(f->server, f->fds + FD_LINKS);
+	unsigned n = usbip_server_poll(f->server, f->fds + FD_LINKS);
 	int fd;
 
 	if (ppoll(f->fds, FD_LINKS + n, *next == UINT64_MAX ? NULL : &t, NULL) < 0)
 		return errno == EINTR;
-	for (i = 0; i < MAX_CONTROLS; i++)
+	for (unsigned i = 0; i < MAX_CONTROLS; i++)
 		if (f->fds[FD_CONTROLS + i].fd >= 0 && f->fds[FD_CONTROLS + i].revents)
 			serve_control(f, &f->fds[FD_CONTROLS + i]);
 	if (f->fds[FD_CONTROL].revents)
@@ -215,20 +212,19 @@ static int start(struct front *f, const struct host_usbip_options *o)
 {
 	struct sim_host *r = &f->host;
 	char line[] = "trace on";
-	unsigned i;
 
-	for (i = 0; i < FD_LINKS; i++)
+	for (unsigned i = 0; i < FD_LINKS; i++)
 		f->fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
 	r->front = &usbip_front;
 	r->started = host_now();
 	if (host_load(r, o->file))
 		return -1;
-	f->bus.exports = calloc(r->n_ports + 1, sizeof(*f->bus.exports));
+	f->bus.exports = calloc(r->n_ports + 1, sizeof *f->bus.exports);
 	f->server = usbip_server_new(&f->bus);
 	if (!f->bus.exports || !f->server)
 		return -1;
 	f->bus.n = r->n_ports;
-	for (i = 0; i < r->n_ports; i++) {
+	for (unsigned i = 0; i < r->n_ports; i++) {
 		f->bus.exports[i].dev = r->ports[i].dev;
 		if (sim_dev_is_plugged(r->ports[i].dev))
 			plug(r, &r->ports[i]);
@@ -246,14 +242,12 @@ static int start(struct front *f, const struct host_usbip_options *o)
 
 static void finish(struct front *f, const struct host_usbip_options *o)
 {
-	unsigned i;
-
 	host_foreign_free(&f->host);
 	if (f->server)
 		usbip_server_free(f->server, host_now());
 	if (f->fds[FD_CONTROL].fd >= 0)
 		unlink(o->control);
-	for (i = 0; i < FD_LINKS; i++)
+	for (unsigned i = 0; i < FD_LINKS; i++)
 		if (f->fds[i].fd >= 0)
 			close(f->fds[i].fd);
 	host_unload(&f->host);
@@ -262,7 +256,7 @@ static void finish(struct front *f, const struct host_usbip_options *o)
 
 int host_usbip(const struct host_usbip_options *o)
 {
-	struct front *f = calloc(1, sizeof(*f));
+	struct front *f = calloc(1, sizeof *f);
 	int status = STATUS_ERROR;
 	uint64_t next = 0;
 

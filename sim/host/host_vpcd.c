@@ -33,7 +33,7 @@ struct host_vpcd {
 
 static void put(struct host_vpcd *v, const uint8_t *p, size_t len)
 {
-	if (len > MESSAGE_MAX || len + 2 > sizeof(v->out) - v->out_len) {
+	if (len > MESSAGE_MAX || len + 2 > sizeof v->out - v->out_len) {
 		v->closed = true;	/* it has not read for long */
 		return;
 	}
@@ -92,7 +92,7 @@ static void receive(struct host_vpcd *v)
 			return;
 		if (whole(v))
 			drop(v);	/* nobody asked */
-		n = recv(v->fd, v->in + v->in_len, sizeof(v->in) - v->in_len, MSG_DONTWAIT);
+		n = recv(v->fd, v->in + v->in_len, sizeof v->in - v->in_len, MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n <= 0)
@@ -204,7 +204,7 @@ bool host_vpcd_awake(struct host_vpcd *v)
 
 struct host_vpcd *host_vpcd_new(int fd, unsigned wait_s)
 {
-	struct host_vpcd *v = calloc(1, sizeof(*v));
+	struct host_vpcd *v = calloc(1, sizeof *v);
 
 	if (!v) {
 		close(fd);

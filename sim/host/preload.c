@@ -52,7 +52,7 @@ static any_fn find(any_fn *kept, const char *name)
 	p = dlsym(RTLD_NEXT, name);
 	if (!p)
 		abort();
-	memcpy(&f, &p, sizeof(f));
+	memcpy(&f, &p, sizeof f);
 	__atomic_store_n(kept, f, __ATOMIC_RELAXED);
 	return f;
 }
@@ -281,11 +281,11 @@ static int connect_info(const struct node *n, struct usbdevfs_connectinfo *c)
 static int connect_info_ex(const struct node *n, struct usbdevfs_conninfo_ex *c, size_t size)
 {
 	struct usbdevfs_conninfo_ex all = {
-		.size = sizeof(all), .busnum = node_bus(n), .devnum = node_device(n),
+		.size = sizeof all, .busnum = node_bus(n), .devnum = node_device(n),
 		.speed = node_speed(n), .num_ports = 1, .ports = { 1 },
 	};
 
-	memcpy(c, &all, size < sizeof(all) ? size : sizeof(all));
+	memcpy(c, &all, size < sizeof all ? size : sizeof all);
 	return 0;
 }
 
@@ -427,7 +427,7 @@ static int poll_nodes(struct pollfd *fds, nfds_t n, const struct timespec *t, co
 	int r, e;
 
 	if (n > POLL_ON_STACK)
-		copy = malloc(n * sizeof(*copy));
+		copy = malloc(n * sizeof *copy);
 	if (!copy) {
 		errno = ENOMEM;
 		return -1;
@@ -468,14 +468,14 @@ EXPORT int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *t, const s
 
 EXPORT int __poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t size)
 {
-	if (size / sizeof(*fds) < n)
+	if (size / sizeof *fds < n)
 		abort();
 	return poll(fds, n, timeout);
 }
 
 EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *s, size_t size)
 {
-	if (size / sizeof(*fds) < n)
+	if (size / sizeof *fds < n)
 		abort();
 	return ppoll(fds, n, t, s);
 }
@@ -494,8 +494,8 @@ static bool is_sysfs_fd(int fd)
 	char link[32], path[64];
 	ssize_t r;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	r = REAL(readlink)(link, path, sizeof(path) - 1);
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	r = REAL(readlink)(link, path, sizeof path - 1);
 	if (r < 0)
 		return false;
 	path[r] = 0;

@@ -110,13 +110,13 @@ static int connect_daemon(void)
 	const char *path = getenv(WIRE_SOCKET_ENV);
 	int fd;
 
-	if (!path || strlen(path) >= sizeof(a.sun_path))
+	if (!path || strlen(path) >= sizeof a.sun_path)
 		return -ENODEV;
 	strcpy(a.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a))) {
+	if (connect(fd, (struct sockaddr *)&a, sizeof a)) {
 		close_fd(fd);
 		return -ENODEV;
 	}
@@ -125,7 +125,7 @@ static int connect_daemon(void)
 
 static int send_msg(int fd, const struct wire_msg *m, const void *data, size_t len)
 {
-	struct iovec v[2] = { { (void *)(uintptr_t)m, sizeof(*m) }, { (void *)(uintptr_t)data, len } };
+	struct iovec v[2] = { { (void *)(uintptr_t)m, sizeof *m }, { (void *)(uintptr_t)data, len } };
 	struct msghdr h = { .msg_iov = v, .msg_iovlen = len ? 2 : 1 };
 	ssize_t r;
 
@@ -140,7 +140,7 @@ static int send_msg(int fd, const struct wire_msg *m, const void *data, size_t l
 /* One question and its answer. Returns the bytes of data that came (at most cap), or -errno. */
 static int ask(int fd, struct wire_msg *m, const void *data, size_t len, void *in, size_t cap)
 {
-	struct iovec v[2] = { { m, sizeof(*m) }, { in, cap } };
+	struct iovec v[2] = { { m, sizeof *m }, { in, cap } };
 	struct msghdr h = { .msg_iov = v, .msg_iovlen = cap ? 2 : 1 };
 	ssize_t got;
 	int r = send_msg(fd, m, data, len);
@@ -150,9 +150,9 @@ static int ask(int fd, struct wire_msg *m, const void *data, size_t len, void *i
 	do
 		got = recvmsg(fd, &h, 0);
 	while (got < 0 && errno == EINTR);
-	if (got < (ssize_t)sizeof(*m))
+	if (got < (ssize_t)sizeof *m)
 		return -ENODEV;
-	return m->status < 0 ? m->status : (int)(got - (ssize_t)sizeof(*m));
+	return m->status < 0 ? m->status : (int)(got - (ssize_t)sizeof *m);
 }
 
 static int join(struct node *n, uint64_t handle)
@@ -177,7 +177,7 @@ static int join(struct node *n, uint64_t handle)
 
 static struct node *node_new(unsigned bus, unsigned device)
 {
-	struct node *n = calloc(1, sizeof(*n));
+	struct node *n = calloc(1, sizeof *n);
 
 	if (!n)
 		return NULL;
@@ -185,7 +185,7 @@ static struct node *node_new(unsigned bus, unsigned device)
 	n->fd = n->sync_fd = -1;
 	n->bus = bus;
 	n->device = device;
-	snprintf(n->path, sizeof(n->path), "/dev/bus/usb/%03u/%03u", bus, device);
+	snprintf(n->path, sizeof n->path, "/dev/bus/usb/%03u/%03u", bus, device);
 	pthread_mutex_init(&n->lock, NULL);
 	pthread_mutex_init(&n->sync_lock, NULL);
 	n->in = malloc(sizeof(struct wire_msg) + WIRE_MAX_DATA);
@@ -305,10 +305,10 @@ static long pending_place(struct node *n)
 	for (i = 0; i < n->capacity; i++)
 		if (!n->pending[i].urb)
 			return (long)i;
-	p = realloc(n->pending, more * sizeof(*p));
+	p = realloc(n->pending, more * sizeof *p);
 	if (!p)
 		return -1;
-	memset(p + n->capacity, 0, 16 * sizeof(*p));
+	memset(p + n->capacity, 0, 16 * sizeof *p);
 	n->pending = p;
 	n->capacity = more;
 	return (long)i;
@@ -374,11 +374,10 @@ int node_discard(struct node *n, const struct usbdevfs_urb *u)
 {
 	struct wire_msg m = { .op = WIRE_DISCARD };
 	bool found = false;
-	size_t i;
 	int r;
 
 	pthread_mutex_lock(&n->lock);
-	for (i = 0; i < n->capacity && !found; i++) {
+	for (size_t i = 0; i < n->capacity && !found; i++) {
 		found = n->pending[i].urb == u;
 		m.cookie = (uint64_t)n->pending[i].generation << 32 | (uint64_t)i;
 	}
@@ -426,10 +425,10 @@ static int reap_once(struct node *n, struct usbdevfs_urb **u)
 
 	*u = NULL;
 	pthread_mutex_lock(&n->lock);
-	got = recv(n->fd, n->in, sizeof(m) + WIRE_MAX_DATA, MSG_DONTWAIT);
-	if (got >= (ssize_t)sizeof(m)) {
-		memcpy(&m, n->in, sizeof(m));
-		*u = complete(n, &m, n->in + sizeof(m), (size_t)got - sizeof(m));
+	got = recv(n->fd, n->in, sizeof m + WIRE_MAX_DATA, MSG_DONTWAIT);
+	if (got >= (ssize_t)sizeof m) {
+		memcpy(&m, n->in, sizeof m);
+		*u = complete(n, &m, n->in + sizeof m, (size_t)got - sizeof m);
 	}
 	pthread_mutex_unlock(&n->lock);
 	if (got < 0)

@@ -72,9 +72,7 @@ static void unescape(char *text)
 
 static void list_complaints(struct sim_dev *d)
 {
-	unsigned i;
-
-	for (i = 0; i < sim_dev_complaints(d); i++)
+	for (unsigned i = 0; i < sim_dev_complaints(d); i++)
 		printf("%s\n", sim_dev_complaint(d, i));
 }
 
@@ -91,15 +89,15 @@ static void obey(struct pty *p, char *line)
 		char *card;
 		unsigned long slot = strtoul(rest, &card, 10);
 
-		ok = sim_dev_insert(d, 0, (unsigned)slot, card + strspn(card, " "), now, err, sizeof(err));
+		ok = sim_dev_insert(d, 0, (unsigned)slot, card + strspn(card, " "), now, err, sizeof err);
 	} else if (strcmp(line, "remove") == 0) {
-		snprintf(err, sizeof(err), "no card there");
+		snprintf(err, sizeof err, "no card there");
 		ok = sim_dev_remove(d, 0, (unsigned)strtoul(rest, NULL, 10), now);
 	} else if (strcmp(line, "keys") == 0) {
 		unescape(rest);
 		ok = sim_dev_keys(d, 0, rest, now);
 	} else if (strcmp(line, "fault") == 0) {
-		ok = sim_serial_fault(p->reader, rest, err, sizeof(err));
+		ok = sim_serial_fault(p->reader, rest, err, sizeof err);
 	} else if (strcmp(line, "complaints") == 0) {
 		list_complaints(d);
 		ok = true;
@@ -115,8 +113,8 @@ static void obey(struct pty *p, char *line)
 
 static void read_stdin(struct pty *p)
 {
-	size_t have = p->line_len < sizeof(p->line) - 1 ? p->line_len : 0;	/* no line is so long */
-	ssize_t n = read(STDIN_FILENO, p->line + have, sizeof(p->line) - 1 - have);
+	size_t have = p->line_len < sizeof p->line - 1 ? p->line_len : 0;	/* no line is so long */
+	ssize_t n = read(STDIN_FILENO, p->line + have, sizeof p->line - 1 - have);
 	char *end;
 
 	if (n <= 0) {
@@ -145,7 +143,7 @@ static unsigned line_speed(int fd)
 static void read_line(struct pty *p)
 {
 	uint8_t bytes[512];
-	ssize_t n = read(p->master, bytes, sizeof(bytes));
+	ssize_t n = read(p->master, bytes, sizeof bytes);
 
 	if (n <= 0)
 		return;
@@ -156,7 +154,7 @@ static void read_line(struct pty *p)
 static void write_line(struct pty *p)
 {
 	uint8_t bytes[512];
-	size_t n = sim_serial_output(p->reader, bytes, sizeof(bytes), now_ns());
+	size_t n = sim_serial_output(p->reader, bytes, sizeof bytes, now_ns());
 
 	/* A terminal that nobody reads from fills up: a line loses bytes then. */
 	if (n > 0 && write(p->master, bytes, n) < 0 && errno != EAGAIN)
@@ -226,7 +224,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	p.path = argv[argc - 1];
-	p.reader = sim_serial_new(argv[1], (const char *const *)argv + 2, (unsigned)argc - 3, err, sizeof(err));
+	p.reader = sim_serial_new(argv[1], (const char *const *)argv + 2, (unsigned)argc - 3, err, sizeof err);
 	if (!p.reader) {
 		fprintf(stderr, "%s: %s\n", argv[0], err);
 		return 2;

@@ -47,7 +47,7 @@ static ioctl_fn next_ioctl(void)
 	p = dlsym(RTLD_NEXT, "ioctl");
 	if (!p)
 		abort();
-	memcpy(&f, &p, sizeof(f));
+	memcpy(&f, &p, sizeof f);
 	__atomic_store_n(&found, f, __ATOMIC_RELAXED);
 	return f;
 }
@@ -61,12 +61,12 @@ static int connection(void)
 	if (rec.fd >= 0 && rec.owner == getpid())
 		return rec.fd;
 	rec.fd = -1;
-	if (!path || strlen(path) >= sizeof(a.sun_path))
+	if (!path || strlen(path) >= sizeof a.sun_path)
 		return -1;
 	strcpy(a.sun_path, path);
 	rec.owner = getpid();
 	rec.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (rec.fd >= 0 && connect(rec.fd, (struct sockaddr *)&a, sizeof(a))) {
+	if (rec.fd >= 0 && connect(rec.fd, (struct sockaddr *)&a, sizeof a)) {
 		close(rec.fd);
 		rec.fd = -1;
 	}
@@ -91,8 +91,8 @@ static bool find_node(int fd, bool anew, struct record_event *e)
 	if (fd < 0 || fd >= MAX_FD)
 		return false;
 	if (anew || !rec.node[fd].bus) {
-		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-		n = readlink(link, path, sizeof(path) - 1);
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		n = readlink(link, path, sizeof path - 1);
 		path[n > 0 ? n : 0] = '\0';
 		if (sscanf(path, "/dev/bus/usb/%3u/%3u", &bus, &device) != 2)
 			bus = device = 0;
@@ -107,7 +107,7 @@ static bool find_node(int fd, bool anew, struct record_event *e)
 static void tell(int fd, bool anew, struct record_event *e, const void *data, size_t len)
 {
 	size_t n = len < RECORD_MAX_DATA ? len : RECORD_MAX_DATA;
-	struct iovec v[2] = { { e, sizeof(*e) }, { (void *)(uintptr_t)data, n } };
+	struct iovec v[2] = { { e, sizeof *e }, { (void *)(uintptr_t)data, n } };
 	struct msghdr m = { .msg_iov = v, .msg_iovlen = 2 };
 	int keep = errno, to;
 

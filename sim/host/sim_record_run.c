@@ -49,7 +49,7 @@ static size_t read_file(const char *dir, const char *more, const char *name, voi
 	size_t n = 0;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s%s/%s", dir, more, name);
+	snprintf(path, sizeof path, "%s%s/%s", dir, more, name);
 	f = fopen(path, "re");
 	if (f) {
 		n = fread(to, 1, cap, f);
@@ -62,7 +62,7 @@ static unsigned read_number(const char *dir, const char *name)
 {
 	char text[16] = "";
 
-	read_file(dir, "", name, text, sizeof(text) - 1);
+	read_file(dir, "", name, text, sizeof text - 1);
 	return (unsigned)strtoul(text, NULL, 10);
 }
 
@@ -75,18 +75,18 @@ static bool find_device(struct sysfs_device *s, unsigned bus, unsigned device)
 	while (d && !found && (e = readdir(d))) {
 		if (e->d_name[0] == '.' || strchr(e->d_name, ':'))
 			continue;
-		snprintf(s->dir, sizeof(s->dir), USB_DEVICES "/%.200s", e->d_name);
+		snprintf(s->dir, sizeof s->dir, USB_DEVICES "/%.200s", e->d_name);
 		found = read_number(s->dir, "busnum") == bus && read_number(s->dir, "devnum") == device;
 	}
 	if (d)
 		closedir(d);
-	s->len = found ? read_file(s->dir, "", "descriptors", s->descriptors, sizeof(s->descriptors)) : 0;
+	s->len = found ? read_file(s->dir, "", "descriptors", s->descriptors, sizeof s->descriptors) : 0;
 	return s->len >= 18 + 9;
 }
 
 static const char *text_file(struct sysfs_device *s, const char *more, const char *name)
 {
-	size_t n = read_file(s->dir, more, name, s->string, sizeof(s->string) - 1);
+	size_t n = read_file(s->dir, more, name, s->string, sizeof s->string - 1);
 
 	s->string[n] = '\0';
 	s->string[strcspn(s->string, "\n")] = '\0';
@@ -104,7 +104,7 @@ static const char *string_of(void *user, unsigned index)
 	for (size_t at = 18; at + 9 <= s->len && d[at] >= 2; at += d[at]) {
 		if (d[at + 1] != 4 || d[at + 8] != index)
 			continue;
-		snprintf(more, sizeof(more), ":%u.%u", d[18 + 5], d[at + 2]);
+		snprintf(more, sizeof more, ":%u.%u", d[18 + 5], d[at + 2]);
 		return text_file(s, more, "interface");
 	}
 	return NULL;
@@ -162,15 +162,15 @@ static void handle(struct collector *c, size_t got)
 	struct record_event e;
 	struct sim_urb u = { 0 };
 
-	if (got < sizeof(e))
+	if (got < sizeof e)
 		return;
-	memcpy(&e, c->in, sizeof(e));
-	if (!is_ours(c, &e) || e.op == RECORD_OPEN || e.length > got - sizeof(e))
+	memcpy(&e, c->in, sizeof e);
+	if (!is_ours(c, &e) || e.op == RECORD_OPEN || e.length > got - sizeof e)
 		return;
 	u.type = (enum sim_urb_type)e.type;
 	u.endpoint = (uint8_t)e.endpoint;
-	memcpy(u.setup, e.setup, sizeof(u.setup));
-	u.buf = c->in + sizeof(e);
+	memcpy(u.setup, e.setup, sizeof u.setup);
+	u.buf = c->in + sizeof e;
 	u.len = e.op == RECORD_SUBMIT ? e.length : e.room;
 	u.actual = e.length;
 	u.status = status_of(e.status);
@@ -186,7 +186,7 @@ static void accept_one(struct collector *c)
 
 	if (fd < 0)
 		return;
-	if (c->n_fds == sizeof(c->fd) / sizeof(c->fd[0])) {
+	if (c->n_fds == sizeof c->fd / sizeof c->fd[0]) {
 		close(fd);
 		return;
 	}
@@ -206,7 +206,7 @@ static void collect(struct collector *c)
 		if (c->fd[0].revents)
 			accept_one(c);
 		for (unsigned i = 2; i < c->n_fds; i++) {
-			ssize_t got = c->fd[i].revents ? recv(c->fd[i].fd, c->in, sizeof(c->in), MSG_DONTWAIT) : -1;
+			ssize_t got = c->fd[i].revents ? recv(c->fd[i].fd, c->in, sizeof c->in, MSG_DONTWAIT) : -1;
 
 			any = any || got > 0;
 			if (got > 0) {
@@ -255,7 +255,7 @@ static int set_environment(const char *socket_path)
 	}
 	len = strlen(all);
 	if (others && *others)
-		snprintf(all + len, sizeof(all) - len, ":%s", others);
+		snprintf(all + len, sizeof all - len, ":%s", others);
 	return setenv("LD_PRELOAD", all, 1) | setenv(RECORD_SOCKET_ENV, socket_path, 1);
 }
 
@@ -281,9 +281,9 @@ static int listen_at(char *folder, struct sockaddr_un *a)
 
 	if (!mkdtemp(folder))
 		return -1;
-	snprintf(a->sun_path, sizeof(a->sun_path), "%s/socket", folder);
+	snprintf(a->sun_path, sizeof a->sun_path, "%s/socket", folder);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && (bind(fd, (struct sockaddr *)a, sizeof(*a)) || listen(fd, 16))) {
+	if (fd >= 0 && (bind(fd, (struct sockaddr *)a, sizeof *a) || listen(fd, 16))) {
 		close(fd);
 		fd = -1;
 	}

@@ -31,14 +31,14 @@ static bool is_chosen(struct gather *g, const struct trace_reader *r)
 	if (!g->chosen) {
 		g->chosen = true;
 		g->device = *d;
-		snprintf(g->others, sizeof(g->others), "%s", r->name);
+		snprintf(g->others, sizeof g->others, "%s", r->name);
 		return true;
 	}
 	if (d->idVendor == g->device.idVendor && d->idProduct == g->device.idProduct && d->bus == g->device.bus &&
 	    d->address == g->device.address)
 		return true;
 	if (!g->several)
-		snprintf(g->others + strlen(g->others), sizeof(g->others) - strlen(g->others), " and %.90s",
+		snprintf(g->others + strlen(g->others), sizeof g->others - strlen(g->others), " and %.90s",
 			 r->name);
 	g->several = true;
 	return false;
@@ -85,7 +85,7 @@ static bool read_file(struct trace *t, const char *file)
 
 	if (!in)
 		return trace_fail(t, "%s", strerror(errno));
-	n = fread(head, 1, sizeof(head), in);
+	n = fread(head, 1, sizeof head, in);
 	rewind(in);
 	good = trace_is_capture(head, n) ? trace_read_capture(t, in) : trace_read_log(t, in);
 	trace_end(t);

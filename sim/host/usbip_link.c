@@ -101,7 +101,7 @@ static uint8_t *extend(struct bytes *b, size_t n)
 
 struct usbip_link *usbip_link_new(struct usbip_bus *b)
 {
-	struct usbip_link *l = calloc(1, sizeof(*l));
+	struct usbip_link *l = calloc(1, sizeof *l);
 
 	if (!l)
 		abort();
@@ -175,13 +175,13 @@ static void put_op(struct usbip_link *l, unsigned code, unsigned status)
 /* The interfaces of altsetting 0. Exactly bNumInterfaces are expected behind a device. */
 static void put_interfaces(struct usbip_link *l, const struct sim_dev *dev)
 {
-	size_t len, i;
+	size_t len;
 	const uint8_t *d = sim_dev_descriptors(dev, &len);
 	unsigned left = len >= 27 ? d[22] : 0;
 	uint8_t *p = extend(&l->out, 4u * left);
 
 	memset(p, 0, 4u * left);
-	for (i = 18; left && i + 2 <= len && d[i] >= 2 && i + d[i] <= len; i += d[i]) {
+	for (size_t i = 18; left && i + 2 <= len && d[i] >= 2 && i + d[i] <= len; i += d[i]) {
 		if (d[i + 1] != 4 || d[i] < 9 || d[i + 3] != 0)
 			continue;
 		memcpy(p, d + i + 5, 3);
@@ -193,13 +193,13 @@ static void put_interfaces(struct usbip_link *l, const struct sim_dev *dev)
 static void list(struct usbip_link *l)
 {
 	const struct usbip_bus *b = l->bus;
-	unsigned i, n = 0;
+	unsigned n = 0;
 
-	for (i = 0; i < b->n; i++)
+	for (unsigned i = 0; i < b->n; i++)
 		n += b->exports[i].plugged && !b->exports[i].user;
 	put_op(l, OP_REP_DEVLIST, 0);
 	put32(extend(&l->out, 4), n);
-	for (i = 0; i < b->n; i++) {
+	for (unsigned i = 0; i < b->n; i++) {
 		if (!b->exports[i].plugged || b->exports[i].user)
 			continue;
 		put_device(b, &b->exports[i], extend(&l->out, DEVICE_SIZE));
@@ -213,9 +213,8 @@ static void import(struct usbip_link *l, const uint8_t *wanted, uint64_t now)
 	const struct usbip_bus *b = l->bus;
 	struct usbip_export *e;
 	char id[BUSID_SIZE];
-	unsigned i;
 
-	for (i = 0; i < b->n; i++) {
+	for (unsigned i = 0; i < b->n; i++) {
 		e = &b->exports[i];
 		busid(b, e, id);
 		if (!e->plugged || e->user || strncmp(id, (const char *)wanted, BUSID_SIZE) != 0)
@@ -286,9 +285,8 @@ uint64_t usbip_bus_run(struct usbip_bus *b, uint64_t now)
 {
 	uint64_t next = UINT64_MAX, t;
 	struct sim_urb *u;
-	unsigned i;
 
-	for (i = 0; i < b->n; i++) {
+	for (unsigned i = 0; i < b->n; i++) {
 		while ((u = sim_dev_reap(b->exports[i].dev, now)))
 			complete(u->user);
 		t = sim_dev_next(b->exports[i].dev);
@@ -299,12 +297,12 @@ uint64_t usbip_bus_run(struct usbip_bus *b, uint64_t now)
 
 static enum sim_urb_type type_of(const struct sim_dev *dev, unsigned endpoint)
 {
-	size_t len, i;
+	size_t len;
 	const uint8_t *d = sim_dev_descriptors(dev, &len);
 
 	if (!(endpoint & 0x0F))
 		return SIM_CONTROL;
-	for (i = 18; i + 2 <= len && d[i] >= 2 && i + d[i] <= len; i += d[i])
+	for (size_t i = 18; i + 2 <= len && d[i] >= 2 && i + d[i] <= len; i += d[i])
 		if (d[i + 1] == 5 && d[i] >= 7 && d[i + 2] == endpoint)
 			return (d[i + 3] & 3) == 3 ? SIM_INTERRUPT : SIM_BULK;
 	return SIM_BULK;
@@ -312,7 +310,7 @@ static enum sim_urb_type type_of(const struct sim_dev *dev, unsigned endpoint)
 
 static struct request *add(struct usbip_link *l, unsigned endpoint, size_t len)
 {
-	struct request *q = calloc(1, sizeof(*q) + len + 1);
+	struct request *q = calloc(1, sizeof *q + len + 1);
 
 	if (!q)
 		abort();
@@ -344,7 +342,7 @@ static void submit(struct usbip_link *l, const uint8_t *h, uint64_t now)
 	q->seqnum = get32(h + 4);
 	q->flags = get32(h + 20);
 	q->in = in;
-	memcpy(q->urb.setup, h + 40, sizeof(q->urb.setup));
+	memcpy(q->urb.setup, h + 40, sizeof q->urb.setup);
 	if (!in)
 		memcpy(q->data, h + HEADER_SIZE, len);
 	/* A reset of the bus does not come over the wire: vhci-hcd keeps it to itself. What follows it does:

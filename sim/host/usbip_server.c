@@ -27,13 +27,12 @@ struct usbip_server {
 
 struct usbip_server *usbip_server_new(struct usbip_bus *b)
 {
-	struct usbip_server *s = calloc(1, sizeof(*s));
-	unsigned i;
+	struct usbip_server *s = calloc(1, sizeof *s);
 
 	if (!s)
 		return NULL;
 	s->bus = b;
-	for (i = 0; i < USBIP_MAX_LINKS; i++)
+	for (unsigned i = 0; i < USBIP_MAX_LINKS; i++)
 		s->conns[i].fd = -1;
 	return s;
 }
@@ -47,9 +46,7 @@ static void drop(struct conn *c, uint64_t now)
 
 void usbip_server_free(struct usbip_server *s, uint64_t now)
 {
-	unsigned i;
-
-	for (i = 0; i < USBIP_MAX_LINKS; i++)
+	for (unsigned i = 0; i < USBIP_MAX_LINKS; i++)
 		if (s->conns[i].fd >= 0)
 			drop(&s->conns[i], now);
 	free(s);
@@ -67,8 +64,8 @@ void usbip_server_add(struct usbip_server *s, int fd)
 		return;
 	}
 	/* A command and its answer are small and somebody waits for each. (Means nothing but on TCP.) */
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 	s->conns[i].fd = fd;
 	s->conns[i].link = usbip_link_new(s->bus);
 	s->conns[i].dead = false;
@@ -77,9 +74,9 @@ void usbip_server_add(struct usbip_server *s, int fd)
 unsigned usbip_server_poll(const struct usbip_server *s, struct pollfd *p)
 {
 	const uint8_t *bytes;
-	unsigned i, n = 0;
+	unsigned n = 0;
 
-	for (i = 0; i < USBIP_MAX_LINKS; i++) {
+	for (unsigned i = 0; i < USBIP_MAX_LINKS; i++) {
 		if (s->conns[i].fd < 0)
 			continue;
 		p[n].fd = s->conns[i].fd;
@@ -99,7 +96,7 @@ static bool try_again(void)
 /* One portion: others wait, too. */
 static void receive(struct usbip_server *s, struct conn *c, uint64_t now)
 {
-	ssize_t got = recv(c->fd, s->chunk, sizeof(s->chunk), MSG_DONTWAIT);
+	ssize_t got = recv(c->fd, s->chunk, sizeof s->chunk, MSG_DONTWAIT);
 
 	if (got < 0 && try_again())
 		return;
@@ -128,9 +125,9 @@ static void transmit(struct conn *c)
 uint64_t usbip_server_turn(struct usbip_server *s, const struct pollfd *p, unsigned n, uint64_t now)
 {
 	uint64_t next;
-	unsigned i, k;
+	unsigned i;
 
-	for (k = 0; k < n; k++) {
+	for (unsigned k = 0; k < n; k++) {
 		if (!(p[k].revents & (POLLIN | POLLHUP | POLLERR)))
 			continue;
 		for (i = 0; i < USBIP_MAX_LINKS && s->conns[i].fd != p[k].fd; i++)

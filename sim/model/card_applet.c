@@ -148,7 +148,7 @@ static const struct command *find(const struct sim_card *c, uint8_t cla, uint8_t
 	*sw = 0x6D00;
 	if (c->cfg.applet == APPLET_NONE)
 		return NULL;
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
 		if (commands[i].ins == ins && (commands[i].cla == class || ins == 0xC0))
 			return &commands[i];
 	return NULL;
@@ -171,7 +171,7 @@ static bool gather(struct sim_card *c, const struct card_apdu *a)
 	if (c->gather_ins != a->ins)
 		c->gather_len = 0;
 	c->gather_ins = a->ins;
-	if (a->nc > sizeof(c->gather) - c->gather_len)
+	if (a->nc > sizeof c->gather - c->gather_len)
 		return false;
 	memcpy(c->gather + c->gather_len, a->data, a->nc);
 	c->gather_len += a->nc;

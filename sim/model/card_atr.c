@@ -109,7 +109,7 @@ void card_atr_parse(const uint8_t *atr, size_t len, struct card_atr *a)
 size_t card_atr_send(struct sim_card *c)
 {
 	const struct card_fault *f = card_fault_due(c, STAGE_ATR, KIND_ANY);
-	size_t len = c->cfg.atr_len, cap = sizeof(c->atr_out);
+	size_t len = c->cfg.atr_len, cap = sizeof c->atr_out;
 
 	memcpy(c->atr_out, c->cfg.atr, cap);
 	if (f == NULL)

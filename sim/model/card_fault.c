@@ -73,7 +73,7 @@ static const struct card_fault_def fault_table[] = {
 	  "S(RESYNCH request) is answered with an R-block" },
 };
 
-#define N_FAULTS (sizeof(fault_table) / sizeof(fault_table[0]))
+#define N_FAULTS (sizeof fault_table / sizeof fault_table[0])
 
 const char *sim_card_fault_name(unsigned i, const char **text)
 {
@@ -168,13 +168,13 @@ bool sim_card_fault(struct sim_card *c, const char *spec, char *err, size_t cap)
 	char text[160], *save = NULL, *word;
 	struct card_fault f = { .nth = 1, .count = 1 }, *to;
 
-	if ((size_t)snprintf(text, sizeof(text), "%s", spec) >= sizeof(text)) {
+	if ((size_t)snprintf(text, sizeof text, "%s", spec) >= sizeof text) {
 		snprintf(err, cap, "card fault: text too long");
 		return false;
 	}
 	word = strtok_r(text, " ,\t\n", &save);
 	if (word != NULL && strcmp(word, "clear") == 0) {
-		memset(c->faults, 0, sizeof(c->faults));
+		memset(c->faults, 0, sizeof c->faults);
 		return true;
 	}
 	f.def = word != NULL ? find(word) : NULL;

@@ -54,13 +54,13 @@ static void fci(struct sim_card *c, const struct card_file *f)
 		0x80, 3, (uint8_t)(f->size >> 16), (uint8_t)(f->size >> 8), (uint8_t)f->size,
 	};
 
-	memcpy(p, head, sizeof(head));
-	p += sizeof(head);
+	memcpy(p, head, sizeof head);
+	p += sizeof head;
 	if (f->id == DF) {
 		*p++ = 0x84;
-		*p++ = sizeof(aid);
-		memcpy(p, aid, sizeof(aid));
-		p += sizeof(aid);
+		*p++ = sizeof aid;
+		memcpy(p, aid, sizeof aid);
+		p += sizeof aid;
 	}
 	start[1] = (uint8_t)(p - start - 2);
 	c->ans.end = (size_t)(p - start);
@@ -93,7 +93,7 @@ static unsigned wanted(const struct sim_card *c, const struct card_apdu *a)
 	case 0x03:
 		return c->df == 0 ? CARD_FILES : by_id(c, c->files[c->df].parent);
 	case 0x04:		/* the beginning of an AID is enough (§7.1.1) */
-		return a->nc >= 5 && a->nc <= sizeof(aid) && memcmp(a->data, aid, a->nc) == 0 ?
+		return a->nc >= 5 && a->nc <= sizeof aid && memcmp(a->data, aid, a->nc) == 0 ?
 			by_id(c, DF) : CARD_FILES;
 	default:
 		return CARD_FILES;
@@ -251,7 +251,7 @@ uint16_t card_change_pin(struct sim_card *c, const struct card_apdu *a)
 	n = digits(a->data + old, a->nc - old, pin);
 	if (n < 4)
 		return 0x6A80;
-	memcpy(c->pin, pin, sizeof(c->pin));
+	memcpy(c->pin, pin, sizeof c->pin);
 	c->pin_len = (unsigned)n;
 	return 0x9000;
 }

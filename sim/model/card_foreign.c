@@ -26,7 +26,7 @@ static const struct {
 	{ 0xE6, DIR_IN, false }, { 0xF1, DIR_OUT, false }, { 0xF2, DIR_OUT, false },
 };
 
-enum { N_KNOWN = sizeof(known) / sizeof(known[0]) };
+enum { N_KNOWN = sizeof known / sizeof known[0] };
 
 enum card_dir card_foreign_direction(uint8_t ins)
 {
@@ -69,7 +69,7 @@ bool sim_card_foreign_works(const struct sim_card *c)
 
 struct sim_card *sim_card_save(const struct sim_card *c)
 {
-	struct sim_card *s = malloc(sizeof(*s));
+	struct sim_card *s = malloc(sizeof *s);
 
 	if (s == NULL)
 		abort();
@@ -155,7 +155,7 @@ void card_foreign_t0(struct sim_card *c, const struct card_apdu *a)
 
 	if (rest && (a->ins == 0xC0 || same_again(c, a, apdu)))
 		return;
-	memcpy(c->foreign_head, apdu, sizeof(c->foreign_head));
+	memcpy(c->foreign_head, apdu, sizeof c->foreign_head);
 	if (a->nc > 0) {
 		apdu[n++] = (uint8_t)a->nc;
 		memcpy(apdu + n, a->data, a->nc);

@@ -61,7 +61,7 @@ static const struct { const char *name, *words; } presets[] = {
 	{ "mute", "silent" },
 };
 
-#define N_PRESETS (sizeof(presets) / sizeof(presets[0]))
+#define N_PRESETS (sizeof presets / sizeof presets[0])
 
 const char *sim_card_preset(unsigned i)
 {
@@ -110,7 +110,7 @@ static const struct { const char *key, *value; size_t offset; unsigned set; } ch
 
 static void put(struct card_config *cfg, size_t offset, unsigned v)
 {
-	memcpy((char *)cfg + offset, &v, sizeof(v));
+	memcpy((char *)cfg + offset, &v, sizeof v);
 }
 
 static bool hex(const char *text, uint8_t *out, size_t cap, size_t *len)
@@ -142,12 +142,12 @@ static bool special(struct card_config *cfg, struct sim_card *c, const char *key
 	size_t n;
 
 	if (strcmp(key, "atr") == 0) {
-		memset(cfg->atr, 0, sizeof(cfg->atr));
+		memset(cfg->atr, 0, sizeof cfg->atr);
 		cfg->atr_given = true;
-		return hex(val, cfg->atr, sizeof(cfg->atr), &cfg->atr_len);
+		return hex(val, cfg->atr, sizeof cfg->atr, &cfg->atr_len);
 	}
 	if (strcmp(key, "hist") == 0)
-		return hex(val, cfg->hist, sizeof(cfg->hist), &cfg->hist_len);
+		return hex(val, cfg->hist, sizeof cfg->hist, &cfg->hist_len);
 	if (strcmp(key, "classes") == 0) {
 		cfg->classes = 0;
 		for (const char *p = val; *p != '\0'; p++)
@@ -167,7 +167,7 @@ static bool special(struct card_config *cfg, struct sim_card *c, const char *key
 		return number(val, 10, 1, 255, &cfg->wtx);
 	}
 	if (strcmp(key, "fault") == 0)
-		return sim_card_fault(c, val, err, sizeof(err));
+		return sim_card_fault(c, val, err, sizeof err);
 	return false;
 }
 
@@ -175,12 +175,12 @@ static bool pair(struct card_config *cfg, struct sim_card *c, const char *key, c
 {
 	unsigned v;
 
-	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++)
+	for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
 		if (strcmp(key, choices[i].key) == 0 && strcmp(val, choices[i].value) == 0) {
 			put(cfg, choices[i].offset, choices[i].set);
 			return true;
 		}
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		if (strcmp(key, numbers[i].key) == 0) {
 			if (!number(val, numbers[i].base, numbers[i].min, numbers[i].max, &v))
 				return false;
@@ -208,7 +208,7 @@ static bool word(struct card_config *cfg, struct sim_card *c, char *text, char *
 	char *val = strchr(text, '=');
 
 	if (val == NULL) {
-		for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
 			if (strcmp(text, flags[i].key) == 0) {
 				put(cfg, flags[i].offset, 1);
 				return true;
@@ -229,7 +229,7 @@ static bool words(struct card_config *cfg, struct sim_card *c, const char *spec,
 {
 	char text[512], *save = NULL;
 
-	if ((size_t)snprintf(text, sizeof(text), "%s", spec) >= sizeof(text)) {
+	if ((size_t)snprintf(text, sizeof text, "%s", spec) >= sizeof text) {
 		snprintf(err, cap, "card: text too long");
 		return false;
 	}

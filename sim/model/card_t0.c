@@ -89,7 +89,7 @@ int sim_card_t0_tpdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t 
 
 static void push(struct card_t0 *t, uint8_t byte)
 {
-	if (t->q_len < sizeof(t->q))
+	if (t->q_len < sizeof t->q)
 		t->q[t->q_len++] = byte;
 }
 

@@ -35,7 +35,7 @@ void card_t1_reset(struct sim_card *c)
 {
 	struct card_t1 *t = &c->t1;
 
-	memset(t, 0, sizeof(*t));
+	memset(t, 0, sizeof *t);
 	t->crc = !c->atr.crc ? CRC_NONE : c->cfg.crc == CRC_ISO ? CRC_ISO : CRC_PLAIN;
 	t->ifsc = (uint8_t)c->atr.ifsc;
 	t->ifsd = 32;		/* §11.4.2 */
@@ -153,11 +153,11 @@ static int got_i(struct sim_card *c, const uint8_t *b, const struct reply *r)
 		return send_r(c, r, f->value & 3);
 	t->nr ^= 1;
 	t->last_i_len = 0;	/* rule 2.2: this acknowledges the card's last one */
-	if (t->rx_len + b[LEN] <= sizeof(c->rx))
+	if (t->rx_len + b[LEN] <= sizeof c->rx)
 		memcpy(c->rx + t->rx_len, b + INF, b[LEN]);
 	t->rx_len += b[LEN];
-	if (t->rx_len > sizeof(c->rx))
-		t->rx_len = sizeof(c->rx);	/* longer than any APDU: 6700 in the end */
+	if (t->rx_len > sizeof c->rx)
+		t->rx_len = sizeof c->rx;	/* longer than any APDU: 6700 in the end */
 	t->rx_chain = b[PCB] & PCB_MORE;
 	if (!t->rx_chain)
 		return execute(c, r);

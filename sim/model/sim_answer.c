@@ -30,7 +30,7 @@ void sim_emit(struct sim_iface *f, struct sim_msg *m, uint64_t at)
 static struct sim_msg *new_msg(struct sim_iface *f, uint8_t type, unsigned slot, uint8_t seq,
 			       const uint8_t *data, size_t len)
 {
-	struct sim_msg *m = sim_alloc(sizeof(*m));
+	struct sim_msg *m = sim_alloc(sizeof *m);
 
 	m->data = sim_alloc(SIM_HEADER + len + 1);
 	m->len = SIM_HEADER + len;
@@ -118,7 +118,7 @@ void sim_extend(struct sim_iface *f, unsigned slot)
 
 static struct sim_msg *copy_msg(const struct sim_msg *m)
 {
-	struct sim_msg *n = sim_dup(m, sizeof(*m));
+	struct sim_msg *n = sim_dup(m, sizeof *m);
 
 	n->data = sim_dup(m->data, m->len + 1);
 	return n;
@@ -138,7 +138,6 @@ static void send_struck(struct sim_iface *f, const struct sim_cmd *c, struct sim
 			uint64_t at)
 {
 	struct sim_strike k = { 0 };
-	unsigned i;
 
 	sim_fault_answer(f, c, m, &k);
 	if (k.gone) {
@@ -157,7 +156,7 @@ static void send_struck(struct sim_iface *f, const struct sim_cmd *c, struct sim
 	if (k.no_zlp)
 		m->zlp = false;
 	/* What was cut short before its bSeq cannot be repeated under another. */
-	for (i = 0; m->len > 6 && i < k.stale_before; i++) {
+	for (unsigned i = 0; m->len > 6 && i < k.stale_before; i++) {
 		struct sim_msg *old = copy_msg(m);
 
 		old->data[6] = (uint8_t)(m->data[6] - 1 - i);

@@ -8,7 +8,7 @@
 
 struct sim_card *sim_card_new(const char *spec, char *err, size_t err_cap)
 {
-	struct sim_card *c = calloc(1, sizeof(*c));
+	struct sim_card *c = calloc(1, sizeof *c);
 
 	if (c == NULL) {
 		snprintf(err, err_cap, "out of memory");
@@ -25,7 +25,7 @@ struct sim_card *sim_card_new(const char *spec, char *err, size_t err_cap)
 	}
 	card_atr_build(&c->cfg);
 	card_atr_parse(c->cfg.atr, c->cfg.atr_len, &c->atr);
-	memcpy(c->pin, c->cfg.pin, sizeof(c->pin));
+	memcpy(c->pin, c->cfg.pin, sizeof c->pin);
 	c->pin_len = c->cfg.pin_len;
 	c->tries_left = c->cfg.tries;
 	c->random = 1;
@@ -57,7 +57,7 @@ const uint8_t *sim_card_reset(struct sim_card *c, unsigned class_bit, bool warm,
 	c->protocol = c->atr.first;
 	/* §8.3: with TA2 (b5 = 0) the values of TA1 apply at once, else the default ones */
 	c->fidi = c->atr.specific ? c->atr.ta1 : 0x11;
-	memset(&c->t0, 0, sizeof(c->t0));
+	memset(&c->t0, 0, sizeof c->t0);
 	card_t1_reset(c);
 	card_applet_reset(c);
 
@@ -151,7 +151,7 @@ void card_complain(struct sim_card *c, const char *fmt, ...)
 
 	if (c->complaints < CARD_COMPLAINTS) {
 		va_start(ap, fmt);
-		vsnprintf(c->complaint[c->complaints], sizeof(c->complaint[0]), fmt, ap);
+		vsnprintf(c->complaint[c->complaints], sizeof c->complaint[0], fmt, ap);
 		va_end(ap);
 	}
 	c->complaints++;

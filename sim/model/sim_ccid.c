@@ -58,7 +58,7 @@ void sim_slot_off(struct sim_iface *f, struct sim_slot *s)
 		sim_card_power_off(s->card);
 	s->powered = s->clock_stopped = s->chain_in = false;
 	s->protocol = 0;
-	memcpy(s->params, defaults, sizeof(defaults));
+	memcpy(s->params, defaults, sizeof defaults);
 	s->in_len = s->out_len = s->out_off = 0;
 	free(s->held);
 	s->held = NULL;
@@ -99,12 +99,11 @@ static const uint8_t *power_with_class(struct sim_iface *f, struct sim_slot *s, 
 {
 	uint8_t classes = f->conf->bVoltageSupport ? f->conf->bVoltageSupport : 7;
 	const uint8_t *atr = NULL;
-	unsigned bit;
 
 	*len = 0;
 	if (select)
 		return sim_card_reset(s->card, select - 1, s->powered, len);
-	for (bit = 0; bit < 3 && *len == 0; bit++) {
+	for (unsigned bit = 0; bit < 3 && *len == 0; bit++) {
 		if (classes >> bit & 1 && sim_card_foreign_state(s->card) != SIM_FOREIGN_WORKING)
 			atr = sim_card_reset(s->card, bit, s->powered, len);
 	}
@@ -234,7 +233,7 @@ static void reset_parameters(struct sim_iface *f, const struct sim_cmd *c)
 	struct sim_slot *s = &f->slot[c->slot];
 
 	s->protocol = 0;
-	memcpy(s->params, defaults, sizeof(defaults));
+	memcpy(s->params, defaults, sizeof defaults);
 	give_parameters(f, c);
 }
 
@@ -493,9 +492,7 @@ static bool admit(struct sim_iface *f, const struct sim_cmd *c, const struct com
 
 static const struct command *find_command(uint8_t type)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
 		if (commands[i].type == type)
 			return &commands[i];
 	}
@@ -523,7 +520,7 @@ static void fire_again(struct sim_dev *d, struct sim_event *e)
 static struct sim_msg *keep_command(const struct sim_cmd *c)
 {
 	const uint8_t header[SIM_HEADER] = { c->type, 0, 0, 0, 0, c->slot, c->seq, c->b7, c->b8, c->b9 };
-	struct sim_msg *m = sim_alloc(sizeof(*m));
+	struct sim_msg *m = sim_alloc(sizeof *m);
 
 	m->len = SIM_HEADER + c->len;
 	m->data = sim_alloc(m->len);

@@ -109,7 +109,7 @@ static bool is_among(const char *values, const char *text)
 
 const char *sim_column_name(size_t i)
 {
-	return i < sizeof(columns) / sizeof(columns[0]) ? columns[i].name : NULL;
+	return i < sizeof columns / sizeof columns[0] ? columns[i].name : NULL;
 }
 
 bool sim_column_allows(size_t i, const char *text, char *err, size_t err_cap)

@@ -160,17 +160,17 @@ static bool key_from(struct reading *r, const char *value)
 	const char *hash = strchr(value, '#');
 	char id[64], name[64];
 
-	sim_copy_text(id, sizeof(id), value);
+	sim_copy_text(id, sizeof id, value);
 	id[strcspn(id, "#")] = '\0';
-	sim_copy_text(name, sizeof(name), r->draft->conf.name);
+	sim_copy_text(name, sizeof name, r->draft->conf.name);
 	if (!sim_table_conf(&r->draft->conf, id, hash ? (unsigned)strtoul(hash + 1, NULL, 10) : 0,
 			    r->err, r->err_cap)) {
 		char why[160];
 
-		sim_copy_text(why, sizeof(why), r->err);
+		sim_copy_text(why, sizeof why, r->err);
 		return bad(r, "from", why);
 	}
-	sim_copy_text(r->draft->conf.name, sizeof(name), name);
+	sim_copy_text(r->draft->conf.name, sizeof name, name);
 	r->draft->iface = 0;
 	return true;
 }
@@ -257,9 +257,8 @@ static bool key_level(struct reading *r, const char *value)
 		{ "char", 0 }, { "tpdu", 0x10000 }, { "short", 0x20000 }, { "extended", 0x40000 }
 	};
 	struct sim_iface_conf *f = &r->draft->conf.iface[r->draft->iface];
-	size_t i;
 
-	for (i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+	for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
 		if (strcmp(levels[i].name, value) == 0) {
 			f->dwFeatures = (f->dwFeatures & ~0x70000u) | levels[i].bits;
 			return true;
@@ -350,19 +349,19 @@ static bool key_replay(struct reading *r, const char *value)
 	bool known = c->vendor != 0xf1f1;
 	struct sim_recording *rec;
 
-	rec = sim_recording_read(value, known ? c->vendor : 0, known ? c->product : 0, why, sizeof(why));
+	rec = sim_recording_read(value, known ? c->vendor : 0, known ? c->product : 0, why, sizeof why);
 	if (!rec) {
 		snprintf(r->err, r->err_cap, "line %u: replay: %s: %s", r->line, value, why);
 		return false;
 	}
 	free(r->draft->replay);
 	r->draft->replay = sim_dup(value, strlen(value) + 1);
-	snprintf(id, sizeof(id), "%04x:%04x", rec->vendor, rec->product);
+	snprintf(id, sizeof id, "%04x:%04x", rec->vendor, rec->product);
 	if (!sim_recording_conf(rec, c) && !known && rec->vendor) {
-		struct sim_dev_conf *row = sim_alloc(sizeof(*row));
+		struct sim_dev_conf *row = sim_alloc(sizeof *row);
 
-		if (sim_table_conf(row, id, 0, why, sizeof(why))) {
-			sim_copy_text(row->name, sizeof(row->name), c->name);
+		if (sim_table_conf(row, id, 0, why, sizeof why)) {
+			sim_copy_text(row->name, sizeof row->name, c->name);
 			sim_conf_free(c);
 			*c = *row;
 		} else {
@@ -390,13 +389,11 @@ static const struct {
 
 static void draft_free(struct draft *t)
 {
-	unsigned i;
-
 	if (!t)
 		return;
-	for (i = 0; i < t->n_cards; i++)
+	for (unsigned i = 0; i < t->n_cards; i++)
 		free(t->card[i].spec);
-	for (i = 0; i < t->n_faults; i++)
+	for (unsigned i = 0; i < t->n_faults; i++)
 		free(t->fault[i]);
 	free(t->replay);
 	sim_conf_free(&t->conf);
@@ -406,29 +403,28 @@ static void draft_free(struct draft *t)
 static struct sim_dev *make_copy(struct reading *r, unsigned nr)
 {
 	struct draft *t = r->draft;
-	struct sim_dev_conf *c = sim_dup(&t->conf, sizeof(*c));
+	struct sim_dev_conf *c = sim_dup(&t->conf, sizeof *c);
 	struct sim_dev *d;
 	char why[160] = "";
-	unsigned i;
 
-	for (i = 0; i < c->n_ifaces; i++) {
+	for (unsigned i = 0; i < c->n_ifaces; i++) {
 		struct sim_iface_conf *f = &c->iface[i];
 
-		f->rates = f->rates ? sim_dup(f->rates, f->n_rates * sizeof(*f->rates)) : NULL;
-		f->clocks = f->clocks ? sim_dup(f->clocks, f->n_clocks * sizeof(*f->clocks)) : NULL;
+		f->rates = f->rates ? sim_dup(f->rates, f->n_rates * sizeof *f->rates) : NULL;
+		f->clocks = f->clocks ? sim_dup(f->clocks, f->n_clocks * sizeof *f->clocks) : NULL;
 	}
 	if (nr)
-		snprintf(c->name, sizeof(c->name), "%.50s-%u", t->conf.name, nr + 1);
+		snprintf(c->name, sizeof c->name, "%.50s-%u", t->conf.name, nr + 1);
 	d = sim_dev_new(c);
 	free(c);
-	for (i = 0; i < t->n_cards && !why[0]; i++)
+	for (unsigned i = 0; i < t->n_cards && !why[0]; i++)
 		(void)sim_dev_insert(d, t->card[i].iface, t->card[i].slot, t->card[i].spec, 0, why,
-				     sizeof(why));
-	for (i = 0; i < t->n_faults && !why[0]; i++)
-		(void)sim_dev_fault(d, t->fault[i], why, sizeof(why));
+				     sizeof why);
+	for (unsigned i = 0; i < t->n_faults && !why[0]; i++)
+		(void)sim_dev_fault(d, t->fault[i], why, sizeof why);
 	if (t->replay && !why[0]) {
 		struct sim_recording *rec = sim_recording_read(t->replay, d->conf.vendor, d->conf.product, why,
-							     sizeof(why));
+							     sizeof why);
 
 		if (rec)
 			sim_replay_begin(d, rec);
@@ -446,18 +442,17 @@ static struct sim_dev *make_copy(struct reading *r, unsigned nr)
 /* Ends the device being read and makes it, as often as it said. */
 static bool finish(struct reading *r)
 {
-	unsigned i;
 	bool ok = true;
 
 	if (!r->draft)
 		return true;
-	for (i = 0; i < r->draft->copies && ok; i++) {
+	for (unsigned i = 0; i < r->draft->copies && ok; i++) {
 		struct sim_dev *d = make_copy(r, i);
 
 		ok = d != NULL;
 		if (!ok)
 			break;
-		r->devs = realloc(r->devs, (r->n_devs + 1) * sizeof(*r->devs));
+		r->devs = realloc(r->devs, (r->n_devs + 1) * sizeof *r->devs);
 		if (!r->devs)
 			abort();
 		r->devs[r->n_devs++] = d;
@@ -473,10 +468,10 @@ static bool begin(struct reading *r, const char *name)
 		return false;
 	if (!*name)
 		return bad(r, "a reader needs a name", "");
-	r->draft = sim_alloc(sizeof(*r->draft));
+	r->draft = sim_alloc(sizeof *r->draft);
 	sim_conf_defaults(&r->draft->conf);
 	r->draft->copies = 1;
-	sim_copy_text(r->draft->conf.name, sizeof(r->draft->conf.name), name);
+	sim_copy_text(r->draft->conf.name, sizeof r->draft->conf.name, name);
 	return true;
 }
 
@@ -496,15 +491,13 @@ static char *trim(char *s)
 
 static bool assign(struct reading *r, const char *key, const char *value)
 {
-	size_t i;
-
 	if (strncmp(key, "card", 4) == 0 && (key[4] == ' ' || key[4] == '\t'))
 		return key_card(r, key + 4 + strspn(key + 4, " \t"), value);
-	for (i = 0; i < sizeof(special) / sizeof(special[0]); i++) {
+	for (size_t i = 0; i < sizeof special / sizeof special[0]; i++) {
 		if (strcmp(special[i].name, key) == 0)
 			return special[i].set(r, value);
 	}
-	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
 		if (strcmp(keys[i].name, key) == 0)
 			return store(r->draft, &keys[i], value) || bad(r, key, value);
 	}
@@ -545,7 +538,6 @@ int sim_config_parse(const char *text, struct sim_dev ***devs, char *err, size_t
 	struct reading r = { .err = err, .err_cap = err_cap };
 	char *copy = sim_dup(text, strlen(text) + 1), *p = copy;
 	bool ok = true;
-	unsigned i;
 
 	while (ok && p) {
 		char *nl = strchr(p, '\n');
@@ -561,7 +553,7 @@ int sim_config_parse(const char *text, struct sim_dev ***devs, char *err, size_t
 	draft_free(r.draft);
 	*devs = NULL;
 	if (!ok) {
-		for (i = 0; i < r.n_devs; i++)
+		for (unsigned i = 0; i < r.n_devs; i++)
 			sim_dev_free(r.devs[i]);
 		free(r.devs);
 		return -1;

@@ -43,10 +43,10 @@ static void string_descriptor(struct sim_dev *d, struct sim_urb *u, unsigned ind
 	static const uint8_t langid[4] = { 4, 3, 0x09, 0x04 };
 	const char *text = sim_dev_string(d, index);
 	uint8_t p[2 + 2 * 64];
-	size_t i, n;
+	size_t n;
 
 	if (index == 0) {
-		give(d, u, langid, sizeof(langid));
+		give(d, u, langid, sizeof langid);
 		return;
 	}
 	if (!text) {
@@ -56,7 +56,7 @@ static void string_descriptor(struct sim_dev *d, struct sim_urb *u, unsigned ind
 	n = strlen(text);
 	p[0] = (uint8_t)(2 + 2 * n);
 	p[1] = 3;
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		sim_put16(p + 2 + 2 * i, (uint8_t)text[i]);
 	give(d, u, p, p[0]);
 }
@@ -83,14 +83,12 @@ static void get_descriptor(struct sim_dev *d, struct sim_urb *u, const struct se
 
 static void set_configuration(struct sim_dev *d, struct sim_urb *u, unsigned value)
 {
-	unsigned i;
-
 	if (value > 1) {
 		done(d, u, SIM_STALL);
 		return;
 	}
 	d->configuration = (uint8_t)value;
-	for (i = 0; i < d->conf.n_ifaces; i++) {
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
 		struct sim_iface *f = &d->iface[i];
 
 		sim_halt(d, f->ep_in, false);
@@ -102,9 +100,7 @@ static void set_configuration(struct sim_dev *d, struct sim_urb *u, unsigned val
 
 static bool halted(const struct sim_dev *d, uint8_t endpoint)
 {
-	unsigned i;
-
-	for (i = 0; i < d->conf.n_ifaces; i++) {
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
 		const struct sim_iface *f = &d->iface[i];
 
 		if ((endpoint == f->ep_in && f->in.halted) ||
@@ -157,11 +153,10 @@ static void give_list(struct sim_iface *f, struct sim_urb *u, const uint32_t *li
 		      unsigned odd)
 {
 	uint8_t p[4 * 513];
-	unsigned i;
 
 	if (n > 512)
 		n = 512;
-	for (i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++)
 		sim_put32(p + 4 * i, list[i]);
 	memset(p + 4 * n, 0xA5, 4);
 	give(f->d, u, p, 4 * n + odd);
@@ -173,9 +168,9 @@ static void data_rates(struct sim_iface *f, struct sim_urb *u)
 	struct sim_dev *d = f->d;
 	uint32_t made_up[256];
 	const struct sim_fault *t;
-	unsigned i, n;
+	unsigned n;
 
-	for (i = 0; i < 256; i++)
+	for (unsigned i = 0; i < 256; i++)
 		made_up[i] = 9600 + 100 * i;
 	if (sim_fault_hits(d, "rates-stall", f, -1)) {
 		done(d, u, SIM_STALL);

@@ -53,7 +53,7 @@ static void put_class(struct sim_dev *d, struct out *o, const struct sim_iface_c
 	uint8_t p[CLASS_DESC + 255];
 	size_t len = sim_class_desc(c, p);
 
-	memset(p + len, 0xEE, sizeof(p) - len);
+	memset(p + len, 0xEE, sizeof p - len);
 	if (d->desc_fault & DESC_SHORT)
 		len = d->desc_fault_value >= 2 && d->desc_fault_value < CLASS_DESC ?
 			      d->desc_fault_value :
@@ -76,7 +76,7 @@ static void put_endpoint(struct out *o, uint8_t address, uint8_t attributes, uns
 	uint8_t p[7] = { 7,	  5, address, attributes, (uint8_t)packet, (uint8_t)(packet >> 8),
 			 interval };
 
-	put(o, p, sizeof(p));
+	put(o, p, sizeof p);
 }
 
 static unsigned put_endpoints(struct sim_dev *d, struct out *o, const struct sim_iface *f)
@@ -102,7 +102,7 @@ static uint8_t add_string(struct sim_dev *d, const char *text)
 {
 	if (!text[0])
 		return 0;
-	sim_copy_text(d->strings[d->n_strings], sizeof(d->strings[0]), text);
+	sim_copy_text(d->strings[d->n_strings], sizeof d->strings[0], text);
 	return (uint8_t)++d->n_strings;
 }
 
@@ -114,7 +114,7 @@ static void put_interface(struct sim_dev *d, struct out *o, const struct sim_ifa
 	size_t at = o->len;
 	unsigned n = 0;
 
-	put(o, p, sizeof(p));
+	put(o, p, sizeof p);
 	if (!c->foreign && !(d->desc_fault & (DESC_AT_ENDPOINT | DESC_NONE)))
 		put_class(d, o, c);
 	if (!(d->desc_fault & DESC_NO_ENDPOINTS))
@@ -131,7 +131,7 @@ static void put_filler(struct out *o, unsigned number)
 {
 	uint8_t p[9] = { 9, 4, (uint8_t)number, 0, 0, 0x03, 0, 0, 0 };
 
-	put(o, p, sizeof(p));
+	put(o, p, sizeof p);
 }
 
 static size_t device_descriptor(struct sim_dev *d, uint8_t *p)
@@ -157,14 +157,14 @@ void sim_desc_build(struct sim_dev *d)
 {
 	struct out o = { sim_alloc(MAX_CONFIG), 0 };
 	uint8_t head[9] = { 9, 2, 0, 0, 0, 1, 0, 0x80, 50 };
-	unsigned number = 0, i;
+	unsigned number = 0;
 	size_t config;
 
 	free(d->descriptors);
 	d->n_strings = 0;
 	o.len = config = device_descriptor(d, o.p);
-	put(&o, head, sizeof(head));
-	for (i = 0; i < d->conf.n_ifaces; i++) {
+	put(&o, head, sizeof head);
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
 		while (number < d->conf.iface[i].number)
 			put_filler(&o, number++);
 		if (!(d->desc_fault & DESC_NO_ALTSETTING))
@@ -193,9 +193,8 @@ const uint8_t *sim_dev_descriptors(const struct sim_dev *d, size_t *len)
 unsigned sim_dev_speed(const struct sim_dev *d)
 {
 	const uint8_t *p = d->descriptors;
-	size_t i;
 
-	for (i = 18; i + 2 <= d->descriptors_len && p[i] >= 2 && i + p[i] <= d->descriptors_len; i += p[i])
+	for (size_t i = 18; i + 2 <= d->descriptors_len && p[i] >= 2 && i + p[i] <= d->descriptors_len; i += p[i])
 		if (p[i + 1] == 5 && p[i] >= 7 && (p[i + 3] & 3) == 2 && (p[i + 4] | p[i + 5] << 8) > 64)
 			return 3;
 	return 2;

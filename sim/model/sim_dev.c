@@ -28,7 +28,7 @@ void *sim_dup(const void *p, size_t n)
 struct sim_event *sim_at(struct sim_dev *d, uint64_t at,
 			 void (*fire)(struct sim_dev *, struct sim_event *))
 {
-	struct sim_event *e = sim_alloc(sizeof(*e));
+	struct sim_event *e = sim_alloc(sizeof *e);
 	struct sim_event **p = &d->events;
 
 	e->at = at;
@@ -116,8 +116,6 @@ static void submit_to_iface(struct sim_iface *f, struct sim_urb *u)
 
 void sim_dev_submit(struct sim_dev *d, struct sim_urb *u, uint64_t now)
 {
-	unsigned i;
-
 	advance(d, now);
 	u->actual = 0;
 	u->next = NULL;
@@ -132,7 +130,7 @@ void sim_dev_submit(struct sim_dev *d, struct sim_urb *u, uint64_t now)
 		sim_control(d, u);
 		return;
 	}
-	for (i = 0; i < d->conf.n_ifaces; i++) {
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
 		struct sim_iface *f = &d->iface[i];
 
 		if (u->endpoint && (u->endpoint == f->ep_out || u->endpoint == f->ep_in ||
@@ -149,19 +147,15 @@ void sim_dev_submit(struct sim_dev *d, struct sim_urb *u, uint64_t now)
  * for it. */
 static void note_desertion(struct sim_iface *f)
 {
-	unsigned i;
-
 	if (f->in.head || f->intr.head)
 		return;
-	for (i = 0; i < f->n_slots; i++)
+	for (unsigned i = 0; i < f->n_slots; i++)
 		f->slot[i].deserted = f->slot[i].busy;
 }
 
 bool sim_any_deserted(const struct sim_iface *f)
 {
-	unsigned i;
-
-	for (i = 0; i < f->n_slots; i++)
+	for (unsigned i = 0; i < f->n_slots; i++)
 		if (f->slot[i].busy && f->slot[i].deserted)
 			return true;
 	return false;
@@ -169,11 +163,10 @@ bool sim_any_deserted(const struct sim_iface *f)
 
 bool sim_dev_discard(struct sim_dev *d, struct sim_urb *u, uint64_t now)
 {
-	unsigned i;
 	struct sim_event **p;
 
 	advance(d, now);
-	for (i = 0; i < d->conf.n_ifaces; i++) {
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
 		struct sim_iface *f = &d->iface[i];
 
 		if (sim_pipe_take(&f->in, u) || sim_pipe_take(&f->intr, u)) {
@@ -201,9 +194,7 @@ bool sim_dev_discard(struct sim_dev *d, struct sim_urb *u, uint64_t now)
 
 struct sim_iface *sim_iface_by_number(struct sim_dev *d, unsigned number)
 {
-	unsigned i;
-
-	for (i = 0; i < d->conf.n_ifaces; i++) {
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
 		if (d->conf.iface[i].number == number)
 			return &d->iface[i];
 	}
@@ -213,9 +204,8 @@ struct sim_iface *sim_iface_by_number(struct sim_dev *d, unsigned number)
 void sim_slots_init(struct sim_iface *f)
 {
 	static const uint8_t defaults[5] = { 0x11, 0x00, 0x00, 0x0A, 0x00 };
-	unsigned i;
 
-	for (i = 0; i < f->n_slots; i++) {
+	for (unsigned i = 0; i < f->n_slots; i++) {
 		struct sim_slot *s = &f->slot[i];
 		struct sim_card *card = s->card;
 		char *foreign = s->foreign;
@@ -223,11 +213,11 @@ void sim_slots_init(struct sim_iface *f)
 		free(s->in);
 		free(s->out);
 		free(s->held);
-		memset(s, 0, sizeof(*s));
+		memset(s, 0, sizeof *s);
 		s->card = card;
 		s->foreign = foreign;
 		s->changed = card != NULL;
-		memcpy(s->params, defaults, sizeof(defaults));
+		memcpy(s->params, defaults, sizeof defaults);
 		if (card)
 			sim_card_power_off(card);
 	}
@@ -243,7 +233,7 @@ static void iface_init(struct sim_dev *d, unsigned i)
 	f->index = i;
 	f->conf = &d->conf.iface[i];
 	f->n_slots = c->bMaxSlotIndex + 1u;
-	f->slot = sim_alloc(SIM_MAX_SLOTS * sizeof(*f->slot));
+	f->slot = sim_alloc(SIM_MAX_SLOTS * sizeof *f->slot);
 	f->queue_tail = &f->queue;
 	f->out_buf = sim_alloc(SIM_ROOM + SIM_HEADER);
 	sim_pipe_init(&f->in);
@@ -260,8 +250,7 @@ static void iface_init(struct sim_dev *d, unsigned i)
 
 struct sim_dev *sim_dev_new(const struct sim_dev_conf *c)
 {
-	struct sim_dev *d = sim_alloc(sizeof(*d));
-	unsigned i;
+	struct sim_dev *d = sim_alloc(sizeof *d);
 
 	d->conf = *c;
 	d->plugged = true;
@@ -269,7 +258,7 @@ struct sim_dev *sim_dev_new(const struct sim_dev_conf *c)
 	d->done_tail = &d->done;
 	d->scratch = sim_alloc(SIM_ROOM);
 	d->scratch2 = sim_alloc(SIM_ROOM);
-	for (i = 0; i < c->n_ifaces; i++)
+	for (unsigned i = 0; i < c->n_ifaces; i++)
 		iface_init(d, i);
 	sim_desc_build(d);
 	return d;
@@ -278,8 +267,6 @@ struct sim_dev *sim_dev_new(const struct sim_dev_conf *c)
 /* Everything the device had in mind is forgotten; transfers end with status. */
 static void forget(struct sim_dev *d, int status)
 {
-	unsigned i;
-
 	while (d->events) {
 		struct sim_event *e = d->events;
 
@@ -289,7 +276,7 @@ static void forget(struct sim_dev *d, int status)
 		sim_msg_free(e->msg);
 		free(e);
 	}
-	for (i = 0; i < d->conf.n_ifaces; i++) {
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
 		struct sim_iface *f = &d->iface[i];
 		struct sim_urb *u;
 
@@ -313,16 +300,14 @@ static void forget(struct sim_dev *d, int status)
 		f->in.free_at = f->intr.free_at = f->out_free_at = 0;
 		sim_pin_end(f);
 		free(f->iccd.answer);
-		memset(&f->iccd, 0, sizeof(f->iccd));
+		memset(&f->iccd, 0, sizeof f->iccd);
 		sim_slots_init(f);
 	}
 }
 
 void sim_slots_free(struct sim_iface *f)
 {
-	unsigned i;
-
-	for (i = 0; i < SIM_MAX_SLOTS; i++) {
+	for (unsigned i = 0; i < SIM_MAX_SLOTS; i++) {
 		struct sim_slot *s = &f->slot[i];
 
 		if (s->card)
@@ -337,18 +322,16 @@ void sim_slots_free(struct sim_iface *f)
 
 void sim_dev_free(struct sim_dev *d)
 {
-	unsigned i;
-
 	if (!d)
 		return;
 	forget(d, SIM_GONE);
 	sim_player_free(d);
 	sim_faults_clear(d);
-	for (i = 0; i < d->conf.n_ifaces; i++) {
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
 		sim_slots_free(&d->iface[i]);
 		free(d->iface[i].out_buf);
 	}
-	for (i = 0; i < d->kept_complaints; i++)
+	for (unsigned i = 0; i < d->kept_complaints; i++)
 		free(d->complaints[i]);
 	free(d->complaints);
 	free(d->descriptors);

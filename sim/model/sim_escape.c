@@ -52,9 +52,7 @@ static bool fits(const struct escape *e, const struct sim_dev_conf *c, const uin
 
 bool sim_escape(struct sim_iface *f, const uint8_t *in, size_t len, uint8_t *out, size_t *out_len)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		const struct escape *e = &table[i];
 
 		if (!fits(e, &f->d->conf, in, len))

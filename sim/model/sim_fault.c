@@ -92,16 +92,14 @@ static void free_faults(struct sim_dev *d, bool all)
 
 void sim_faults_clear(struct sim_dev *d)
 {
-	unsigned i;
-
 	free_faults(d, true);
-	for (i = 0; i < d->conf.n_ifaces; i++)
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++)
 		d->iface[i].intr_flood_ns = 0;
 	if (d->sane) {
 		d->conf = *d->sane;
 		free(d->sane);
 		d->sane = NULL;
-		for (i = 0; i < d->conf.n_ifaces; i++)
+		for (unsigned i = 0; i < d->conf.n_ifaces; i++)
 			d->iface[i].n_slots = d->conf.iface[i].bMaxSlotIndex + 1u;
 		sim_desc_build(d);
 	}
@@ -165,12 +163,11 @@ static bool parse_words(struct sim_fault *t, char *words, char *rest, size_t cap
 static bool card_fault(struct sim_dev *d, const struct sim_fault *t, const char *spec, char *err,
 		       size_t err_cap)
 {
-	unsigned i, j;
 	bool taken = false;
 
 	snprintf(err, err_cap, "no fault \"%s\", and no card that could know it", spec);
-	for (i = 0; i < d->conf.n_ifaces; i++) {
-		for (j = 0; j < d->iface[i].n_slots; j++) {
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
+		for (unsigned j = 0; j < d->iface[i].n_slots; j++) {
 			struct sim_card *c = d->iface[i].slot[j].card;
 
 			if (!c || (t->iface >= 0 && (unsigned)t->iface != i) ||
@@ -184,9 +181,7 @@ static bool card_fault(struct sim_dev *d, const struct sim_fault *t, const char 
 
 static void fault_now(struct sim_dev *d, const struct sim_fault *t)
 {
-	unsigned i;
-
-	for (i = 0; i < d->conf.n_ifaces; i++) {
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
 		if (t->iface < 0 || (unsigned)t->iface == i)
 			t->kind->now(d, t, &d->iface[i]);
 	}
@@ -194,9 +189,7 @@ static void fault_now(struct sim_dev *d, const struct sim_fault *t)
 
 static const struct sim_fault_kind *find_kind(const char *name)
 {
-	unsigned i;
-
-	for (i = 0; i < sim_fault_kind_count; i++) {
+	for (unsigned i = 0; i < sim_fault_kind_count; i++) {
 		if (strcmp(sim_fault_kinds[i].name, name) == 0)
 			return &sim_fault_kinds[i];
 	}
@@ -210,17 +203,17 @@ bool sim_dev_fault(struct sim_dev *d, const char *spec, char *err, size_t err_ca
 	size_t n;
 
 	spec += strspn(spec, " \t");
-	sim_copy_text(words, sizeof(words), spec);
+	sim_copy_text(words, sizeof words, spec);
 	n = strcspn(words, " \t");
-	snprintf(name, sizeof(name), "%.*s", (int)n, words);
+	snprintf(name, sizeof name, "%.*s", (int)n, words);
 	if (strcmp(name, "clear") == 0) {
 		sim_faults_clear(d);
 		(void)card_fault(d, &t, "clear", err, err_cap);
 		return true;
 	}
 	t.kind = find_kind(name);
-	sim_copy_text(rest, sizeof(rest), name);
-	if (!parse_words(&t, words + n, t.kind ? NULL : rest, sizeof(rest), err, err_cap))
+	sim_copy_text(rest, sizeof rest, name);
+	if (!parse_words(&t, words + n, t.kind ? NULL : rest, sizeof rest, err, err_cap))
 		return false;
 	if (!t.kind)
 		return card_fault(d, &t, rest, err, err_cap);
@@ -229,7 +222,7 @@ bool sim_dev_fault(struct sim_dev *d, const char *spec, char *err, size_t err_ca
 		fault_now(d, &t);
 	} else {
 		t.next = d->faults;
-		d->faults = sim_dup(&t, sizeof(t));
+		d->faults = sim_dup(&t, sizeof t);
 	}
 	return true;
 }

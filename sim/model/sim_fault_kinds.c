@@ -243,7 +243,7 @@ static void atr_truncated(const struct sim_fault *t, const struct sim_strike_at 
 	static const uint8_t atr[] = { 0x3B, 0xFF, 0x11 };
 
 	(void)t;
-	body(a->m, atr, sizeof(atr));
+	body(a->m, atr, sizeof atr);
 }
 
 /* TS, T0, then TDs that each announce the next one and nothing else. */
@@ -252,7 +252,7 @@ static void atr_tds(const struct sim_fault *t, const struct sim_strike_at *a)
 	uint8_t atr[64];
 	uint32_t n = sim_fault_value(t, 32);
 
-	memset(atr, 0x80, sizeof(atr));
+	memset(atr, 0x80, sizeof atr);
 	atr[0] = 0x3B;
 	body(a->m, atr, n < 62 ? 2 + n : 64);
 }
@@ -281,16 +281,16 @@ static void pin_wtx(const struct sim_fault *t, const struct sim_strike_at *a)
 	free(s->held);
 	s->held_len = a->m->len - SIM_HEADER;
 	s->held = sim_dup(a->m->data + SIM_HEADER, s->held_len);
-	body(a->m, wtx, sizeof(wtx));
+	body(a->m, wtx, sizeof wtx);
 }
 
 /* --- at once --- */
 
 static void raw_interrupt(struct sim_iface *f, const uint8_t *p, size_t len, size_t total, int status)
 {
-	memset(f->intr_raw, 0xA5, sizeof(f->intr_raw));
+	memset(f->intr_raw, 0xA5, sizeof f->intr_raw);
 	memcpy(f->intr_raw, p, len);
-	f->intr_raw_len = total < sizeof(f->intr_raw) ? total : sizeof(f->intr_raw);
+	f->intr_raw_len = total < sizeof f->intr_raw ? total : sizeof f->intr_raw;
 	f->intr_raw_status = status;
 	f->intr_raw_set = true;
 	sim_pump_intr(f);
@@ -360,7 +360,7 @@ static void hardware_error(struct sim_dev *d, const struct sim_fault *t, struct 
 static void remember_sane(struct sim_dev *d)
 {
 	if (!d->sane)
-		d->sane = sim_dup(&d->conf, sizeof(d->conf));
+		d->sane = sim_dup(&d->conf, sizeof d->conf);
 }
 
 static void max_slot_index(struct sim_dev *d, const struct sim_fault *t, struct sim_iface *f)
@@ -397,10 +397,8 @@ static const struct {
 
 static void desc_fault(struct sim_dev *d, const struct sim_fault *t, struct sim_iface *f)
 {
-	size_t i;
-
 	(void)f;
-	for (i = 0; i < sizeof(desc_bits) / sizeof(desc_bits[0]); i++) {
+	for (size_t i = 0; i < sizeof desc_bits / sizeof desc_bits[0]; i++) {
 		if (strcmp(desc_bits[i].name, t->kind->name) == 0)
 			sim_set_desc_faults(d, d->desc_fault | desc_bits[i].bit, sim_fault_value(t, 0));
 	}
@@ -499,4 +497,4 @@ const struct sim_fault_kind sim_fault_kinds[] = {
 	{ "endpoint-type", 0, NULL, desc_fault, "isochronous endpoints instead of bulk" },
 };
 
-const unsigned sim_fault_kind_count = sizeof(sim_fault_kinds) / sizeof(sim_fault_kinds[0]);
+const unsigned sim_fault_kind_count = sizeof sim_fault_kinds / sizeof sim_fault_kinds[0];

@@ -20,7 +20,7 @@ void sim_attempt_begin(struct sim_iface *f, unsigned slot, struct sim_attempt *a
 {
 	struct sim_slot *s = &f->slot[slot];
 
-	memset(a, 0, sizeof(*a));
+	memset(a, 0, sizeof *a);
 	if (!s->card || !sim_card_is_foreign(s->card))
 		return;
 	a->saved = sim_card_save(s->card);
@@ -75,7 +75,7 @@ bool sim_attempt_again(struct sim_dev *d, struct sim_event *e)
 /* "[wait=SECONDS] WORD..." behind vpcd:PORT. The card's words are tried: a slip is told at once. */
 static bool parse_words(char *text, struct sim_foreign_spec *o, char *err, size_t err_cap)
 {
-	size_t n = (size_t)snprintf(o->words, sizeof(o->words), "%s", "");
+	size_t n = (size_t)snprintf(o->words, sizeof o->words, "%s", "");
 	struct sim_card *trial;
 	char *word, *save = NULL, *end;
 	bool good;
@@ -89,8 +89,8 @@ static bool parse_words(char *text, struct sim_foreign_spec *o, char *err, size_
 			}
 			continue;
 		}
-		n += (size_t)snprintf(o->words + n, sizeof(o->words) - n, "%s%s", n ? " " : "own-atr ", word);
-		if (n >= sizeof(o->words)) {
+		n += (size_t)snprintf(o->words + n, sizeof o->words - n, "%s%s", n ? " " : "own-atr ", word);
+		if (n >= sizeof o->words) {
 			snprintf(err, err_cap, "card: text too long");
 			return false;
 		}
@@ -107,9 +107,9 @@ bool sim_foreign_parse(const char *spec, struct sim_foreign_spec *o, char *err, 
 	unsigned long port;
 
 	*o = (struct sim_foreign_spec){ .wait_s = 15 };
-	snprintf(text, sizeof(text), "%s", spec + 5);
+	snprintf(text, sizeof text, "%s", spec + 5);
 	if (strncmp(spec, "pcsc:", 5) == 0) {
-		sim_copy_text(o->reader, sizeof(o->reader), text);
+		sim_copy_text(o->reader, sizeof o->reader, text);
 		if (!o->reader[0])
 			snprintf(err, err_cap, "pcsc: of which reader?");
 		return o->reader[0] != '\0';

@@ -304,11 +304,9 @@ static void run_request(struct sim_iface *f, struct sim_urb *u, unsigned i)
 
 bool sim_iccd_request(struct sim_iface *f, struct sim_urb *u)
 {
-	unsigned i;
-
 	if (sim_get16(u->setup + 6) > MAX_TRANSFER)
 		sim_complain(f->d, "iccd: transfer of %u bytes", sim_get16(u->setup + 6));
-	for (i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+	for (unsigned i = 0; i < sizeof requests / sizeof requests[0]; i++) {
 		if (requests[i].version == f->conf->protocol && requests[i].type == u->setup[0] &&
 		    requests[i].request == u->setup[1]) {
 			sim_trace_text(f->d, "iccd %02x %02x wValue %04x wLength %u", u->setup[0],

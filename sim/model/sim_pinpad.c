@@ -42,9 +42,8 @@ static const struct {
 static unsigned habits_of(const struct sim_iface *f)
 {
 	const struct sim_dev_conf *c = &f->d->conf;
-	size_t i;
 
-	for (i = 0; i < sizeof(habits) / sizeof(habits[0]); i++)
+	for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
 		if (habits[i].vendor == c->vendor &&
 		    (habits[i].product == c->product || habits[i].product == ANY_PRODUCT))
 			return habits[i].habits;
@@ -67,7 +66,7 @@ void sim_pin_end(struct sim_iface *f)
 	unsigned serial = f->pin.key_serial + 1;
 
 	free(f->pin.data);
-	memset(&f->pin, 0, sizeof(f->pin));
+	memset(&f->pin, 0, sizeof f->pin);
 	f->pin.key_serial = serial;
 }
 
@@ -177,11 +176,10 @@ static const char *pin_fault(const struct sim_iface *f, const struct pin_block *
 static size_t format_pin(const struct pin_block *b, const uint8_t *digits, size_t n, uint8_t *out)
 {
 	unsigned type = b->format & 3;
-	size_t i;
 
 	if (type == 1) {
 		memset(out, 0xFF, (n + 1) / 2);
-		for (i = 0; i < n; i++) {
+		for (size_t i = 0; i < n; i++) {
 			unsigned shift = i & 1 ? 0 : 4;
 
 			out[i / 2] = (uint8_t)((out[i / 2] & ~(0x0Fu << shift)) |
@@ -189,7 +187,7 @@ static size_t format_pin(const struct pin_block *b, const uint8_t *digits, size_
 		}
 		return (n + 1) / 2;
 	}
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		out[i] = (uint8_t)(digits[i] + (type == 2 ? 0x30 : 0));
 	return n;
 }
@@ -197,7 +195,7 @@ static size_t format_pin(const struct pin_block *b, const uint8_t *digits, size_
 /* The PIN's length goes where bmPINLengthFormat says, in so many bits as bmPINBlockString's upper half. */
 static bool put_length(const struct pin_block *b, uint8_t *data, size_t data_len, size_t n)
 {
-	unsigned bits = b->block >> 4, at = b->length_format & 15, i;
+	unsigned bits = b->block >> 4, at = b->length_format & 15;
 
 	if (b->length_format & 0x10)
 		at *= 8;
@@ -205,7 +203,7 @@ static bool put_length(const struct pin_block *b, uint8_t *data, size_t data_len
 		return true;
 	if ((at + bits + 7) / 8 > data_len)
 		return false;
-	for (i = 0; i < bits; i++) {
+	for (unsigned i = 0; i < bits; i++) {
 		unsigned bit = at + i;
 		uint8_t mask = (uint8_t)(0x80 >> (bit % 8));
 
@@ -220,9 +218,7 @@ static bool put_length(const struct pin_block *b, uint8_t *data, size_t data_len
 /* Bit by bit, as PINs of TLV cards do not begin on a byte. */
 static void put_bits(uint8_t *data, unsigned at, const uint8_t *p, size_t bits)
 {
-	size_t i;
-
-	for (i = 0; i < bits; i++) {
+	for (size_t i = 0; i < bits; i++) {
 		uint8_t mask = (uint8_t)(0x80 >> ((at + i) % 8));
 
 		if (p[i / 8] >> (7 - i % 8) & 1)
@@ -266,17 +262,16 @@ static size_t t1_wrap(const struct sim_slot *s, const struct pin_block *b, uint8
 {
 	uint8_t sum = 0;
 	uint16_t crc = 0xFFFF;
-	size_t i, n = 3 + len;
-	unsigned k;
+	size_t n = 3 + len;
 
 	out[0] = b->prologue[0];
 	out[1] = b->prologue[1];
 	out[2] = (uint8_t)len;
 	memcpy(out + 3, apdu, len);
-	for (i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		sum ^= out[i];
 		crc ^= out[i];
-		for (k = 0; k < 8; k++)
+		for (unsigned k = 0; k < 8; k++)
 			crc = crc & 1 ? (uint16_t)(crc >> 1 ^ 0x8408) : (uint16_t)(crc >> 1);
 	}
 	if (s->params[1] & 1) {
@@ -300,7 +295,7 @@ static void answer_pin(struct sim_iface *f, unsigned status, uint8_t error, cons
 
 static bool parse(const struct sim_iface *f, struct pin_block *b, const uint8_t *p, size_t len)
 {
-	memset(b, 0, sizeof(*b));
+	memset(b, 0, sizeof *b);
 	b->habits = habits_of(f);
 	b->modify = p[0] == 1;
 	return b->modify ? parse_modify(b, p, len) : parse_verify(b, p, len);
@@ -380,7 +375,7 @@ static void stage_done(struct sim_iface *f, const struct pin_block *b)
 			p->n_digits[1] = p->n_digits[2] = 0;
 			return;
 		}
-		answer_pin(f, 0, 0, differ, sizeof(differ), 0);
+		answer_pin(f, 0, 0, differ, sizeof differ, 0);
 		return;
 	}
 	present(f);
@@ -413,11 +408,9 @@ static void fire_key(struct sim_dev *d, struct sim_event *e)
 
 bool sim_dev_keys(struct sim_dev *d, unsigned interface, const char *keys, uint64_t now)
 {
-	size_t i;
-
 	if (interface >= d->conf.n_ifaces || !d->conf.iface[interface].bPINSupport || !d->plugged)
 		return false;
-	for (i = 0; keys[i]; i++) {
+	for (size_t i = 0; keys[i]; i++) {
 		struct sim_event *e = sim_at(d, now + i * KEY_TIME, fire_key);
 
 		e->f = &d->iface[interface];

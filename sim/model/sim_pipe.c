@@ -202,9 +202,7 @@ void sim_bulk_in(struct sim_iface *f, struct sim_urb *u)
 
 static bool any_changed(const struct sim_iface *f)
 {
-	unsigned i;
-
-	for (i = 0; i < f->n_slots; i++) {
+	for (unsigned i = 0; i < f->n_slots; i++) {
 		if (f->slot[i].changed)
 			return true;
 	}
@@ -215,11 +213,10 @@ static bool any_changed(const struct sim_iface *f)
 static size_t slot_changes(struct sim_iface *f, uint8_t *out)
 {
 	size_t len = 1 + (2u * f->n_slots + 7) / 8;
-	unsigned i;
 
 	memset(out, 0, len);
 	out[0] = 0x50;
-	for (i = 0; i < f->n_slots; i++) {
+	for (unsigned i = 0; i < f->n_slots; i++) {
 		struct sim_slot *s = &f->slot[i];
 		unsigned bits = (s->card ? 1u : 0u) | (s->changed ? 2u : 0u);
 
@@ -313,9 +310,7 @@ void sim_withdraw(struct sim_iface *f, unsigned slot)
 
 void sim_halt(struct sim_dev *d, uint8_t endpoint, bool halted)
 {
-	unsigned i;
-
-	for (i = 0; i < d->conf.n_ifaces; i++) {
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
 		struct sim_iface *f = &d->iface[i];
 
 		if (endpoint == f->ep_out) {

@@ -68,7 +68,7 @@ bool sim_player_alone(const struct sim_dev *d)
 void sim_dev_say_part(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, bool open, uint64_t at)
 {
 	struct sim_iface *f = &d->iface[interface];
-	struct sim_msg *m = sim_alloc(sizeof(*m));
+	struct sim_msg *m = sim_alloc(sizeof *m);
 
 	m->data = sim_alloc(len + 1);
 	if (len)
@@ -108,7 +108,7 @@ static void notify_at(struct sim_dev *d, unsigned interface, struct sim_msg *m, 
 
 void sim_dev_notify(struct sim_dev *d, unsigned interface, const uint8_t *p, size_t len, uint64_t at)
 {
-	struct sim_msg *m = sim_alloc(sizeof(*m));
+	struct sim_msg *m = sim_alloc(sizeof *m);
 
 	m->data = sim_dup(p, len);
 	m->len = len;
@@ -117,7 +117,7 @@ void sim_dev_notify(struct sim_dev *d, unsigned interface, const uint8_t *p, siz
 
 void sim_dev_fail(struct sim_dev *d, unsigned interface, bool interrupt, int status, uint64_t at)
 {
-	struct sim_msg *m = sim_alloc(sizeof(*m));
+	struct sim_msg *m = sim_alloc(sizeof *m);
 
 	m->data = sim_alloc(1);
 	m->status = status;

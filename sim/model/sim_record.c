@@ -118,7 +118,7 @@ static void read_interface(struct sim_recorder *r, const uint8_t *p, struct reco
 			*now = &r->iface[i];
 	if (!*now && r->n_ifaces < IFACES) {
 		*now = &r->iface[r->n_ifaces++];
-		memset(*now, 0, sizeof(**now));
+		memset(*now, 0, sizeof **now);
 		(*now)->number = p[2];
 	}
 }
@@ -182,11 +182,11 @@ static void write_head(struct sim_recorder *r, const uint8_t *d, size_t len,
 
 struct sim_recorder *sim_record_new(FILE *out, const struct sim_record_options *o)
 {
-	struct sim_recorder *r = calloc(1, sizeof(*r));
+	struct sim_recorder *r = calloc(1, sizeof *r);
 
 	if (!r)
 		return NULL;
-	r->iface = calloc(IFACES, sizeof(*r->iface));
+	r->iface = calloc(IFACES, sizeof *r->iface);
 	if (!r->iface) {
 		free(r);
 		return NULL;
@@ -304,7 +304,7 @@ static size_t answer_shown(struct record_iface *f, const uint8_t *p, size_t len)
 	}
 	memcpy(head, p, HEADER);
 	shown = len > HEADER ? log_showable(&s->secrecy, false, p, len) : len;
-	f->hide_rest = log_showable(&s->secrecy, false, head, sizeof(head)) <= HEADER;
+	f->hide_rest = log_showable(&s->secrecy, false, head, sizeof head) <= HEADER;
 	f->answer_left = length_of(p) > len ? length_of(p) - len : 0;
 	return shown < len ? shown : len;
 }
@@ -350,7 +350,7 @@ static void bulk_in(struct sim_recorder *r, struct record_iface *f, const struct
 		return;
 	}
 	if (u->status != SIM_OK) {
-		snprintf(text, sizeof(text), "<- %s", status_word(u->status));
+		snprintf(text, sizeof text, "<- %s", status_word(u->status));
 		put_word(r, f, now, text);
 		return;
 	}
@@ -370,7 +370,7 @@ static void interrupt(struct sim_recorder *r, struct record_iface *f, const stru
 	char text[32];
 
 	if (u->status != SIM_OK) {
-		snprintf(text, sizeof(text), "int %s", status_word(u->status));
+		snprintf(text, sizeof text, "int %s", status_word(u->status));
 		put_word(r, f, now, text);
 		return;
 	}

@@ -47,7 +47,7 @@ static void diverged(struct sim_replay *p, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	sim_trace_text(p->d, "DIVERGENCE %s", text);
 	if (p->n_divergences < KEPT)
@@ -92,7 +92,7 @@ static void notice_due(void *user)
 static void play_notice(struct sim_replay *p, unsigned interface, size_t item, const struct replay_answer *a,
 			uint64_t from, uint64_t at)
 {
-	struct notice *n = sim_alloc(sizeof(*n));
+	struct notice *n = sim_alloc(sizeof *n);
 
 	*n = (struct notice){ p, item, interface, a, at, p->notices };
 	p->notices = n;
@@ -204,7 +204,7 @@ static void power_on(struct sim_iface *f, struct sim_slot *s, const struct repla
 	for (size_t i = 0; i < n; i++)
 		snprintf(spec + 4 + 2 * i, 3, "%02X", a->bytes[SIM_HEADER + i]);
 	if (!s->card)
-		s->card = sim_card_new(spec, why, sizeof(why));
+		s->card = sim_card_new(spec, why, sizeof why);
 	if (s->card)
 		(void)sim_slot_on(f, s, select & 3, &len);
 }
@@ -288,16 +288,16 @@ static unsigned left_out(const struct sim_replay *p, unsigned number, uint8_t sl
 /* The nearest item that is this command: on the way ahead, else behind. */
 static size_t find_command(const struct sim_replay *p, unsigned number, size_t at, const uint8_t *m, size_t len)
 {
-	size_t ahead = NONE, behind = NONE, i, steps_ahead = 0, steps_behind = 0;
+	size_t ahead = NONE, behind = NONE, steps_ahead = 0, steps_behind = 0;
 
-	for (i = next_of(p, number, m[5], at, false); i != NONE; i = next_of(p, number, m[5], i, false)) {
+	for (size_t i = next_of(p, number, m[5], at, false); i != NONE; i = next_of(p, number, m[5], i, false)) {
 		steps_ahead++;
 		if (same_command(&p->rec->item[i], m, len)) {
 			ahead = i;
 			break;
 		}
 	}
-	for (i = at == NONE ? 0 : at + 1; i-- > 0 && behind == NONE;) {
+	for (size_t i = at == NONE ? 0 : at + 1; i-- > 0 && behind == NONE;) {
 		if (!is_command_of(p, i, number, m[5]) || p->rec->item[i].poll)
 			continue;
 		steps_behind++;
@@ -318,10 +318,10 @@ static void tell_missing(struct sim_replay *p, const uint8_t *m, size_t len, siz
 	const struct replay_item *t = next == NONE ? NULL : &p->rec->item[next];
 	char asked[120], there[120];
 
-	told(asked, sizeof(asked), m, len);
+	told(asked, sizeof asked, m, len);
 	if (t)
 		diverged(p, "slot %u: the driver asked %s; the recording has %s (%s, line %u)", m[5], asked,
-			 told(there, sizeof(there), t->bytes, t->len), p->rec->file, t->line);
+			 told(there, sizeof there, t->bytes, t->len), p->rec->file, t->line);
 	else
 		diverged(p, "slot %u: the driver asked %s; the recording is over (%s)", m[5], asked, p->rec->file);
 }
@@ -337,14 +337,14 @@ static void tell_way(struct sim_replay *p, unsigned number, size_t at, size_t fo
 		if (is_for_card(m[0]))
 			diverged(p,
 				 "slot %u: the driver asked %s once more; the recording has it once (%s, line %u)",
-				 m[5], told(asked, sizeof(asked), m, len), p->rec->file, t->line);
+				 m[5], told(asked, sizeof asked, m, len), p->rec->file, t->line);
 		return;
 	}
 	n = left_out(p, number, m[5], at, found, &first);
 	if (n)
 		diverged(p, "slot %u: the driver asked %s; the recording has %s before it (%s, line %u)%s", m[5],
-			 told(asked, sizeof(asked), m, len),
-			 told(there, sizeof(there), p->rec->item[first].bytes, p->rec->item[first].len),
+			 told(asked, sizeof asked, m, len),
+			 told(there, sizeof there, p->rec->item[first].bytes, p->rec->item[first].len),
 			 p->rec->file, p->rec->item[first].line, n > 1 ? " and more" : "");
 }
 
@@ -431,7 +431,7 @@ static void play_poll(struct sim_replay *p, unsigned interface, const uint8_t *m
 	if (!s->known.valid)
 		guess(p, number, m[5], &s->known);
 	sim_known_status(&s->known, m[5], m[6], status);
-	sim_dev_say(p->d, interface, status, sizeof(status), p->d->now);
+	sim_dev_say(p->d, interface, status, sizeof status, p->d->now);
 }
 
 /* A message that the recorded reader did not take comes no further. */
@@ -489,12 +489,10 @@ static bool is_iccd(const struct sim_iface *f)
 
 static size_t find_request(const struct sim_replay *p, size_t at, const uint8_t setup[8], const uint8_t *data)
 {
-	size_t i;
-
-	for (i = at == NONE ? 0 : at + 1; i < p->rec->n_items; i++)
+	for (size_t i = at == NONE ? 0 : at + 1; i < p->rec->n_items; i++)
 		if (same_request(&p->rec->item[i], setup, data))
 			return i;
-	for (i = at == NONE ? 0 : at + 1; i-- > 0;)
+	for (size_t i = at == NONE ? 0 : at + 1; i-- > 0;)
 		if (same_request(&p->rec->item[i], setup, data))
 			return i;
 	return NONE;
@@ -601,7 +599,7 @@ static const struct sim_player replayer = {
 
 void sim_replay_begin(struct sim_dev *d, struct sim_recording *r)
 {
-	struct sim_replay *p = sim_alloc(sizeof(*p));
+	struct sim_replay *p = sim_alloc(sizeof *p);
 
 	p->d = d;
 	p->rec = r;
@@ -639,7 +637,7 @@ void sim_replay_end(struct sim_dev *d)
 					p,
 					"slot %u: the driver ended; the recording has %s (%s, line %u) and %u more",
 					k,
-					told(there, sizeof(there), p->rec->item[first].bytes,
+					told(there, sizeof there, p->rec->item[first].bytes,
 					     p->rec->item[first].len),
 					p->rec->file, p->rec->item[first].line, n - 1);
 		}

@@ -76,10 +76,10 @@ bool sim_recording_conf(const struct sim_recording *r, struct sim_dev_conf *c)
 
 	if (!d)
 		return false;
-	sim_copy_text(name, sizeof(name), c->name);
+	sim_copy_text(name, sizeof name, c->name);
 	sim_conf_free(c);
 	sim_conf_defaults(c);
-	sim_copy_text(c->name, sizeof(c->name), name);
+	sim_copy_text(c->name, sizeof c->name, name);
 	c->vendor = (uint16_t)sim_get16(d + 8);
 	c->product = (uint16_t)sim_get16(d + 10);
 	c->bcd = (uint16_t)sim_get16(d + 12);
@@ -118,8 +118,8 @@ void sim_recording_show(const struct sim_recording *r, struct sim_dev *d)
 	d->descriptors = sim_dup(r->descriptors, r->descriptors_len);
 	d->descriptors_len = r->descriptors_len;
 	d->n_strings = 0;
-	for (unsigned i = 1; i < REPLAY_STRINGS && i <= sizeof(d->strings) / sizeof(d->strings[0]); i++) {
-		sim_copy_text(d->strings[i - 1], sizeof(d->strings[0]), r->string[i] ? r->string[i] : "");
+	for (unsigned i = 1; i < REPLAY_STRINGS && i <= sizeof d->strings / sizeof d->strings[0]; i++) {
+		sim_copy_text(d->strings[i - 1], sizeof d->strings[0], r->string[i] ? r->string[i] : "");
 		if (r->string[i])
 			d->n_strings = i;
 	}

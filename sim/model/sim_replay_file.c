@@ -17,7 +17,7 @@ static struct replay_item *add_item(struct sim_recording *r, enum replay_kind ki
 	struct replay_item *i;
 
 	if ((r->n_items & (r->n_items + 1)) == 0 || !r->item) {
-		r->item = realloc(r->item, (2 * r->n_items + 2) * sizeof(*r->item));
+		r->item = realloc(r->item, (2 * r->n_items + 2) * sizeof *r->item);
 		if (!r->item)
 			abort();
 	}
@@ -99,7 +99,7 @@ bool sim_recording_answer(struct sim_recording *r, unsigned interface, uint64_t 
 
 	if (!t)
 		return false;
-	t->answer = realloc(t->answer, (t->n_answers + 1) * sizeof(*t->answer));
+	t->answer = realloc(t->answer, (t->n_answers + 1) * sizeof *t->answer);
 	if (!t->answer)
 		abort();
 	to = &t->answer[t->n_answers++];
@@ -229,7 +229,7 @@ static const struct {
 
 static bool is_status(const char *text, int *status)
 {
-	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++) {
+	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
 		if (strcmp(text, statuses[i].word) == 0) {
 			*status = statuses[i].status;
 			return true;
@@ -495,7 +495,7 @@ void sim_recording_set_foreign(sim_foreign_reader read)
 
 struct sim_recording *sim_recording_read(const char *file, uint16_t vendor, uint16_t product, char *err, size_t cap)
 {
-	struct sim_recording *r = sim_alloc(sizeof(*r));
+	struct sim_recording *r = sim_alloc(sizeof *r);
 	FILE *in = fopen(file, "r");
 	char *text = NULL;
 	size_t room = 0;

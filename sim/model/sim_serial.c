@@ -104,7 +104,7 @@ static uint64_t byte_ns(const struct sim_serial *s)
 
 static void push(struct sim_serial *s, const void *p, size_t n, uint64_t now)
 {
-	if (n == 0 || s->fault[SILENCE] || n > sizeof(s->out) - s->out_len)
+	if (n == 0 || s->fault[SILENCE] || n > sizeof s->out - s->out_len)
 		return;
 	if (s->out_len == 0)
 		s->next_byte = now + byte_ns(s);
@@ -123,9 +123,7 @@ static bool strikes(struct sim_serial *s, unsigned which)
 
 static void push_events(struct sim_serial *s, uint64_t now)
 {
-	unsigned i;
-
-	for (i = 0; i < s->n_events; i++) {
+	for (unsigned i = 0; i < s->n_events; i++) {
 		uint8_t two[2] = { 0x50, s->event[i] };
 
 		push(s, two, 2, now);
@@ -149,7 +147,7 @@ static void push_answer(struct sim_serial *s, uint64_t now)
 	if (strikes(s, HALF))
 		n /= 2;
 	if (strikes(s, TOO_LONG))
-		push(s, endless, sizeof(endless), now);
+		push(s, endless, sizeof endless, now);
 	else
 		push(s, frame, n, now);
 	if (noise)
@@ -159,14 +157,13 @@ static void push_answer(struct sim_serial *s, uint64_t now)
 static void answer_message(struct sim_serial *s, const uint8_t *m, size_t n, uint64_t now)
 {
 	uint8_t lrc = 0;
-	size_t i;
 
 	if (n > MESSAGE_MAX)
 		return;
 	s->answer[0] = 0x03;
 	s->answer[1] = 0x06;
 	memcpy(s->answer + 2, m, n);
-	for (i = 0; i < n + 2; i++)
+	for (size_t i = 0; i < n + 2; i++)
 		lrc ^= s->answer[i];
 	s->answer[n + 2] = lrc;
 	s->answer_len = n + 3;
@@ -179,7 +176,7 @@ static void answer_message(struct sim_serial *s, const uint8_t *m, size_t n, uin
 static void submit(struct sim_serial *s, struct sim_urb *u, enum sim_urb_type type, uint8_t endpoint,
 		   uint8_t *buf, size_t len, uint64_t now)
 {
-	memset(u, 0, sizeof(*u));
+	memset(u, 0, sizeof *u);
 	u->type = type;
 	u->endpoint = endpoint;
 	u->buf = buf;
@@ -190,9 +187,7 @@ static void submit(struct sim_serial *s, struct sim_urb *u, enum sim_urb_type ty
 /* NotifySlotChange: two bits a slot, present and changed. The wire does not tell which slot. */
 static void note_changes(struct sim_serial *s, const uint8_t *p, size_t n)
 {
-	size_t slot;
-
-	for (slot = 0; n > 0 && p[0] == 0x50 && slot < 4 * (n - 1); slot++) {
+	for (size_t slot = 0; n > 0 && p[0] == 0x50 && slot < 4 * (n - 1); slot++) {
 		unsigned bits = p[1 + slot / 4] >> (2 * (slot % 4)) & 3;
 
 		if ((bits & 2) && s->notify && s->n_events < EVENTS_MAX)
@@ -213,10 +208,10 @@ static void reap(struct sim_serial *s, uint64_t now)
 			continue;
 		if (u == &s->in_urb) {
 			answer_message(s, s->in_buf, u->actual, now);
-			submit(s, u, SIM_BULK, s->ep_in, s->in_buf, sizeof(s->in_buf), now);
+			submit(s, u, SIM_BULK, s->ep_in, s->in_buf, sizeof s->in_buf, now);
 		} else {
 			note_changes(s, s->intr_buf, u->actual);
-			submit(s, u, SIM_INTERRUPT, s->ep_intr, s->intr_buf, sizeof(s->intr_buf), now);
+			submit(s, u, SIM_INTERRUPT, s->ep_intr, s->intr_buf, sizeof s->intr_buf, now);
 		}
 	}
 }
@@ -251,10 +246,10 @@ static bool own_escape(struct sim_serial *s, const uint8_t *m, size_t n, uint64_
 static void take_command(struct sim_serial *s, uint64_t now)
 {
 	const uint8_t *m = s->in + 2;
-	size_t n = s->in_len - 3, i;
+	size_t n = s->in_len - 3;
 	uint8_t lrc = 0;
 
-	for (i = 0; i < s->in_len; i++)
+	for (size_t i = 0; i < s->in_len; i++)
 		lrc ^= s->in[i];
 	if (s->kind->echo)
 		push(s, s->in, s->in_len, now);
@@ -309,12 +304,10 @@ static void take_byte(struct sim_serial *s, uint8_t byte, uint64_t now)
 
 void sim_serial_input(struct sim_serial *s, const uint8_t *p, size_t n, uint64_t now)
 {
-	size_t i;
-
 	reap(s, now);
 	if (s->line_speed != s->speed || s->fault[SILENCE])
 		return;
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		take_byte(s, p[i], now);
 	reap(s, now);
 }
@@ -345,7 +338,7 @@ uint64_t sim_serial_next(const struct sim_serial *s)
 
 bool sim_serial_fault(struct sim_serial *s, const char *spec, char *err, size_t err_cap)
 {
-	size_t n = strcspn(spec, " "), i;
+	size_t n = strcspn(spec, " ");
 	const char *count = strstr(spec, "count=");
 
 	if (strcmp(spec, "hang-up") == 0) {
@@ -353,8 +346,8 @@ bool sim_serial_fault(struct sim_serial *s, const char *spec, char *err, size_t 
 		return true;
 	}
 	if (strcmp(spec, "clear") == 0)
-		memset(s->fault, 0, sizeof(s->fault));
-	for (i = 0; i < N_FAULTS; i++) {
+		memset(s->fault, 0, sizeof s->fault);
+	for (size_t i = 0; i < N_FAULTS; i++) {
 		if (strlen(fault_names[i]) == n && strncmp(spec, fault_names[i], n) == 0) {
 			s->fault[i] = count ? (unsigned)strtoul(count + 6, NULL, 10) : ALWAYS;
 			return true;
@@ -367,10 +360,10 @@ bool sim_serial_fault(struct sim_serial *s, const char *spec, char *err, size_t 
 
 static void find_endpoints(struct sim_serial *s)
 {
-	size_t len, i;
+	size_t len;
 	const uint8_t *p = sim_dev_descriptors(s->dev, &len);
 
-	for (i = 0; i + 1 < len && p[i] > 0; i += p[i]) {
+	for (size_t i = 0; i + 1 < len && p[i] > 0; i += p[i]) {
 		if (p[i + 1] != 0x05 || i + 4 > len)	/* ENDPOINT */
 			continue;
 		if ((p[i + 3] & 3) == 3)
@@ -387,14 +380,13 @@ static struct sim_dev *make_device(const struct kind *k, const char *const *card
 {
 	struct sim_dev **devs = NULL, *d;
 	char text[2048];
-	size_t len = (size_t)snprintf(text, sizeof(text), "%s", k->text);
-	unsigned i;
+	size_t len = (size_t)snprintf(text, sizeof text, "%s", k->text);
 
-	for (i = 0; i < n_cards && cards && len < sizeof(text); i++) {
+	for (unsigned i = 0; i < n_cards && cards && len < sizeof text; i++) {
 		if (cards[i] && cards[i][0])
-			len += (size_t)snprintf(text + len, sizeof(text) - len, "card %u = %s\n", i, cards[i]);
+			len += (size_t)snprintf(text + len, sizeof text - len, "card %u = %s\n", i, cards[i]);
 	}
-	if (len >= sizeof(text)) {
+	if (len >= sizeof text) {
 		snprintf(err, err_cap, "too much text about cards");
 		return NULL;
 	}
@@ -410,9 +402,8 @@ struct sim_serial *sim_serial_new(const char *type, const char *const *cards, un
 {
 	const struct kind *k = NULL;
 	struct sim_serial *s;
-	size_t i;
 
-	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
 		if (strcasecmp(kinds[i].name, type) == 0)
 			k = &kinds[i];
 	}
@@ -420,7 +411,7 @@ struct sim_serial *sim_serial_new(const char *type, const char *const *cards, un
 		snprintf(err, err_cap, k ? "%s: more cards than slots" : "%s: no such serial reader", type);
 		return NULL;
 	}
-	s = calloc(1, sizeof(*s));
+	s = calloc(1, sizeof *s);
 	if (!s)
 		abort();
 	s->kind = k;
@@ -432,8 +423,8 @@ struct sim_serial *sim_serial_new(const char *type, const char *const *cards, un
 		return NULL;
 	}
 	find_endpoints(s);
-	submit(s, &s->in_urb, SIM_BULK, s->ep_in, s->in_buf, sizeof(s->in_buf), 0);
-	submit(s, &s->intr_urb, SIM_INTERRUPT, s->ep_intr, s->intr_buf, sizeof(s->intr_buf), 0);
+	submit(s, &s->in_urb, SIM_BULK, s->ep_in, s->in_buf, sizeof s->in_buf, 0);
+	submit(s, &s->intr_urb, SIM_INTERRUPT, s->ep_intr, s->intr_buf, sizeof s->intr_buf, 0);
 	return s;
 }
 

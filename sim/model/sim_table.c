@@ -35,7 +35,7 @@ unsigned sim_parse_list(const char *text, uint32_t **list)
 		return 0;
 	for (p = text; *p; p++)
 		commas += *p == ',';
-	*list = sim_alloc(commas * sizeof(**list));
+	*list = sim_alloc(commas * sizeof **list);
 	for (p = text; *p;) {
 		char *end;
 
@@ -48,7 +48,7 @@ unsigned sim_parse_list(const char *text, uint32_t **list)
 
 void sim_iface_defaults(struct sim_iface_conf *f, unsigned number)
 {
-	memset(f, 0, sizeof(*f));
+	memset(f, 0, sizeof *f);
 	f->number = (uint8_t)number;
 	f->class = 0x0B;
 	f->endpoints = 3;
@@ -71,13 +71,13 @@ void sim_iface_defaults(struct sim_iface_conf *f, unsigned number)
 
 void sim_conf_defaults(struct sim_dev_conf *c)
 {
-	memset(c, 0, sizeof(*c));
-	sim_copy_text(c->name, sizeof(c->name), "sim");
+	memset(c, 0, sizeof *c);
+	sim_copy_text(c->name, sizeof c->name, "sim");
 	c->vendor = 0xf1f1;
 	c->product = 0x0001;
 	c->bcd = 0x0100;
-	sim_copy_text(c->manufacturer, sizeof(c->manufacturer), "ifd-ccid");
-	sim_copy_text(c->product_name, sizeof(c->product_name), "Simulated reader");
+	sim_copy_text(c->manufacturer, sizeof c->manufacturer, "ifd-ccid");
+	sim_copy_text(c->product_name, sizeof c->product_name, "Simulated reader");
 	c->packet_ns = 50000;
 	c->n_ifaces = 1;
 	sim_iface_defaults(&c->iface[0], 0);
@@ -85,9 +85,7 @@ void sim_conf_defaults(struct sim_dev_conf *c)
 
 void sim_conf_free(struct sim_dev_conf *c)
 {
-	unsigned i;
-
-	for (i = 0; i < SIM_MAX_IFACES; i++) {
+	for (unsigned i = 0; i < SIM_MAX_IFACES; i++) {
 		free(c->iface[i].rates);
 		free(c->iface[i].clocks);
 		c->iface[i].rates = c->iface[i].clocks = NULL;
@@ -118,9 +116,7 @@ static void split(struct row *r, char *line)
 /* NULL when the row has no such cell. */
 static const char *cell(const struct row *head, const struct row *r, const char *name)
 {
-	unsigned i;
-
-	for (i = 0; i < head->n && i < r->n; i++) {
+	for (unsigned i = 0; i < head->n && i < r->n; i++) {
 		if (strcmp(head->text[i], name) == 0)
 			return r->text[i];
 	}
@@ -178,12 +174,12 @@ static void interface_name(char *to, size_t cap, const char *text)
 
 static void device_from_row(struct sim_dev_conf *c, const struct row *h, const struct row *r)
 {
-	sim_copy_text(c->name, sizeof(c->name), column(h, r, "dump"));
+	sim_copy_text(c->name, sizeof c->name, column(h, r, "dump"));
 	c->vendor = (uint16_t)strtoul(column(h, r, "idVendor"), NULL, 16);
 	c->product = (uint16_t)strtoul(column(h, r, "idProduct"), NULL, 16);
 	c->bcd = bcd(column(h, r, "bcdDevice"));
-	sim_copy_text(c->manufacturer, sizeof(c->manufacturer), column(h, r, "iManufacturer"));
-	sim_copy_text(c->product_name, sizeof(c->product_name), column(h, r, "iProduct"));
+	sim_copy_text(c->manufacturer, sizeof c->manufacturer, column(h, r, "iManufacturer"));
+	sim_copy_text(c->product_name, sizeof c->product_name, column(h, r, "iProduct"));
 	c->n_ifaces = 0;
 }
 
@@ -193,7 +189,7 @@ static void iface_from_row(struct sim_iface_conf *f, const struct row *h, const 
 	f->class = (uint8_t)number(h, r, "bInterfaceClass");
 	f->told_protocol = (uint8_t)number(h, r, "bInterfaceProtocol");
 	f->endpoints = (uint8_t)number(h, r, "bNumEndpoints");
-	interface_name(f->name, sizeof(f->name), column(h, r, "iInterface"));
+	interface_name(f->name, sizeof f->name, column(h, r, "iInterface"));
 	f->bDescriptorType = (uint8_t)number(h, r, "bDescriptorType");
 	f->bcdCCID = bcd(column(h, r, "bcdCCID"));
 	f->bMaxSlotIndex = (uint8_t)number(h, r, "bMaxSlotIndex");
@@ -239,10 +235,10 @@ static bool row_wanted(struct search *s, const struct row *h, const struct row *
 	char device[80];
 	bool begins, hit;
 
-	snprintf(device, sizeof(device), "%.60s %.4s:%.4s", dump, column(h, r, "idVendor"),
+	snprintf(device, sizeof device, "%.60s %.4s:%.4s", dump, column(h, r, "idVendor"),
 		 column(h, r, "idProduct"));
 	begins = strcmp(device, s->before) != 0 || n <= s->number_before;
-	memcpy(s->before, device, sizeof(device));
+	memcpy(s->before, device, sizeof device);
 	s->number_before = n;
 	if (!begins)
 		return s->inside;
@@ -262,7 +258,7 @@ static bool row_wanted(struct search *s, const struct row *h, const struct row *
 static bool read_rows(FILE *in, struct sim_dev_conf *c, struct search *s, char *err, size_t err_cap)
 {
 	char *line = sim_alloc(MAX_LINE), *head_line = sim_alloc(MAX_LINE);
-	struct row *head = sim_alloc(sizeof(*head)), *row = sim_alloc(sizeof(*row));
+	struct row *head = sim_alloc(sizeof *head), *row = sim_alloc(sizeof *row);
 	bool sound = true;
 
 	while (!head->n && fgets(head_line, MAX_LINE, in)) {
@@ -291,10 +287,8 @@ static bool read_rows(FILE *in, struct sim_dev_conf *c, struct search *s, char *
 /* Interfaces in the order of their numbers, as a configuration has them. */
 static void sort_ifaces(struct sim_dev_conf *c)
 {
-	unsigned i, j;
-
-	for (i = 1; i < c->n_ifaces; i++) {
-		for (j = i; j > 0 && c->iface[j].number < c->iface[j - 1].number; j--) {
+	for (unsigned i = 1; i < c->n_ifaces; i++) {
+		for (unsigned j = i; j > 0 && c->iface[j].number < c->iface[j - 1].number; j--) {
 			struct sim_iface_conf t = c->iface[j];
 
 			c->iface[j] = c->iface[j - 1];
@@ -324,7 +318,7 @@ bool sim_table_conf(struct sim_dev_conf *c, const char *which, unsigned index, c
 	sim_conf_free(c);
 	sim_conf_defaults(c);
 	c->n_ifaces = 0;
-	sound = read_rows(in, c, &s, fault, sizeof(fault));
+	sound = read_rows(in, c, &s, fault, sizeof fault);
 	fclose(in);
 	if (!sound) {
 		snprintf(err, err_cap, "%s: %s: %s", path, which, fault);
@@ -340,13 +334,13 @@ bool sim_table_conf(struct sim_dev_conf *c, const char *which, unsigned index, c
 
 struct sim_dev *sim_dev_from_table(const char *which, char *err, size_t err_cap)
 {
-	struct sim_dev_conf *c = sim_alloc(sizeof(*c));
+	struct sim_dev_conf *c = sim_alloc(sizeof *c);
 	struct sim_dev *d = NULL;
 	const char *hash = strchr(which, '#');
 	char id[64];
 
 	/* "08e6:3437#1": the second device with that id */
-	sim_copy_text(id, sizeof(id), which);
+	sim_copy_text(id, sizeof id, which);
 	id[strcspn(id, "#")] = '\0';
 	sim_conf_defaults(c);
 	if (sim_table_conf(c, id, hash ? (unsigned)strtoul(hash + 1, NULL, 10) : 0, err, err_cap))

@@ -15,7 +15,7 @@ static void keep(struct sim_dev *d, const char *text)
 	if (d->kept_complaints == KEPT)
 		return;
 	if (!d->complaints)
-		d->complaints = sim_alloc(KEPT * sizeof(*d->complaints));
+		d->complaints = sim_alloc(KEPT * sizeof *d->complaints);
 	d->complaints[d->kept_complaints++] = sim_dup(text, strlen(text) + 1);
 }
 
@@ -25,7 +25,7 @@ void sim_complain(struct sim_dev *d, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	keep(d, text);
 	sim_trace_text(d, "COMPLAINT %s", text);
@@ -33,19 +33,15 @@ void sim_complain(struct sim_dev *d, const char *fmt, ...)
 
 void sim_keep_card_complaints(struct sim_dev *d, const struct sim_card *c)
 {
-	unsigned i;
-
-	for (i = 0; i < sim_card_complaints(c); i++)
+	for (unsigned i = 0; i < sim_card_complaints(c); i++)
 		keep(d, sim_card_complaint(c, i));
 }
 
 /* The i-th slot with a card, over all interfaces. */
 static const struct sim_card *nth_card(const struct sim_dev *d, unsigned n)
 {
-	unsigned i, j;
-
-	for (i = 0; i < d->conf.n_ifaces; i++) {
-		for (j = 0; j < d->iface[i].n_slots; j++) {
+	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
+		for (unsigned j = 0; j < d->iface[i].n_slots; j++) {
 			if (d->iface[i].slot[j].card && n-- == 0)
 				return d->iface[i].slot[j].card;
 		}
@@ -56,9 +52,9 @@ static const struct sim_card *nth_card(const struct sim_dev *d, unsigned n)
 unsigned sim_dev_complaints(const struct sim_dev *d)
 {
 	const struct sim_card *c;
-	unsigned n = d->n_complaints, i;
+	unsigned n = d->n_complaints;
 
-	for (i = 0; (c = nth_card(d, i)) != NULL; i++)
+	for (unsigned i = 0; (c = nth_card(d, i)) != NULL; i++)
 		n += sim_card_complaints(c);
 	return n;
 }
@@ -66,12 +62,11 @@ unsigned sim_dev_complaints(const struct sim_dev *d)
 const char *sim_dev_complaint(const struct sim_dev *d, unsigned i)
 {
 	const struct sim_card *c;
-	unsigned k;
 
 	if (i < d->n_complaints)
 		return i < d->kept_complaints ? d->complaints[i] : "(one of too many to keep)";
 	i -= d->n_complaints;
-	for (k = 0; (c = nth_card(d, k)) != NULL; k++) {
+	for (unsigned k = 0; (c = nth_card(d, k)) != NULL; k++) {
 		if (i < sim_card_complaints(c))
 			return sim_card_complaint(c, i);
 		i -= sim_card_complaints(c);
@@ -94,7 +89,7 @@ void sim_trace_text(struct sim_dev *d, const char *fmt, ...)
 	if (!d->trace)
 		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	d->trace(d->trace_user, d->now, text);
 }
@@ -125,9 +120,8 @@ const char *sim_message_name(uint8_t type)
 		{ RDR_ESCAPE, "Escape" },
 		{ RDR_RATE, "DataRateAndClockFrequency" },
 	};
-	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		if (names[i].type == type)
 			return names[i].name;
 	}
@@ -138,7 +132,7 @@ void sim_trace_msg(struct sim_iface *f, bool out, const uint8_t *p, size_t len)
 {
 	char hex[2 * 40 + 4];
 	char status[24] = "";
-	size_t i, n;
+	size_t n;
 
 	if (!f->d->trace)
 		return;
@@ -147,11 +141,11 @@ void sim_trace_msg(struct sim_iface *f, bool out, const uint8_t *p, size_t len)
 		return;
 	}
 	n = len - SIM_HEADER < 40 ? len - SIM_HEADER : 40;
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		snprintf(hex + 2 * i, 3, "%02X", p[SIM_HEADER + i]);
 	snprintf(hex + 2 * n, 4, "%s", n < len - SIM_HEADER ? "..." : "");
 	if (!out && (p[7] & 0xC0))
-		snprintf(status, sizeof(status), " status %02X error %02X", p[7], p[8]);
+		snprintf(status, sizeof status, " status %02X error %02X", p[7], p[8]);
 	sim_trace_text(f->d, "%s slot %u seq %u %s %zu%s: %s", out ? "out" : "in ", p[5], p[6],
 		       sim_message_name(p[0]), len - SIM_HEADER, status, hex);
 }

@@ -272,7 +272,7 @@ int sim_exchange(struct sim_iface *f, unsigned slot, const uint8_t *data, size_t
 {
 	int rc;
 
-	memset(r, 0, sizeof(*r));
+	memset(r, 0, sizeof *r);
 	*error = ERR_MUTE;
 	/* short APDU devices of ICCD version B chain as extended ones do */
 	if (sim_level(f) == SIM_LEVEL_EXTENDED || f->conf->protocol == SIM_ICCD_B)

@@ -63,10 +63,9 @@ void fake_clock_advance(uint64_t ns)
 static uint64_t next_event_before(uint64_t at)
 {
 	uint64_t now = virtual_now;
-	unsigned i;
 
 	fake_usb_lock();
-	for (i = 0; i < fake.n_devs; i++) {
+	for (unsigned i = 0; i < fake.n_devs; i++) {
 		uint64_t next = sim_dev_next(fake.sim[i]);
 
 		if (next > now && next < at)
@@ -136,10 +135,8 @@ void fake_usb_unlock(void)
 
 void fake_usb_end(void)
 {
-	unsigned i;
-
 	fake_usb_lock();
-	for (i = 0; i < fake.n_devs; i++) {
+	for (unsigned i = 0; i < fake.n_devs; i++) {
 		if (fake.dev[i])
 			fake_device_unref(fake.dev[i]);
 		fake.dev[i] = NULL;
@@ -164,7 +161,7 @@ void fake_usb_begin(enum fake_clock clock)
 	fake.hold = FAKE_HOLD_NONE;
 	fake.held = NULL;
 	fake.fail_events = 0;
-	memset(&fake.counts, 0, sizeof(fake.counts));
+	memset(&fake.counts, 0, sizeof fake.counts);
 	fake_usb_unlock();
 }
 
@@ -185,7 +182,7 @@ static uint8_t new_address(unsigned bus)
 /* Under lock. */
 static void attach(unsigned nr)
 {
-	struct libusb_device *dev = calloc(1, sizeof(*dev));
+	struct libusb_device *dev = calloc(1, sizeof *dev);
 	const uint8_t *raw;
 	size_t len;
 
@@ -198,7 +195,7 @@ static void attach(unsigned nr)
 	dev->port = (uint8_t)(nr + 1);
 	dev->attached = true;
 	raw = sim_dev_descriptors(fake.sim[nr], &len);
-	dev->raw_len = len < sizeof(dev->raw) ? len : sizeof(dev->raw);
+	dev->raw_len = len < sizeof dev->raw ? len : sizeof dev->raw;
 	memcpy(dev->raw, raw, dev->raw_len);
 	fake.dev[nr] = dev;
 }
@@ -288,9 +285,7 @@ struct fake_counts fake_usb_counts(void)
 
 static struct libusb_device *device_at(unsigned bus, unsigned address)
 {
-	unsigned i;
-
-	for (i = 0; i < fake.n_devs; i++) {
+	for (unsigned i = 0; i < fake.n_devs; i++) {
 		if (fake.dev[i] && fake.dev[i]->bus == bus && fake.dev[i]->address == address)
 			return fake.dev[i];
 	}
@@ -368,7 +363,7 @@ void usb_node_close(int fd)
 
 int LIBUSB_CALL libusb_init(libusb_context **ctx)
 {
-	struct libusb_context *c = calloc(1, sizeof(*c));
+	struct libusb_context *c = calloc(1, sizeof *c);
 
 	if (!c)
 		return LIBUSB_ERROR_NO_MEM;
@@ -449,14 +444,13 @@ static __thread struct libusb_context *listed_by;
 
 ssize_t LIBUSB_CALL libusb_get_device_list(libusb_context *ctx, libusb_device ***list)
 {
-	struct libusb_device **l = calloc(FAKE_MAX_DEVS + 1, sizeof(*l));
+	struct libusb_device **l = calloc(FAKE_MAX_DEVS + 1, sizeof *l);
 	ssize_t n = 0;
-	unsigned i;
 
 	if (!l)
 		return LIBUSB_ERROR_NO_MEM;
 	fake_usb_lock();
-	for (i = 0; i < fake.n_devs; i++) {
+	for (unsigned i = 0; i < fake.n_devs; i++) {
 		if (!fake.dev[i])
 			continue;
 		l[n++] = libusb_ref_device(fake.dev[i]);
@@ -469,11 +463,9 @@ ssize_t LIBUSB_CALL libusb_get_device_list(libusb_context *ctx, libusb_device **
 
 void LIBUSB_CALL libusb_free_device_list(libusb_device **list, int unref_devices)
 {
-	unsigned i;
-
 	if (!list)
 		return;
-	for (i = 0; unref_devices && list[i]; i++)
+	for (unsigned i = 0; unref_devices && list[i]; i++)
 		libusb_unref_device(list[i]);
 	free(list);
 }
@@ -544,7 +536,7 @@ static int make_handle(struct libusb_context *ctx, struct libusb_device *dev,
 	}
 	if (!dev || !dev->attached)
 		return LIBUSB_ERROR_NO_DEVICE;
-	h = calloc(1, sizeof(*h));
+	h = calloc(1, sizeof *h);
 	if (!h)
 		return LIBUSB_ERROR_NO_MEM;
 	h->ctx = fake_context(ctx);

@@ -9,7 +9,7 @@ int LIBUSB_CALL libusb_get_device_descriptor(libusb_device *dev, struct libusb_d
 {
 	const uint8_t *p = dev->raw;
 
-	memset(d, 0, sizeof(*d));
+	memset(d, 0, sizeof *d);
 	d->bLength = p[0];
 	d->bDescriptorType = p[1];
 	d->bcdUSB = (uint16_t)(p[2] | p[3] << 8);
@@ -61,9 +61,8 @@ static void on_interface(struct parse *s, const uint8_t *p)
 	struct libusb_interface *ifs = (struct libusb_interface *)(uintptr_t)s->c->interface,
 				*f = NULL;
 	struct libusb_interface_descriptor *list;
-	int i;
 
-	for (i = 0; i < s->interfaces; i++) {
+	for (int i = 0; i < s->interfaces; i++) {
 		if (ifs[i].altsetting[0].bInterfaceNumber == p[2])
 			f = &ifs[i];
 	}
@@ -73,7 +72,7 @@ static void on_interface(struct parse *s, const uint8_t *p)
 	s->endpoint = NULL;
 	if (!f)
 		return;
-	list = more(f->altsetting, (size_t)f->num_altsetting, sizeof(*list));
+	list = more(f->altsetting, (size_t)f->num_altsetting, sizeof *list);
 	f->altsetting = list;
 	s->alt = &list[f->num_altsetting++];
 	s->alt->bLength = p[0];
@@ -92,7 +91,7 @@ static void on_endpoint(struct parse *s, const uint8_t *p)
 
 	if (!s->alt)
 		return;
-	list = more(s->alt->endpoint, s->alt->bNumEndpoints, sizeof(*list));
+	list = more(s->alt->endpoint, s->alt->bNumEndpoints, sizeof *list);
 	s->alt->endpoint = list;
 	s->endpoint = &list[s->alt->bNumEndpoints++];
 	s->endpoint->bLength = p[0];
@@ -105,7 +104,7 @@ static void on_endpoint(struct parse *s, const uint8_t *p)
 
 static struct libusb_config_descriptor *parse_config(const uint8_t *p, size_t len)
 {
-	struct parse s = { .c = calloc(1, sizeof(*s.c)) };
+	struct parse s = { .c = calloc(1, sizeof *s.c) };
 	size_t at = 9;
 
 	if (!s.c)
@@ -117,7 +116,7 @@ static struct libusb_config_descriptor *parse_config(const uint8_t *p, size_t le
 	s.c->bConfigurationValue = p[5];
 	s.c->bmAttributes = p[7];
 	s.c->MaxPower = p[8];
-	s.c->interface = calloc(p[4] ? p[4] : 1, sizeof(*s.c->interface));
+	s.c->interface = calloc(p[4] ? p[4] : 1, sizeof *s.c->interface);
 	if (!s.c->interface)
 		abort();
 	while (at + 2 <= len && p[at] >= 2 && at + p[at] <= len) {
@@ -168,16 +167,14 @@ static void free_const(const void *p)
 
 void LIBUSB_CALL libusb_free_config_descriptor(struct libusb_config_descriptor *c)
 {
-	int i, j, k;
-
 	if (!c)
 		return;
-	for (i = 0; i < c->bNumInterfaces; i++) {
-		for (j = 0; j < c->interface[i].num_altsetting; j++) {
+	for (int i = 0; i < c->bNumInterfaces; i++) {
+		for (int j = 0; j < c->interface[i].num_altsetting; j++) {
 			const struct libusb_interface_descriptor *a =
 				&c->interface[i].altsetting[j];
 
-			for (k = 0; k < a->bNumEndpoints; k++)
+			for (int k = 0; k < a->bNumEndpoints; k++)
 				free_const(a->endpoint[k].extra);
 			free_const(a->endpoint);
 			free_const(a->extra);
@@ -207,20 +204,20 @@ int LIBUSB_CALL libusb_get_string_descriptor_ascii(libusb_device_handle *h, uint
 						   unsigned char *data, int length)
 {
 	unsigned char p[255];
-	int rc, i, n = 0;
+	int rc, n = 0;
 	uint16_t lang;
 
 	if (index == 0 || length < 1)
 		return LIBUSB_ERROR_INVALID_PARAM;
-	rc = libusb_control_transfer(h, 0x80, 6, 0x0300, 0, p, sizeof(p), 1000);
+	rc = libusb_control_transfer(h, 0x80, 6, 0x0300, 0, p, sizeof p, 1000);
 	if (rc < 4)
 		return rc < 0 ? rc : LIBUSB_ERROR_IO;
 	lang = (uint16_t)(p[2] | p[3] << 8);
-	rc = libusb_control_transfer(h, 0x80, 6, (uint16_t)(0x0300 | index), lang, p, sizeof(p),
+	rc = libusb_control_transfer(h, 0x80, 6, (uint16_t)(0x0300 | index), lang, p, sizeof p,
 				     1000);
 	if (rc < 2)
 		return rc < 0 ? rc : LIBUSB_ERROR_IO;
-	for (i = 2; i + 1 < rc && i + 1 < p[0] && n < length - 1; i += 2)
+	for (int i = 2; i + 1 < rc && i + 1 < p[0] && n < length - 1; i += 2)
 		data[n++] = p[i + 1] || p[i] & 0x80 ? '?' : p[i];
 	data[n] = 0;
 	return n;
@@ -253,9 +250,7 @@ static const struct {
 
 const char *LIBUSB_CALL libusb_error_name(int code)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
 		if (errors[i].code == code)
 			return errors[i].name;
 	}
@@ -264,9 +259,7 @@ const char *LIBUSB_CALL libusb_error_name(int code)
 
 const char *LIBUSB_CALL libusb_strerror(int code)
 {
-	size_t i;
-
-	for (i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
 		if (errors[i].code == code)
 			return errors[i].text;
 	}

@@ -27,7 +27,7 @@ struct libusb_transfer *LIBUSB_CALL libusb_alloc_transfer(int iso_packets)
 	fail = fake.fail_alloc && --fake.fail_alloc == 0;
 	fake_usb_unlock();
 	x = fail ? NULL :
-		   calloc(1, sizeof(*x) + (size_t)iso_packets *
+		   calloc(1, sizeof *x + (size_t)iso_packets *
 						  sizeof(struct libusb_iso_packet_descriptor));
 	if (!x)
 		return NULL;
@@ -56,7 +56,7 @@ static void fill_urb(struct fake_transfer *x)
 	struct libusb_transfer *t = &x->t;
 	struct sim_urb *u = &x->urb;
 
-	memset(u, 0, sizeof(*u));
+	memset(u, 0, sizeof *u);
 	u->user = x;
 	u->endpoint = t->endpoint;
 	u->buf = t->buffer;
@@ -175,7 +175,6 @@ static uint64_t collect(uint64_t now)
 {
 	struct fake_transfer *x;
 	uint64_t next = UINT64_MAX;
-	unsigned i;
 
 	while (fake.hold == FAKE_HOLD_NONE && fake.held) {
 		x = fake.held;
@@ -190,7 +189,7 @@ static uint64_t collect(uint64_t now)
 			next = x->expires;
 		}
 	}
-	for (i = 0; i < fake.n_devs; i++) {
+	for (unsigned i = 0; i < fake.n_devs; i++) {
 		struct sim_urb *u;
 
 		while ((u = sim_dev_reap(fake.sim[i], now)) != NULL) {
