@@ -266,6 +266,7 @@ int main(int argc, char **argv)
 	if (!strcmp(word, "-V") || !strcmp(word, "--version"))
 		return puts("ccid-sim (ifd-ccid) " VERSION) < 0;
 	sim_recording_set_foreign(sim_replay_trace);
+	host_find_table();
 	/* What getopt complains about stands behind the name of the program. */
 	argv[1] = argv[0];
 	if (!strcmp(word, "run"))

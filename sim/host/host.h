@@ -150,6 +150,9 @@ int host_usbip(const struct host_usbip_options *o);
 int host_run(const char *file, bool trace, char **command);
 /* The path of a library to preload: what the environment variable says, or where ccid-sim lies. 0 or -1. */
 int host_find_preload(const char *name, const char *variable, char *path, size_t cap);
+/* Sets CCID_SIM_TABLE, unless it is set, to the reader table of the build folder or the installation that this program
+ * is in; without one, the table is where configure said. */
+void host_find_table(void);
 void host_die_with_parent(pid_t parent);
 /* Waits for the command, and hands over the signals that were meant for it. Returns its wait status. */
 int host_supervise(pid_t command, const sigset_t *mask);

@@ -22,26 +22,45 @@
 #define STATUS_ERROR 125
 #define PATIENCE_MS 3000
 
+/* A file whose place is known from that of this program: the first of the places, each with the name behind it, that
+ * can be read. */
+static int find_beside(const char *const *places, const char *name, char *path, size_t cap)
+{
+	ssize_t n = readlink("/proc/self/exe", path, cap);
+	size_t dir;
+
+	if (n < 0 || (size_t)n >= cap)
+		return -1;
+	path[n] = 0;
+	dir = (size_t)(strrchr(path, '/') - path);
+	for (; *places; places++) {
+		if ((size_t)snprintf(path + dir, cap - dir, "%s%s", *places, name) < cap - dir &&
+		    !access(path, R_OK))
+			return 0;
+	}
+	return -1;
+}
+
 /* The library lies beside the program, in libtool's .libs beside it, or where the build installs it. */
 int host_find_preload(const char *name, const char *variable, char *path, size_t cap)
 {
 	static const char *const places[] = { "/", "/.libs/", "/../", "/../lib/ccid-sim/", NULL };
 	const char *given = getenv(variable);
-	ssize_t n = readlink("/proc/self/exe", path, cap);
-	size_t dir;
 
 	if (given)
 		return snprintf(path, cap, "%s", given) < (int)cap ? access(path, R_OK) : -1;
-	if (n < 0 || (size_t)n >= cap)
-		return -1;
-	path[n] = 0;
-	dir = (size_t)(strrchr(path, '/') - path);
-	for (size_t i = 0; places[i]; i++) {
-		if ((size_t)snprintf(path + dir, cap - dir, "%s%s", places[i], name) < cap - dir &&
-		    !access(path, R_OK))
-			return 0;
-	}
-	return -1;
+	return find_beside(places, name, path, cap);
+}
+
+/* A build folder has a copy of the table; an installed program that was moved has it beside itself. */
+void host_find_table(void)
+{
+	static const char *const places[] = { "/readers/", "/../share/ifd-ccid/", NULL };
+	char path[HOST_PATH];
+
+	if (!getenv("CCID_SIM_TABLE") && (!find_beside(places, "simulated.tsv", path, sizeof path) ||
+					  !find_beside(places, "reader_descriptors.tsv", path, sizeof path)))
+		setenv("CCID_SIM_TABLE", path, 1);
 }
 
 static int set_environment(void)

@@ -127,8 +127,7 @@ e2e_enter()
 			command -v $e2e_need > /dev/null || tap_skip_all "$e2e_need is not installed"
 		done
 		"$e2e_python" -c 'import smartcard' 2> /dev/null || tap_skip_all "pyscard is not installed"
-		CCID_SIM_TABLE=${CCID_SIM_TABLE:-$e2e_top/readers/reader_descriptors.tsv}
-		export CCID_SIM CCID_BUNDLE_DIR CCID_SIM_TABLE
+		export CCID_SIM CCID_BUNDLE_DIR
 		"$CCID_SIM" run /dev/null -- true 2> /dev/null ||
 			tap_skip_all "no private namespaces here (needs root or user namespaces)"
 		e2e_script=$1

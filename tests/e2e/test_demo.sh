@@ -5,8 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 e2e_find_sim
 e2e_find_bundle
-CCID_SIM_TABLE=${CCID_SIM_TABLE:-$e2e_top/readers/reader_descriptors.tsv}
-export CCID_SIM CCID_BUNDLE_DIR CCID_SIM_TABLE
+export CCID_SIM CCID_BUNDLE_DIR
 for need in pcscd pcsc_scan opensc-tool; do
 	command -v $need > /dev/null || tap_skip_all "$need is not installed"
 done
