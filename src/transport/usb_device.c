@@ -96,7 +96,8 @@ static void log_claimed(const struct usb_transport *u)
 								 "it");
 }
 
-/* Takes the interface from the kernel's drivers and waits a short while for another program. */
+/* Takes the interface from the kernel's drivers and waits a short while for another program, which
+ * alone is CCID_ERR_BUSY. */
 enum ccid_err usb_claim(struct usb_transport *u, const struct deadline *d)
 {
 	int interface = u->t.desc.bInterfaceNumber;
@@ -115,7 +116,8 @@ enum ccid_err usb_claim(struct usb_transport *u, const struct deadline *d)
 		return CCID_OK;
 	if (rc != LIBUSB_ERROR_BUSY) {
 		snprintf(step, sizeof step, "interface %d cannot be claimed", interface);
-		return usb_failed(u, step, rc, errno);
+		return usb_failed(u, step, rc, errno) == CCID_ERR_NO_DEVICE ? CCID_ERR_NO_DEVICE
+									    : CCID_ERR_COMM;
 	}
 	log_claimed(u);
 	return CCID_ERR_BUSY;

@@ -152,8 +152,9 @@ void fake_usb_begin(enum fake_clock clock)
 	fake_usb_end();
 	fake_usb_lock();
 	is_virtual = clock == FAKE_VIRTUAL;
-	/* Hours after the test before: what the driver remembers of its devices is over. */
-	virtual_now = UINT64_C(1000000000) + UINT64_C(7200000000000) * begun++;
+	/* Two hours and more after the test before: what the driver remembers of its devices is over. A power of two:
+	 * the first bSeq, which comes from the clock, is the same each time. */
+	virtual_now = UINT64_C(1000000000) + ((uint64_t)begun++ << 43);
 	fake.clock = clock;
 	fake.next_address = 1;
 	fake.fail_submit = fake.fail_alloc = fake.fail_open = fake.fail_node = fake.claim_busy = 0;

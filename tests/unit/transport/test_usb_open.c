@@ -247,7 +247,7 @@ static void every_errno_has_its_line(void **state)
 		int err = rows[i / 4].err, code = steps[i % 4].code;
 		const char *advice = rows[i / 4].advice;
 		enum ccid_err want = !advice ? CCID_ERR_NO_DEVICE
-			: err == EACCES || err == EPERM ? CCID_ERR_BUSY : CCID_ERR_COMM;
+			: (err == EACCES || err == EPERM) && i % 4 != 3 ? CCID_ERR_BUSY : CCID_ERR_COMM;
 
 		fixture_log_clear();
 		if (i % 4 == 0)
