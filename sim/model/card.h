@@ -156,6 +156,8 @@ struct card_t1 {
 	size_t rx_len;		/* in sim_card.rx: the command so far */
 	bool rx_chain;
 	uint64_t piece;		/* ns of work before each block until the first of the answer */
+	uint8_t own_ns, own_nr;	/* of a reader that speaks T=1 itself, and lets the host do so as well */
+	bool passed;		/* the reader has spoken since the host did: numbers differ by no fault of the host */
 };
 
 /* Why a block is not acceptable; the low bits of the R-block that says so (§11.3.2.2). */

@@ -144,8 +144,11 @@ static int got_i(struct sim_card *c, const uint8_t *b, const struct reply *r)
 
 	if (t->asked)
 		return complain(c, r, "I-block in place of an S(response)");
+	if (!!(b[PCB] & PCB_NS) != t->nr && t->passed)
+		return refuse(c, r, BLOCK_OTHER);
 	if (!!(b[PCB] & PCB_NS) != t->nr)
 		return complain(c, r, "wrong N(S)");
+	t->passed = false;
 	if (t->tx_pos < t->tx_len)
 		return complain(c, r, "I-block in the middle of the card's chain");
 	f = card_fault_due(c, STAGE_T1_IN, KIND_ANY);
@@ -235,6 +238,7 @@ static int got_s_request(struct sim_card *c, const uint8_t *b, const struct repl
 		if (card_fault_due(c, STAGE_T1_RESYNCH, KIND_ANY) != NULL)
 			return send_r(c, r, BLOCK_OTHER);
 		forget(t);
+		t->passed = false;
 		t->ns = t->nr = 0;
 		t->ifsd = 32;
 		t->ifsc = t->ifsc > initial ? t->ifsc : initial;
@@ -255,6 +259,21 @@ static int got_s_request(struct sim_card *c, const uint8_t *b, const struct repl
 		return complain(c, r, "S(WTX request) from the interface device");
 	}
 	return send_plain(c, r, b[PCB] | S_RESPONSE, b + INF, b[LEN]);
+}
+
+void sim_card_t1_passed(struct sim_card *c, size_t in, size_t out)
+{
+	struct card_t1 *t = &c->t1;
+	uint8_t ns = t->own_ns, nr = t->own_nr;
+
+	if (nr != t->ns || ns != t->nr)
+		ns = nr = 0;
+	forget(t);
+	t->nr = (uint8_t)((ns + (in + t->ifsc - 1) / t->ifsc) & 1);
+	t->ns = (uint8_t)((nr + (out + t->ifsd - 1) / t->ifsd) & 1);
+	t->own_ns = t->nr;
+	t->own_nr = t->ns;
+	t->passed = true;
 }
 
 int sim_card_t1_block(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out,

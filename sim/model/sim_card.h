@@ -52,6 +52,10 @@ int sim_card_t0_chars(struct sim_card *c, const uint8_t *in, size_t len, size_t 
 /* One T=1 block in, one out, with prologue and epilogue. */
 int sim_card_t1_block(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out,
 		size_t *out_len, uint64_t *work_ns);
+/* The reader has spoken T=1 by itself: a command of `in` bytes, an answer of `out`. The block numbers move on as its
+ * blocks would have moved them. Where the host has spoken meanwhile, by sim_card_t1_block(), the reader
+ * began with an S(RESYNCH request). */
+void sim_card_t1_passed(struct sim_card *c, size_t in, size_t out);
 /* A whole APDU, for readers that speak the protocol themselves (short and extended APDU level). */
 int sim_card_apdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out, size_t *out_len,
 		uint64_t *work_ns);

@@ -300,10 +300,29 @@ static void set_rate(struct sim_iface *f, const struct sim_cmd *c)
 
 /* --- the rest --- */
 
+/* Only a powered card at T=1 has blocks. */
+static void block_in_escape(struct sim_iface *f, const struct sim_cmd *c)
+{
+	struct sim_slot *s = &f->slot[c->slot];
+	struct sim_result r = { 0 };
+	uint8_t error = ERR_MUTE;
+
+	if (c->b7 || c->b8 || c->b9)
+		sim_complain(f->d, "bulk: Escape with %02x %02x %02x in its reserved bytes", c->b7, c->b8, c->b9);
+	if (!s->powered || sim_escape_block(f, c->slot, c->data, c->len, &r, &error))
+		sim_answer(f, c, 1, error, 0, NULL, 0, r.work_ns);
+	else
+		sim_answer(f, c, 0, 0, 0, r.data, r.len, r.work_ns);
+}
+
 static void escape(struct sim_iface *f, const struct sim_cmd *c)
 {
 	size_t len = 0;
 
+	if (sim_escape_blocks(f) && c->len > 1 && c->data[0] == 0x1A) {
+		block_in_escape(f, c);
+		return;
+	}
 	if (sim_escape(f, c->data, c->len, f->d->scratch, &len))
 		sim_answer(f, c, 0, 0, 0, f->d->scratch, len, 0);
 	else

@@ -303,6 +303,8 @@ struct sim_result {
 	uint8_t chain;		/* bChainParameter */
 };
 /* level: wLevelParameter. room: most data in one answer. Returns 0, or -1 and bError in *error. */
+int sim_escape_block(struct sim_iface *f, unsigned slot, const uint8_t *data, size_t len, struct sim_result *r,
+		     uint8_t *error);
 int sim_exchange(struct sim_iface *f, unsigned slot, const uint8_t *data, size_t len, unsigned level,
 		 size_t room, struct sim_result *r, uint8_t *error);
 int sim_card_exchange(struct sim_iface *f, struct sim_slot *s, const uint8_t *data, size_t len,
@@ -332,7 +334,8 @@ bool sim_foreign_dismiss(struct sim_dev *d, struct sim_slot *s);
 void sim_secure(struct sim_iface *f, const struct sim_cmd *c);
 void sim_pin_end(struct sim_iface *f);
 
-/* sim_escape.c */
+/* sim_escape.c: does the reader pass on T=1 blocks in Escape commands, 1A and the block? */
+bool sim_escape_blocks(const struct sim_iface *f);
 bool sim_escape(struct sim_iface *f, const uint8_t *in, size_t len, uint8_t *out, size_t *out_len);
 
 /* sim_iccd.c: true when the request was one of ICCD's. */

@@ -50,6 +50,13 @@ static bool fits(const struct escape *e, const struct sim_dev_conf *c, const uin
 	return memcmp(e->prefix, in, e->prefix_len) == 0;
 }
 
+/* OMNIKEY, at short APDU level: 1A and one T=1 block with NAD 00, the answer likewise. Written from what GnuPG's driver
+ * does with CardMan 3121 and 6121. */
+bool sim_escape_blocks(const struct sim_iface *f)
+{
+	return f->d->conf.vendor == 0x076b && sim_level(f) == SIM_LEVEL_SHORT;
+}
+
 bool sim_escape(struct sim_iface *f, const uint8_t *in, size_t len, uint8_t *out, size_t *out_len)
 {
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -78,11 +78,16 @@ static int apdu(struct sim_iface *f, struct sim_slot *s, const uint8_t *p, size_
 {
 	/* Extended APDUs reach the card at short APDU level too: firmwares pass them on (GnuPG reads
 	 * RSA keys so, CCID issue 79), and those that do not say so themselves. */
+	int rc;
+
 	if (len < 4) {
 		sim_complain(f->d, "bulk: APDU of %zu bytes", len);
 		return -1;
 	}
-	return sim_card_apdu(s->card, p, len, out, &r->len, &r->work_ns);
+	rc = sim_card_apdu(s->card, p, len, out, &r->len, &r->work_ns);
+	if (rc == SIM_CARD_OK && s->protocol == 1 && sim_escape_blocks(f))
+		sim_card_t1_passed(s->card, len, r->len);
+	return rc;
 }
 
 static int t1_block(struct sim_iface *f, struct sim_slot *s, const uint8_t *p, size_t len,
@@ -126,6 +131,26 @@ int sim_card_exchange(struct sim_iface *f, struct sim_slot *s, const uint8_t *p,
 	}
 	r->work_ns += byte_time(f, s, len + r->len);
 	return rc;
+}
+
+int sim_escape_block(struct sim_iface *f, unsigned slot, const uint8_t *p, size_t len, struct sim_result *r,
+		     uint8_t *error)
+{
+	struct sim_slot *s = &f->slot[slot];
+	uint8_t *out = f->d->scratch;
+
+	*error = ERR_MUTE;
+	if (s->protocol != 1)
+		return -1;
+	if (p[1] != 0)
+		sim_complain(f->d, "bulk: Escape 1A with NAD %02x", p[1]);
+	if (sim_card_t1_block(s->card, p + 1, len - 1, out + 1, &r->len, &r->work_ns))
+		return -1;
+	out[0] = p[0];
+	r->data = out;
+	r->len++;
+	r->work_ns += byte_time(f, s, len + r->len);
+	return 0;
 }
 
 /* Keeps an answer that is fetched in parts. */

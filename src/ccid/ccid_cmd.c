@@ -187,16 +187,11 @@ void ccid_power_off_briefly(struct ccid_slot *cs, unsigned wait_ms)
 	cs->link = lost || err == CCID_ERR_TIMEOUT ? CCID_ANSWER_OWED : CCID_IN_STEP;
 }
 
-enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t len, uint8_t bBWI,
-			     uint16_t wLevelParameter, unsigned wait_ms, struct ccid_block *out)
+static enum ccid_err block_trip(struct ccid_slot *cs, const struct ccid_command *c,
+				struct ccid_block *out)
 {
-	struct ccid_command c = { .type = PC_TO_RDR_XFR_BLOCK, .expect = RDR_TO_PC_DATA_BLOCK,
-				  .b7 = bBWI, .b8 = (uint8_t)wLevelParameter,
-				  .b9 = (uint8_t)(wLevelParameter >> 8), .data = data, .len = len,
-				  .wait_ms = wait_ms, .total_ms = CCID_TOTAL_MS,
-				  .place_ms = CCID_PLACE_MS, .needs_card = true };
 	struct ccid_answer a;
-	enum ccid_err err = round_trip(cs, &c, &a);
+	enum ccid_err err = round_trip(cs, c, &a);
 
 	*out = (struct ccid_block){ .data = a.data };
 	/* Mute because it has no power: nothing that another block could mend. */
@@ -207,6 +202,29 @@ enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t l
 	out->len = a.len;
 	out->bChainParameter = a.head.b9;
 	return CCID_OK;
+}
+
+enum ccid_err ccid_escape_block(struct ccid_slot *cs, const uint8_t *data, size_t len,
+				unsigned wait_ms, struct ccid_block *out)
+{
+	struct ccid_command c = { .type = PC_TO_RDR_ESCAPE, .expect = RDR_TO_PC_ESCAPE,
+				  .data = data, .len = len,
+				  .wait_ms = wait_ms, .total_ms = CCID_TOTAL_MS,
+				  .place_ms = CCID_PLACE_MS, .needs_card = true };
+
+	return block_trip(cs, &c, out);
+}
+
+enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t len, uint8_t bBWI,
+			     uint16_t wLevelParameter, unsigned wait_ms, struct ccid_block *out)
+{
+	struct ccid_command c = { .type = PC_TO_RDR_XFR_BLOCK, .expect = RDR_TO_PC_DATA_BLOCK,
+				  .b7 = bBWI, .b8 = (uint8_t)wLevelParameter,
+				  .b9 = (uint8_t)(wLevelParameter >> 8), .data = data, .len = len,
+				  .wait_ms = wait_ms, .total_ms = CCID_TOTAL_MS,
+				  .place_ms = CCID_PLACE_MS, .needs_card = true };
+
+	return block_trip(cs, &c, out);
 }
 
 enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const uint8_t *params,

@@ -28,6 +28,10 @@ struct ccid_block {
 /* The caller ends a run of blocks with ccid_forget(). */
 enum ccid_err ccid_xfr_block(struct ccid_slot *cs, const uint8_t *data, size_t len, uint8_t bBWI,
 			     uint16_t wLevelParameter, unsigned wait_ms, struct ccid_block *out);
+/* The same by PC_to_RDR_Escape, for readers that carry blocks so: what came is all of the answer's
+ * data. */
+enum ccid_err ccid_escape_block(struct ccid_slot *cs, const uint8_t *data, size_t len,
+				unsigned wait_ms, struct ccid_block *out);
 /* bError 01..7F (that parameter cannot be changed) counts as done; 00: CCID_ERR_NOT_SUPPORTED. */
 enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const uint8_t *params,
 				  size_t len);

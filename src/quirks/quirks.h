@@ -58,6 +58,8 @@
 	X(ESCAPE_ALWAYS, READER, "Escape is always allowed") \
 	X(ESCAPE_SWITCH_INTERFACE, READER, "Escape 52 F8 04 01 00 xx is always allowed") \
 	X(ESCAPE_FIRMWARE_VERSION, READER, "Escape 02 is always allowed") \
+	X(ESCAPE_T1, CARD, \
+	  "short APDU level: extended APDUs for T=1 cards go as blocks in Escape 1A") \
 	X(KEEP_POWER, CARD, "pcscd's idle power off leaves the card its power, and its PINs") \
 	X(COMPOSITE, SYSTEM, "several CCID interfaces that may be slots of one reader") \
 	X(SHARED_GATE, SYSTEM, "its interfaces cannot work at the same time") \

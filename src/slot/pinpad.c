@@ -267,6 +267,8 @@ static enum ccid_err exchange_secure(struct slot *s, struct pin_request *r, uint
 	len = pinpad_build(r, message);
 	err = ccid_secure(&s->ccid, 0, 0, message, len, wait_ms, out, cap, out_len, &not_sent);
 	wipe(message, sizeof message);
+	if (s->params.exchange.level == LEVEL_SHORT_APDU)
+		s->t1.unsettled = s->t1.doubtful = true;	/* the reader has its own T=1 */
 	if (!block)
 		return err;
 	if (not_sent)

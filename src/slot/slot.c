@@ -2,6 +2,7 @@
 /* One card: power, presence, protocol, transmit. */
 #include "slot/slot.h"
 
+#include "slot/slot_escape_t1.h"
 #include "slot/slot_exchange.h"
 #include "slot/slot_keep.h"
 #include "slot/slot_power.h"
@@ -234,6 +235,12 @@ static enum ccid_err transmit_locked(struct slot *s, const uint8_t *apdu, size_t
 	err = s->card == CARD_READY ? CCID_OK : slot_ensure_protocol(s);
 	if (err != CCID_OK)
 		return err;
+	if (slot_escapes(s, apdu, len)) {
+		err = slot_escape_apdu(s, apdu, len, answer, cap, answer_len);
+		if (err != CCID_ERR_NOT_SUPPORTED)
+			return err;
+	}
+	slot_reader_speaks(s);
 	step = exchange_begin(&s->exchange, &s->params.exchange, &s->t1, apdu, len, answer, cap);
 	return slot_run_exchange(s, step, is_pseudo_apdu(apdu, len) ? PSEUDO_APDU_MS : 0,
 				 answer_len);

@@ -10,8 +10,21 @@ static void log_odd(const struct slot *s, bool repaired)
 	    repaired ? ", repaired" : "");
 }
 
+static enum ccid_err by_xfr_block(struct slot *s, const struct exchange_step *step,
+				  unsigned wait_ms, struct ccid_block *in)
+{
+	return ccid_xfr_block(&s->ccid, step->data, step->len, step->bBWI, step->wLevelParameter,
+			      wait_ms, in);
+}
+
 enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsigned least_wait_ms,
 				size_t *answer_len)
+{
+	return slot_run_exchange_by(by_xfr_block, s, step, least_wait_ms, answer_len);
+}
+
+enum ccid_err slot_run_exchange_by(slot_carry *carry, struct slot *s, struct exchange_step step,
+				   unsigned least_wait_ms, size_t *answer_len)
 {
 	/* One command's blocks, repeats and waiting time extensions end with it. */
 	unsigned extra = least_wait_ms + s->params.exchange.extra_wait_ms;
@@ -35,8 +48,7 @@ enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsig
 		}
 		if (wait > left)
 			wait = (unsigned)left;
-		err = ccid_xfr_block(&s->ccid, step.data, step.len, step.bBWI, step.wLevelParameter,
-				     wait, &in);
+		err = carry(s, &step, wait, &in);
 		if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ||
 		    reader_is_gone(s->reader)) {
 			step = exchange_fail(&s->exchange, err ? err : CCID_ERR_NO_DEVICE);

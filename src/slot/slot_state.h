@@ -90,6 +90,7 @@ struct slot {
 	uint8_t slow_atr[ATR_MAX];	/* of a card that was mute at the speed of its TA1 */
 	size_t slow_atr_len;		/* 0: none, or it was taken out */
 	struct t1 t1;
+	bool carries_blocks;		/* quirk escape-t1: the reader has shown that it does */
 	struct exchange exchange;
 };
 

@@ -9,7 +9,9 @@
 
 #define HEADER 10
 /* bMessageType, CCID 1.10 §6 */
-enum { ICC_POWER_ON = 0x62, SECURE = 0x69, XFR_BLOCK = 0x6F, DATA_BLOCK = 0x80 };
+enum { ICC_POWER_ON = 0x62, SECURE = 0x69, ESCAPE = 0x6B, XFR_BLOCK = 0x6F, DATA_BLOCK = 0x80,
+       ESCAPE_ANSWER = 0x83 };
+#define BLOCK_IN_ESCAPE 0x1A	/* Omnikey: a T=1 block follows (quirk escape-t1) */
 /* wLevelParameter of a command in parts, CCID 1.10 §6.1.4 */
 enum { PART_BEGINS = 1, PART_ENDS = 2, PART_CONTINUES = 3 };
 /* abData of PC_to_RDR_Secure up to the place where the APDU may begin: bPINOperation and the
@@ -132,6 +134,13 @@ static bool in_apdu_parts(const struct log_secrecy *s)
 	return s->left > 0 || (s->chained && !s->block_seen);
 }
 
+/* Of more than a header. */
+static bool is_card_answer(const uint8_t *msg)
+{
+	return msg[0] == DATA_BLOCK ||
+	       (msg[0] == ESCAPE_ANSWER && msg[HEADER] == BLOCK_IN_ESCAPE);
+}
+
 size_t log_showable(struct log_secrecy *s, bool sent, const uint8_t *msg, size_t len)
 {
 	size_t shown = len;
@@ -141,7 +150,7 @@ size_t log_showable(struct log_secrecy *s, bool sent, const uint8_t *msg, size_t
 	if (len <= HEADER)
 		return len;
 	if (!sent)
-		return s->secret && msg[0] == DATA_BLOCK ? HEADER : len;
+		return s->secret && is_card_answer(msg) ? HEADER : len;
 
 	switch (msg[0]) {
 	case SECURE:
@@ -158,6 +167,12 @@ size_t log_showable(struct log_secrecy *s, bool sent, const uint8_t *msg, size_t
 		} else if (command_sent(s, msg + HEADER, len - HEADER, get_le16(msg + 8))) {
 			shown = HEADER;
 		}
+		break;
+	case ESCAPE:
+		if (msg[HEADER] == BLOCK_IN_ESCAPE &&
+		    log_is_block(msg + HEADER + 1, len - HEADER - 1) &&
+		    block_sent(s, msg + HEADER + 1, len - HEADER - 1))
+			shown = HEADER;
 		break;
 	default:
 		break;

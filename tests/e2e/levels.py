@@ -16,6 +16,9 @@ READERS = (
     ("tpdu-t1-small-blocks", T1, False, WHOLE),
     ("short-t0", T0, False, FITS),
     ("short-t1", T1, False, FITS),
+    # extended APDUs as T=1 blocks in Escape commands
+    ("short-omnikey-t1", T1, False, WHOLE),
+    ("short-omnikey-6121-t1-crc", T1, False, WHOLE),
     ("extended-t0", T0, False, WHOLE),
     ("extended-t1", T1, False, WHOLE),
     ("extended-64-t0", T0, False, WHOLE),
