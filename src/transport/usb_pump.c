@@ -258,12 +258,32 @@ static void run_jobs(struct pump *p)
 	}
 }
 
+/* The caller, who waits for nothing, is the leader for a moment. False: another one is. */
+static bool lead_briefly(struct pump *p)
+{
+	bool lead;
+
+	pthread_mutex_lock(&p->lock);
+	lead = !p->leader;
+	if (lead) {
+		p->passer_by.kind = WAIT_IDLE;
+		set_leader(p, &p->passer_by);
+		p->leader_thread = pthread_self();
+		set_yield(p, false);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return lead;
+}
+
 unsigned pump_sweep(struct pump *p)
 {
 	struct timeval now = { 0 };
 	unsigned owed;
 
-	libusb_handle_events_timeout_completed(p->ctx, &now, NULL);
+	if (lead_briefly(p)) {
+		libusb_handle_events_timeout_completed(p->ctx, &now, NULL);
+		stop_leading(p, &p->passer_by);
+	}
 	run_jobs(p);
 	pthread_mutex_lock(&p->lock);
 	owed = p->owed;
@@ -283,7 +303,9 @@ static void lead(struct pump *p, struct waiter *w, const struct deadline *d)
 
 		if (left == 0)
 			return;
-		rc = libusb_handle_events_timeout_completed(p->ctx, &tv, &w->done);
+		/* Not &w->done, which libusb would read as a plain int: other threads write it. They
+		 * interrupt the leader, and no other thread takes that out of libusb. */
+		rc = libusb_handle_events_timeout_completed(p->ctx, &tv, NULL);
 		run_jobs(p);
 		/* poll() itself failed: it would fail again at once. */
 		if (rc != 0 && rc != LIBUSB_ERROR_INTERRUPTED && !is_done(w))

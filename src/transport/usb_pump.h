@@ -28,7 +28,7 @@ enum wait_kind { WAIT_COMMAND, WAIT_IDLE };
 /* One thread's place to wait. Lives in the transport; used by one thread at a time. */
 struct waiter {
 	enum wait_kind kind;
-	int done;			/* atomic: set by pump_wake(); ends libusb's wait */
+	int done;			/* atomic: set by pump_wake() */
 	bool listed;			/* atomic, written under the pump's lock: is parked */
 	struct waiter *next, *prev;	/* under the pump's lock; newest first */
 	bool to_wake;			/* the same: the leader will wake it */
@@ -50,6 +50,7 @@ struct pump {
 	struct waiter *leader;		/* atomic, written under lock; NULL: nobody is in libusb */
 	pthread_t leader_thread;
 	bool yield;			/* the leader is asked to let a command lead */
+	struct waiter passer_by;	/* leads for who sweeps: never waits */
 	struct waiter *deputy;		/* the idle waiter that looks whether to lead again */
 	struct waiter *parked[2];	/* by kind */
 	struct waiter *to_wake;		/* by callbacks; woken when they all have run */
@@ -75,7 +76,8 @@ enum ccid_err pump_park(struct waiter *w, const struct deadline *d);
  * without a lock, by whichever thread moves events next. Each promise is kept by one pump_do(). */
 void pump_promise(struct pump *p);
 void pump_do(struct pump *p, struct pump_job *job);
-/* Takes what events there are, without waiting, and runs the jobs. Returns how many are owed. */
+/* Takes what events there are, without waiting, unless a leader does, and runs the jobs. Returns
+ * how many are owed. */
 unsigned pump_sweep(struct pump *p);
 /* Lets w's thread go on. Callable from completion callbacks and with a transport's lock held. From
  * a callback the thread is woken only when the leader has run all callbacks at hand: it would else

@@ -25,7 +25,7 @@
 
 /* A descriptor of a device node, and transfers of it that are kept back. */
 struct node {
-	unsigned device;			/* 0: it is another file */
+	unsigned device;			/* atomic, written under lock; 0: it is another file */
 	struct usbdevfs_urb *back[MAX_KEPT];	/* they came back, and were not told */
 	struct usbdevfs_urb *not_discarded[MAX_KEPT];
 	unsigned n_back, n_not_discarded;
@@ -53,18 +53,28 @@ typedef int (*poll_fn)(struct pollfd *fds, nfds_t n, int timeout);
 typedef int (*close_fn)(int fd);
 typedef void (*any_fn)(void);
 
-static any_fn find_next(const char *name)
-{
-	void *p = dlsym(RTLD_NEXT, name);
-	any_fn f;
+static struct {
+	any_fn openat, ioctl, poll, close;
+} next_fns;
 
+/* Looked up once: the linker's lock must not be taken where a sanitizer reads its symbols. Two threads may both look:
+ * they find the same. */
+static any_fn find_next(any_fn *kept, const char *name)
+{
+	any_fn f = __atomic_load_n(kept, __ATOMIC_RELAXED);
+	void *p;
+
+	if (f)
+		return f;
+	p = dlsym(RTLD_NEXT, name);
 	if (!p)
 		abort();
 	memcpy(&f, &p, sizeof f);
+	__atomic_store_n(kept, f, __ATOMIC_RELAXED);
 	return f;
 }
 
-#define NEXT(type, name) ((type)find_next(name))
+#define NEXT(name) ((name##_fn)find_next(&next_fns.name, #name))
 
 /* --- what tests say --- */
 
@@ -108,7 +118,7 @@ void hook_release(unsigned device)
 		struct node *n = &nodes[fd];
 
 		while (n->device == device && n->n_not_discarded > 0)
-			NEXT(ioctl_fn, "ioctl")(fd, USBDEVFS_DISCARDURB, n->not_discarded[--n->n_not_discarded]);
+			NEXT(ioctl)(fd, USBDEVFS_DISCARDURB, n->not_discarded[--n->n_not_discarded]);
 	}
 	pthread_mutex_unlock(&lock);
 }
@@ -119,11 +129,11 @@ bool hook_reset(unsigned device)
 	int fd, rc;
 
 	snprintf(path, sizeof path, "/dev/bus/usb/001/%03u", device);
-	fd = NEXT(openat_fn, "openat")(AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+	fd = NEXT(openat)(AT_FDCWD, path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	rc = NEXT(ioctl_fn, "ioctl")(fd, USBDEVFS_RESET, NULL);
-	NEXT(close_fn, "close")(fd);
+	rc = NEXT(ioctl)(fd, USBDEVFS_RESET, NULL);
+	NEXT(close)(fd);
 	return rc == 0;
 }
 
@@ -179,7 +189,7 @@ static struct usbdevfs_urb *next_urb(int fd)
 
 	if (!devices[n->device].hold && n->n_back > 0)
 		return n->back[--n->n_back];
-	while (NEXT(ioctl_fn, "ioctl")(fd, USBDEVFS_REAPURBNDELAY, &u) == 0) {
+	while (NEXT(ioctl)(fd, USBDEVFS_REAPURBNDELAY, &u) == 0) {
 		if (!devices[n->device].hold || n->n_back == MAX_KEPT)
 			return u;
 		n->back[n->n_back++] = u;
@@ -236,7 +246,7 @@ static int node_ioctl(int fd, unsigned request, void *arg)
 	if (call == HOOK_REAP)
 		return reap(fd, arg);
 	err = call == HOOK_DISCARD ? injected(n->device, HOOK_DISCARD_LATE) : 0;
-	if (NEXT(ioctl_fn, "ioctl")(fd, request, arg) == 0 && !err)
+	if (NEXT(ioctl)(fd, request, arg) == 0 && !err)
 		return 0;
 	errno = err ? err : errno;
 	return -1;
@@ -259,7 +269,14 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 			rc = node_ioctl(fd, (unsigned)request, arg);
 		pthread_mutex_unlock(&lock);
 	}
-	return ours ? rc : NEXT(ioctl_fn, "ioctl")(fd, request, arg);
+	return ours ? rc : NEXT(ioctl)(fd, request, arg);
+}
+
+static void node_begin(struct node *n, unsigned device)
+{
+	n->n_back = n->n_not_discarded = 0;
+	n->gone = false;
+	__atomic_store_n(&n->device, device, __ATOMIC_RELAXED);
 }
 
 static int open_node(unsigned device, const char *path, int flags)
@@ -269,9 +286,9 @@ static int open_node(unsigned device, const char *path, int flags)
 	pthread_mutex_lock(&lock);
 	err = injected(device, HOOK_OPEN);
 	if (!err)
-		fd = NEXT(openat_fn, "openat")(AT_FDCWD, path, flags);
+		fd = NEXT(openat)(AT_FDCWD, path, flags);
 	if (fd >= 0 && fd < MAX_FD)
-		nodes[fd] = (struct node){ .device = device };
+		node_begin(&nodes[fd], device);
 	pthread_mutex_unlock(&lock);
 	if (err)
 		errno = err;
@@ -284,7 +301,7 @@ static int open_any(const char *path, int flags, mode_t mode)
 
 	if (sscanf(path, "/dev/bus/usb/001/%3u", &device) == 1 && device > 0 && device < HOOK_DEVICES)
 		return open_node(device, path, flags);
-	return NEXT(openat_fn, "openat")(AT_FDCWD, path, flags, mode);
+	return NEXT(openat)(AT_FDCWD, path, flags, mode);
 }
 
 EXPORT int open(const char *path, int flags, ...)
@@ -311,14 +328,15 @@ EXPORT int open64(const char *path, int flags, ...)
 	return open_any(path, flags, mode);
 }
 
+/* Other files pass without a lock: a sanitizer reads its symbols with locks of its own held. */
 EXPORT int close(int fd)
 {
-	if (fd >= 0 && fd < MAX_FD) {
+	if (fd >= 0 && fd < MAX_FD && __atomic_load_n(&nodes[fd].device, __ATOMIC_RELAXED)) {
 		pthread_mutex_lock(&lock);
-		nodes[fd].device = 0;
+		__atomic_store_n(&nodes[fd].device, 0, __ATOMIC_RELAXED);
 		pthread_mutex_unlock(&lock);
 	}
-	return NEXT(close_fn, "close")(fd);
+	return NEXT(close)(fd);
 }
 
 /* A node is writable when a transfer came back, and in error when the device is gone. */
@@ -344,5 +362,5 @@ EXPORT int poll(struct pollfd *fds, nfds_t n, int timeout)
 {
 	unsigned found = due(fds, n);
 
-	return found > 0 ? (int)found : NEXT(poll_fn, "poll")(fds, n, timeout);
+	return found > 0 ? (int)found : NEXT(poll)(fds, n, timeout);
 }
