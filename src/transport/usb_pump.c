@@ -303,8 +303,8 @@ static void lead(struct pump *p, struct waiter *w, const struct deadline *d)
 
 		if (left == 0)
 			return;
-		/* Not &w->done, which libusb would read as a plain int: other threads write it. They
-		 * interrupt the leader, and no other thread takes that out of libusb. */
+		/* Not &w->done, which libusb would read as a plain int: other threads write
+		 * it. They interrupt the leader, and no other thread takes that from libusb. */
 		rc = libusb_handle_events_timeout_completed(p->ctx, &tv, NULL);
 		run_jobs(p);
 		/* poll() itself failed: it would fail again at once. */

@@ -134,6 +134,29 @@ static void the_deadline_ends_every_wait(void **state)
 	assert_in_range(leads.took_ms, 999, 10000);
 }
 
+/* One thread at a time is in libusb: what a leader looks for, a sweep leaves to it, wake-ups above all. */
+static void a_sweep_beside_a_leader(void **state)
+{
+	struct sleeper leads;
+	unsigned before;
+
+	(void)state;
+	before = fake_usb_counts().total_handlings;
+	assert_int_equal(pump_sweep(&pump), 0);
+	assert_int_equal(fake_usb_counts().total_handlings, before + 1);
+	assert_null(leader());
+	begin(&leads, WAIT_COMMAND, 20000);
+	UNTIL(leader() == &leads.w);
+	UNTIL(fake_usb_counts().total_handlings == before + 2);
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(pump_sweep(&pump), 0);
+	assert_int_equal(fake_usb_counts().total_handlings, before + 2);
+	assert_ptr_equal(leader(), &leads.w);
+	pump_wake(&pump, &leads.w);
+	end(&leads, CCID_OK);
+	assert_in_range(leads.took_ms, 0, 15000);
+}
+
 static void a_command_takes_the_lead_from_an_idle_waiter(void **state)
 {
 	struct sleeper idle, command;
@@ -328,6 +351,7 @@ int main(void)
 		TEST(the_deadline_ends_every_wait),
 		TEST(a_command_takes_the_lead_from_an_idle_waiter),
 		TEST(no_lead_for_the_idle_within_the_grace),
+		TEST(a_sweep_beside_a_leader),
 		TEST(the_lead_is_handed_over),
 		TEST(a_leader_at_its_deadline_hands_over),
 		TEST(a_deputy_that_leaves_is_replaced),
