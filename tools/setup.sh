@@ -11,6 +11,9 @@ run_packages="pcscd pcsc-tools opensc python3 python3-pyscard procps udev util-l
 # Foreign cards and programs that tests use where there are such: no system has all of them.
 foreign_packages="vsmartcard-vpicc python3-pycryptodome gpg gpg-agent gpgconf scdaemon umockdev"
 
+# What the UEFI driver is built with and runs in: its test is skipped without.
+uefi_packages="gnu-efi ovmf qemu-system-x86 binutils"
+
 # say TEXT: with the seconds since the start.
 say() {
 	printf '\n==== %4d s  %s\n' "$SECONDS" "$*" >&2
