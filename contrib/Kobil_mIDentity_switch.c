@@ -93,7 +93,7 @@ static int switch_one(libusb_device *dev, const struct options *o)
 		rc = send(handle, &o->request);
 		libusb_close(handle);
 	}
-	/* A stick that starts anew at once may not live to confirm. */
+	/* A stick that restarts at once may not live to confirm. */
 	if (rc == 0 || rc == LIBUSB_ERROR_NO_DEVICE) {
 		puts("switched");
 		return 0;

@@ -130,7 +130,7 @@ static int ask(SCARDHANDLE card, DWORD protocol, const struct options *o)
 	}
 	if (show_code(answer, len))
 		return 0;
-	fputs("RSA_SecurID_getpasswd: the answer of the token is no code\n", stderr);
+	fputs("RSA_SecurID_getpasswd: the token did not answer with a code\n", stderr);
 	return 1;
 }
 

@@ -17,7 +17,7 @@ uint32_t part10_control_code(const uint8_t *list, size_t len, uint8_t feature);
 enum part10_found {
 	PART10_FOUND = 0,
 	PART10_NOT_THERE = -1,	/* the reader says nothing about it */
-	PART10_NOT_A_NUMBER = -2,	/* it is there, and not 1, 2 or 4 bytes long: a text */
+	PART10_NOT_A_NUMBER = -2,	/* the value is not 1, 2 or 4 bytes long: a text */
 };
 
 /* Looks a property up in the answer to FEATURE_GET_TLV_PROPERTIES.

@@ -243,7 +243,7 @@ static int pin_result(const struct session *s)
 	if (sw == 0x9000)
 		printf("the card accepted it\n");
 	else if (sw == 0x6400)
-		printf("nobody typed a PIN in time\n");
+		printf("no PIN was typed in time\n");
 	else if (sw == 0x6401)
 		printf("cancelled\n");
 	else if (sw == 0x6402)

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # Read by tests: Debian packages that are used without being installed.
 
-# unpack_packages FOLDER APT-GET-ARGUMENT...: unpacks what "apt-get download" gets into FOLDER, which is made anew.
+# unpack_packages FOLDER APT-GET-ARGUMENT...: unpacks what "apt-get download" gets into FOLDER, which is emptied first.
 # What apt-get says is in FOLDER.log.
 unpack_packages()
 {

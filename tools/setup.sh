@@ -49,7 +49,7 @@ jobs_here() {
 	nproc 2>/dev/null || echo 2
 }
 
-# wish_packages NAME...: those that this system has; it is no error when they cannot be had.
+# wish_packages NAME...: those that this system has; a missing one is not an error.
 wish_packages() {
 	local known=() name
 

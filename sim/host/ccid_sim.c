@@ -34,7 +34,7 @@ static int usage(FILE *to)
 	return to == stdout ? 0 : 2;
 }
 
-/* Says what is wrong with which word. */
+/* Prints the wrong word and the reason. */
 static int bad_usage(const char *why, const char *word)
 {
 	fprintf(stderr, "ccid-sim: %s \"%s\"\n", why, word);
@@ -267,7 +267,7 @@ int main(int argc, char **argv)
 		return puts("ccid-sim (ifd-ccid) " VERSION) < 0;
 	sim_recording_set_foreign(sim_replay_trace);
 	host_find_table();
-	/* What getopt complains about stands behind the name of the program. */
+	/* getopt's own messages begin with the name of the program. */
 	argv[1] = argv[0];
 	if (!strcmp(word, "run"))
 		return run(argc - 1, argv + 1);

@@ -31,7 +31,7 @@ struct host_port {
 
 struct sim_host;
 
-/* What plugging means. plug: 0, or -1 and errno. reset: as if the host had reset the device. */
+/* The actions of a front. plug: 0, or -1 and errno. reset: as if the host had reset the device. */
 struct host_front {
 	int (*plug)(struct sim_host *r, struct host_port *p);
 	void (*unplug)(struct sim_host *r, struct host_port *p);
@@ -55,7 +55,7 @@ struct sim_host {
 uint64_t host_now(void);
 
 /* host_namespace.c: moves this process into private mount and network namespaces (and a user
- * namespace where it has not the right otherwise) with /sys, /dev/bus/usb and /run of its own. Returns
+ * namespace where it lacks the right otherwise) with /sys, /dev/bus/usb and /run of its own. Returns
  * 0, or -1 with a message on stderr. */
 int host_namespace_enter(void);
 
@@ -65,7 +65,7 @@ void host_sysfs_remove(const struct host_port *p);
 int host_sysfs_root(void);
 /* Device path (without /sys) of the device, or of its interface i (bInterfaceNumber) when i ≥ 0. */
 void host_sysfs_path(const struct host_port *p, int i, char *buf, size_t cap);
-/* Fills in faces and n_faces from the device's descriptors (altsetting 0 each). */
+/* Fills in faces and n_faces from the device's descriptors (altsetting 0 of each interface). */
 void host_interfaces(struct host_port *p);
 /* The properties of a device or interface as in its uevent file: "KEY=value\n" each, without those that only
  * messages carry. Returns the length. */
@@ -87,7 +87,7 @@ extern const struct host_front host_host_front;
 int host_load(struct sim_host *r, const char *file);
 void host_unload(struct sim_host *r);
 unsigned host_complaints(const struct sim_host *r, FILE *to);
-/* Where drivers did not follow the recordings that are played. */
+/* Prints where drivers did not follow the played recordings. */
 unsigned host_divergences(const struct sim_host *r, FILE *to);
 
 /* host_usbfs.c: connections of the preloaded library. */
@@ -120,13 +120,13 @@ bool host_vpcd_run(struct host_vpcd *v, uint64_t now);
 /* Asks for the ATR, as for a reset; true when it is there, or will not come. */
 bool host_vpcd_awake(struct host_vpcd *v);
 extern const struct sim_foreign host_vpcd_card;	/* user: the struct host_vpcd */
-/* host_pcsc.c: brings the card of a PC/SC reader over a socket; returns it, or -1 and errno. *pid: the process. An
- * empty message comes first, when there is a card. */
+/* host_pcsc.c: connects the card of a PC/SC reader over a socket; returns it, or -1 and errno.
+ * *pid: the process. An empty message comes first, when there is a card. */
 int host_pcsc_start(const char *reader, pid_t *pid);
-/* Before the namespaces are entered: where this machine's own pcscd is. */
+/* Before the namespaces are entered: keeps the way to this machine's own pcscd. */
 void host_pcsc_remember(void);
 
-/* host_command.c: one line of text in, an answer out. False: it is an error message. */
+/* host_command.c: runs one command line and writes the answer. False: it is an error message. */
 bool host_command(struct sim_host *r, char *line, FILE *out);
 
 /* host_daemon.c: serves until SIGTERM. ready_fd gets a byte once CMD may start. Returns the exit status: 0,

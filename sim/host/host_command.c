@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Control commands: what a person does to readers and cards while programs use them. */
+/* Control commands: a user's actions on readers and cards while programs use them. */
 #define _GNU_SOURCE
 #include "sim/host/host.h"
 

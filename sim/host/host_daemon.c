@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The simulator's process: one loop over sockets and one timer that is set to what the devices do next. */
+/* The simulator's process: one loop over sockets and one timer, set to the devices' next event. */
 #define _GNU_SOURCE
 #include "sim/host/host.h"
 
@@ -132,7 +132,7 @@ static bool turn(struct sim_host *r, struct loop *l)
 		if (e[i].data.ptr == &l->listen) {
 			accept_all(r, l);
 		} else if (e[i].data.ptr == &l->timer) {
-			/* Fired, so it has to be set anew also for the same time. */
+			/* The timer has fired, so it has to be set again also for the same time. */
 			if (read(l->timer, &count, sizeof count) > 0)
 				l->timer_at = UINT64_MAX;
 		} else if (e[i].data.ptr == &l->signal) {

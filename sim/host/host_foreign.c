@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which slot has which foreign card: listens for each that is expected, on the loopback address only, puts the card in
- * when one comes and takes it out when it goes. */
+/* Slots with foreign cards: listens for each expected card, on the loopback address only, inserts
+ * the card when its program connects and removes it when the program goes. */
 #define _GNU_SOURCE
 #include "sim/host/host.h"
 #include "sim/model/sim_card.h"
@@ -26,7 +26,7 @@ struct guest {
 	int listen;		/* -1: none; the bridge's, until it has found a card */
 	pid_t bridge;		/* pcsc:READER: the process that brings the card; 0: none */
 	struct host_vpcd *link;	/* NULL: no card is there */
-	bool seated;		/* it is in the slot */
+	bool seated;		/* the card is in the slot */
 	bool told;		/* the last failure was */
 	struct guest *next;
 };
@@ -120,7 +120,7 @@ static void depart(struct guest *g, uint64_t now)
 	end_bridge(g);
 }
 
-/* The card is put in when its ATR has come; one that keeps silent is a card as well, a mute one. */
+/* The card is inserted when its ATR has come; a program that keeps silent is a mute card. */
 static void seat(struct guest *g, uint64_t now)
 {
 	char err[160] = "";
@@ -148,11 +148,11 @@ static void serve(struct guest *g, uint64_t now)
 		seat(g, now);
 }
 
-/* --- who is expected --- */
+/* --- expected cards --- */
 
 static void guest_free(struct guest *g, uint64_t now)
 {
-	/* who says "remove" has taken it out, and frees the words that say where it is */
+	/* the command "remove" has taken the card out, and frees the words that name its place */
 	if (g->seated && !sim_dev_has_card(g->port->dev, g->interface, g->slot))
 		g->seated = false;
 	depart(g, now);

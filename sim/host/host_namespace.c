@@ -108,7 +108,7 @@ static void keep_entry(int old, const char *dir, const char *name)
 		}
 		close(fd);
 	}
-	/* What the caller may not even see is left out. */
+	/* Entries that the caller may not see are left out. */
 	if (mount(from, to, NULL, MS_BIND | MS_REC, NULL))
 		S_ISDIR(s.st_mode) ? rmdir(to) : unlink(to);
 }
@@ -146,7 +146,7 @@ static int overlay(const char *dir, const char *const *hide)
 	return 0;
 }
 
-/* Only what says nothing about devices stays of /sys/devices: processors and the like. */
+/* Of /sys/devices only processors and the like stay, nothing about devices. */
 static int overlay_sys(void)
 {
 	static const char *const hide[] = { "block", "bus", "class", "dev", "devices", NULL };
@@ -163,7 +163,7 @@ static int overlay_sys(void)
 	return 0;
 }
 
-/* Terminals of our own: the kernel finds them from the place of ptmx, which is a new one. */
+/* Private terminals: the kernel finds them from the place of ptmx, which is a new one. */
 static void own_terminals(void)
 {
 	if (mkdir("/dev/pts", 0755) || symlink("pts/ptmx", "/dev/ptmx") ||

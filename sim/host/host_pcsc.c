@@ -77,7 +77,7 @@ static bool load(struct pcsc *p)
 	return true;
 }
 
-/* The first reader whose name has the text in it. *lost: it is no use to ask again, pcscd has gone. */
+/* The first reader whose name has the text in it. *lost: pcscd has gone, so that asking again is useless. */
 static bool connect_card(struct pcsc *p, const char *reader, bool *lost)
 {
 	char names[NAMES_MAX] = "", *name;
@@ -147,7 +147,7 @@ static bool answer_one(struct pcsc *p, int fd, size_t len)
 	return !p->transmit(p->card, &io, in, (pcsc_dword)len, NULL, out, &n) && answer(fd, out, n);
 }
 
-/* Ends when the other side does, or the card goes: a closed socket is a card that was taken out. */
+/* Ends with the other side, or when the card is removed: a closed socket is a removed card. */
 static void serve(struct pcsc *p, int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
@@ -173,7 +173,7 @@ static void bridge(const char *reader, int fd)
 	if (pcscd_socket[0])
 		setenv("PCSCLITE_CSOCK_NAME", pcscd_socket, 1);
 	if (!load(&p))
-		pause();	/* it has been said once */
+		pause();	/* the trouble has been reported once */
 	if (p.establish(SCOPE_SYSTEM, NULL, NULL, &p.context))
 		lost = true;
 	while (!lost && !connect_card(&p, reader, &lost))

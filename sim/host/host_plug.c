@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Plugging and unplugging, as the kernel and udev make them seen. */
+/* Plugging and unplugging, as the kernel and udev report them. */
 #define _GNU_SOURCE
 #include "sim/host/host.h"
 #include "sim/model/sim_replay.h"
@@ -44,7 +44,7 @@ struct host_port *host_port_by_name(struct sim_host *r, const char *name)
 	return found;
 }
 
-/* Addresses are given out upwards, and anew with every plugging, as the kernel does. */
+/* Addresses count upwards, and every plugging gets a new one, as in the kernel. */
 static unsigned free_address(struct sim_host *r)
 {
 	for (unsigned tries = 0; tries < 126; tries++) {

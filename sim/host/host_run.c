@@ -148,7 +148,7 @@ static pid_t parent_of(const char *pid)
 	return ppid;
 }
 
-/* Signals our children, except the daemon. Returns how many there are. */
+/* Signals all child processes except the daemon. Returns how many there are. */
 static unsigned signal_children(int sig, pid_t daemon)
 {
 	DIR *d = opendir("/proc");
@@ -168,7 +168,8 @@ static unsigned signal_children(int sig, pid_t daemon)
 	return n;
 }
 
-/* Whatever the command left running was handed to us (PR_SET_CHILD_SUBREAPER): it ends now. */
+/* Processes that the command left running are children of this one (PR_SET_CHILD_SUBREAPER): they
+ * end now. */
 void host_end_leftovers(pid_t daemon)
 {
 	struct timespec pause = { 0, 10000000 };
@@ -217,7 +218,8 @@ int host_run(const char *file, bool trace, char **command)
 	sigaddset(&mask, SIGCHLD);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGINT);	/* the terminal tells the command as well: its decision */
+	sigaddset(&mask, SIGINT);	/* the terminal signals the command as well, which
+					   decides */
 	sigprocmask(SIG_BLOCK, &mask, &old);
 	pid = start_command(command, &old);
 	if (pid < 0) {

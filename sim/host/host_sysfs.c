@@ -14,7 +14,7 @@
 
 #define HUB "/devices/platform/ccid-sim/usb1"
 #define USB_MAJOR 189u
-#define SYSFS_PATH 256	/* none made here comes near it */
+#define SYSFS_PATH 256	/* longer than any path made here */
 
 static const uint8_t root_hub[] = {
 	18, 1, 0x00, 0x02, 9, 0, 1, 64, 0x6b, 0x1d, 0x02, 0x00, 0x01, 0x00, 3, 2, 1, 1,

@@ -97,7 +97,7 @@ void host_uevent_send(struct sim_host *r, const struct host_port *p, const uint8
 	struct iovec v[2] = { { &h, sizeof h }, { text, len } };
 	struct msghdr m = { .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = v, .msg_iovlen = 2 };
 
-	/* ECONNREFUSED: nobody listens, which is fine. */
+	/* ECONNREFUSED: no program listens, which is fine. */
 	if (sendmsg(r->uevent_fd, &m, 0) < 0 && errno != ECONNREFUSED)
 		fprintf(stderr, "ccid-sim: uevent: %s\n", strerror(errno));
 }

@@ -118,7 +118,7 @@ static bool send_now(struct conn *c, const void *bytes, size_t len)
 {
 	ssize_t r = send(c->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-	/* A peer that is gone takes everything. */
+	/* A peer that is gone accepts everything. */
 	return r >= 0 || (errno != EAGAIN && errno != EINTR && errno != ENOBUFS);
 }
 
@@ -187,7 +187,7 @@ static void handle_close(struct host_usbfs *u, struct handle *h)
 		p = &(*p)->next;
 	*p = h->next;
 	discard_all(h);
-	/* What is still on its way comes out of the device later and is freed then. */
+	/* Requests still on their way come out of the device later and are freed then. */
 	for (q = h->requests; q; q = q->next)
 		q->handle = NULL;
 	if (h->node)
@@ -384,7 +384,7 @@ static bool is_in(const struct wire_msg *m)
 	return (m->type == SIM_CONTROL ? m->setup[0] : m->endpoint) & 0x80;
 }
 
-/* As the kernel does, an endpoint's interface is claimed for whoever forgot to. */
+/* As the kernel does, an endpoint's interface is claimed for a program that forgot to. */
 static int may_use(struct host_usbfs *u, struct handle *h, const struct wire_msg *m)
 {
 	int interface;

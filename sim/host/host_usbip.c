@@ -88,7 +88,7 @@ static int listen_on(const char *address, const char *port)
 	return fd;
 }
 
-/* The path may be left over from one that was killed; one that somebody serves is not taken away. */
+/* The path may be left over from a killed server; the path of a live server is not taken away. */
 static int listen_control(const char *path)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };

@@ -23,8 +23,8 @@ enum { VPCD_OFF = 0, VPCD_ON = 1, VPCD_RESET = 2, VPCD_ATR = 4 };
 struct host_vpcd {
 	int fd;
 	uint64_t wait_ns;
-	bool closed;		/* by the other side, or because it broke the protocol */
-	unsigned owed;		/* answers that nobody waits for any more: they are passed over */
+	bool closed;		/* closed by the other side, or after a violation of the protocol */
+	unsigned owed;		/* answers no longer awaited: passed over */
 	bool asked, answered;	/* the question, and its answer in the buffer */
 	uint64_t until;		/* of the question */
 	uint8_t in[MESSAGE_MAX + 2], out[OUT_MAX];
@@ -34,7 +34,7 @@ struct host_vpcd {
 static void put(struct host_vpcd *v, const uint8_t *p, size_t len)
 {
 	if (len > MESSAGE_MAX || len + 2 > sizeof v->out - v->out_len) {
-		v->closed = true;	/* it has not read for long */
+		v->closed = true;	/* the program has not read for long */
 		return;
 	}
 	v->out[v->out_len++] = (uint8_t)(len >> 8);
@@ -91,7 +91,7 @@ static void receive(struct host_vpcd *v)
 		if (v->answered)
 			return;
 		if (whole(v))
-			drop(v);	/* nobody asked */
+			drop(v);	/* no request is open */
 		n = recv(v->fd, v->in + v->in_len, sizeof v->in - v->in_len, MSG_DONTWAIT);
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -110,7 +110,7 @@ bool host_vpcd_run(struct host_vpcd *v, uint64_t now)
 	return !v->closed;
 }
 
-/* What was asked is not waited for any more. */
+/* The pending question is not waited for any more. */
 static void give_up(struct host_vpcd *v)
 {
 	if (v->answered)

@@ -238,7 +238,7 @@ void node_forget(int fd)
 	pthread_mutex_unlock(&table.lock);
 	if (!n)
 		return;
-	/* A closed node has let go of its interfaces when close() returns, as in the kernel. */
+	/* A closed node has released its interfaces when close() returns, as in the kernel. */
 	node_call(n, WIRE_CLOSE, 0);
 	node_put(n);
 }
@@ -314,7 +314,7 @@ static long pending_place(struct node *n)
 	return (long)i;
 }
 
-/* What a struct usbdevfs_urb says, in the words of the wire. Returns the data to send. */
+/* Translates a struct usbdevfs_urb to the wire format. Returns the data to send. */
 static const uint8_t *describe(const struct usbdevfs_urb *u, struct wire_msg *m, size_t *len)
 {
 	const uint8_t *data = u->buffer;
@@ -389,7 +389,7 @@ int node_discard(struct node *n, const struct usbdevfs_urb *u)
 	return r == -ENODEV ? -EINVAL : r;
 }
 
-/* Copies what came into the request it belongs to; n->lock is held. NULL: nobody waits for it. */
+/* Copies what came into the request it belongs to; n->lock is held. NULL: no request waits for it. */
 static struct usbdevfs_urb *complete(struct node *n, const struct wire_msg *m, const uint8_t *data, size_t len)
 {
 	size_t i = (uint32_t)m->cookie, room;
@@ -460,7 +460,7 @@ int node_call(struct node *n, enum wire_op op, uint32_t arg)
 	return r < 0 ? r : m.status;
 }
 
-/* A transfer that is waited for. Data goes both ways through buf. Returns the bytes moved. */
+/* A blocking transfer. Data goes both ways through buf. Returns the bytes moved. */
 static int transfer(struct node *n, struct wire_msg *m, void *buf, bool in)
 {
 	int r;

@@ -113,7 +113,8 @@ static void obey(struct pty *p, char *line)
 
 static void read_stdin(struct pty *p)
 {
-	size_t have = p->line_len < sizeof p->line - 1 ? p->line_len : 0;	/* no line is so long */
+	size_t have = p->line_len < sizeof p->line - 1 ? p->line_len : 0;	/* longer than any
+										   line */
 	ssize_t n = read(STDIN_FILENO, p->line + have, sizeof p->line - 1 - have);
 	char *end;
 
@@ -156,7 +157,7 @@ static void write_line(struct pty *p)
 	uint8_t bytes[512];
 	size_t n = sim_serial_output(p->reader, bytes, sizeof bytes, now_ns());
 
-	/* A terminal that nobody reads from fills up: a line loses bytes then. */
+	/* A terminal that is not read from fills up: a line loses bytes then. */
 	if (n > 0 && write(p->master, bytes, n) < 0 && errno != EAGAIN)
 		p->quit = true;
 }

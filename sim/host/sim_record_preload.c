@@ -29,7 +29,7 @@
 /* The one piece of global state, as interposed functions get no context. */
 static struct {
 	pthread_mutex_t lock;
-	pid_t owner;		/* whose connection it is: a forked program makes its own */
+	pid_t owner;		/* the owner of the connection: a forked program opens its own */
 	int fd;
 	struct { unsigned bus, device; } node[MAX_FD];	/* bus 0: not known */
 } rec = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
@@ -81,8 +81,8 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Which device a descriptor is: by its path, also where ccid-sim run has made the node up. */
-static bool find_node(int fd, bool anew, struct record_event *e)
+/* The device of a descriptor, from its path, also for a node made by ccid-sim run. */
+static bool find_node(int fd, bool again, struct record_event *e)
 {
 	char link[40], path[64];
 	unsigned bus = 0, device = 0;
@@ -90,7 +90,7 @@ static bool find_node(int fd, bool anew, struct record_event *e)
 
 	if (fd < 0 || fd >= MAX_FD)
 		return false;
-	if (anew || !rec.node[fd].bus) {
+	if (again || !rec.node[fd].bus) {
 		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
 		n = readlink(link, path, sizeof path - 1);
 		path[n > 0 ? n : 0] = '\0';
@@ -104,7 +104,7 @@ static bool find_node(int fd, bool anew, struct record_event *e)
 	return e->bus != 0;
 }
 
-static void tell(int fd, bool anew, struct record_event *e, const void *data, size_t len)
+static void tell(int fd, bool again, struct record_event *e, const void *data, size_t len)
 {
 	size_t n = len < RECORD_MAX_DATA ? len : RECORD_MAX_DATA;
 	struct iovec v[2] = { { e, sizeof *e }, { (void *)(uintptr_t)data, n } };
@@ -114,7 +114,7 @@ static void tell(int fd, bool anew, struct record_event *e, const void *data, si
 	e->length = (uint32_t)n;
 	e->time = now_ns();
 	pthread_mutex_lock(&rec.lock);
-	to = find_node(fd, anew, e) ? connection() : -1;
+	to = find_node(fd, again, e) ? connection() : -1;
 	if (to >= 0 && sendmsg(to, &m, MSG_NOSIGNAL) < 0 && errno == EPIPE) {
 		close(to);
 		rec.fd = -1;

@@ -34,7 +34,7 @@ struct collector {
 	uint8_t in[sizeof(struct record_event) + RECORD_MAX_DATA];
 };
 
-/* --- what sysfs says of a device --- */
+/* --- a device in sysfs --- */
 
 struct sysfs_device {
 	char dir[300], string[128];
@@ -42,7 +42,7 @@ struct sysfs_device {
 	size_t len;
 };
 
-/* Returns how many bytes, 0 when there is no such file. A line end goes. */
+/* Returns the number of bytes, 0 when there is no such file. A line end is removed. */
 static size_t read_file(const char *dir, const char *more, const char *name, void *to, size_t cap)
 {
 	char path[600];
@@ -274,7 +274,7 @@ static pid_t start_command(char **command, const char *socket_path, const sigset
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-/* A folder of our own, so that nobody else may tell us anything. */
+/* A private folder, so that no other user can send events. */
 static int listen_at(char *folder, struct sockaddr_un *a)
 {
 	int fd;
@@ -319,7 +319,8 @@ static int run_both(struct collector *c, int listener, const char *path, FILE *o
 	sigaddset(&mask, SIGCHLD);
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGINT);	/* the terminal tells the command as well: its decision */
+	sigaddset(&mask, SIGINT);	/* the terminal signals the command as well, which
+					   decides */
 	sigprocmask(SIG_BLOCK, &mask, &old);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	beside = start_collector(c, listener, out, o);

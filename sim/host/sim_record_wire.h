@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* What the library that ccid-sim record preloads tells the recorder. One packet (AF_UNIX, SOCK_SEQPACKET) is one of
- * these and its bytes. Both ends are of one build. */
+/* Messages from the library that ccid-sim record preloads to the recorder. One packet (AF_UNIX,
+ * SOCK_SEQPACKET) is one of these and its bytes. Both ends are of one build. */
 #define RECORD_SOCKET_ENV "CCID_SIM_RECORD"
 
 enum record_op {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Recordings from what others wrote: the log of this driver or of libccid, and captures of usbmon. ccid-trace's
- * readers of such files read them; PINs and keys are hidden by them. */
+/* Recordings from other formats: the log of this driver or of libccid, and captures of usbmon.
+ * ccid-trace's readers of such files read them; PINs and keys are hidden by them. */
 #include "sim/model/sim_dev_priv.h"
 #include "sim/model/sim_replay.h"
 
@@ -21,7 +21,7 @@ struct gather {
 	char others[200];
 };
 
-/* Whether the message is of the reader that is played. The first one that fits is, with all its interfaces. */
+/* Whether the message is of the played reader: the first one that fits, with all its interfaces. */
 static bool is_chosen(struct gather *g, const struct trace_reader *r)
 {
 	const struct trace_device *d = &r->device;
@@ -93,7 +93,7 @@ static bool read_file(struct trace *t, const char *file)
 	return good;
 }
 
-/* The descriptors of a capture become a device of one interface; what a log says of a reader is its ids. */
+/* The descriptors of a capture become a device of one interface; a log has only a reader's ids. */
 static void describe(struct sim_recording *r, const struct trace_device *d)
 {
 	uint8_t b[18 + 9 + 9 + CLASS_DESC + 3 * 7] = { 18, 1, 0x10, 1, 0, 0, 0, 64 }, *p = b + 18;

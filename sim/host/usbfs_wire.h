@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* What the preloaded library and the simulator's daemon say to each other. Sockets are AF_UNIX,
+/* Messages between the preloaded library and the simulator's daemon. Sockets are AF_UNIX,
  * SOCK_SEQPACKET: one packet is one struct wire_msg, followed by `length` bytes of data where the
  * operation has some. Both ends are of one build, so fields are in host order.
  *

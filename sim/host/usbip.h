@@ -21,11 +21,11 @@
 
 struct usbip_link;
 
-/* A device to be had. Its bus id is "1-N" with N = index + 1; devid is 1 << 16 | N + 1. */
+/* An exported device. Its bus id is "1-N" with N = index + 1; devid is 1 << 16 | N + 1. */
 struct usbip_export {
 	struct sim_dev *dev;
 	bool plugged;			/* is shown and can be imported */
-	struct usbip_link *user;	/* whoever imported it; NULL: nobody */
+	struct usbip_link *user;	/* the importing client, or NULL */
 };
 
 struct usbip_bus {
@@ -40,7 +40,7 @@ void usbip_link_free(struct usbip_link *l, uint64_t now);
 /* Takes bytes as they come, in any portions. False: the peer does not speak the protocol; the connection
  * has to be closed. */
 bool usbip_link_receive(struct usbip_link *l, const uint8_t *p, size_t len, uint64_t now);
-/* What is to be sent; usbip_link_sent() takes n bytes of it away. */
+/* The bytes to send; usbip_link_sent() removes n of them. */
 size_t usbip_link_output(const struct usbip_link *l, const uint8_t **p);
 void usbip_link_sent(struct usbip_link *l, size_t n);
 /* Whether the connection ends when everything is sent: the answer was the last, or the device has gone. */

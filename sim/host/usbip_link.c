@@ -31,7 +31,7 @@
 
 struct request {
 	struct sim_urb urb;
-	struct usbip_link *link;	/* NULL: nobody is interested any more */
+	struct usbip_link *link;	/* NULL: the client has gone */
 	uint32_t seqnum, flags;
 	uint32_t unlink_seqnum;		/* of the CMD_UNLINK that waits for its end */
 	bool in, unlinking, silent;
@@ -219,7 +219,7 @@ static void import(struct usbip_link *l, const uint8_t *wanted, uint64_t now)
 		busid(b, e, id);
 		if (!e->plugged || e->user || strncmp(id, (const char *)wanted, BUSID_SIZE) != 0)
 			continue;
-		/* Somebody put it into his machine: it starts from nothing. */
+		/* An import is a plugging-in: the device starts in its reset state. */
 		sim_dev_reset(e->dev, now);
 		e->user = l;
 		l->export = e;
@@ -251,7 +251,7 @@ static void ret_submit(struct usbip_link *l, const struct request *q)
 	int32_t status = q->urb.status;
 	uint8_t *p;
 
-	/* A host controller reports it; there is none here but us. */
+	/* A host controller reports it; the server plays that part here. */
 	if (q->in && !status && q->flags & SHORT_NOT_OK && q->urb.actual < q->urb.len)
 		status = USBIP_EREMOTEIO;
 	p = put_header(l, RET_SUBMIT, q->seqnum, status);
@@ -346,7 +346,7 @@ static void submit(struct usbip_link *l, const uint8_t *h, uint64_t now)
 	if (!in)
 		memcpy(q->data, h + HEADER_SIZE, len);
 	/* A reset of the bus does not come over the wire: vhci-hcd keeps it to itself. What follows it does:
-	 * the device is configured anew (USB 2.0 §9.1.1). */
+	 * the device is configured again (USB 2.0 §9.1.1). */
 	if (is_set_configuration(&q->urb))
 		sim_dev_reset(dev, now);
 	sim_dev_submit(dev, &q->urb, now);
@@ -375,9 +375,9 @@ static void unlink_request(struct usbip_link *l, const uint8_t *h, uint64_t now)
 	put_header(l, RET_UNLINK, get32(h + 4), 0);
 }
 
-/* --- what comes --- */
+/* --- received messages --- */
 
-/* Takes one message. Returns its length, 0: it is not whole yet, -1: it is none. */
+/* Takes one message. Returns its length, 0: not whole yet, -1: not a message. */
 static long take_op(struct usbip_link *l, const uint8_t *p, size_t len, uint64_t now)
 {
 	if (len < OP_SIZE)
@@ -447,7 +447,7 @@ bool usbip_link_receive(struct usbip_link *l, const uint8_t *bytes, size_t n, ui
 			return !took;
 		l->in.off += (size_t)took;
 	}
-	/* Nobody listens any more. */
+	/* The client does not listen any more. */
 	l->in.off = l->in.len = 0;
 	return true;
 }

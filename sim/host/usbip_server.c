@@ -63,7 +63,7 @@ void usbip_server_add(struct usbip_server *s, int fd)
 		close(fd);
 		return;
 	}
-	/* A command and its answer are small and somebody waits for each. (Means nothing but on TCP.) */
+	/* A command and its answer are small and the other side waits for each. (Only TCP has the option.) */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 	s->conns[i].fd = fd;
@@ -93,7 +93,7 @@ static bool try_again(void)
 	return errno == EAGAIN || errno == EINTR;
 }
 
-/* One portion: others wait, too. */
+/* One portion, as other connections wait, too. */
 static void receive(struct usbip_server *s, struct conn *c, uint64_t now)
 {
 	ssize_t got = recv(c->fd, s->chunk, sizeof s->chunk, MSG_DONTWAIT);

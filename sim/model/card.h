@@ -2,7 +2,7 @@
 #ifndef SIM_CARD_PRIVATE_H
 #define SIM_CARD_PRIVATE_H
 
-/* What the files of the simulated card share among themselves. Nothing else includes this. */
+/* Private to the files of the simulated card. */
 #include "sim/model/sim_card.h"
 
 enum {
@@ -129,7 +129,7 @@ struct card_t0 {
 	uint64_t work, piece;	/* ns of work before what is in q; share of each 60 */
 	bool stuck;		/* a fault: stuck_byte for ever, until the next command */
 	uint8_t stuck_byte;
-	const struct card_fault_def *fault;	/* what goes wrong in this command */
+	const struct card_fault_def *fault;	/* the fault of this command */
 	unsigned fault_value;
 };
 
@@ -145,7 +145,7 @@ struct card_t1 {
 	size_t last_len;	/* 0: none yet */
 	uint8_t last_i[CARD_BLOCK];	/* last I-block sent, while not acknowledged */
 	size_t last_i_len;
-	bool damaged;		/* last did not arrive whole: repair is no violation */
+	bool damaged;		/* last did not arrive whole: repair is not a violation */
 	bool asked;		/* an S(request) of the card waits for its response */
 	bool asked_illegal;
 	uint8_t ask[CARD_BLOCK];
@@ -160,7 +160,8 @@ struct card_t1 {
 	bool passed;		/* the reader has spoken since the host did: numbers differ by no fault of the host */
 };
 
-/* Why a block is not acceptable; the low bits of the R-block that says so (§11.3.2.2). */
+/* The reason why a block is not acceptable; the low bits of the R-block that reports it
+ * (§11.3.2.2). */
 enum card_block { BLOCK_OK = 0, BLOCK_EDC = 1, BLOCK_OTHER = 2 };
 
 /* Appends the epilogue to the n bytes of prologue and information field; returns the whole

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the card does with commands. "pattern" is the byte sequence i & FF.
+/* The card's commands. "pattern" is the byte sequence i & FF.
  *
  * Class 00 (and A0 with the word gsm), applet=file:
  *   A4 P1 P2      SELECT        P1 00 by file id (no data: MF), 02 EF of this DF,

@@ -117,7 +117,7 @@ static const struct card_fault_def *find(const char *name)
 	return NULL;
 }
 
-/* A place for one more: a free one, else one that has done all it should. */
+/* A place for one more fault: a free one, or one of a fault that is used up. */
 static struct card_fault *place(struct sim_card *c)
 {
 	for (unsigned i = 0; i < CARD_FAULTS; i++) {

@@ -74,7 +74,7 @@ static unsigned by_id(const struct sim_card *c, unsigned id)
 	return CARD_FILES;
 }
 
-/* Which file SELECT means; CARD_FILES: none. */
+/* The file that SELECT names; CARD_FILES: none. */
 static unsigned wanted(const struct sim_card *c, const struct card_apdu *a)
 {
 	unsigned id = a->nc == 2 ? (unsigned)(a->data[0] << 8 | a->data[1]) : MF;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A card whose commands are run by somebody else: another program, or a card in another reader. Such a card knows APDUs
+/* A card whose commands are run elsewhere: by another program, or a card in another reader. Such a card knows APDUs
  * and its ATR; T=0, T=1 and PPS around them are this model's. Its answers take their time, so an exchange may have to
  * be done twice: the first one begins the command, and is undone; the second one finds the answer. */
 #include "sim/model/card.h"
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a card of ISO 7816-4 knows of its commands, and T=0 does not say. */
+/* Properties of the commands of ISO 7816-4 that T=0 does not show. */
 static const struct {
 	uint8_t ins;
 	enum card_dir dir;
@@ -84,7 +84,7 @@ void sim_card_undo(struct sim_card *c, const struct sim_card *saved)
 	c->foreign_again = true;
 }
 
-/* What the foreign card answers; 0: nothing (yet). */
+/* The foreign card's answer; 0: none (yet). */
 static size_t ask(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out)
 {
 	bool again = c->foreign_again;
@@ -140,7 +140,7 @@ bool card_foreign_reset(struct sim_card *c, bool warm)
 	return true;
 }
 
-/* Of a T=0 command asked for again, now with the length that 6Cxx told: the answer is there. */
+/* A T=0 command sent again with the length from 6Cxx: the answer is there. */
 static bool same_again(const struct sim_card *c, const struct card_apdu *a, const uint8_t *head)
 {
 	return memcmp(head, c->foreign_head, 4) == 0 && a->nc == 0 && a->ne == c->ans.end - c->ans.pos;

@@ -30,7 +30,7 @@ static bool speed_agreed(uint8_t ta1, uint8_t pps1)
 	return di * max_fi <= max_di * fi && di * 372u >= fi;
 }
 
-/* What is wrong with the request, or NULL. */
+/* The fault of the request, or NULL. */
 static const char *judge(const struct sim_card *c, const uint8_t *in, size_t len)
 {
 	uint8_t pck = 0;
@@ -58,7 +58,7 @@ static const char *judge(const struct sim_card *c, const uint8_t *in, size_t len
 	return NULL;
 }
 
-/* What a fault makes of the good answer at out; returns the length, or SIM_CARD_MUTE. */
+/* Applies a fault to the good answer at out; returns the length, or SIM_CARD_MUTE. */
 static int spoil(const struct card_fault *f, uint8_t *out, size_t len)
 {
 	switch (f->def->id) {

@@ -135,7 +135,7 @@ static bool number(const char *text, int base, unsigned min, unsigned max, unsig
 	return strspn(text, "0123456789abcdefABCDEF") > 0 && *end == '\0' && n >= min && n <= max;
 }
 
-/* The keys that are no plain number. */
+/* The keys that are not plain numbers. */
 static bool special(struct card_config *cfg, struct sim_card *c, const char *key, const char *val)
 {
 	char err[100];

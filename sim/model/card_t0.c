@@ -23,7 +23,7 @@ static size_t execute(struct sim_card *c, const uint8_t *hdr, const uint8_t *in,
 	return card_take(c, &a, true, data, sw);
 }
 
-/* What a fault makes of n data bytes; the bytes it adds are EE. */
+/* Applies a fault to n data bytes; added bytes are EE. */
 static size_t spoil_data(const struct card_fault_def *f, unsigned value, uint8_t *data, size_t n)
 {
 	if (f == NULL)
@@ -67,7 +67,7 @@ int sim_card_t0_tpdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t 
 		return SIM_CARD_MUTE;
 	dir_out = c->cfg.applet == APPLET_ECHO && hdr[1] != 0xC0 ? len == 5 :
 		  direction(c, hdr) == DIR_OUT;
-	if (c->foreign != NULL)	/* what no table knows is seen from the data */
+	if (c->foreign != NULL)	/* a command that is in no table: the data decides */
 		dir_out = nc == 0 && (hdr[4] > 0 || direction(c, hdr) != DIR_IN);
 	if (dir_out ? nc > 0 : nc != hdr[4] && direction(c, hdr) == DIR_IN)
 		c->work = 0;	/* the application mistook the direction: 6700 */
@@ -237,7 +237,7 @@ static void listen(struct sim_card *c, const uint8_t *in, size_t len)
 	bool was_wrong = t->stuck || t->fault != NULL;
 
 	if (len >= 5 && (t->stuck || (was_wrong && t->need > 0))) {
-		/* the interface device gave up: a new command */
+		/* the interface device ended the command: a new one */
 		t->stuck = false;
 		t->need = t->granted = t->hdr_len = t->data_len = 0;
 		t->q_pos = t->q_len = 0;

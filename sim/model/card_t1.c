@@ -84,7 +84,7 @@ static int send_i(struct sim_card *c, const struct reply *r)
 	return card_t1_emit(c, t->last_i, t->last_i_len, r->out, r->len);
 }
 
-/* It is the card's turn with an I- or R-block: S(requests) of faults and of long work go first. */
+/* The card's turn with an I- or R-block: S(requests) of faults and of long work go first. */
 static int turn(struct sim_card *c, const struct reply *r)
 {
 	struct card_t1 *t = &c->t1;
@@ -103,7 +103,7 @@ static int turn(struct sim_card *c, const struct reply *r)
 	return send_i(c, r);
 }
 
-/* What came is no valid block: rule 7.3 when an S(request) waits, else 7.1 and 7.4. */
+/* What came is not a valid block: rule 7.3 when an S(request) waits, else 7.1 and 7.4. */
 static int refuse(struct sim_card *c, const struct reply *r, unsigned error)
 {
 	struct card_t1 *t = &c->t1;
@@ -170,7 +170,8 @@ static int got_i(struct sim_card *c, const uint8_t *b, const struct reply *r)
 	return turn(c, r);
 }
 
-/* Sends a block once more; §11.6.2 rule 7 lets the other side ask only for what it did not get. */
+/* Sends a block once more; §11.6.2 rule 7 lets the other side ask only for a block that it did not
+ * receive. */
 static int again(struct sim_card *c, const struct reply *r, const uint8_t *b, size_t len)
 {
 	if (!c->t1.damaged)
@@ -184,7 +185,7 @@ static int got_r(struct sim_card *c, const uint8_t *b, const struct reply *r)
 	uint8_t nr = !!(b[PCB] & PCB_NR);
 
 	if (t->asked && t->asked_illegal) {
-		/* quite right to refuse it: go on with what was to be sent */
+		/* a justified refusal: go on with the next block */
 		t->asked = false;
 		return turn(c, r);
 	}

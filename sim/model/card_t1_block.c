@@ -103,7 +103,7 @@ static unsigned kind_of(uint8_t pcb)
 	return !(pcb & 0x80) ? KIND_I : !(pcb & 0x40) ? KIND_R : KIND_S;
 }
 
-/* What a fault makes of a block; returns its length then. */
+/* Applies a fault to a block; returns the new length. */
 static size_t spoil(const struct card_fault *f, enum card_crc crc, uint8_t *b, size_t len)
 {
 	size_t body = len - (crc ? 2 : 1);

@@ -133,7 +133,7 @@ static void empty_packet(struct sim_iface *f, unsigned slot, uint64_t at)
 	sim_emit(f, m, at);
 }
 
-/* Sends m as the faults want it: not at all, late, twice, behind something else. */
+/* Sends m as armed faults demand: not at all, late, twice, behind another message. */
 static void send_struck(struct sim_iface *f, const struct sim_cmd *c, struct sim_msg *m,
 			uint64_t at)
 {
@@ -155,7 +155,7 @@ static void send_struck(struct sim_iface *f, const struct sim_cmd *c, struct sim
 		m->status = k.status;
 	if (k.no_zlp)
 		m->zlp = false;
-	/* What was cut short before its bSeq cannot be repeated under another. */
+	/* An answer that was cut before its bSeq cannot be repeated under another number. */
 	for (unsigned i = 0; m->len > 6 && i < k.stale_before; i++) {
 		struct sim_msg *old = copy_msg(m);
 

@@ -14,7 +14,7 @@ struct sim_card;
 /* Room that the out buffer of every exchange below must have, in bytes. */
 #define SIM_CARD_ROOM 65600
 
-/* What the exchanges below return. */
+/* Results of the exchanges below. */
 enum sim_card_result {
 	SIM_CARD_OK = 0,
 	SIM_CARD_MUTE = -1,	/* no answer within any waiting time */

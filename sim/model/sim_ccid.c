@@ -460,7 +460,7 @@ static bool admit(struct sim_iface *f, const struct sim_cmd *c, const struct com
 	if (k->type == PC_ABORT)
 		return true;
 	/* Of any slot: GemCore SIM Pro 08e6:3480 does not answer a command with the bSeq of the one before (libccid,
-	 * 2006). A host that opens the reader anew, and asks for its state first, cannot know the last one. */
+	 * 2006). A host that reopens the reader, and asks for its state first, cannot know the last one. */
 	if (f->seq_known && f->last_seq == c->seq) {
 		if (k->type != PC_SLOT_STATUS)
 			sim_complain(f->d, "bulk: bSeq %u of slot %u is the last one's", c->seq, c->slot);
@@ -575,8 +575,8 @@ void sim_ccid_message(struct sim_iface *f, const uint8_t *p, size_t len)
 	}
 	c = parse_command(p, len);
 	k = find_command(c.type);
-	/* It limits what is for the card: readers are seen (Elatec TWN4, 64) whose value is below
-	 * their own fixed messages. */
+	/* dwMaxCCIDMessageLength limits what is for the card: the Elatec TWN4 (64) has a value below
+	 * the length of its own fixed messages. */
 	if ((c.type == PC_XFR_BLOCK || c.type == PC_SECURE) && len > sim_max_message(f))
 		sim_complain(f->d, "bulk: message of %zu bytes, dwMaxCCIDMessageLength is %u", len,
 			     f->conf->dwMaxCCIDMessageLength);

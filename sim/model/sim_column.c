@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the cells of the reader table may hold, by readers/columns.def. */
+/* Checks the cells of the reader table by readers/columns.def. */
 #include "sim/model/sim_dev_priv.h"
 
 #include <stdlib.h>

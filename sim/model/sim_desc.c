@@ -65,7 +65,7 @@ static void put_class(struct sim_dev *d, struct out *o, const struct sim_iface_c
 	p[0] = (uint8_t)len;
 	put(o, p, len);
 	if (d->desc_fault & DESC_DOUBLED) {
-		p[4] = 7;	/* the second one tells lies */
+		p[4] = 7;	/* the second one has wrong values */
 		put(o, p, len);
 	}
 }
@@ -81,7 +81,7 @@ static void put_endpoint(struct out *o, uint8_t address, uint8_t attributes, uns
 
 static unsigned put_endpoints(struct sim_dev *d, struct out *o, const struct sim_iface *f)
 {
-	/* upper bits of bmAttributes are reserved: whoever compares must mask them */
+	/* upper bits of bmAttributes are reserved: a comparison must mask them */
 	uint8_t bulk = d->desc_fault & DESC_ENDPOINT_TYPE ? 0x01 : 0x02;
 	unsigned n = 0, intr = 1 + (2u * f->n_slots + 7) / 8;
 
@@ -126,7 +126,7 @@ static void put_interface(struct sim_dev *d, struct out *o, const struct sim_ifa
 	o->p[at + 4] = (uint8_t)n;
 }
 
-/* An interface that is none of ours, so that the numbers are without a gap. */
+/* An interface that is not a reader, so that the numbers have no gap. */
 static void put_filler(struct out *o, unsigned number)
 {
 	uint8_t p[9] = { 9, 4, (uint8_t)number, 0, 0, 0x03, 0, 0, 0 };

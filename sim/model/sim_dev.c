@@ -120,7 +120,7 @@ void sim_dev_submit(struct sim_dev *d, struct sim_urb *u, uint64_t now)
 	u->actual = 0;
 	u->next = NULL;
 	if (!d->plugged) {
-		/* whoever was told has 100 ms to take notice */
+		/* the host has 100 ms to take notice */
 		if (d->gone_told && d->now > d->gone_told + 100 * SIM_MS && u->type != SIM_CONTROL)
 			sim_complain(d, "usb: transfer after removal (endpoint %02x)", u->endpoint);
 		sim_complete(d, u, SIM_GONE);
@@ -264,7 +264,7 @@ struct sim_dev *sim_dev_new(const struct sim_dev_conf *c)
 	return d;
 }
 
-/* Everything the device had in mind is forgotten; transfers end with status. */
+/* Drops all pending events of the device; transfers end with status. */
 static void forget(struct sim_dev *d, int status)
 {
 	while (d->events) {
@@ -455,7 +455,7 @@ bool sim_dev_remove(struct sim_dev *d, unsigned interface, unsigned slot, uint64
 	return true;
 }
 
-/* --- what the outside asks --- */
+/* --- questions from outside --- */
 
 const char *sim_dev_name(const struct sim_dev *d)
 {

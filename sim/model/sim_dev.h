@@ -11,7 +11,7 @@
  * (usbfs daemon, fake libusb, USB/IP) drives it through this header only. */
 struct sim_dev;
 
-/* What a transfer ends with, as USB request blocks name it. */
+/* Results of a transfer, as in USB request blocks. */
 enum sim_status {
 	SIM_OK = 0,
 	SIM_STALL = -32,	/* -EPIPE */
@@ -61,12 +61,12 @@ const char *sim_dev_string(const struct sim_dev *d, unsigned index);
 void sim_dev_submit(struct sim_dev *d, struct sim_urb *u, uint64_t now);
 /* Discards one: it comes out of sim_dev_reap with SIM_CANCELLED. False: not pending. */
 bool sim_dev_discard(struct sim_dev *d, struct sim_urb *u, uint64_t now);
-/* When something will happen next; UINT64_MAX: nothing until somebody acts. */
+/* When something will happen next; UINT64_MAX: nothing until the host or a user acts. */
 uint64_t sim_dev_next(const struct sim_dev *d);
 /* Advances to now and gives the next completed transfer, or NULL. */
 struct sim_urb *sim_dev_reap(struct sim_dev *d, uint64_t now);
 
-/* What a person does. interface, slot: which; false: no such slot (or nothing to do). */
+/* A user's actions on a slot of an interface; false: no such slot (or nothing to do). */
 bool sim_dev_insert(struct sim_dev *d, unsigned interface, unsigned slot, const char *card_spec,
 		    uint64_t now, char *err, size_t err_cap);
 bool sim_dev_remove(struct sim_dev *d, unsigned interface, unsigned slot, uint64_t now);
@@ -82,7 +82,7 @@ struct sim_foreign_spec {
 };
 bool sim_foreign_parse(const char *spec, struct sim_foreign_spec *o, char *err, size_t err_cap);
 struct sim_foreign;
-/* It comes and goes; the slot goes on to expect it. words: as in sim_card_new(). user: valid until it goes. */
+/* The card comes and goes; the slot still expects it. words: as in sim_card_new(). user: valid until it goes. */
 bool sim_dev_foreign_come(struct sim_dev *d, unsigned interface, unsigned slot, const char *words,
 			  const struct sim_foreign *f, void *user, uint64_t now, char *err, size_t err_cap);
 void sim_dev_foreign_go(struct sim_dev *d, unsigned interface, unsigned slot, uint64_t now);
@@ -97,7 +97,7 @@ void sim_dev_reset(struct sim_dev *d, uint64_t now);
 bool sim_dev_is_plugged(const struct sim_dev *d);
 /* SET_INTERFACE / claim bookkeeping is the attachment's business. */
 
-/* What a class request gets from a player. */
+/* A player's answer to a class request. */
 struct sim_reply {
 	const uint8_t *data;	/* of an IN request; valid until the next request */
 	size_t len;
@@ -112,11 +112,11 @@ struct sim_player {
 	bool (*message)(void *user, unsigned interface, const uint8_t *p, size_t len);
 	bool (*request)(void *user, unsigned interface, const uint8_t setup[8], const uint8_t *data,
 			struct sim_reply *r);	/* data: of an OUT request */
-	/* What goes to the host on bulk IN or interrupt IN, whoever made it. */
+	/* What goes to the host on bulk IN or interrupt IN, from any part of the model. */
 	void (*sent)(void *user, unsigned interface, bool interrupt, const uint8_t *p, size_t len);
 	/* What becomes of a transfer on bulk OUT; SIM_CANCELLED: it is never taken. May be NULL: it is taken. */
 	enum sim_status (*out)(void *user, unsigned interface, const uint8_t *p, size_t len);
-	void (*plugged)(void *user);	/* anew; may be NULL, and so may free: the device ends */
+	void (*plugged)(void *user);	/* again; may be NULL, as may free: the device ends */
 	void (*free)(void *user);
 	bool alone;		/* the model announces no slot changes */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Escape commands of the readers that have some: who, what comes in, what goes out. */
+/* Escape commands: the reader, the command, the answer. */
 #include "sim/model/sim_dev_priv.h"
 
 #include <string.h>

@@ -58,14 +58,14 @@ void sim_fault_answer(struct sim_iface *f, const struct sim_cmd *c, struct sim_m
 	struct sim_fault *t;
 
 	for (t = f->d->faults; t; t = t->next) {
-		/* of what another fault cut short nothing is left to change */
+		/* another fault has cut off the place to change */
 		if (!t->kind->answer || (t->kind->only && t->kind->only != c->type) || m->len < SIM_HEADER)
 			continue;
 		if (strikes(t, f, c->slot, c->type))
 			t->kind->answer(t, &a);
 		else
 			continue;
-		/* whatever the host makes of it, asking the card again is not its fault */
+		/* the host may ask the card again after this without a complaint */
 		if (c->slot < f->n_slots && f->slot[c->slot].card && c->type != PC_POWER_ON)
 			sim_card_lost(f->slot[c->slot].card);
 	}

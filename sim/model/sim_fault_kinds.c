@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What each fault does. sim_fault.c arms them and says when they strike. */
+/* The effect of each fault. sim_fault.c arms faults and decides when they strike. */
 #include "sim/model/sim_dev_priv.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@ static uint64_t fault_ns(const struct sim_fault *t, uint64_t otherwise_ms)
 	return t->has_ns ? t->ns : otherwise_ms * SIM_MS;
 }
 
-/* --- what is done to an answer --- */
+/* --- faults of an answer --- */
 
 static void body(struct sim_msg *m, const uint8_t *p, size_t len)
 {

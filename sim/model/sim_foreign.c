@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Slots whose card is run by somebody else (sim_card.h: struct sim_foreign). A command that such a card has not
+/* Slots whose card is run elsewhere (sim_card.h: struct sim_foreign). A command that such a card has not
  * answered yet leaves no trace, and is done again when the card is ready; meanwhile the reader asks for time. */
 #include "sim/model/sim_dev_priv.h"
 

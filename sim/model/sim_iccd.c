@@ -126,7 +126,7 @@ static void a_data_block(struct sim_iface *f, struct sim_urb *u)
 		s->state = ICCD_IDLE;
 		give(f, u, s->pending, 2);
 	} else if (!f->slot[0].card) {
-		end(f, u, SIM_STALL);	/* it was taken out in between */
+		end(f, u, SIM_STALL);	/* the token was pulled out in between */
 	} else if (s->state == ICCD_DATA && !sim_card_t0_chars(f->slot[0].card, NULL, 0, want,
 							       f->d->scratch2, &len, &work)) {
 		s->ready_at = f->d->now + work;

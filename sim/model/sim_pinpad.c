@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* PC_to_RDR_Secure: a keypad and a person's fingers (CCID 1.10 §6.1.11, §6.1.12). */
+/* PC_to_RDR_Secure: a keypad and its user (CCID 1.10 §6.1.11, §6.1.12). */
 #include "sim/model/sim_dev_priv.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 
 #define KEY_TIME (50 * SIM_MS)
 
-/* What readers are known to expect that CCID 1.10 does not say. */
+/* Known expectations of readers beyond CCID 1.10. */
 enum pin_habit {
 	ALL_INDEXES = 1,	/* modify: three bMsgIndex, whatever bNumberMessage says */
 	INDEXES_ZERO = 2,	/* modify: these, bNumberMessage too, are 0 */
@@ -33,7 +33,7 @@ static const struct {
 	{ 0x046a, 0x00a1, MODIFY_NOT_0 },
 	{ 0x08e6, 0x3478, ALL_INDEXES | VERIFY_1 | CONDITION_2 },
 	{ 0x0982, 0x0008, ALL_INDEXES | VERIFY_1 | CONDITION_2 },
-	{ 0x08e6, 0x34c0, CONDITION_2 },	/* its features have bNumberMessageFix */
+	{ 0x08e6, 0x34c0, CONDITION_2 },	/* with bNumberMessageFix among the features */
 	{ 0x08e6, ANY_PRODUCT, ALL_INDEXES | CONDITION_2 },
 	{ 0x413c, 0x2101, VERIFY_0 },
 	{ 0x413c, 0x2100, VERIFY_0 | DIGITS_SWAPPED },
@@ -121,7 +121,7 @@ static bool parse_modify(struct pin_block *b, const uint8_t *p, size_t len)
 	return true;
 }
 
-/* Which of the reader's own expectations is not met; NULL: none. */
+/* The reader's own expectation that is not met; NULL: none. */
 static const char *habit_fault(const struct sim_iface *f, const struct pin_block *b)
 {
 	unsigned h = b->habits;
@@ -144,7 +144,7 @@ static const char *habit_fault(const struct sim_iface *f, const struct pin_block
 	return NULL;
 }
 
-/* Which field is wrong; NULL: none. */
+/* The wrong field; NULL: none. */
 static const char *pin_fault(const struct sim_iface *f, const struct pin_block *b)
 {
 	const char *wrong = NULL;
@@ -369,7 +369,7 @@ static void stage_done(struct sim_iface *f, const struct pin_block *b)
 	if (b->modify && (b->confirm & 1) &&
 	    (p->n_digits[1] != p->n_digits[2] ||
 	     memcmp(p->digits[1], p->digits[2], p->n_digits[1]) != 0)) {
-		/* 6402 is no T=1 block: such a reader asks for the new PIN again */
+		/* 6402 is not a T=1 block: such a reader asks for the new PIN again */
 		if (sim_level(f) == SIM_LEVEL_TPDU && f->slot[p->cmd.slot].protocol == 1) {
 			p->stage = 1;
 			p->n_digits[1] = p->n_digits[2] = 0;

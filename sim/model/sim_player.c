@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A player: what a test puts between the endpoints and the model, to answer with bytes that a real reader sent
+/* A player: stands between the endpoints and the model and answers with the bytes of a real reader
  * (tests/field). */
 #include "sim/model/sim_dev_priv.h"
 
@@ -75,7 +75,7 @@ void sim_dev_say_part(struct sim_dev *d, unsigned interface, const uint8_t *p, s
 		memcpy(m->data, p, len);
 	m->len = len;
 	m->slot = len > 5 ? p[5] : 0;
-	m->stale = true;	/* the model's abort is none of the player's */
+	m->stale = true;	/* an abort of the model does not concern the player */
 	m->zlp = !open && len && len % f->conf->packet == 0;
 	sim_emit(f, m, at);
 }

@@ -13,7 +13,7 @@
 #define IFACES 8u
 #define URB_MAX 16384u		/* libusb cuts longer transfers into these */
 #define MESSAGE_MAX (70000u + HEADER)
-#define VISIBLE_NS 10000000u	/* shorter waits are not told */
+#define VISIBLE_NS 10000000u	/* shorter waits are not written */
 
 enum { GET_SLOT_STATUS = 0x65, XFR_BLOCK = 0x6F, DATA_BLOCK = 0x80 };
 enum { ICCD_XFR_BLOCK = 0x65, ICCD_DATA_BLOCK = 0x6F };
@@ -23,7 +23,7 @@ struct record_slot {
 	struct sim_known known;
 	uint8_t seq;		/* of its last command */
 	bool polling;		/* a GetSlotStatus waits for what its answer says */
-	bool poll_counts;	/* its bSeq is one more than the last one's */
+	bool poll_counts;	/* bSeq of the poll is one more than the last one's */
 	uint8_t poll[HEADER];
 	uint64_t poll_at;
 };
@@ -35,7 +35,7 @@ struct record_iface {
 	struct record_slot slot[SLOTS];
 	struct bytes { uint8_t *p; size_t len; } out, in;	/* pieces so far */
 	size_t answer_left;	/* bytes of the answer that are to come ... */
-	bool hide_rest;		/* ... which nobody may see */
+	bool hide_rest;		/* ... which is secret */
 };
 
 struct sim_recorder {
@@ -50,7 +50,7 @@ struct sim_recorder {
 
 /* --- lines --- */
 
-/* Everything but the first line of another interface says only what happened. */
+/* Only the first line of another interface names that interface. */
 static void begin_line(struct sim_recorder *r, const struct record_iface *f)
 {
 	if (f && r->current != f->number) {
@@ -80,7 +80,7 @@ static void put_word(struct sim_recorder *r, const struct record_iface *f, uint6
 	end_line(r, now);
 }
 
-/* bytes, of which the last ones may be hidden; the one at place ss is told as "ss". */
+/* bytes, of which the last ones may be hidden; the one at place ss is written as "ss". */
 static void put_bytes(FILE *out, const uint8_t *p, size_t shown, size_t len, size_t ss)
 {
 	for (size_t i = 0; i < shown; i++) {
@@ -106,7 +106,7 @@ static void put_transfer(struct sim_recorder *r, const struct record_iface *f, u
 	end_line(r, now);
 }
 
-/* --- what a reader is --- */
+/* --- descriptors --- */
 
 static void read_interface(struct sim_recorder *r, const uint8_t *p, struct record_iface **now)
 {
@@ -278,14 +278,14 @@ void sim_record_submit(struct sim_recorder *r, const struct sim_urb *u, uint64_t
 	}
 }
 
-/* --- what comes back --- */
+/* --- answers --- */
 
 static const char *status_word(int status)
 {
 	return status == SIM_STALL ? "stall" : status == SIM_OVERFLOW ? "overflow" : "error";
 }
 
-/* How many bytes of an answer, or of a piece of one, may be seen. */
+/* The number of bytes of an answer, or of a piece of one, that may be written. */
 static size_t answer_shown(struct record_iface *f, const uint8_t *p, size_t len)
 {
 	struct record_slot *s = &f->slot[len > 5 ? p[5] : 0];
@@ -309,7 +309,7 @@ static size_t answer_shown(struct record_iface *f, const uint8_t *p, size_t len)
 	return shown < len ? shown : len;
 }
 
-/* True: the poll and its answer say nothing new. */
+/* True: the poll and its answer repeat the known state. */
 static bool nothing_new(const struct record_slot *s, const uint8_t *p, size_t len)
 {
 	uint8_t expected[HEADER];

@@ -9,8 +9,9 @@
 
 #include "sim/model/sim_dev.h"
 
-/* Writes what goes over the wire of one USB reader as a recording: the text that ccidlog(5) describes. Who sees the
- * transfers (the preloaded library, or a simulated device in the same process) hands them over here. */
+/* Writes what goes over the wire of one USB reader as a recording: the text that ccidlog(5)
+ * describes. The transfers come from the preloaded library, or from a simulated device in the same
+ * process. */
 struct sim_recorder;
 
 struct sim_record_options {
@@ -33,8 +34,8 @@ void sim_record_complete(struct sim_recorder *r, const struct sim_urb *u, uint64
 /* Ends the text. False: it could not be written. */
 bool sim_record_end(struct sim_recorder *r);
 
-/* What a slot is known to say to GetSlotStatus, from what the reader said before. A recording leaves out the polls that
- * say this, and a player answers polls by it: both have it from here. */
+/* The known answer of a slot to GetSlotStatus, from the reader's earlier messages. A recording
+ * leaves out the polls that say this, and a player answers polls by it: both have it from here. */
 struct sim_known {
 	bool valid;
 	uint8_t icc;	/* bmICCStatus */

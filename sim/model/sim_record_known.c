@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a slot is known to say of its card. */
+/* The known state of a slot's card. */
 #include "sim/model/sim_record.h"
 
 #include <string.h>

@@ -16,7 +16,7 @@
 #define SHOWN 24 /* bytes of a message in a divergence */
 
 struct replay_slot {
-	size_t at;   /* the item played last that is no poll; NONE: none yet */
+	size_t at;   /* the last item played that is not a poll; NONE: none yet */
 	size_t poll; /* the poll played last; NONE: none since then */
 	struct sim_known known;
 	uint8_t card_ns; /* N(S) of the card's last I-block */
@@ -68,7 +68,7 @@ static const char *told(char *text, size_t cap, const uint8_t *m, size_t len)
 	return text;
 }
 
-/* --- what comes from the reader --- */
+/* --- from the reader --- */
 
 static void notice_played(void *user)
 {
@@ -174,7 +174,7 @@ static void play_item(struct sim_replay *p, unsigned interface, size_t item, con
 	uint64_t now = p->d->now, sent = now - bus_time(p, interface, len), begun = now, over = now;
 
 	/* Recorded times are those of the ends of transfers, but of the command's begin. Again: its notifications
-	 * are no news. */
+	 * do not matter. */
 	for (size_t i = 0; i < t->n_answers; i++) {
 		const struct replay_answer *a = &t->answer[i];
 		uint64_t takes = bus_time(p, interface, a->full);
@@ -231,7 +231,7 @@ static void keep_up(struct sim_iface *f, const struct replay_item *t)
 	}
 }
 
-/* --- what the driver asks --- */
+/* --- from the driver --- */
 
 static bool is_command_of(const struct sim_replay *p, size_t item, unsigned number, uint8_t slot)
 {
@@ -269,7 +269,7 @@ static bool was_played(const struct sim_replay *p, size_t item)
 	return t->played;
 }
 
-/* Items between two that nobody asked for: the first in *first, how many is returned. */
+/* Unsolicited items between two others: the first in *first; returns how many. */
 static unsigned left_out(const struct sim_replay *p, unsigned number, uint8_t slot, size_t from, size_t to,
 			 size_t *first)
 {
@@ -358,7 +358,7 @@ static bool play_command(struct sim_replay *p, unsigned interface, const uint8_t
 	if (found == NONE) {
 		next = next_of(p, number, m[5], s->at, false);
 		tell_missing(p, m, len, next);
-		/* It stands for the recorded one: what follows may be as recorded. */
+		/* This command stands for the recorded one: what follows may be as recorded. */
 		if (next != NONE && p->rec->item[next].bytes[0] == m[0]) {
 			p->rec->item[next].played = true;
 			s->at = next;
@@ -394,7 +394,7 @@ static bool is_plain(const struct replay_item *t)
 	       t->answer[0].bytes[7] <= 2;
 }
 
-/* What was never told is told by what comes first. */
+/* A change that was never reported is reported by the next message. */
 static void guess(const struct sim_replay *p, unsigned number, uint8_t slot, struct sim_known *k)
 {
 	size_t i = next_of(p, number, slot, NONE, false);
@@ -434,7 +434,7 @@ static void play_poll(struct sim_replay *p, unsigned interface, const uint8_t *m
 	sim_dev_say(p->d, interface, status, sizeof status, p->d->now);
 }
 
-/* A message that the recorded reader did not take comes no further. */
+/* A message that the recorded reader did not take goes no further. */
 static enum sim_status on_out(void *user, unsigned interface, const uint8_t *m, size_t len)
 {
 	struct sim_replay *p = user;

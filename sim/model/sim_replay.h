@@ -10,7 +10,7 @@
 
 /* A recording in memory, whatever file it came from, and the player that answers as recorded. */
 
-/* What came from the reader behind an item. */
+/* An answer or notification of the reader after an item. */
 struct replay_answer {
 	bool interrupt, seq_follows; /* bSeq is the command's */
 	bool open;		     /* no short packet ended it */
@@ -31,7 +31,7 @@ struct replay_item {
 	uint8_t *bytes;	    /* a command; what is sent with a request */
 	size_t len, full;
 	int status;	     /* of a request */
-	enum sim_status out; /* of a command: what became of it on bulk OUT */
+	enum sim_status out; /* of a command: its result on bulk OUT */
 	uint8_t *reply;	     /* to a request */
 	size_t reply_len, reply_full;
 	uint64_t time; /* ns since the recording began */
@@ -85,9 +85,9 @@ struct sim_dev_conf;
 bool sim_recording_conf(const struct sim_recording *r, struct sim_dev_conf *c);
 /* From now on the device answers as recorded; it owns the recording. */
 void sim_replay_begin(struct sim_dev *d, struct sim_recording *r);
-/* The talk is over: what the driver did not ask for is told as a divergence. */
+/* The conversation is over: items that the driver did not ask for are reported as divergences. */
 void sim_replay_end(struct sim_dev *d);
-/* Where the driver did not follow the recording, NULL beyond the last. */
+/* The places where the driver did not follow the recording; NULL beyond the last. */
 unsigned sim_replay_divergences(const struct sim_dev *d);
 const char *sim_replay_divergence(const struct sim_dev *d, unsigned i);
 bool sim_replay_is(const struct sim_dev *d);

@@ -31,7 +31,7 @@ void sim_recording_begin(struct sim_recording *r, unsigned interface, uint64_t t
 	add_item(r, REPLAY_BEGIN, interface, time, line);
 }
 
-/* The last item of the interface that is no poll: notifications are counted from there. Each interface begins with
+/* The last item of the interface that is not a poll: notifications are counted from there. Each interface begins with
  * one. */
 static size_t anchor_of(struct sim_recording *r, unsigned interface, uint64_t time)
 {
@@ -72,7 +72,7 @@ struct replay_item *sim_recording_request(struct sim_recording *r, unsigned inte
 	return i;
 }
 
-/* Whose answer it is: that of the slot's last command; what has no slot belongs to the interface's. */
+/* The command of an answer: the slot's last one; without a slot, the interface's last one. */
 static struct replay_item *asked_by(struct sim_recording *r, unsigned interface, const struct replay_answer *a)
 {
 	bool has_slot =
@@ -145,7 +145,7 @@ struct reading {
 struct hex {
 	uint8_t *p;
 	size_t len, full;
-	bool ss; /* the byte at place 6 is told as "ss" */
+	bool ss; /* the byte at place 6 is written as "ss" */
 };
 
 static bool wrong(struct reading *g, const char *what, const char *which)
@@ -238,7 +238,7 @@ static bool is_status(const char *text, int *status)
 	return false;
 }
 
-/* A message has as many bytes as it says. */
+/* The length of a message must agree with its dwLength. */
 static bool is_whole(const struct hex *h)
 {
 	return h->full >= SIM_HEADER && h->len >= SIM_HEADER && h->full - SIM_HEADER == sim_get32(h->p + 1);
@@ -337,7 +337,7 @@ static bool read_end(struct reading *g, const char *text)
 	return true;
 }
 
-/* What became of the command above on bulk OUT. */
+/* The result of the command above on bulk OUT. */
 static bool read_out(struct reading *g, const char *word)
 {
 	struct sim_recording *r = g->r;

@@ -131,7 +131,7 @@ static void push_events(struct sim_serial *s, uint64_t now)
 	s->n_events = 0;
 }
 
-/* The last answer, with what is wrong with it. */
+/* The last answer, with its faults. */
 static void push_answer(struct sim_serial *s, uint64_t now)
 {
 	static const uint8_t endless[] = { 0x03, 0x06, 0x80, 0xFF, 0xFF, 0xFF, 0x7F, 0, 0, 0, 0, 0, 0x55 };

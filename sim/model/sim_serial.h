@@ -23,7 +23,7 @@ void sim_serial_line_speed(struct sim_serial *s, unsigned bps);
 void sim_serial_input(struct sim_serial *s, const uint8_t *p, size_t n, uint64_t now);
 /* Bytes for the other end that are due; returns how many. */
 size_t sim_serial_output(struct sim_serial *s, uint8_t *p, size_t cap, uint64_t now);
-/* When sim_serial_output may have something; UINT64_MAX: nothing until somebody acts. */
+/* When sim_serial_output may have something; UINT64_MAX: nothing until the host or a user acts. */
 uint64_t sim_serial_next(const struct sim_serial *s);
 
 /* Faults of the line, "name [count=N]" (without count: until "clear"):

@@ -130,7 +130,7 @@ static const char *column(const struct row *head, const struct row *r, const cha
 	return text ? text : "";
 }
 
-/* Every column is there, and holds what it may hold. */
+/* Checks that every column is there, with a valid cell. */
 static bool is_sound(const struct row *head, const struct row *r, char *err, size_t err_cap)
 {
 	for (size_t i = 0; sim_column_name(i); i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the simulated reader has to say: the trace of its messages, and its complaints. */
+/* Output of the simulated reader: the trace of its messages, and its complaints. */
 #include "sim/model/sim_dev_priv.h"
 
 #include <stdarg.h>

@@ -46,7 +46,8 @@ uint64_t sim_waiting_time(const struct sim_iface *f, const struct sim_slot *s, u
 	return cycles * 1000000000u / clock_hz(f);
 }
 
-/* What the bytes take at the negotiated speed: 12 etu each (start, 8 bits, parity, 2 of guard time). */
+/* The time of the bytes at the negotiated speed: 12 etu each (start, 8 bits, parity, 2 of guard
+ * time). */
 static uint64_t byte_time(const struct sim_iface *f, const struct sim_slot *s, size_t n)
 {
 	if (!f->d->conf.card_speed)
@@ -61,7 +62,7 @@ static bool is_pps(const struct sim_slot *s, const uint8_t *p, size_t len)
 	return len >= 1 && p[0] == 0xFF && sim_card_pps_possible(s->card);
 }
 
-/* A reader that does not negotiate by itself hears nothing when its speed is not the card's. */
+/* A reader that does not negotiate by itself receives nothing when its speed is not the card's. */
 static bool speaks_alike(struct sim_iface *f, struct sim_slot *s)
 {
 	if (f->conf->dwFeatures & SIM_AUTO_PARAMS)

@@ -22,7 +22,7 @@ static size_t data_room(const struct ccid_slot *cs, const struct ccid_command *c
 	return told < room ? told : room;
 }
 
-/* The slot still works for who was there before us, perhaps another program. */
+/* The slot still works for an earlier user, perhaps another program. */
 static enum ccid_err until_not_busy(struct ccid_slot *cs, const struct ccid_command *c,
 				    struct ccid_answer *a, bool *lost)
 {
@@ -63,7 +63,8 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct ccid_command 
 		return err;
 	err = until_not_busy(cs, c, a, &lost);
 	if (lost && ccid_is_over(err)) {
-		/* Closed in mid-command perhaps: the reader still works at it when we come back. */
+		/* The slot was perhaps closed in mid-command: the reader may still be working on
+		 * that command. */
 		cs->link = CCID_ANSWER_OWED;
 	} else if (lost) {
 		LOG(LOG_INFO, &cs->log, "%s ended without its answer (%s): resynchronising",
@@ -76,7 +77,8 @@ static enum ccid_err round_trip(struct ccid_slot *cs, const struct ccid_command 
 			cs->icc_state = ICC_ABSENT;
 	} else if (err != CCID_OK &&
 		   (cs->bError == BERROR_ABORTED || cs->bError == BERROR_SLOT_BUSY)) {
-		/* Not by us: half of an ABORT of before got lost, or the slot is still busy. */
+		/* Not aborted by this driver: half of an earlier ABORT was lost, or the slot is
+		 * still busy. */
 		bError = cs->bError;
 		ccid_resync(cs, CCID_RESYNC_MS, false);
 		cs->bError = bError;
@@ -183,7 +185,7 @@ void ccid_power_off_briefly(struct ccid_slot *cs, unsigned wait_ms)
 	cs->bError = 0;
 	err = ccid_trip(cs, &c, &end, &a, &lost);
 	ccid_forget(cs);
-	/* No place by then: the reader is at work for another slot, or dead. */
+	/* No busy place became free: the reader is working for another slot, or dead. */
 	cs->link = lost || err == CCID_ERR_TIMEOUT ? CCID_ANSWER_OWED : CCID_IN_STEP;
 }
 
@@ -194,7 +196,7 @@ static enum ccid_err block_trip(struct ccid_slot *cs, const struct ccid_command 
 	enum ccid_err err = round_trip(cs, c, &a);
 
 	*out = (struct ccid_block){ .data = a.data };
-	/* Mute because it has no power: nothing that another block could mend. */
+	/* The card is mute because it has no power: another block would not help. */
 	if (err == CCID_ERR_MUTE && cs->icc_state == ICC_PRESENT_INACTIVE)
 		return CCID_ERR_POWER;
 	if (err != CCID_OK)
@@ -239,7 +241,7 @@ enum ccid_err ccid_set_parameters(struct ccid_slot *cs, uint8_t protocol, const 
 
 	if (err == CCID_OK || cs->bError == 0 || cs->bError > 0x7F)
 		return err;
-	LOG(LOG_INFO, &cs->log, "parameter %u cannot be changed: goes on without", cs->bError);
+	LOG(LOG_INFO, &cs->log, "parameter %u cannot be changed: used as it is", cs->bError);
 	return CCID_OK;
 }
 

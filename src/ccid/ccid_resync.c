@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ABORT, and what shows that a reader listens again. */
+/* ABORT, and signs that a reader listens again. */
 #include "ccid/ccid_resync.h"
 
-/* Refusals in a row after an ABORT that make it a lie. */
+/* The number of refusals in a row that prove an ABORT to have failed. */
 #define DOUBTS_MAX 3u
 
 /* ABORT by control and bulk with one bSeq (CCID 1.10 §5.3.1, §6.1.13). Firmware derived from
@@ -24,7 +24,7 @@ static enum ccid_err abort_both(struct ccid_slot *cs, const struct deadline *d)
 		err = ops->abort(cs->transport, cs->bSlot, c.seq, &control);
 	if (err == CCID_OK)
 		err = ccid_trip(cs, &c, d, &a, &lost);
-	/* Still to come for the lost command is its answer, not ours. */
+	/* An answer to the lost command may still come, not one to a new command. */
 	cs->last_seq = last;
 	return err;
 }
@@ -57,7 +57,7 @@ enum ccid_err ccid_resync(struct ccid_slot *cs, unsigned place_ms, bool no_queue
 	if (ccid_is_over(err))
 		return err;
 	if (err == CCID_ERR_BUSY && cs->bError == 0)
-		return err;	/* another slot has the reader's attention */
+		return err;	/* the reader is working for another slot */
 	/* "Aborted" is what a reader says to all but the other half of an ABORT that it still
 	 * misses. */
 	if (lost || err == CCID_ERR_TIMEOUT || err == CCID_ERR_BUSY ||
@@ -72,7 +72,7 @@ enum ccid_err ccid_doubt(struct ccid_slot *cs, const struct ccid_command *c, enu
 {
 	const struct transport_ops *ops = cs->transport->ops;
 
-	/* What readers may refuse (Escape, SetParameters) says nothing. */
+	/* A refusal of an optional command (Escape, SetParameters) proves nothing. */
 	if (cs->link != CCID_DOUBTED || ccid_is_over(err) ||
 	    (c->type != PC_TO_RDR_XFR_BLOCK && c->type != PC_TO_RDR_ICC_POWER_ON &&
 	     c->type != PC_TO_RDR_ICC_POWER_OFF && c->type != PC_TO_RDR_GET_SLOT_STATUS))

@@ -4,9 +4,9 @@
 
 #include "ccid/ccid_trip.h"
 
-/* Private to src/ccid: how reader and driver come together again. */
+/* Private to src/ccid: resynchronisation of reader and driver. */
 
-/* How long reader and driver take to come together, and wait for a busy place then. */
+/* Time limit for a resynchronisation, and for the busy place that it needs. */
 #define CCID_RESYNC_MS 1000u
 
 /* After a command that ended without its answer: whatever still comes for it carries another bSeq

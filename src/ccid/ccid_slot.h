@@ -7,7 +7,7 @@
 #include "util/log_message.h"
 #include "wire/ccid_msg.h"
 
-/* How reader and driver stand to each other.
+/* The state between reader and driver.
  *
  *	state			event					next
  *	CCID_IN_STEP		a command ends without its answer	CCID_ANSWER_OWED

@@ -14,7 +14,7 @@
 
 const struct deadline ccid_never = { UINT64_MAX };
 
-/* Nothing is lost where bytes follow an ATR, or where nobody looks at the content. */
+/* Nothing is lost where bytes follow an ATR, or where the content is not used. */
 static bool is_length_good(const struct ccid_slot *cs, const struct ccid_command *c,
 			   size_t dwLength, size_t carried)
 {
@@ -57,7 +57,7 @@ static bool is_type_good(const struct ccid_command *c, const struct ccid_answer 
 	return type == RDR_TO_PC_SLOT_STATUS && state == COMMAND_FAILED;
 }
 
-/* The answer was not a time extension: does it fit the command? */
+/* Does the answer, which is not a time extension, fit the command? */
 static enum ccid_err judge_type(struct ccid_slot *cs, const struct ccid_command *c,
 				const struct ccid_answer *a)
 {
@@ -101,7 +101,7 @@ static void note_answer(struct ccid_slot *cs, const struct request *r, struct cc
 		log_message(&cs->log, &cs->secrecy, false, a->frame, r->answer_len);
 }
 
-/* Takes answers until one is no time extension. *lost: the command ended without its answer. */
+/* Takes answers until one is not a time extension. *lost: the command ended without its answer. */
 static enum ccid_err await(struct ccid_slot *cs, const struct ccid_command *c, struct request *r,
 			   const struct deadline *end, struct ccid_answer *a, bool *lost)
 {
@@ -117,7 +117,7 @@ static enum ccid_err await(struct ccid_slot *cs, const struct ccid_command *c, s
 	for (;;) {
 		struct deadline d = deadline_earlier(silence, total);
 
-		/* The one before may have come in the moments that a wait takes beyond its end. */
+		/* The answer may have come in the moments that a wait takes beyond its end. */
 		err = extensions > 0 && deadline_passed(&total) ?
 			      CCID_ERR_TIMEOUT :
 			      cs->transport->ops->wait(cs->transport, r, &d);

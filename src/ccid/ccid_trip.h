@@ -14,7 +14,7 @@ enum {
 	BERROR_ABORTED = 0xFF,
 };
 
-/* What goes out and what must come back. */
+/* A command, and the answer that it must have. */
 struct ccid_command {
 	uint8_t type;
 	uint8_t expect;
@@ -22,7 +22,7 @@ struct ccid_command {
 	bool passes_gate, no_queue, needs_card;
 	bool has_seq;
 	uint8_t seq;		/* with has_seq; else the reader's next */
-	bool unused;		/* the answer's content is not used: its status is all of it */
+	bool unused;		/* only the status of the answer is used */
 	const uint8_t *data;
 	size_t len;
 	unsigned wait_ms;	/* how long the reader may be silent */
@@ -43,10 +43,10 @@ struct ccid_answer {
 enum ccid_err ccid_trip(struct ccid_slot *cs, const struct ccid_command *c,
 			const struct deadline *end, struct ccid_answer *a, bool *lost);
 
-/* An `end` that does not come. */
+/* An `end` that never comes. */
 extern const struct deadline ccid_never;
 
-/* Nothing can be said to the reader any more. */
+/* The reader cannot be reached any more. */
 static inline bool ccid_is_over(enum ccid_err err)
 {
 	return err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE;

@@ -83,7 +83,7 @@ static enum ccid_err do_mct(struct slot *s, struct control_call *c)
 {
 	if (!is_mct(c->in, c->len)) {
 		LOG(LOG_INFO, &s->ccid.log,
-		    "MCT command refused: it is none of 20 70 to 20 74 with 00 00 00");
+		    "MCT command refused: only 20 70 to 20 74 with 00 00 00 may pass");
 		return CCID_ERR_COMM;
 	}
 	return slot_escape(s, c->in, c->len, c->out, c->cap, &c->returned);

@@ -18,7 +18,7 @@ struct atr {
 	uint8_t raw[ATR_MAX];
 	uint8_t len;
 	bool inverse;			/* TS = 3F */
-	bool truncated;			/* it announces more than it carries */
+	bool truncated;			/* the ATR announces more than it carries */
 	uint8_t n_levels;		/* groups of interface bytes kept in level[]; the decoded
 					   fields below also know the groups after those */
 	struct atr_level {		/* level[0] holds TA1 .. TD1 */
@@ -26,7 +26,7 @@ struct atr {
 		uint8_t TA, TB, TC, TD;
 	} level[ATR_MAX_LEVELS];
 	uint16_t protocols;		/* bit T set: offered (TD1, TD2 ...; T=0 when none is
-					   named); T=15 is no protocol and sets no bit */
+					   named); T=15 is not a protocol: no bit */
 	uint8_t first_protocol;		/* T of TD1, 0 when there is none: the default one */
 	const uint8_t *historical;	/* points into raw */
 	uint8_t historical_len;

@@ -59,8 +59,8 @@ static struct exchange_step extended_begin(struct exchange *x)
 	return x->cfg->max_data == 0 ? exchange_fail(x, CCID_ERR_TOO_LONG) : extended_send(x);
 }
 
-/* The answer to a part of the command that more parts follow: empty. Readers are seen to
- * leave bChainParameter at 0 there. One that answers in full has refused the command. */
+/* The answer to a part of the command that more parts follow: empty. Readers are seen to leave
+ * bChainParameter at 0 there. A reader that answers in full has refused the command. */
 static struct exchange_step extended_sent(struct exchange *x, const uint8_t *data, size_t len,
 					  uint8_t chain)
 {
@@ -120,7 +120,7 @@ static const struct exchange_machine *const machines[LEVELS][PROTOCOLS] = {
 	[LEVEL_EXTENDED_APDU] = { &extended_machine, &extended_machine },
 };
 
-/* A fresh exchange: nothing of the one before it is left. */
+/* A fresh exchange: nothing of an earlier one is left. */
 static void clear(struct exchange *x, const struct exchange_config *cfg, struct t1 *t1)
 {
 	wipe(x, sizeof *x);

@@ -9,7 +9,7 @@
  * the protocol). At most answer_cap bytes are written; answer_len is the whole length, up
  * to EXCHANGE_ANSWER_MAX, beyond which the exchange fails with CCID_ERR_OVERFLOW. An APDU the
  * level cannot carry fails with CCID_ERR_TOO_LONG (too many bytes) or CCID_ERR_NOT_SUPPORTED
- * (extended APDU at T=0 below the APDU levels), one that is no command with CCID_ERR_ARG.
+ * (extended APDU at T=0 below the APDU levels), one that is not a command with CCID_ERR_ARG.
  * An answer without SW1 SW2 fails with CCID_ERR_PROTOCOL.
  * ISO 7816-3:2006 §10-§12, CCID 1.10 §3.2, §6.1.4. */
 struct exchange_step exchange_begin(struct exchange *x, const struct exchange_config *cfg,
@@ -22,7 +22,7 @@ struct exchange_step exchange_begin(struct exchange *x, const struct exchange_co
 struct exchange_step exchange_begin_ifsd(struct exchange *x, const struct exchange_config *cfg,
 					 struct t1 *t1, uint8_t ifsd);
 
-/* Starts the exchange of one S(RESYNCH request), for a command that is no exchange
+/* Starts the exchange of one S(RESYNCH request), for a command that is not an exchange
  * (PC_to_RDR_Secure) and comes after one that was left half way (t1->unsettled). On STEP_DONE both
  * ends are at N(S) 0 again. No answer bytes. §11.6.3.2 rule 6 */
 struct exchange_step exchange_begin_resynch(struct exchange *x, const struct exchange_config *cfg,

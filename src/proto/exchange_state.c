@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What all machines do with an exchange. */
+/* The part of an exchange that all machines share. */
 #include "proto/exchange_state.h"
 #include "util/buf.h"
 

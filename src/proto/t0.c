@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* T=0 (ISO 7816-3:2006 §10, §12.2): at TPDU level the reader does the procedure bytes, at
- * character level we do. 61xx and 6Cxx are the application's business. */
+/* T=0 (ISO 7816-3:2006 §10, §12.2): at TPDU level the reader handles the procedure bytes, at
+ * character level this machine. 61xx and 6Cxx are left to the application. */
 
 #define T0_HEADER 5		/* CLA INS P1 P2 P3 */
 #define T0_NULL 0x60
@@ -14,7 +14,7 @@
 
 enum t0_phase { T0_PROCEDURE, T0_SEND, T0_DATA, T0_SW2 };
 
-/* What a T=0 TPDU cannot be. */
+/* APDUs that cannot be a T=0 TPDU. */
 static enum ccid_err t0_refuse(const struct exchange *x, const struct apdu *a)
 {
 	if (apdu_is_extended(a))
@@ -78,7 +78,7 @@ static struct exchange_step t0_character_begin(struct exchange *x)
 	struct apdu a = apdu_parse(x->apdu, x->apdu_len);
 	enum ccid_err err = t0_refuse(x, &a);
 
-	/* Nothing tells which way the data of a malformed command would go. */
+	/* The direction of the data of a malformed command is unknown. */
 	if (err == CCID_OK && a.shape == APDU_MALFORMED)
 		err = CCID_ERR_ARG;
 	if (err == CCID_OK && x->cfg->max_data < T0_HEADER)
@@ -120,7 +120,7 @@ static struct exchange_step t0_move(struct exchange *x, uint8_t byte)
 {
 	struct t0_state *m = &x->m.t0;
 
-	/* It wants more than P3 says. */
+	/* The card wants more than P3 says. */
 	if (m->left == 0)
 		return t0_odd(x, "procedure byte", byte);
 	m->burst = byte == x->scratch[1] ? m->left : 1;

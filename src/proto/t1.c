@@ -6,16 +6,16 @@
 /* The interface device's half of T=1, ISO 7816-3:2006 §11.6. "Rule" in the comments is a
  * rule of §11.6.2 (error-free operation) or §11.6.3 (error handling). */
 
-/* Rule 7.4: attempts at one thing before the next harder means. */
+/* Rule 7.4: attempts with one remedy before the next stronger one. */
 #define T1_ATTEMPTS 3
 /* How often the card may ask for one block again, or have it sent again, by R-blocks that are in
- * order: these are no failed attempts (annex A, scenario 13), but must end. */
+ * order: these are not failed attempts (annex A, scenario 13), but must end. */
 #define T1_REPEATS 8
-/* How often S(RESYNCH) may start one command anew. */
+/* How often S(RESYNCH) may restart one command. */
 #define T1_RESTARTS 2
-/* Blocks that bring the command no further (S(WTX), S(IFS), S(ABORT), empty chained I-blocks).
- * On-card key generation is granted hundreds of S(WTX); the caller's deadline ends it
- * earlier when the card is slow. */
+/* Blocks without progress of the command (S(WTX), S(IFS), S(ABORT), empty chained I-blocks).
+ * On-card key generation is granted hundreds of S(WTX); the caller's deadline ends it earlier when
+ * the card is slow. */
 #define T1_IDLE_MAX 4096
 
 enum t1_phase {
@@ -118,7 +118,7 @@ static struct exchange_step t1_resynch(struct exchange *x)
 	return t1_send_s(x, T1_S_RESYNCH, NULL);
 }
 
-/* The end of a request that belongs to no command. */
+/* The end of a request that does not belong to a command. */
 static struct exchange_step t1_bare_end(struct exchange *x)
 {
 	x->t1->unsettled = false;
@@ -141,7 +141,7 @@ static struct exchange_step t1_settle(struct exchange *x, enum ccid_err err)
 	return err == CCID_OK ? exchange_done(x) : exchange_fail(x, err);
 }
 
-/* Rule 6.3: both ends begin at N(S) = 0, and the whole command anew, unless the card has taken all
+/* Rule 6.3: both ends begin at N(S) = 0, and the whole command again, unless the card has taken all
  * of it: it would run twice there, and a VERIFY would cost two tries. Whether the card went back
  * to the IFS values it began with is left open by some cards: the smaller IFSC suits both. */
 static struct exchange_step t1_restart(struct exchange *x)
@@ -160,8 +160,8 @@ static struct exchange_step t1_restart(struct exchange *x)
 	return t1_go_on(x);
 }
 
-/* The card knows no S(RESYNCH), and asks for the very block that it has not seen, as the reader
- * said. */
+/* The card does not have S(RESYNCH), and asks for the very block that it has not seen, as the
+ * reader said. */
 static bool t1_not_seen(const struct exchange *x)
 {
 	const struct t1_state *m = &x->m.t1;
@@ -170,7 +170,7 @@ static bool t1_not_seen(const struct exchange *x)
 	       ((m->pcb & T1_PCB_R_NR) != 0) == (x->t1->ns != 0);
 }
 
-/* Rule 7.4: the attempts at the means at hand are used up. */
+/* Rule 7.4: the attempts with the present remedy are used up. */
 static struct exchange_step t1_escalate(struct exchange *x)
 {
 	struct t1_state *m = &x->m.t1;
@@ -222,7 +222,7 @@ static struct exchange_step t1_odd_block(struct exchange *x)
 	return t1_recover(x, T1_FAULT_OTHER, CCID_ERR_PROTOCOL);
 }
 
-/* A block that is in order but brings the command no further: not for ever. */
+/* A valid block without progress of the command: their number is limited. */
 static bool t1_idle_too_long(struct exchange *x)
 {
 	if (++x->rounds <= T1_IDLE_MAX)
@@ -408,7 +408,7 @@ static struct exchange_step t1_collect(struct exchange *x, const uint8_t *data, 
 	return t1_ask(x, 0, whole - m->in_len, 0);
 }
 
-/* These mean that the card's block was lost or damaged on its way. */
+/* Errors of this kind mean that the card's block was lost or damaged on its way. */
 static bool t1_can_repair(enum ccid_err err)
 {
 	return err == CCID_ERR_PARITY || err == CCID_ERR_COMM || err == CCID_ERR_MUTE ||

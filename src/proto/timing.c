@@ -4,12 +4,12 @@
 #define FLOOR_MS 3000u
 #define MARGIN_MS 1000u
 #define CEILING_MS 300000u
-/* A reader that exchanges whole commands at T=1 is given no less: it may take S(WTX) from the card
+/* The minimum for a reader that exchanges whole commands at T=1: it may take S(WTX) from the card
  * and say nothing of it. Cards are seen to need 40 s (erasing flash), 30 s (initialisation of an
  * HSM) and 15 s (making a key). */
 #define T1_COMMAND_MS 60000u
 
-/* More than any APDU has; keeps the sums below far inside 64 bits. */
+/* Larger than any APDU; keeps the sums below far inside 64 bits. */
 #define MOST_BYTES 0x100000u
 
 /* ISO 7816-3:2006 tables 7 and 8; 0 is reserved. */
@@ -89,8 +89,8 @@ unsigned timing_t0_command_ms(const struct timing *t, size_t out, size_t in)
 {
 	uint64_t WT = at_least_1(t->WI) * 960 * at_least_1(t->Fi);
 	uint64_t EGT = etus(t, t->TC1 == 0xFF ? 12 : 12u + t->TC1);
-	/* It is more than 261 bytes out and 6 WT (a WT is at least 960 Fi cycles, an EGT at most
-	 * 266 Fi). */
+	/* This bound is more than 261 bytes out and 6 WT (a WT is at least 960 Fi cycles, an EGT at
+	 * most 266 Fi). */
 	uint64_t least = 5 * EGT + 260 * WT;
 	uint64_t ours = (bytes_of(out) + bytes_of(in)) * WT;
 

@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Capabilities and deviations the code asks for; never a vendor id. The table of who has
- * which is quirks.def. A name here is the name that IFDCCID_QUIRKS and quirks.d take, in lower case
- * with '-' and without QUIRK_. X-macro: name, where it matters, documentation.
+/* Capabilities and deviations the code asks for; never a vendor id. quirks.def is the table of
+ * readers. A name here is the name that IFDCCID_QUIRKS and quirks.d take, in lower case with '-'
+ * and without QUIRK_. X-macro: name, where it matters, documentation.
  *   READER   descriptor, PIN pad, features, Escape commands: test_quirks.c sees it by itself
  *   CARD     power on, protocol, exchange, answers
  *   SYSTEM   which interfaces and firmware are driven; udev rules */
@@ -69,7 +69,7 @@
 	X(OLD_FIRMWARE, SYSTEM, "firmware too old, refused unless ifdDriverOptions has 0x04") \
 	X(MAX_LENGTH_270, READER, "dwMaxCCIDMessageLength 263 is 270 in truth")
 
-/* Those that carry a number; 0: as usual. X-macro: type, name, largest number, documentation. */
+/* Quirks that carry a number; 0: as usual. X-macro: type, name, largest number, documentation. */
 #define QUIRK_VALUES(X) \
 	X(unsigned, open_delay_ms, 60000, "wait after opening, before the first command") \
 	X(unsigned, first_timeout_ms, 300000, "wait for the first GetSlotStatus") \

@@ -47,7 +47,7 @@ static bool config_number(const char *text, unsigned *out)
 static void take_number(const char *name, const char *text, unsigned *out)
 {
 	if (text && !config_number(text, out))
-		LOG(LOG_CRITICAL, NULL, "%s: \"%.40s\" is no number, ignored", name, text);
+		LOG(LOG_CRITICAL, NULL, "%s: \"%.40s\" is not a number and is ignored", name, text);
 }
 
 /* pcscd pairs the three arrays by position: unequal ones give readers wrong names. */
@@ -61,7 +61,7 @@ static enum ccid_err check_arrays(const struct plist *p, const char *path)
 		return CCID_OK;
 	LOG(LOG_CRITICAL, NULL,
 	    "%s: ifdVendorID has %zu entries, ifdProductID %zu, ifdFriendlyName %zu: "
-	    "they must be equally many, and not none",
+	    "they must be equally many, and at least one",
 	    path, vendors, products, names);
 	return CCID_ERR_CONFIG;
 }
@@ -103,7 +103,7 @@ static void read_environment(struct config *c)
 	if (snprintf(c->quirks, sizeof c->quirks, "%s", quirks) >= (int)sizeof c->quirks) {
 		char *entry = strrchr(c->quirks, ';');
 
-		/* Half an entry could mean another quirk. */
+		/* A cut entry could mean another quirk. */
 		*(entry ? entry : c->quirks) = '\0';
 		LOG(LOG_CRITICAL, NULL, "IFDCCID_QUIRKS is longer than %zu characters, cut",
 		    sizeof c->quirks - 1);

@@ -4,8 +4,8 @@
 
 #include "slot/slot_state.h"
 
-/* Places in the 21 bytes (or more) that a Gemalto firmware answers to Escape 6A, as far as the
- * driver uses them. */
+/* Offsets in the answer of a Gemalto firmware to Escape 6A (21 bytes or more): those that the
+ * driver uses. */
 enum gemalto_byte {
 	GEMALTO_ENTRY_CONDITION = 3,
 	GEMALTO_MIN_PIN = 13,

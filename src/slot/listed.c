@@ -42,7 +42,7 @@ static enum ccid_err add_bundle(struct listed *l, const char *path)
 		err = add_all(l, p);
 		plist_free(p);
 	} else if (err != CCID_ERR_NOMEM) {
-		LOG(LOG_CRITICAL, NULL, "%s, line %u: %s: what it lists counts as not listed", path,
+		LOG(LOG_CRITICAL, NULL, "%s, line %u: %s: its readers count as not listed", path,
 		    e.line, e.why);
 		err = CCID_OK;
 	}

@@ -17,7 +17,7 @@ struct listed {
 
 /* Reads FOLDER/NAME.bundle/Contents/Info.plist for every NAME. What pcscd cannot read counts for
  * nothing here either, after a log line. CCID_ERR_NOMEM, CCID_ERR_CONFIG (the folder cannot be
- * read, after a log line): *l is empty, and nobody knows what is listed. Else *l is the caller's,
+ * read, after a log line): *l is empty, and what is listed is unknown. Else *l is the caller's,
  * to be ended by listed_free(). */
 enum ccid_err listed_load(struct listed *l, const char *folder);
 bool listed_has(const struct listed *l, uint16_t idVendor, uint16_t idProduct);

@@ -8,7 +8,7 @@
 #define MAX_INF 254		/* T=1 information field (§11.3.2.3) */
 #define DEFAULT_IFS 32
 #define T1_OVERHEAD 3		/* NAD PCB LEN */
-/* Slowest clock a card must work with (§5.2.3): for readers that do not tell theirs. */
+/* Slowest clock a card must work with (§5.2.3): for readers that do not report theirs. */
 #define MIN_CLOCK_KHZ 1000
 
 /* A card rarely needs the fastest of the 512/x family: with TA1 95 to 97 a

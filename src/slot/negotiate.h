@@ -15,8 +15,8 @@ struct negotiate_input {
 	size_t n_rates;
 	unsigned protocol;		/* asked for: 0 or 1 */
 	bool default_speed;		/* the card was mute at the speed of its TA1 */
-	bool as_it_is;			/* what the card speaks by itself, whether the reader
-					   names it or not */
+	bool as_it_is;			/* the card's first protocol, whether the reader names it or
+					   not */
 	bool keep_atr_protocol;		/* quirk (Oz776): no PPS, the ATR's default protocol */
 	bool no_ifsd;			/* quirk: no S(IFS request) */
 	bool case1_needs_p3, split_expected_64;

@@ -11,11 +11,11 @@
 #include <string.h>
 
 #define PIN_WAIT_S 90u			/* least time for a PIN entry */
-#define PIN_WAIT_MARGIN_S 10u		/* for the reader itself, on top of bTimeOut */
+#define PIN_WAIT_MARGIN_S 10u		/* the reader's own time, on top of bTimeOut */
 #define ENTER_RELEASE_MS 250u
 #define APDU_MIN 4			/* CLA INS P1 P2 */
 #define SW_LENGTH 2
-#define BLOCK_MAX 300			/* T=1: 3 + 254 + 2, and some */
+#define BLOCK_MAX 300			/* T=1: 3 + 254 + 2, and a margin */
 
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #define HOST_IS_BIG_ENDIAN true
@@ -83,7 +83,7 @@ enum ccid_err pinpad_parse(struct pin_request *r, enum pin_operation operation,
 
 static void adapt_condition(struct pin_request *r, const struct reader *reader)
 {
-	/* A Cherry keyboard crashes on values without meaning: no reader is told any. */
+	/* A Cherry keyboard crashes on undefined values: no reader is sent any. */
 	if (r->bEntryValidationCondition == 0 || r->bEntryValidationCondition > 7)
 		r->bEntryValidationCondition = 2;
 	if (reader->has_gemalto_features)
@@ -167,7 +167,7 @@ unsigned pinpad_wait_ms(uint8_t bTimeOut)
 	return (s > PIN_WAIT_S ? s : PIN_WAIT_S) * 1000u;
 }
 
-/* What some readers need before the command. */
+/* Preparations that some readers need before the command. */
 static enum ccid_err pinpad_prepare(struct slot *s, const struct pin_request *r)
 {
 	static const uint8_t append_mode[] = { 0x80, 0x02, 0x00 };
@@ -227,7 +227,8 @@ static enum ccid_err unwrap(struct slot *s, uint8_t *out, size_t cap, size_t *ou
 	return err;
 }
 
-/* Can the reader make a block of len bytes? It must find the card at the N(S) that we tell it. */
+/* Can the reader build a block of len bytes? The card must expect the N(S) that the driver gives
+ * the reader. */
 static enum ccid_err prepare_t1(struct slot *s, size_t len)
 {
 	enum ccid_err err = CCID_OK;
@@ -273,7 +274,7 @@ static enum ccid_err exchange_secure(struct slot *s, struct pin_request *r, uint
 		return err;
 	if (not_sent)
 		t1_secure_unsent(&s->t1);
-	/* The reader refused the command, or nobody knows how far the block came. What says
+	/* The reader refused the command, or it is unknown how far the block came. What says
 	 * "cancelled" or "not supported" when the card has it all the same must not make its answer
 	 * that of the next command. */
 	s->t1.doubtful = not_sent && (!err || err == CCID_ERR_NOT_SUPPORTED);

@@ -33,7 +33,7 @@ struct pin_request {
 enum ccid_err pinpad_parse(struct pin_request *r, enum pin_operation operation,
 			   const uint8_t *in, size_t len, bool big_host);
 
-/* Makes of the request what this reader understands: its quirks, its firmware's features. */
+/* Adapts the request to the reader: quirks and features of its firmware. */
 void pinpad_adapt(struct pin_request *r, const struct reader *reader);
 
 /* Writes bPINOperation and abPINDataStructure of PC_to_RDR_Secure (CCID 1.10 §6.1.11) to out, which

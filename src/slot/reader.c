@@ -17,7 +17,7 @@
  * With what reading its strings takes it is less than 5 s. */
 #define FIRST_STATUS_MS 1500u
 #define FIRST_STATUS_ALL_MS 3000u
-/* One that says that it is busy is alive: it ends what a pcscd before this one left behind. */
+/* A reader that reports busy is alive: it is ending a command of an earlier pcscd. */
 #define FIRST_STATUS_BUSY_MS 10000u
 /* For powering a card off when its slot is closed. */
 #define CLOSE_MS 400u
@@ -122,8 +122,8 @@ void reader_free_slot(struct slot *s)
 {
 	struct transport *t = s->reader->transport;
 
-	/* One that does not listen is not waited for, nor is a reader that did not answer when
-	 * another of its slots was closed. */
+	/* No wait for a reader that does not listen, or did not answer when another of its slots
+	 * was closed. */
 	if (s->card != CARD_OFF && s->ccid.link != CCID_ANSWER_OWED &&
 	    !__atomic_load_n(&s->reader->mute_at_close, __ATOMIC_RELAXED) &&
 	    !reader_is_gone(s->reader)) {
@@ -171,9 +171,9 @@ static enum ccid_err copy_rates(struct reader *r)
 	return CCID_OK;
 }
 
-/* Nobody knows what a reader was
- * asked before it was opened, perhaps by a pcscd that is no more: begun at 0 each time, the numbers
- * would meet what is still to come for that. */
+/* A reader may still owe
+ * answers to an earlier pcscd. Sequence numbers that began at 0 each time could match such a late
+ * answer. */
 static enum ccid_err make_slots(struct reader *r)
 {
 	r->n_slots = ccid_desc_slots(&r->desc);
@@ -217,7 +217,7 @@ static bool may_ask_again(const struct slot *s, enum ccid_err err, unsigned trie
 	return tries < FIRST_STATUS_TRIES && !deadline_passed(all);
 }
 
-/* Some readers need long for their first answer; others lost a message before we came. */
+/* Some readers take long for the first answer; others have lost an earlier message. */
 static enum ccid_err first_status(struct slot *s)
 {
 	const struct quirk_set *q = &s->reader->quirks;
@@ -238,7 +238,7 @@ static enum ccid_err first_status(struct slot *s)
 		err = ccid_get_slot_status(&s->ccid, wait);
 		if (!may_ask_again(s, err, ++tries, &all, &busy))
 			break;
-		/* There are firmwares that refuse everything until they saw a power off. */
+		/* Some firmwares refuse everything before the first power off. */
 		if (s->ccid.refused && !is_busy(s) && !off) {
 			off = true;
 			ccid_power_off(&s->ccid);

@@ -6,7 +6,7 @@
 
 /* A reader from its open transport to its end. */
 
-/* One that is not open yet, ended by reader_free(). NULL: out of memory. */
+/* A reader that is not open yet, ended by reader_free(). NULL: out of memory. */
 struct reader *reader_new(const char *device_name);
 /* For lines about it; valid until reader_free(). */
 struct log_ctx reader_log(struct reader *r, unsigned long lun);
@@ -19,7 +19,7 @@ enum ccid_err reader_first_slot(struct reader *r, unsigned long lun, unsigned nu
 				const struct log_ctx *log, struct slot **out);
 /* A further slot of an open reader. NULL: out of memory. */
 struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned number);
-/* Powers the card off, unless the reader is gone, and frees the slot; nobody uses it. */
+/* Powers the card off, unless the reader is gone, and frees the slot, which no call uses. */
 void reader_free_slot(struct slot *s);
 /* Closes the transport, if there is one. */
 void reader_close(struct reader *r);

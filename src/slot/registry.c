@@ -87,7 +87,7 @@ void registry_put(struct slot *s)
 	pthread_mutex_unlock(&registry.lock);
 }
 
-/* What pcscd asks for. */
+/* The reader that pcscd asks for. */
 struct wanted {
 	unsigned long lun;
 	const char *device_name;	/* NULL: the first free supported reader */
@@ -101,14 +101,14 @@ static bool has_free_slot(const struct reader *r)
 	return r->n_open < r->n_slots;
 }
 
-/* A name that says which device it is stands for that one, full or not. */
+/* A name with a device stands for that device, even if all its slots are open. */
 static bool is_reader_wanted(const struct reader *r, const struct wanted *w)
 {
 	return strcmp(r->device_name, w->device_name) == 0 && r->interface == w->name.interface &&
 	       (r->busy || !w->usb || w->name.node[0] != '\0' || has_free_slot(r));
 }
 
-/* Under lock: the reader that is wanted, when it is open and settled. */
+/* Under lock: the wanted reader, if it is open and not busy. */
 static struct reader *find_reader(const struct wanted *w)
 {
 	struct reader *r = w->device_name ? registry.readers : NULL;
@@ -144,7 +144,7 @@ static bool is_listed(void *user, uint16_t idVendor, uint16_t idProduct)
 	return listed_has(user, idVendor, idProduct);
 }
 
-/* Under lock: a further slot of an open reader, the one wanted or else the first free one. */
+/* Under lock: a further slot of an open reader: the wanted one, or else the first free one. */
 static enum ccid_err open_further(struct reader *r, const struct wanted *w)
 {
 	unsigned number = w->number;
@@ -188,7 +188,7 @@ static struct usb_host *host_to_free(void)
 
 static void load_config(void)
 {
-	/* One that could not be read is read again as soon as that may help: at a later opening. */
+	/* A configuration that could not be read is read again at a later opening. */
 	if (registry.config_loaded && (!registry.config_failed || !config_readable()))
 		return;
 	registry.config_failed = config_load(&registry.config) != CCID_OK;
@@ -196,7 +196,7 @@ static void load_config(void)
 	log_setup(registry.config.log_level, registry.config.log_secrets);
 }
 
-/* Under lock: a reader that is being opened, in the list so that nobody else opens it. */
+/* Under lock: a reader that is being opened, in the list so that no other thread opens it. */
 static enum ccid_err begin_reader(const struct wanted *w, struct reader **out)
 {
 	struct reader *r = reader_new(w->device_name ? w->device_name : "usb");
@@ -226,7 +226,8 @@ static void forget_reader(struct reader *r)
 
 	unlink_reader(r);
 	host = host_to_free();
-	/* pcscd unloads the driver now, but its memory stays: the next reader finds what is new. */
+	/* pcscd unloads the driver now, but its memory stays: the next reader gets the new
+	 * configuration. */
 	if (registry.n_readers == 0 && !registry.config_failed)
 		registry.config_loaded = false;
 	reader_free(r);
@@ -316,7 +317,7 @@ enum ccid_err registry_open(unsigned long lun, const char *device_name)
 	return err;
 }
 
-/* Lock held at entry and at return, not between: nobody uses the reader any more. */
+/* Lock held at entry and at return, not between: no call uses the reader any more. */
 static void close_reader(struct reader *r)
 {
 	r->busy = true;
@@ -342,7 +343,7 @@ enum ccid_err registry_close(unsigned long lun)
 	r = s->reader;
 	pthread_mutex_unlock(&registry.lock);
 
-	/* A command under way ends now; then nobody holds the slot. */
+	/* A command under way ends now; then no call holds the slot. */
 	r->transport->ops->set_closed(r->transport, (uint8_t)s->number, true);
 
 	pthread_mutex_lock(&registry.lock);

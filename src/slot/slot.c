@@ -12,8 +12,8 @@
 /* PC/SC part 10 pseudo-APDU FF C2 01: the user types a PIN meanwhile. */
 #define PSEUDO_APDU_MS 90000u
 
-/* The card went away and (perhaps) came back between two looks: it is reported as absent
- * once, and the next poll ends at once so that its return is seen. Who only switches the power is
+/* The card went away and (perhaps) came back between two looks: it is reported as absent once, and
+ * the next poll ends at once so that its return is seen. A call that only switches the power is
  * told what is so now; slot_leave() makes the event thread look. */
 static void report_absent_once(struct slot *s, bool is_look, bool *present)
 {
@@ -30,7 +30,7 @@ static void report_absent_once(struct slot *s, bool is_look, bool *present)
 		t->ops->mark_changed(t, (uint8_t)s->number);
 }
 
-/* SEC1210: interface 1 has no card detector, its card comes and goes with interface 0's. */
+/* SEC1210: interface 1 has no card detector; its card state follows that of interface 0. */
 static bool follows_sibling(const struct slot *s, bool *present)
 {
 	enum device_card card = device_card(s->reader->device, 0);
@@ -40,8 +40,8 @@ static bool follows_sibling(const struct slot *s, bool *present)
 	       s->reader->desc.bInterfaceNumber == 1 && card != DEVICE_NOT_OPEN;
 }
 
-/* The reader works for other slots and cannot be asked: what it told by itself, else what it
- * answered last. */
+/* The reader is busy with other slots and cannot be asked: its last notification, or else its last
+ * answer. */
 static void presence_meanwhile(struct slot *s, bool is_look, bool *present)
 {
 	struct transport *t = s->reader->transport;
@@ -94,16 +94,17 @@ static enum ccid_err presence_locked(struct slot *s, bool is_look, bool *present
 	if (!*present) {
 		slot_card_left(s);
 	} else if (s->ccid.icc_state == ICC_PRESENT_INACTIVE && s->card != CARD_OFF) {
-		/* We did not power it off: another card, or a reader that lost its state. */
+		/* The driver did not power the card off: another card, or a reader that lost its
+		 * state. */
 		slot_card_left(s);
 		report_absent_once(s, is_look, present);
 	}
 	return CCID_OK;
 }
 
-/* A command is under way, and nobody waits for it here: what was known when it began. A card that
- * is taken out meanwhile is the command's to find. One that was put in is told by the reader; else
- * the slot is asked when the command has ended. */
+/* A command is under way, and this call does not wait for it: what was known when it began. A card
+ * that is taken out meanwhile is the command's to find. One that was put in is told by the reader;
+ * else the slot is asked when the command has ended. */
 static bool is_present_meanwhile(struct slot *s)
 {
 	struct transport *t = s->reader->transport;
@@ -125,9 +126,9 @@ enum ccid_err slot_presence(struct slot *s, bool *present)
 	bool is_look = slot_is_look(s);
 
 	*present = false;
-	/* pcscd said so itself. Told it again, it would ask for a rescan and sleep for a second,
-	 * once a slot; told that there is no card, pcscd 1.9 forgets that it ends its polling
-	 * thread. */
+	/* pcscd itself reported the removal. Told of it again, it would ask for a rescan and sleep
+	 * for a second, once a slot; told that there is no card, pcscd 1.9 forgets that it ends its
+	 * polling thread. */
 	if (reader_is_gone(s->reader))
 		return CCID_ERR_COMM;
 	if (!slot_try_enter(s)) {
@@ -167,7 +168,7 @@ static enum ccid_err power_off_locked(struct slot *s)
 		return CCID_OK;
 	slot_forget_card(s);
 	err = reader_is_gone(s->reader) ? CCID_ERR_NO_DEVICE : ccid_power_off(&s->ccid);
-	/* nothing there to power: it is off; or the reader has no such command */
+	/* no card, so the power is off; or the reader does not have the command */
 	if (err == CCID_ERR_MUTE || err == CCID_ERR_NO_CARD || err == CCID_ERR_NOT_SUPPORTED)
 		err = CCID_OK;
 	return slot_recover(s, err);
@@ -198,7 +199,7 @@ enum ccid_err slot_set_protocol(struct slot *s, unsigned protocol)
 	return err;
 }
 
-/* Class FF is no card's (ISO 7816-4:2013 §5.4.1): a command for the reader, or for us. */
+/* Class FF is not for cards (ISO 7816-4:2013 §5.4.1): a command for the reader or the driver. */
 static bool is_for_reader(const uint8_t *apdu)
 {
 	return apdu[0] == 0xFF;
@@ -209,7 +210,7 @@ static bool is_pseudo_apdu(const uint8_t *apdu, size_t len)
 	return is_for_reader(apdu) && len >= 3 && apdu[1] == 0xC2 && apdu[2] == 0x01;
 }
 
-/* A command found the card gone or without power: pcscd is to look at once. */
+/* A command found the card removed or without power: pcscd is to look at once. */
 static void note_loss(struct slot *s, enum ccid_err err)
 {
 	struct transport *t = s->reader->transport;

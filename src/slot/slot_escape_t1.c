@@ -29,7 +29,7 @@ void slot_reader_speaks(struct slot *s)
 	s->t1.unsettled = s->t1.doubtful = true;
 }
 
-/* Bytes that are no block of the card are judged, and asked for again, as a damaged one. */
+/* Bytes that are not a block of the card are judged, and asked for again, as a damaged one. */
 static enum ccid_err by_escape(struct slot *s, const struct exchange_step *step, unsigned wait_ms,
 			       struct ccid_block *in)
 {
@@ -85,6 +85,6 @@ enum ccid_err slot_escape_apdu(struct slot *s, const uint8_t *apdu, size_t len, 
 		return err;
 	step = exchange_begin(&s->exchange, &cfg, &s->t1, apdu, len, answer, cap);
 	err = slot_run_exchange_by(by_escape, s, step, 0, answer_len);
-	/* one that was refused on the way is not begun anew: the card may have all of it */
+	/* one that was refused on the way is not begun again: the card may have all of it */
 	return err == CCID_ERR_NOT_SUPPORTED && s->carries_blocks ? CCID_ERR_COMM : err;
 }

@@ -2,7 +2,7 @@
 /* The blocks of an exchange, one after the other. */
 #include "slot/slot_exchange.h"
 
-/* What the card did against its protocol. */
+/* The card's violation of its protocol, for the log. */
 static void log_odd(const struct slot *s, bool repaired)
 {
 	LOG(LOG_INFO, &s->ccid.log, "T=%u: %s is %u (0x%02X)%s", s->params.protocol,
@@ -30,7 +30,7 @@ enum ccid_err slot_run_exchange_by(slot_carry *carry, struct slot *s, struct exc
 	unsigned extra = least_wait_ms + s->params.exchange.extra_wait_ms;
 	uint64_t now = clock_now();
 	struct deadline total = deadline_from(now, CCID_TOTAL_MS + extra);
-	/* A card that says nothing any more is not asked again and again for so long. */
+	/* A card that is silent is not asked again and again for so long. */
 	struct deadline silence = deadline_from(now, CCID_SILENCE_MS + extra);
 	enum ccid_err err;
 
@@ -54,7 +54,7 @@ enum ccid_err slot_run_exchange_by(slot_carry *carry, struct slot *s, struct exc
 			step = exchange_fail(&s->exchange, err ? err : CCID_ERR_NO_DEVICE);
 			break;
 		}
-		/* a PIN was asked for by the reader on its own: the answer that Secure has, too */
+		/* the reader asked for a PIN on its own: the answer is that of Secure */
 		if (err == CCID_ERR_TIMEOUT && s->exchange.apdu && ccid_pin_sw2(&s->ccid, &sw2))
 			step = exchange_finish(&s->exchange, 0x64, sw2);
 		else

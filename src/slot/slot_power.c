@@ -31,8 +31,9 @@ static unsigned power_voltages(const struct reader *r, uint8_t out[3])
 	return n;
 }
 
-/* Nothing that another voltage could help. What the reader answers never is: slots without a card
- * detector (SAM) call a card that does not answer an absent one, by whatever error. */
+/* Errors that another voltage cannot help. An answer of the reader is never such an error: slots
+ * without a card detector (SAM) call a card that does not answer an absent one, by whatever
+ * error. */
 static bool is_final(const struct slot *s, enum ccid_err err)
 {
 	if (err == CCID_ERR_NO_CARD || err == CCID_ERR_TIMEOUT)
@@ -51,7 +52,7 @@ static enum ccid_err power_at(struct slot *s, uint8_t bPowerSelect)
 	return err;
 }
 
-/* TS and T0 are mandatory (ISO 7816-3:2006 §8.2.1): less is no ATR. Else it is pcscd's to judge,
+/* TS and T0 are mandatory (ISO 7816-3:2006 §8.2.1): less is not an ATR. pcscd judges the rest,
  * and what cannot be used is refused when the protocol is set. */
 static enum ccid_err judge_atr(const struct slot *s)
 {
@@ -73,7 +74,7 @@ enum ccid_err slot_power_on_locked(struct slot *s, uint8_t *atr, size_t *len)
 {
 	uint8_t select[3];
 	unsigned n = power_voltages(s->reader, select);
-	/* A reader may ask for more time at one voltage, not at each. */
+	/* A reader may ask for more time at one voltage, but not at every one. */
 	struct deadline all = deadline_in_ms(CCID_TOTAL_MS);
 	enum ccid_err err = CCID_ERR_POWER;
 

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* A reader that does part of it itself derives the parameters from the ATR. */
+/* A reader that negotiates in part by itself derives the parameters from the ATR. */
 #define DERIVES_PARAMETERS                                                                         \
 	(CCID_FEATURE_AUTO_ATR_CONFIG | CCID_FEATURE_AUTO_PARAM_NEGOTIATION | CCID_FEATURE_AUTO_PPS)
 
@@ -49,15 +49,15 @@ static bool at_default_speed(const struct negotiation *n)
 	return n->exchange.timing.Fi == 372 && n->exchange.timing.Di == 1;
 }
 
-/* Not because of the transport, the card or the moment: the reader answered that it does not do
- * it. */
+/* A permanent refusal: the reader does not support it, whatever the transport, the card or the
+ * moment. */
 static bool is_reader_refusal(const struct slot *s, enum ccid_err err)
 {
 	return s->ccid.refused &&
 	       (err == CCID_ERR_NOT_SUPPORTED || err == CCID_ERR_PROTO_UNSUPPORTED);
 }
 
-/* What the reader has in force after each power on, CCID 1.10 §6.1.7. */
+/* The reader's parameters after each power on, CCID 1.10 §6.1.7. */
 static bool wants_defaults(const struct negotiation *n)
 {
 	static const uint8_t defaults[] = { 0x11, 0x00, 0x00, 0x0A, 0x00 };
@@ -152,7 +152,7 @@ static enum ccid_err do_parameters(struct slot *s)
 	}
 	if (!quirk_has(&s->reader->quirks, QUIRK_PARAMS_MAY_FAIL))
 		return is_reader_refusal(s, err) ? after_refusal(s, err) : err;
-	/* These readers work with what they derive from the ATR themselves: start afresh. */
+	/* Readers of this kind work with what they derive from the ATR themselves: start afresh. */
 	LOG(LOG_INFO, &s->ccid.log, "SetParameters failed (%s): the card is reset and used without",
 	    err_name(err));
 	for (int i = 0; i < 2; i++) {
@@ -203,7 +203,7 @@ static enum ccid_err negotiate_nothing(struct slot *s, struct negotiate_input *i
 	return negotiate_plan(&s->params, in);
 }
 
-/* The card fell silent when its speed was set: not every one can do what its TA1 says. It is
+/* The card became mute when its speed was set: some cards cannot do the speed of their TA1. It is
  * powered off and on, and left at the default speed until it is taken out. */
 static enum ccid_err negotiate_slowly(struct slot *s, struct negotiate_input *in)
 {
@@ -271,7 +271,7 @@ enum ccid_err slot_set_protocol_locked(struct slot *s, unsigned protocol)
 	return err ? err : set_protocol(s, protocol);
 }
 
-/* What an APDU goes out with when nobody has set a protocol, or what was asked for was refused:
+/* What an APDU goes out with when no protocol was set, or the one asked for was refused:
  * the ATR's first protocol, or the first of the two that card and reader both have. -1: none. */
 static int protocol_to_use(const struct slot *s, const struct atr *atr)
 {

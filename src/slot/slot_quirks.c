@@ -94,7 +94,7 @@ static void load_display_strings(struct reader *r, struct slot *s)
 	size_t len;
 	struct deadline d = deadline_in_ms(1000);
 
-	/* The firmware is not ready for it earlier. */
+	/* The firmware is not ready for this earlier. */
 	deadline_sleep_ms(&d, 1000);
 	display_strings_fill(cmd + 5, r->config.language);
 	if (escape(s, cmd, sizeof cmd, out, sizeof out, &len))
@@ -110,7 +110,7 @@ static void gemalto_features(struct reader *r, struct slot *s)
 	uint8_t out[GEMALTO_FEATURES_ROOM];
 	size_t len;
 
-	/* Most readers of the maker do not know the command: no news. */
+	/* Most readers of the maker do not have the command: not worth a line. */
 	if (escape(s, cmd, sizeof cmd, out, sizeof out, &len) || len < GEMALTO_FEATURES_LENGTH)
 		return;
 	memcpy(r->gemalto_features, out, GEMALTO_FEATURES_LENGTH);
@@ -136,13 +136,13 @@ enum ccid_err quirk_power_failed(struct slot *s)
 	uint8_t out[16];
 	size_t len;
 
-	/* BB: the card is no EMV card (Gemalto's bError) */
+	/* BB: the card is not an EMV card (Gemalto's bError) */
 	if (!quirk_has(&s->reader->quirks, QUIRK_ISO_MODE_ON_BB) || s->ccid.bError != 0xBB)
 		return CCID_ERR_POWER;
 	return escape(s, iso_mode, sizeof iso_mode, out, sizeof out, &len);
 }
 
-/* The maker's command FF 9A 01 xx 00 asks who the reader is. */
+/* The maker's command FF 9A 01 xx 00 asks for the reader's name. */
 bool quirk_answers_apdu(struct slot *s, const uint8_t *apdu, size_t len,
 			uint8_t *answer, size_t cap, size_t *answer_len)
 {

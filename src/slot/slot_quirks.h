@@ -4,11 +4,11 @@
 
 #include "slot/slot_state.h"
 
-/* The quirks that need code, each at its place in a reader's life. They ask r->quirks what to
- * do. */
+/* The quirks that need code, one function for each moment in a reader's life. All of them look into
+ * r->quirks. */
 
 /* After the class descriptor was read into r->desc, the rates into r->data_rates, and r->level was
- * derived from dwFeatures: makes of them what the reader is in truth. No I/O. */
+ * derived from dwFeatures: corrects them to what the reader really does. No I/O. */
 void quirk_fix_desc(struct reader *r);
 
 /* The data rates that a slot of the reader knows; *n of them, owned by the reader or static; NULL
@@ -16,7 +16,7 @@ void quirk_fix_desc(struct reader *r);
 const uint32_t *quirk_rates(const struct reader *r, unsigned slot_number, size_t *n);
 
 /* After the first successful command, under s->lock, once per reader: switches modes, loads display
- * texts, asks for firmware features. What fails is left as it was. */
+ * texts, asks for firmware features. A step that fails changes nothing. */
 void quirk_ready(struct reader *r, struct slot *s);
 
 /* After a failed power on, under s->lock. CCID_OK: something was done about it, try once more;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What every step on a slot begins and ends with. */
+/* Begin and end of every call on a slot. */
 #include "slot/slot_state.h"
 
 #define REOPEN_MS 2000u
@@ -45,8 +45,8 @@ void slot_leave(struct slot *s)
 	if (seen != before && s->number == 0)
 		device_tell_card(s->reader->device, s->reader->desc.bInterfaceNumber, told[seen]);
 	port_mutex_unlock(&s->lock);
-	/* Whoever looked for the card meanwhile was told the last known state: he is to look again,
-	 * and nothing else would make him. */
+	/* A poll in the meantime was told the last known state: pcscd is to look again,
+	 * and nothing else would make it. */
 	if (untold && t->ops->mark_changed)
 		t->ops->mark_changed(t, (uint8_t)s->number);
 }

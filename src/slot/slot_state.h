@@ -12,10 +12,10 @@
 
 struct reader;
 
-/* What Gemalto readers tell by Escape 6A (24 bytes), as it came. */
+/* The answer of a Gemalto reader to Escape 6A (24 bytes), unchanged. */
 #define GEMALTO_FEATURES_LENGTH 21
 
-/* What is known of a slot's card when nobody may ask. */
+/* What is known of a slot's card when it may not be asked. */
 enum card_seen { CARD_SEEN_NOTHING, CARD_SEEN_ABSENT, CARD_SEEN_PRESENT };
 
 /* What was done with the card since its power on.
@@ -97,8 +97,8 @@ struct slot {
 /* Where a slot of that number is, or was. */
 struct slot_place {
 	bool taken;			/* until the slot is freed */
-	bool answer_owed;		/* it was closed after a command without its answer: the
-					   next one resynchronises */
+	bool answer_owed;		/* the slot was closed with an answer outstanding: the next
+					   command resynchronises */
 };
 
 /* One interface of a device: what its slots share. Read-only after opening, but for
@@ -159,7 +159,7 @@ bool slot_is_poller(const struct slot *s);
 void slot_forget_card(struct slot *s);
 /* The next card is perhaps another one. */
 void slot_card_left(struct slot *s);
-/* True once after the reader was opened again behind our back. */
+/* True once after another thread has opened the reader again. */
 bool slot_was_reopened(struct slot *s);
 /* Opens a reader with a stale handle again when err says so; returns the error the caller gets. */
 enum ccid_err slot_recover(struct slot *s, enum ccid_err err);

@@ -79,7 +79,7 @@ static bool is_number(const char *text, unsigned want)
 	return strtoul(text, &end, 16) == want && end != text;
 }
 
-/* The first index from there on. */
+/* The first matching index from `from` on. */
 static int next_listed(const struct bundle *b, size_t from, unsigned vendor, unsigned product)
 {
 	size_t n = b->vendors < b->products ? b->vendors : b->products;

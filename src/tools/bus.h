@@ -18,10 +18,10 @@ struct bus_face {
 };
 
 struct bus_device {
-	char port[64]; /* its name in sysfs: "1-2.4" */
+	char port[64]; /* name in sysfs: "1-2.4" */
 	unsigned bus, address;
 	uint16_t vendor, product, version;
-	char title[128]; /* its own strings; no control characters, as in serial */
+	char title[128]; /* the device's own strings; no control characters, as in serial */
 	char serial[128];
 	unsigned configuration; /* bConfigurationValue; 0: none is active */
 	unsigned n_faces;

@@ -112,8 +112,8 @@ static int doctor_options(int argc, char **argv, struct options *o)
 	return -1;
 }
 
-/* pcscd's folder of drivers: the option's, pcscd's environment's, one's own, the one it was built
- * for. */
+/* pcscd's folder of drivers: from the option, pcscd's environment, the program's own environment,
+ * or configure. */
 static const char *drop_folder(const struct doctor *d, const struct options *o)
 {
 	static char seen[SYSTEM_PATH];

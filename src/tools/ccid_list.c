@@ -66,7 +66,7 @@ static int list_options(int argc, char **argv, struct options *o)
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "ccid-list: no argument is taken, so not \"%s\"\n", argv[optind]);
+		fprintf(stderr, "ccid-list: unexpected argument \"%s\"\n", argv[optind]);
 		return EXIT_USAGE;
 	}
 	return -1;
@@ -92,13 +92,13 @@ static void list_complain(const struct list *l, LONG rv)
 		l->pcsc.stringify_error(rv));
 }
 
-/* pcscd may end and come back: that is told once each time. */
+/* pcscd may end and restart: reported once each time. */
 static int watch(struct list *l, struct options *o)
 {
 	bool was_good = true;
 	LONG rv;
 
-	/* A reader of the pipe that goes is an error of writing, which ends this. */
+	/* A closed pipe is a write error, which ends the program. */
 	signal(SIGPIPE, SIG_IGN);
 	while (!ferror(stdout)) {
 		bool good = list_update(l, print_event, o, &rv);

@@ -133,7 +133,7 @@ static void each(void *user, struct parse_reader *r)
 	struct output *out = user;
 	const struct options *o = out->o;
 
-	/* A number that belongs to one person has no place in what is sent in. */
+	/* The serial number could identify a person: left out of files that are sent in. */
 	if (o->gz && r->iSerialNumber.read)
 		strcpy(r->iSerialNumber.text, "(left out)");
 	r->bundles = out->bundles;
@@ -159,7 +159,7 @@ static bool write_gz(const char *file, const char *text, size_t len)
 	good = gzwrite(gz, text, (unsigned)len) == (int)len;
 	if (gzclose(gz) != Z_OK || !good) {
 		fprintf(stderr, "ccid-parse: %s cannot be written\n", file);
-		/* half a file is of no use, but a device is not ours to remove */
+		/* half a file is useless and removed, but a device file must stay */
 		if (stat(file, &st) == 0 && S_ISREG(st.st_mode))
 			unlink(file);
 		return false;

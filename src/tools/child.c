@@ -54,7 +54,7 @@ static bool child_read(int fd, char *p, size_t len, unsigned seconds)
 	return true;
 }
 
-/* Its destructors may hang: they have that long. */
+/* Destructors in the child may hang: they have that long. */
 static void end_child(pid_t pid, int64_t ms)
 {
 	int64_t end = now_ms() + ms;

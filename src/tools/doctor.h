@@ -2,9 +2,9 @@
 #ifndef TOOLS_DOCTOR_H
 #define TOOLS_DOCTOR_H
 
-/* The inside of ccid-doctor. Each step looks at one thing on the way from the bus to the
- * application, and says what it found (doctor_say) and what cures it (doctor_cure); the table of
- * steps is in doctor_steps.c. Nothing on the system is changed. */
+/* The inside of ccid-doctor. Each step checks one thing between the bus and the application, and
+ * reports its finding (doctor_say) and the remedy (doctor_cure); the table of steps is in
+ * doctor_steps.c. Nothing on the system is changed. */
 
 #include "quirks/quirks.h"
 #include "tools/bundles.h"
@@ -30,8 +30,8 @@ struct doctor_device {
 	const struct bundle *bundle; /* that pcscd takes, NULL: none */
 	int index;		     /* in the arrays of that */
 	bool held;		     /* pcscd has it open, as far as can be seen */
-	bool expected;		     /* nothing speaks against it before pcscd is asked */
-	bool broken;		     /* a step has said so: the rest would be noise */
+	bool expected;		     /* no fault was found before pcscd is asked */
+	bool broken;		     /* a step has reported a fault: the rest would be noise */
 };
 
 struct doctor_finding {

@@ -51,8 +51,8 @@ enum doctor_verdict doctor_drivers(struct doctor *d, struct doctor_device *unuse
 		if (is_damaged(&b->list[i]) && (!damaged || b->list[i].ours))
 			damaged = &b->list[i];
 	}
-	/* One of another maker does not harm the rest; but from 2.5 on pcscd does not start with
-	 * arrays of unequal length. */
+	/* A faulty bundle of another maker does not harm the rest; but from 2.5 on pcscd does not
+	 * start with arrays of unequal length. */
 	if (damaged && (damaged->ours || strcmp(damaged->name, "ifd-ccid.bundle") == 0 ||
 			b->n == 1 || (damaged->plist && !d->pcscd.pid)))
 		return say_damaged(d, damaged);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who may open the device, and who has it. */
+/* The device node: the users that may open it, and the program that has it open. */
 #include "tools/doctor.h"
 #include "transport/usb_holder.h"
 
@@ -203,7 +203,7 @@ static void note_holder(void *user, const struct usb_holder *one)
 		h->other = *one;
 }
 
-/* Programs that are known to take readers, and how they are asked to leave them. */
+/* Programs that are known to claim readers, and how to make them release these. */
 static const struct {
 	const char *comm, *cure;
 } takers[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What PC/SC says to this user. Nothing is connected to, so no card is touched. */
+/* The answers of PC/SC to this user. No reader is connected to, so no card is touched. */
 #include "tools/doctor.h"
 
 #include "tools/pcsc.h"
@@ -99,7 +99,7 @@ static bool is_name_of(const struct doctor_device *device, const char *shown)
 	return bundle_names(device->bundle, device->usb.vendor, device->usb.product, shown);
 }
 
-/* The name as it is told: the serial number, which pcscd puts in brackets, is nobody's business. */
+/* The name as it is told: the serial number, which pcscd puts in brackets, is private. */
 static const char *told(char out[128], const char *shown)
 {
 	const char *open = strstr(shown, " ("), *close = open ? strchr(open, ')') : NULL;
@@ -137,7 +137,7 @@ static unsigned long long started(const struct doctor *d)
 		boot = strtoull(p + 7, NULL, 10);
 	if (!boot || system_read(&d->root, text, sizeof(text), "/proc/%ld/stat", d->pcscd.pid) <= 0)
 		return 0;
-	p = strrchr(text, ')'); /* the name may have anything in it */
+	p = strrchr(text, ')'); /* the name may contain any character */
 	for (int field = 2; p && field < 22; field++)
 		p = strchr(p + 1, ' ');
 	if (p)
@@ -179,9 +179,8 @@ enum doctor_verdict doctor_shown(struct doctor *d, struct doctor_device *device)
 		return doctor_say(d, BROKEN, "pcscd was started before the list of %s changed",
 				  device->bundle->name);
 	}
-	doctor_cure(d, "sudo systemctl restart pcscd; if that does not help, read what the driver "
-		       "says: journalctl "
-		       "-u pcscd, or README, Troubleshooting");
+	doctor_cure(d, "sudo systemctl restart pcscd; if that does not help, read the driver's "
+		       "log (journalctl -u pcscd); doc/troubleshooting.md explains its lines");
 	return doctor_say(d, BROKEN, "pcscd does not show it%s; the driver could not open it",
 			  n ? ", but others of that name" : "");
 }

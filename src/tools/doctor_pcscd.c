@@ -171,7 +171,7 @@ static bool has_our_socket(const struct doctor *d, const char *pid)
 	struct stat a, b;
 
 	if (!system_path(&d->root, theirs, "/proc/%s/root/run/pcscd", pid) || stat(theirs, &b) != 0)
-		return true; /* it cannot be seen */
+		return true; /* the process cannot be seen */
 	return system_path(&d->root, ours, "/run/pcscd") && stat(ours, &a) == 0 &&
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
@@ -244,7 +244,7 @@ static void read_account(struct doctor *d, const char *user, const char *group)
 	free(users);
 	free(groups);
 	snprintf(d->pcscd.user, sizeof(d->pcscd.user), "user %s%s", user,
-		 a.found ? "" : ", who is not known");
+		 a.found ? "" : ", which is not a user of this system");
 }
 
 void doctor_find_pcscd(struct doctor *d)

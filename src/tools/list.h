@@ -49,7 +49,7 @@ struct list {
 	struct list_row row[LIST_MAX];
 };
 
-/* What happened to a row; static text. */
+/* The name of an event; static text. */
 typedef void list_event(void *user, const struct list_row *row, const char *event);
 
 /* --- list_gather.c --- */

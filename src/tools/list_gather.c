@@ -10,10 +10,11 @@
 /* Of SCardControl(): "1-2.4:1.0", the name of the interface in sysfs. No card is needed. */
 #define CODE_USB_PATH SCARD_CTL_CODE(3601)
 #define CHANNEL_USB   0x0020u
-/* What pcscd 1.9 waits for at once. */
+/* The number of readers that pcscd 1.9 can wait for at once. */
 #define WAIT_MAX     16
 #define WAIT_MS	     500
-/* So often, half a second apart, is a reader asked for its place, which may have none. */
+/* The number of times, half a second apart, that a reader is asked for its place, which it may not
+ * have. */
 #define ASK_MAX 10
 #define NOTIFICATION "\\\\?PnP?\\Notification"
 
@@ -361,7 +362,7 @@ void list_wait(struct list *l)
 		states[n].szReader = l->row[i].name;
 		states[n++].dwCurrentState = l->row[i].state;
 	}
-	/* An error comes at once: that must not become a busy loop. */
+	/* An error returns at once, which must not become a busy loop. */
 	if (l->pcsc.get_status_change(l->context, WAIT_MS, states, n) != SCARD_S_SUCCESS)
 		nanosleep(&(struct timespec){.tv_nsec = 20 * 1000000L}, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the drivers that are installed make of a reader. */
+/* The treatment of a reader by the installed drivers. */
 #include "tools/parse.h"
 
 #include "quirks/quirks.h"

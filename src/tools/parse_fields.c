@@ -215,7 +215,7 @@ static void add_meanings(struct parse_field *f, const char *name)
 		snprintf(f->note, sizeof(f->note), "none");
 }
 
-/* What has to be reckoned. */
+/* Values that must be computed. */
 static void add_note(struct parse_field *f)
 {
 	const char *const name = f->name;

@@ -7,7 +7,7 @@
 
 struct sink {
 	FILE *out;
-	bool comma;	/* something stands before what comes */
+	bool comma;	/* not the first element */
 };
 
 static void json_string(FILE *out, const char *s)

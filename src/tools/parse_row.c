@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ccid-parse's text -> rows of readers/reader_descriptors.tsv. The text is the only source, so that
- * a reader that is plugged in and what somebody else sent in give the same row. */
+ * a reader that is plugged in and the text that a user sent in give the same row. */
 #include "tools/parse.h"
 
 #include <ctype.h>
@@ -116,7 +116,7 @@ static void put_cell(FILE *out, const struct said *s, size_t i)
 	}
 }
 
-/* Why there can be no row; NULL when there can. */
+/* The reason why there is no row; NULL: there is one. */
 static const char *fault_of(const struct said *s, char *room, size_t cap)
 {
 	unsigned index;

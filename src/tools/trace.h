@@ -86,7 +86,7 @@ struct trace {
 	uint64_t damaged_at; /* place of the first such message */
 	uint64_t place;	     /* the source's: the number of the line, or bytes read so far */
 	bool by_line;	     /* which of both */
-	char *problem;	     /* where it is told what is wrong; NULL: standard error */
+	char *problem;	     /* the stream for error messages; NULL: standard error */
 	size_t problem_cap;
 };
 
@@ -107,7 +107,7 @@ void trace_end(struct trace *t);
 /* Is it the first byte of a message in that direction (CCID 1.10 §6)? */
 bool trace_is_type(bool sent, uint8_t bMessageType);
 
-/* Tells what is wrong with the file. Returns false. */
+/* Reports a fault of the file. Returns false. */
 bool trace_fail(struct trace *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Sources. They read to the end of the file; false with a message when the file cannot

@@ -23,7 +23,7 @@ struct capture_device {
 	uint16_t bus;
 	uint8_t address;
 	uint8_t asked;	 /* descriptor type of the GET_DESCRIPTOR under way */
-	bool configured; /* its configuration was seen */
+	bool configured; /* the configuration descriptor was seen */
 	struct trace_device d;
 	char name[TRACE_NAME_MAX];
 };

@@ -49,7 +49,7 @@ struct reply {
 	uint8_t bStatus, bError, bChain;
 };
 
-/* What the device says makes no sense: the log is told where. */
+/* A field of the device's answer makes no sense: logs which. */
 static enum ccid_err iccd_bad_field(const struct iccd *i, const char *field, size_t value)
 {
 	LOG(LOG_INFO, &i->log, "%s: %s is %zu (0x%02zX)", ccid_message_name(i->type), field,
@@ -67,7 +67,7 @@ static enum ccid_err request_in(struct iccd *i, uint8_t bRequest, uint8_t *data,
 		return CCID_ERR_TIMEOUT;
 	err = i->pipe.control(i->pipe.ctx, FROM_DEVICE, bRequest, 0, i->interface, data, len,
 			      actual, d);
-	/* What was not asked for is not there. */
+	/* Bytes that were not asked for do not count. */
 	if (!err && *actual > len)
 		err = CCID_ERR_COMM;
 	return err;
@@ -122,8 +122,8 @@ static enum ccid_err icc_status(struct iccd *i, uint8_t *status, const struct de
 	return err;
 }
 
-/* Status 10: data of the command goes out, else data of the answer comes in. More than P3
- * said is never asked for, and a step without a byte would go on for ever. */
+/* Status 10: data of the command goes out, otherwise data of the answer comes in. Never asks for
+ * more than P3 says, and a step without a byte would go on for ever. */
 static enum ccid_err a_move_data(struct iccd *i, const struct deadline *d)
 {
 	size_t n = i->out_left;
@@ -145,8 +145,8 @@ static enum ccid_err a_move_data(struct iccd *i, const struct deadline *d)
 	return CCID_OK;
 }
 
-/* SW1 SW2 end the answer. Its parts were kept here: the caller's buffer is not ours between
- * two calls. */
+/* SW1 SW2 end the answer. The parts were kept here, because the caller's buffer may not be used
+ * between two calls. */
 static enum ccid_err a_status_words(struct iccd *i, struct reply *r, const struct deadline *d)
 {
 	size_t n;
@@ -186,7 +186,7 @@ static enum ccid_err a_run(struct iccd *i, struct reply *r, const struct deadlin
 			iccd_fail(r, ERROR_MUTE);
 			break;
 		default:
-			/* ready for a command: it forgot the one it had */
+			/* ready for a command: the token forgot the last one */
 			i->unfinished = false;
 			iccd_bad_field(i, "GetIccStatus", status);
 			iccd_fail(r, ERROR_HARDWARE);
@@ -291,7 +291,7 @@ static enum ccid_err b_run(struct iccd *i, struct reply *r, const struct deadlin
 		if (!err)
 			err = b_take(i, r, n, d);
 		wipe(i->scratch, room);
-		/* what cannot be understood is not asked for twice */
+		/* an answer that cannot be understood is not asked for twice */
 		if (err == CCID_ERR_COMM)
 			i->unfinished = false;
 	}
@@ -355,7 +355,7 @@ static enum ccid_err iccd_exchange(struct iccd *i, struct reply *r, const struct
 
 	i->was_busy = false;
 	err = i->version == CCID_PROTOCOL_ICCD_A ? a_run(i, r, d) : b_run(i, r, d);
-	/* Busy until the end is not silent until the end. */
+	/* Busy until the deadline is not the same as silent until the deadline. */
 	if (err == CCID_ERR_TIMEOUT && i->was_busy) {
 		r->bStatus = COMMAND_TIME_EXTENSION << 6;
 		r->bError = 1;
@@ -366,7 +366,7 @@ static enum ccid_err iccd_exchange(struct iccd *i, struct reply *r, const struct
 	return err;
 }
 
-/* The device is gone, or does not listen: a refusal is something else. */
+/* The device is unplugged or does not listen, which a refusal does not mean. */
 static bool is_lost(enum ccid_err err)
 {
 	return err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE || err == CCID_ERR_NOMEM ||
@@ -447,7 +447,7 @@ static enum ccid_err dispatch(struct iccd *i, const uint8_t *msg, size_t len, st
 	case PC_TO_RDR_XFR_BLOCK:
 		return xfr_block(i, msg, len, r, d);
 	case PC_TO_RDR_ABORT:
-		/* nothing of it has reached the device that could be taken back */
+		/* no part of the message has reached the device */
 		return CCID_OK;
 	default:
 		iccd_fail(r, ERROR_NOT_SUPPORTED);
@@ -538,7 +538,7 @@ void iccd_fix_desc(struct ccid_desc *d)
 {
 	uint32_t level = d->dwFeatures & CCID_FEATURE_LEVEL_MASK;
 
-	/* There is no line between reader and card, and so nothing to be set on it. */
+	/* A USB ICC has no line between reader and card, so no parameters to set. */
 	d->dwFeatures |= CCID_FEATURE_AUTO_ATR_CONFIG | CCID_FEATURE_AUTO_VOLTAGE |
 			 CCID_FEATURE_AUTO_CLOCK | CCID_FEATURE_AUTO_BAUD |
 			 CCID_FEATURE_AUTO_PARAM_NEGOTIATION | CCID_FEATURE_AUTO_PPS;

@@ -7,9 +7,9 @@
 #include "util/err.h"
 #include "util/log.h"
 
-/* USB ICCs (ICCD 1.0, versions A and B) have no bulk endpoints: what CCID says by messages
- * is said to them by class requests on the control pipe. This turns one PC_to_RDR
- * message into such requests and makes up the RDR_to_PC answer. */
+/* USB ICCs (ICCD 1.0, versions A and B) have no bulk endpoints: class requests on the control pipe
+ * replace the messages of CCID. This module turns one PC_to_RDR message into such requests and
+ * makes up the RDR_to_PC answer. */
 
 /* Largest transfer on the control pipe. */
 #define ICCD_TRANSFER_MAX 0x1000u
@@ -38,7 +38,7 @@ struct iccd {
 	/* the message under way */
 	uint8_t type, slot, seq;
 	bool unfinished;	/* the device still owes the answer to an XfrBlock or power on */
-	bool was_busy;		/* it asked for time since the last call */
+	bool was_busy;		/* the token asked for time since the last call */
 	/* version A: what is still to be sent, and what came so far */
 	const uint8_t *out;
 	size_t out_left, expected;
@@ -65,8 +65,8 @@ enum ccid_err iccd_message(struct iccd *i, const uint8_t *msg, size_t len, uint8
 enum ccid_err iccd_continue(struct iccd *i, uint8_t *answer, size_t cap, size_t *answer_len,
 			    const struct deadline *d);
 
-/* What the layers above have to believe: no parameters to set, and version A takes
- * whole TPDUs, a version B of short APDUs takes extended ones in parts. */
+/* The descriptor as the layers above must see it: no parameters to set, and version A takes whole
+ * TPDUs, a version B of short APDUs takes extended ones in parts. */
 void iccd_fix_desc(struct ccid_desc *d);
 
 #endif

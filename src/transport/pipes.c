@@ -154,7 +154,7 @@ static enum ccid_err pipes_wait(struct transport *t, struct request *r, const st
 			return err;
 		if (pipes_is_answer(r, u->in, len))
 			return pipes_give(u, r, len);
-		LOG(LOG_COMM, &t->log, "dropped %zu bytes: they answer no command under way", len);
+		LOG(LOG_COMM, &t->log, "dropped %zu bytes that no command waits for", len);
 		if (deadline_passed(d))
 			return CCID_ERR_TIMEOUT;
 	}

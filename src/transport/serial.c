@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* All of the opening, so that a foreign device is told within 3 s. */
+/* Time limit of the whole opening, so that a foreign device is reported within 3 s. */
 #define OPEN_MS 2700
 #define FIRST_ANSWER_MS 2000
 #define SLOW_PROBE_MS 1000
@@ -58,7 +58,7 @@ static size_t path_length(const char *name)
 	return first;
 }
 
-/* libccid took a type that it did not know for the first one, and so do reader.conf files. */
+/* libccid read an unknown type as the first one, and reader.conf files rely on it. */
 static const struct serial_type *type_of(const char *name, size_t path_len,
 					 const struct log_ctx *log)
 {
@@ -170,7 +170,7 @@ static enum ccid_err converse(struct opening *o, const struct serial_type *type,
 		return CCID_OK;
 	err = serial_ask(o, PC_TO_RDR_ESCAPE, notify, sizeof notify, FIRST_ANSWER_MS);
 	if (!err && serial_failed(o)) {
-		LOG(LOG_INFO, &o->t->log, "the reader does not tell card movements");
+		LOG(LOG_INFO, &o->t->log, "the reader does not report card movements");
 		serial_line_no_changes(o->t);
 	}
 	return err;

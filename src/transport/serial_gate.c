@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who may go on: calls under way, the one that has the line and those in line for it. */
+/* The gate of a serial line: calls under way, the one that has the line, and the queue for it. */
 #include "transport/serial_gate.h"
 
 #include "util/buf.h"
@@ -38,7 +38,7 @@ static void wake_reader(struct serial *s)
 	static const uint8_t byte = 0;
 	ssize_t n = write(s->wake[1], &byte, 1);
 
-	(void)n;	/* full: it is awake already */
+	(void)n;	/* full: the thread is awake already */
 }
 
 void serial_lost(struct serial *s)
@@ -94,7 +94,7 @@ void serial_give_line(struct serial *s)
 	pthread_cond_broadcast(&s->changed);
 }
 
-/* flags: one of those of s, by slot. */
+/* flags: an array of s with one flag for each slot. */
 static void tell(struct serial *s, bool *flags, uint8_t slot, bool value)
 {
 	if (slot >= SERIAL_SLOTS || serial_enter(s))
@@ -115,7 +115,7 @@ void serial_mark_changed(struct transport *t, uint8_t slot)
 	tell(serial_of(t), serial_of(t)->change, slot, true);
 }
 
-/* The line of a command that breaks off here becomes free; its late answer nobody waits for. */
+/* The line of a command that breaks off here becomes free; its late answer is dropped. */
 void serial_set_closed(struct transport *t, uint8_t slot, bool closed)
 {
 	tell(serial_of(t), serial_of(t)->closed, slot, closed);

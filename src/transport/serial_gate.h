@@ -7,8 +7,8 @@
 
 #include <pthread.h>
 
-/* The inside of a serial transport: what its threads share (serial_gate.c says who may go on,
- * serial_line.c what goes over the line). */
+/* The inside of a serial transport: what its threads share (serial_gate.c says which call may go
+ * on, serial_line.c what goes over the line). */
 
 #define SERIAL_SLOTS 8
 
@@ -60,11 +60,11 @@ enum ccid_err serial_leave(struct serial *s, enum ccid_err err);
 
 /* May a call for that slot go on? */
 enum ccid_err serial_refusal(const struct serial *s, uint8_t slot);
-/* The line is dead: all who wait end, all who come are refused. */
+/* The line is dead: all waiting calls end, all later ones are refused. */
 void serial_lost(struct serial *s);
 /* The wire does not tell which slot a movement was in: all look. */
 void serial_mark_changes(struct serial *s);
-/* Waits in the queue until the line is free and all who came earlier had their turn. */
+/* Waits in the queue until the line is free and all earlier callers had their turn. */
 enum ccid_err serial_take_line(struct serial *s, struct request *r, const struct deadline *d);
 /* Wipes what the command left. */
 void serial_give_line(struct serial *s);

@@ -22,13 +22,13 @@
 #define DAMAGED_MAX 3
 /* Inside a frame the reader is never silent for so long: the rest is lost. */
 #define FRAME_GAP_NS (500u * NS_PER_MS)
-/* Nothing for so long after a damaged frame: its end. */
+/* Silence for so long after a damaged frame is its end. */
 #define QUIET_NS (30u * NS_PER_MS)
 /* Card movements are told when a command is under way (Escape 01 01 01: synchronously). A
  * poll therefore ends soon, and what follows it, GetSlotStatus, brings them. */
 #define CHANGE_WAIT_MS 400
 #define SEND_MS 3000u
-/* How long the reader may take to answer after it told that the card is gone. */
+/* How long the reader may take to answer after it reported the card removed. */
 #define CARD_GONE_NS (2000u * NS_PER_MS)
 #define WRITE_RETRY_MS 10
 
@@ -42,9 +42,9 @@ static void take_message(struct serial *s)
 	const uint8_t *m = s->frame.message;
 	const struct request *r = s->owner;
 
-	/* Without bit 7 it is a command: an echo nobody expects. */
+	/* Without bit 7 it is a command: an unexpected echo. */
 	if (!r || !(m[0] & 0x80) || m[5] != r->slot || m[6] != r->seq) {
-		LOG(LOG_COMM, &s->t.log, "dropped %s for slot %u, bSeq %u: nobody waits for it",
+		LOG(LOG_COMM, &s->t.log, "dropped %s for slot %u, bSeq %u: no command waits for it",
 		    ccid_message_name(m[0]), m[5], m[6]);
 		return;
 	}
@@ -127,8 +127,8 @@ static void step(struct serial *s, uint64_t until_ns)
 	pthread_cond_broadcast(&s->changed);
 }
 
-/* The line takes a whole frame at once, but for one that is stuck: then there is time to
- * read, and to see a removal. */
+/* The line takes a whole frame at once unless it is stuck: then there is time to read, and to see a
+ * removal. */
 static enum ccid_err send_bytes(struct serial *s, const uint8_t *p, size_t len,
 				const struct deadline *d)
 {
@@ -159,8 +159,8 @@ static bool more_came(struct serial *s)
 	return s->last_byte_ns != seen;
 }
 
-/* What came before a command does not belong to it. The rest of a frame that was given up
- * is let pass first: its bytes could look like anything. */
+/* Bytes that came before a command do not belong to it. The rest of a frame that was given up is
+ * let pass first: its bytes could look like anything. */
 static void end_former_frame(struct serial *s, const struct deadline *d)
 {
 	uint64_t quiet = s->last_byte_ns + QUIET_NS;
@@ -184,8 +184,7 @@ static enum ccid_err send_command(struct serial *s, const struct deadline *d)
 	return send_bytes(s, s->out, s->out_len, d);
 }
 
-/* passes_gate means nothing here: there is one line, and two commands on it would be
- * none. */
+/* passes_gate has no effect here: two commands at once on one line would destroy each other. */
 static enum ccid_err serial_start(struct transport *t, struct request *r, const struct deadline *d)
 {
 	struct serial *s = serial_of(t);
@@ -287,7 +286,7 @@ static bool is_card_gone(const struct serial *s)
 {
 	if (!s->gone_ns || clock_now() < s->gone_ns + CARD_GONE_NS)
 		return false;
-	LOG(LOG_INFO, &s->t.log, "no answer, and the reader told that the card is gone");
+	LOG(LOG_INFO, &s->t.log, "no answer, and the reader reported the card removed");
 	return true;
 }
 
@@ -345,7 +344,7 @@ static void serial_resync(struct transport *t, uint8_t slot)
 	if (!s->owner) {
 		serial_tty_flush(s->fd);
 		serial_frame_init(&s->frame);
-		/* a movement may have been among it */
+		/* a card movement may have been among the bytes */
 		serial_mark_changes(s);
 	}
 	serial_leave(s, CCID_OK);

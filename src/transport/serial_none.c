@@ -6,7 +6,7 @@ enum ccid_err serial_open(const char *device_name, const struct log_ctx *log,
 			  struct transport **out)
 {
 	*out = NULL;
-	LOG(LOG_CRITICAL, log, "\"%.80s\" is no USB reader; serial readers need libccidtwin.so",
+	LOG(LOG_CRITICAL, log, "\"%.80s\" is not a USB reader; serial readers need libccidtwin.so",
 	    device_name);
 	return CCID_ERR_NO_DEVICE;
 }

@@ -48,7 +48,7 @@ void serial_tty_flush(int fd)
 
 void serial_tty_close(int fd)
 {
-	/* else close() waits for bytes that nobody takes */
+	/* else close() waits for bytes that the reader does not take */
 	tcflush(fd, TCIOFLUSH);
 	ioctl(fd, TIOCNXCL);
 	close(fd);
@@ -103,12 +103,12 @@ enum ccid_err serial_tty_open(const char *path, const struct log_ctx *log, int *
 	if (fd < 0)
 		return tty_failed(log, "open", path, errno);
 	if (!isatty(fd)) {
-		LOG(LOG_CRITICAL, log, "%s is no serial line: name one in reader.conf", path);
+		LOG(LOG_CRITICAL, log, "%s is not a serial line: name one in reader.conf", path);
 		close(fd);
 		return CCID_ERR_NO_DEVICE;
 	}
 	if (ioctl(fd, TIOCEXCL) != 0)
-		LOG(LOG_INFO, log, "%s cannot be had exclusively: %s", path, strerror(errno));
+		LOG(LOG_INFO, log, "%s cannot be opened exclusively: %s", path, strerror(errno));
 	err = serial_tty_speed(fd, 115200);
 	if (err) {
 		err = tty_failed(log, "set 115200 bps on", path, errno);

@@ -74,7 +74,7 @@ static const struct serial_type types[] = {
 	  .firmware_escape = 0x02, RATES(rates_500000),
 	  .desc = DESC(2, 0x08E6, 0x3480, 0x0100, FEATURES_GEM, 4000, 10753, 500000, 0,
 		       LENGTH(rates_500000)) },
-	/* firmware 2: the quirks of the first SIM Pro are not for it */
+	/* firmware 2: without the quirks of the first SIM Pro */
 	{ .name = "GemCoreSIMPro2", .manufacturer = "Gemplus", .notifies = true,
 	  .starts_slow = true, .firmware_escape = 0x02, RATES(rates_simpro2),
 	  .desc = DESC(2, 0x08E6, 0x3480, 0x0200, FEATURES_GEM, 4800, 12903, 825806, 0,

@@ -7,7 +7,7 @@
 #include "util/err.h"
 #include "util/log.h"
 
-/* What carries CCID messages: USB bulk, the control pipe (ICCD) or a serial line.
+/* The carrier of CCID messages: USB bulk, the control pipe (ICCD) or a serial line.
  *
  * Above a transport there are only CCID messages: ICCD translates PC_to_RDR
  * messages into control requests and makes up the RDR_to_PC answer, a serial
@@ -68,7 +68,7 @@ struct transport_ops {
 	void (*resync)(struct transport *t, uint8_t slot);
 
 	/* Waits for a slot change of that slot: CCID_OK on an event (also one that came
-	 * while nobody waited), CCID_ERR_TIMEOUT at the deadline or when stopped. NULL when
+	 * while no call waited), CCID_ERR_TIMEOUT at the deadline or when stopped. NULL when
 	 * the transport has no notifications. Of a device that is gone there are no events:
 	 * over USB it waits to be stopped all the same, 5 s at most, then NO_DEVICE. */
 	enum ccid_err (*wait_change)(struct transport *t, uint8_t slot, const struct deadline *d);

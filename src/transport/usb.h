@@ -29,9 +29,9 @@ struct usb_name {
 enum ccid_err usb_name_parse(const char *device_name, struct usb_name *out);
 
 /* Opens and claims the CCID or ICCD interface that the name stands for. CCID_ERR_NO_DEVICE,
- * quietly, for an interface that is no CCID; other errors after one log line. For names without a
- * node: `taken` tells whether bus/address/interface is open already (may be NULL); for those of the
- * class: `listed` tells whether the reader has another name (may be NULL), and what cannot be
+ * quietly, for an interface that is not a CCID; other errors after one log line. For names without
+ * a node: `taken` tells whether bus/address/interface is open already (may be NULL); for those of
+ * the class: `listed` tells whether the reader has another name (may be NULL), and what cannot be
  * opened is passed over for the next one. On success *out is the caller's, to be ended by
  * ops->close(). */
 struct usb_open_request {

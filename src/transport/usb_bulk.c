@@ -13,7 +13,7 @@
 #define IN_ERRORS_MAX 3u
 /* The longest frame in packets of 64 bytes, many times. */
 #define IN_VAIN_MAX 10000u
-/* Bytes of a header that are enough to know whose answer it is. */
+/* The number of header bytes that identify the owner of an answer. */
 #define OWNER_KNOWN 7u
 
 static void LIBUSB_CALL in_done(struct libusb_transfer *x);
@@ -55,7 +55,7 @@ static int submit_in(struct usb_transport *u)
 	int rc;
 
 	if (u->in_have >= CCID_HEADER_LENGTH && !frame_is_whole(u)) {
-		/* Less than dwLength: no sum here may be more than 32 bits hold. */
+		/* Compared without a sum, which could exceed 32 bits. */
 		size_t rest = get_le32(u->in_buf + 1) - (u->in_have - CCID_HEADER_LENGTH);
 
 		want = rest < room ? (rest + packet - 1) / packet * packet : room;
@@ -96,7 +96,7 @@ static uint8_t *long_answer(struct request *r, const uint8_t *frame, size_t len)
 	return r->long_answer;
 }
 
-/* The time extension that came before may have been a long one. */
+/* An earlier time extension may have left a long answer. */
 static void forget_long_answer(struct request *r)
 {
 	if (!r->long_answer)
@@ -106,7 +106,7 @@ static void forget_long_answer(struct request *r)
 	r->long_answer = NULL;
 }
 
-/* The answer's buffer is ours. */
+/* Called while the answer's buffer belongs to the transport. */
 static void bulk_give(struct usb_transport *u, struct usb_slot *s, const uint8_t *frame, size_t len)
 {
 	struct request *r = s->req;
@@ -123,13 +123,13 @@ static void bulk_give(struct usb_transport *u, struct usb_slot *s, const uint8_t
 	}
 	r->answer_len = len < cap ? len : cap;
 	memcpy(to, frame, r->answer_len);
-	s->told = CARD_UNTOLD;		/* the answer tells */
+	s->told = CARD_UNTOLD;		/* reported by the answer */
 	usb_publish(u, (unsigned)(s - u->slots),
 		    len < CCID_HEADER_LENGTH ? CCID_ERR_COMM : CCID_OK);
 }
 
-/* Its owner is still looking at the answer before: a time extension, if the reader is honest, and
- * then this one is the true answer. More than one at a time cannot be meant for anybody. */
+/* The caller is still looking at the answer before: a time extension, if the reader is honest, and
+ * then this one is the true answer. A second parked answer belongs to no command. */
 static void bulk_park(struct usb_slot *s, const uint8_t *frame, size_t len)
 {
 	if (s->parked)
@@ -159,7 +159,7 @@ void usb_bulk_unpark(struct usb_transport *u, unsigned slot)
 	usb_bulk_drop_parked(s);
 }
 
-/* Gives a frame to the request that it answers; drops what nobody waits for. */
+/* Gives a frame to the request that it answers; drops a frame that no command waits for. */
 static void deliver(struct usb_transport *u, size_t len)
 {
 	struct usb_slot *s = NULL;
@@ -173,8 +173,9 @@ static void deliver(struct usb_transport *u, size_t len)
 	}
 	if (!s) {
 		LOG(LOG_INFO, &u->t.log,
-		    "dropped an answer nobody waits for: %zu bytes, bSlot %d, bSeq %d", len,
-		    len >= OWNER_KNOWN ? u->in_buf[5] : -1, len >= OWNER_KNOWN ? u->in_buf[6] : -1);
+		    "dropped an answer that no command waits for: %zu bytes, bSlot %d, bSeq %d",
+		    len, len >= OWNER_KNOWN ? u->in_buf[5] : -1,
+		    len >= OWNER_KNOWN ? u->in_buf[6] : -1);
 		return;
 	}
 	if (s->taken)
@@ -213,7 +214,7 @@ static bool make_room(struct usb_transport *u)
 }
 
 /* Some ACS and Feitian firmwares send up to 49 184 bytes where dwLength says 2. What comes behind
- * the frame is let pass until a short packet ends it, unless it is what somebody waits for. */
+ * the frame is let pass until a short packet ends it, unless a command waits for it. */
 static bool is_padding(const struct usb_transport *u)
 {
 	const uint8_t *p = u->in_buf;
@@ -226,7 +227,7 @@ static bool is_padding(const struct usb_transport *u)
 	       s->answered || !is_answer_to(s->req, p[6]);
 }
 
-/* A reader that sends without end what nobody asked for has the processor until here. */
+/* A reader that sends unsolicited data without end has the processor until here. */
 static bool is_flood(struct usb_transport *u)
 {
 	if (++u->in_vain < IN_VAIN_MAX)
@@ -294,7 +295,7 @@ static void in_failed(struct usb_transport *u, enum libusb_transfer_status statu
 	    status == LIBUSB_TRANSFER_OVERFLOW ? "overflow" : "bus error");
 	if (status == LIBUSB_TRANSFER_STALL)
 		u->in_halted = true;
-	/* With several in flight nobody knows whose answer was damaged: that one will miss
+	/* With several in flight it is unknown whose answer was damaged: that one will miss
 	 * its deadline, the others go on - unless the pipe does not recover. */
 	if (u->in_halted || ++u->in_errors >= IN_ERRORS_MAX)
 		usb_publish_all(u, CCID_ERR_COMM);

@@ -16,7 +16,7 @@
 enum control_state {
 	CONTROL_PENDING,	/* the host has it, a thread waits */
 	CONTROL_DONE,
-	CONTROL_ABANDONED,	/* the host has it, nobody waits: its callback frees it */
+	CONTROL_ABANDONED,	/* in the host, with no waiter: the callback frees it */
 };
 
 struct usb_control {
@@ -84,7 +84,7 @@ static void LIBUSB_CALL control_done(struct libusb_transfer *x)
 	pthread_mutex_unlock(&u->lock);
 }
 
-/* One that does not come back blocks the pipe: those behind it would not, either. */
+/* A request that does not come back blocks the pipe: later ones would not come back either. */
 static bool is_blocked(const struct usb_transport *u)
 {
 	for (const struct usb_control *c = u->controls; c; c = c->next) {
@@ -174,7 +174,7 @@ enum ccid_err usb_control(struct usb_transport *u, unsigned slot, const struct u
 		return CCID_ERR_NOMEM;
 	pthread_mutex_lock(&u->lock);
 	if (is_blocked(u)) {
-		/* It may be back by now, and nobody else looks. */
+		/* The transfer may be back by now, and no other thread looks. */
 		pthread_mutex_unlock(&u->lock);
 		pump_sweep(u->pump);
 		pthread_mutex_lock(&u->lock);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The handle, and how everybody learns what becomes of it. */
+/* The handle, and how all calls learn what becomes of it. */
 #include "transport/usb_device.h"
 
 #include "transport/usb_error.h"
@@ -16,7 +16,8 @@
 /* How long cancelled transfers may take to come back before they are given up. */
 #define REAP_MS 250u
 #define CLAIM_RETRY_MS 50u
-/* A reader that needs more resets than that is broken: others of the device's bus suffer. */
+/* A reader that needs more resets than this is broken, and resets disturb other devices on the
+ * bus. */
 #define RESET_EVERY_NS UINT64_C(60000000000)
 
 /* How long polls leave a device alone that could not be opened again. */
@@ -25,7 +26,7 @@
 /* How often a second caller looks whether the first one has opened the device again. */
 #define REOPEN_LOOK_MS 10u
 
-/* What fails again at each call was told the first time. */
+/* An error that repeats at each call is logged the first time only. */
 static enum log_level level_of(const struct usb_transport *u)
 {
 	return u->reopen_failed ? LOG_PERIODIC : LOG_CRITICAL;
@@ -36,7 +37,7 @@ static enum ccid_err usb_failed(const struct usb_transport *u, const char *step,
 	return usb_open_failed_at(level_of(u), &u->t.log, step, rc, left);
 }
 
-/* The node may appear a moment before udev made it ours; absence is final. */
+/* The node may appear a moment before udev sets its rights; absence is final. */
 static enum ccid_err open_node(struct usb_transport *u)
 {
 	char step[sizeof u->name.node + 16];
@@ -108,7 +109,8 @@ enum ccid_err usb_claim(struct usb_transport *u, const struct deadline *d)
 	errno = 0;
 	while ((rc = libusb_claim_interface(u->handle, interface)) == LIBUSB_ERROR_BUSY &&
 	       !deadline_passed(d)) {
-		/* It may be ours: closed, but for transfers that were long in coming back. */
+		/* The interface may still be this driver's: closed, but for transfers that were
+		 * late in returning. */
 		pump_sweep(u->pump);
 		deadline_sleep_ms(d, CLAIM_RETRY_MS);
 	}
@@ -234,7 +236,7 @@ void usb_become(struct usb_transport *u, enum usb_state state)
 	if (told)
 		return;
 	usb_publish_all(u, state == USB_UNPLUGGED ? CCID_ERR_NO_DEVICE : CCID_ERR_STALE);
-	/* Those in the gate's queue have no request in flight yet: wake them too. */
+	/* Callers in the gate's queue have no request in flight yet: wake them too. */
 	for (unsigned i = 0; i < u->n_slots; i++)
 		pump_wake(u->pump, &u->slots[i].command);
 	for (unsigned i = 0; i < u->n_pipes; i++) {
@@ -302,7 +304,7 @@ void usb_leave(struct usb_transport *u)
 	pthread_mutex_unlock(&u->lock);
 }
 
-/* Tells everybody; the transfers themselves are reaped at close. */
+/* Tells all waiters; the transfers themselves are reaped at close. */
 void usb_set_gone(struct transport *t)
 {
 	struct usb_transport *u = usb_of(t);
@@ -338,7 +340,7 @@ void usb_set_closed(struct transport *t, uint8_t slot, bool closed)
 	pthread_mutex_unlock(&u->lock);
 }
 
-/* Cancels all transfers and pumps until the kernel gave them back, and nobody uses the handle. */
+/* Cancels all transfers and pumps until the kernel gave them back, and no call uses the handle. */
 static bool reap(struct usb_transport *u, struct deadline end)
 {
 	struct deadline d = deadline_earlier(deadline_in_ms(REAP_MS), end);
@@ -402,7 +404,8 @@ bool usb_want_reset(struct transport *t)
 	return due;
 }
 
-/* The handle works again: everything begins anew, and every slot is to be looked at. Under lock. */
+/* The handle works again: everything starts afresh, and every slot is to be looked at. Under
+ * lock. */
 static void resume(struct usb_transport *u)
 {
 	u->reopen_failed = false;
@@ -416,8 +419,8 @@ static void resume(struct usb_transport *u)
 	LOG(LOG_INFO, &u->t.log, "the reader was reset: opened again");
 }
 
-/* Waits for a thread that is at it. CCID_ERR_STALE: it is up to the caller now, and the state is
- * USB_REOPENING. Takes and gives back the lock. */
+/* Waits for a thread that is reopening. CCID_ERR_STALE: the caller must reopen now, and the state
+ * is USB_REOPENING. Takes and gives back the lock. */
 static enum ccid_err begin_reopening(struct usb_transport *u, const struct deadline *d)
 {
 	enum ccid_err err = CCID_ERR_TIMEOUT;
@@ -458,7 +461,7 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 	}
 	pthread_mutex_lock(&u->lock);
 	if (u->state == USB_UNPLUGGED)
-		err = CCID_ERR_NO_DEVICE;	/* pcscd told so meanwhile */
+		err = CCID_ERR_NO_DEVICE;	/* pcscd reported the removal in the meantime */
 	u->wants_reset = false;
 	usb_become(u, err == CCID_OK ? USB_OPEN :
 		      err == CCID_ERR_NO_DEVICE ? USB_UNPLUGGED : USB_HANDLE_DEAD);
@@ -472,7 +475,7 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 	return err;
 }
 
-/* Where it is plugged in does not change while it is open: asked for once. */
+/* The port does not change while the device is open: asked for once. */
 enum ccid_err usb_bus_path(struct transport *t, char *out, size_t cap)
 {
 	struct usb_transport *u = usb_of(t);
@@ -498,13 +501,13 @@ enum ccid_err usb_bus_path(struct transport *t, char *out, size_t cap)
 	return (size_t)len < cap ? CCID_OK : CCID_ERR_SHORT_BUFFER;
 }
 
-/* Nothing of it is in anybody's hands any more. */
+/* No other part of the driver holds anything of it any more. */
 static void bury(struct pump_job *job)
 {
 	char *whole = (char *)job - offsetof(struct usb_transport, burial);
 	struct usb_transport *u = (struct usb_transport *)(void *)whole;
 
-	/* The thread that gave us this job may be about to let the lock go. */
+	/* The thread that handed over this job may be about to release the lock. */
 	pthread_mutex_lock(&u->lock);
 	pthread_mutex_unlock(&u->lock);
 	usb_detach(u);
@@ -539,7 +542,7 @@ static bool orphan(struct usb_transport *u)
 	if (!idle) {
 		LOG(LOG_CRITICAL, &u->t.log, "transfers do not come back: the reader can be opened "
 		    "again when they have");
-		u->t.log = (struct log_ctx){ 0 };	/* its owner's */
+		u->t.log = (struct log_ctx){ 0 };	/* the log context belonged to the owner */
 		usb_become(u, USB_ORPHANED);
 		pump_promise(u->pump);
 	}

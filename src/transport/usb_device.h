@@ -11,14 +11,16 @@
  * register here (usb_bulk.h, usb_intr.h, usb_control.h, usb_iccd.h). Private to
  * src/transport/usb_*.c. */
 
-/* What a wait for an answer looks after, besides the answer. */
+/* State of a wait for an answer, beside the answer. */
 struct usb_vigil {
 	bool peeking;			/* for what the bulk IN transfer holds so far */
 	bool last_peek;			/* at the deadline: was begun */
-	unsigned peeks;			/* early ones, of this request */
+	unsigned peeks;			/* early looks, of this request */
 	uint64_t peek_ns;		/* when the next one is due; UINT64_MAX: none */
-	uint64_t take_ns;		/* the message must be taken by then; UINT64_MAX: it was */
-	uint64_t gone_ns;		/* the reader told that the card is gone; 0: it did not */
+	uint64_t take_ns;		/* time by which the reader must take the message;
+					   UINT64_MAX: taken */
+	uint64_t gone_ns;		/* when the reader reported the card removed; 0: not
+					   reported */
 };
 
 /* The interrupt transfer. Only the next poll that looks takes it out of the last two. */
@@ -32,7 +34,7 @@ enum intr_state {
 enum usb_state {
 	USB_OPEN,
 	USB_HANDLE_DEAD,	/* the next reopen() opens the device again */
-	USB_REOPENING,		/* a thread is at it */
+	USB_REOPENING,		/* a thread is reopening */
 	USB_UNPLUGGED,		/* for good: the system or pcscd says so, or it is being closed */
 	USB_ORPHANED,		/* closed, but the host has transfers of it: the last one ends it */
 };
@@ -42,16 +44,16 @@ struct usb_transport;
 /* What a pipe does when the device's state changes. Absent hooks are NULL; all but free() are
  * called under lock. */
 struct usb_pipe {
-	/* The host is to give its transfers back. */
+	/* Cancels the pipe's transfers. */
 	void (*cancel)(struct usb_transport *u);
-	/* The host has none of them. */
+	/* Whether the host has none of the pipe's transfers. */
 	bool (*idle)(const struct usb_transport *u);
-	/* The handle works no more, or the slot is being closed: whoever waits is woken. */
+	/* The handle works no more, or the slot is being closed: waiters are woken. */
 	void (*lost)(struct usb_transport *u);
 	void (*closed)(struct usb_transport *u, unsigned slot);
 	/* The device was opened again. */
 	void (*restart)(struct usb_transport *u);
-	/* The host has none of them, and never will. */
+	/* The host has none of the pipe's transfers, and never will. */
 	void (*free)(struct usb_transport *u);
 };
 #define USB_PIPES 4u
@@ -74,9 +76,9 @@ struct usb_slot {
 	struct usb_vigil vigil;		/* of req */
 	enum card_told told;
 	bool unsure;			/* to be polled again when the gate has a place */
-	struct waiter command;		/* who waits for req */
+	struct waiter command;		/* the thread that waits for req */
 
-	struct waiter poller;		/* who waits for a slot change */
+	struct waiter poller;		/* the thread that waits for a slot change */
 	bool polling;
 	bool changed;			/* not yet told to a poller */
 	bool stop;			/* the current or next poll ends at once */
@@ -97,7 +99,7 @@ struct usb_transport {
 	/* Lock order: this lock, the gate's, the pump's, a waiter's. Never held while sleeping. */
 	pthread_mutex_t lock;
 	enum usb_state state;
-	bool reopen_failed;		/* the last time: told in the log */
+	bool reopen_failed;		/* at the last attempt, as the log says */
 	uint64_t reopen_ns;		/* a poll does not ask for the next time before */
 	bool wants_reset;		/* reopening resets the device */
 	uint64_t reset_ns;		/* when it was last wanted; 0: never */
@@ -107,7 +109,7 @@ struct usb_transport {
 	unsigned n_pipes;
 	struct usb_control *controls;	/* that the host has */
 	struct pump_job burial;		/* of an orphan */
-	bool reaping;			/* somebody waits: no transfer pending, nobody inside */
+	bool reaping;			/* a thread waits: no transfer pending, no call inside */
 	struct waiter reaper;
 	unsigned in_flight;
 	unsigned n_slots;
@@ -122,11 +124,11 @@ struct usb_transport {
 	bool in_pending;
 	bool in_halted, out_halted;
 	bool split_reads;		/* the reader sends no closing zero-length packet */
-	bool closes_frames;		/* it was seen to send one */
+	bool closes_frames;		/* the reader was seen to send an empty packet */
 	bool in_padding;		/* what comes is the rest of a frame that was handed over */
 	unsigned in_errors;		/* one after the other */
 	unsigned in_vain;		/* transfers since the last message or answer that brought
-					   nothing to anybody */
+					   nothing to any caller */
 
 	struct libusb_transfer *intr;	/* NULL: no interrupt endpoint */
 	uint8_t *intr_buf;
@@ -178,7 +180,7 @@ void usb_lost(struct usb_transport *u);
  * due; else why the call fails (usb_refusal). Not under lock. */
 enum ccid_err usb_enter(struct usb_transport *u, unsigned slot);
 void usb_leave(struct usb_transport *u);
-/* A transfer came back: tells who waits for all of them. Under lock. */
+/* A transfer came back: wakes the thread that waits for all of them. Under lock. */
 void usb_tell_reaper(struct usb_transport *u);
 static inline void usb_reaped(struct usb_transport *u)
 {

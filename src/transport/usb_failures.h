@@ -33,7 +33,7 @@ struct usb_failed {
 	uint64_t since_ns;		/* the first of `times`; the last time it was claimed */
 };
 
-/* Its lock is taken alone. */
+/* The lock of this list is taken alone. */
 struct usb_failures {
 	pthread_mutex_t lock;
 	unsigned oldest;

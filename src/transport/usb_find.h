@@ -17,8 +17,8 @@ bool usb_is_reader(const struct libusb_interface_descriptor *alt);
  * interface and endpoints, as far as they are there. The ids in *d are left alone. */
 const char *usb_interface_fault(const struct libusb_interface_descriptor *alt, struct ccid_desc *d);
 
-/* What tells one device behind a node from the next: its device descriptor, and the interface's
- * class, protocol and class descriptor. */
+/* The identity of a device behind a node: its device descriptor, and the interface's class,
+ * protocol and class descriptor. */
 struct usb_identity {
 	struct libusb_device_descriptor device;
 	uint8_t bConfigurationValue;	/* 0: the device does not tell, and the rest is not known */
@@ -34,7 +34,7 @@ bool usb_find_ports(unsigned bus, unsigned address, char out[USB_PORTS_CAP]);
 
 /* Of bInterfaceNumber `interface`. Returns a libusb error code. */
 int usb_identify(libusb_device *dev, int interface, struct usb_identity *out);
-/* What is not known of either does not count. */
+/* Unknown fields of either side do not count. */
 bool usb_same_identity(const struct usb_identity *a, const struct usb_identity *b);
 
 /* Finds the CCID or ICCD interface in the device's configuration: the one that name->interface

@@ -4,9 +4,9 @@
 
 #include "transport/usb_pump.h"
 
-/* Lets at most `places` commands be in flight (bMaxCCIDBusySlots), first come first served.
- * Belongs to what is really shared: one interface, or several of one device.
- * Lock order: after a transport's lock, before the pump's. */
+/* Lets at most `places` commands be in flight (bMaxCCIDBusySlots), first come first served. One
+ * gate serves what is really shared: one interface, or several of one device. Lock order: after a
+ * transport's lock, before the pump's. */
 struct usb_gate {
 	pthread_mutex_t lock;
 	struct pump *pump;

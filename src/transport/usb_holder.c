@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Linux tells it by the links in /proc/PID/fd, to whom it may concern: a pcscd that is not root, or
- * that its unit lets see no other processes (ProtectProc), finds nobody. */
+ * that its unit lets see no other processes (ProtectProc), finds no process. */
 #include "transport/usb_holder.h"
 
 #include <dirent.h>
@@ -17,7 +17,7 @@ static bool is_pid(const char *name)
 	return name[0] != '\0' && name[strspn(name, "0123456789")] == '\0';
 }
 
-/* 1: that process has the node; 0: it has not, or it ended; -1: it may not be looked into. */
+/* 1: the process has the node open; 0: it does not, or it ended; -1: no right to look. */
 static int has_node(const char *root, const char *pid, const char *node)
 {
 	char path[PATH_CAP], target[128];

@@ -31,7 +31,7 @@ enum ccid_err usb_intr_init(struct usb_transport *u)
 	return u->intr && u->intr_buf ? CCID_OK : CCID_ERR_NOMEM;
 }
 
-/* The host does not take the transfer: whoever polls looks for the card himself, once a second,
+/* The host does not take the transfer: the polling thread looks for the card itself, once a second,
  * until it does. */
 static void intr_not_taken(struct usb_transport *u, int rc)
 {
@@ -42,8 +42,8 @@ static void intr_not_taken(struct usb_transport *u, int rc)
 		return;
 	}
 	if (!u->intr_refused)
-		LOG(LOG_CRITICAL, &u->t.log, "slot changes are not told: %s: free memory or USB "
-		    "bandwidth, or use another port; cards are looked for every second",
+		LOG(LOG_CRITICAL, &u->t.log, "slot changes are not reported: %s: free memory or "
+		    "USB bandwidth, or use another port; cards are looked for every second",
 		    errno ? strerror(errno) : err_name(err));
 	u->intr_refused = true;
 	u->intr_resume_ns = clock_now() + RETRY_NS;
@@ -67,7 +67,7 @@ static void submit(struct usb_transport *u)
 	}
 	u->intr_state = INTR_PENDING;
 	if (u->intr_refused)
-		LOG(LOG_INFO, &u->t.log, "slot changes are told again");
+		LOG(LOG_INFO, &u->t.log, "slot changes are reported again");
 	u->intr_refused = false;
 }
 
@@ -135,7 +135,7 @@ static bool flooding(struct usb_transport *u)
 	return ++u->intr_in_window > FLOOD_EVENTS;
 }
 
-/* What the packet said is lost: everybody looks for himself. A pipe that only fails is tried again
+/* What the packet said is lost: every poll looks for itself. A pipe that only fails is tried again
  * now and then. */
 static void intr_failed(struct usb_transport *u, enum libusb_transfer_status status)
 {
@@ -164,7 +164,7 @@ static void LIBUSB_CALL intr_done(struct libusb_transfer *x)
 		}
 		break;
 	case LIBUSB_TRANSFER_CANCELLED:
-		/* by us, to close the handle: the reopening begins anew */
+		/* by this driver, to close the handle: the reopening starts it again */
 		u->intr_resume_ns = UINT64_MAX;
 		break;
 	case LIBUSB_TRANSFER_NO_DEVICE:
@@ -230,7 +230,7 @@ static bool poll_ends(struct usb_transport *u, struct usb_slot *s, enum ccid_err
 	bool stale = false;
 
 	if (u->state == USB_HANDLE_DEAD && clock_now() >= u->reopen_ns) {
-		/* Unplugged, or else whoever looks for the card opens the reader again. */
+		/* Unplugged, or else the next look for the card opens the reader again. */
 		pthread_mutex_unlock(&u->lock);
 		stale = usb_judge_loss(u, CCID_ERR_STALE) == CCID_ERR_STALE;
 		pthread_mutex_lock(&u->lock);

@@ -208,7 +208,7 @@ static void usb_open_undo(struct usb_transport *u)
 	u->t.ops->close(&u->t);
 }
 
-/* Nobody waits for a program that had the interface the last time, too, nor for one of several
+/* No wait for a program that had the interface the last time, too, nor for one of several
  * readers. */
 static enum ccid_err claim(struct usb_transport *u, const struct usb_open_request *rq,
 			   enum usb_failure before)

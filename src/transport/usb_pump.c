@@ -76,7 +76,7 @@ static void unpark(struct waiter *w)
 	pthread_cond_signal(&w->cond);
 }
 
-/* Sleeps until somebody unparks w or the deadline. */
+/* Sleeps until another thread unparks w, or until the deadline. */
 static void waiter_park(struct waiter *w, const struct deadline *d)
 {
 	pthread_mutex_lock(&w->lock);
@@ -110,7 +110,7 @@ static void list_remove(struct pump *p, struct waiter *w)
 		p->parked[w->kind] = w->next;
 	if (w->next)
 		w->next->prev = w->prev;
-	/* For pump_wait(): whoever sees this sees who led before. */
+	/* For pump_wait(): a thread that sees this sees the leader before. */
 	__atomic_store_n(&w->listed, false, __ATOMIC_RELEASE);
 }
 
@@ -310,7 +310,7 @@ static void lead(struct pump *p, struct waiter *w, const struct deadline *d)
 		/* poll() itself failed: it would fail again at once. */
 		if (rc != 0 && rc != LIBUSB_ERROR_INTERRUPTED && !is_done(w))
 			deadline_sleep_ms(d, FAILED_MS);
-		/* Only our own callbacks put somebody there. */
+		/* Only callbacks that this thread runs put waiters there. */
 		if (__atomic_load_n(&p->to_wake, __ATOMIC_RELAXED) && !is_done(w)) {
 			pthread_mutex_lock(&p->lock);
 			wake_all(p);
@@ -339,7 +339,8 @@ enum ccid_err pump_wait(struct pump *p, struct waiter *w, const struct deadline 
 		}
 		passed = !is_done(w) && deadline_passed(d);
 	}
-	/* Whoever woke us took us off the list; but if we were to lead, another must. */
+	/* The waking thread took this waiter off the list; if this one was to lead, another
+	 * must. */
 	if (parked && (w->kind == WAIT_IDLE || __atomic_load_n(&w->listed, __ATOMIC_ACQUIRE) ||
 		       !__atomic_load_n(&p->leader, __ATOMIC_RELAXED)))
 		leave(p, w);

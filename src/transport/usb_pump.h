@@ -47,7 +47,7 @@ struct pump_job {
 struct pump {
 	libusb_context *ctx;
 	pthread_mutex_t lock;
-	struct waiter *leader;		/* atomic, written under lock; NULL: nobody is in libusb */
+	struct waiter *leader;		/* atomic, written under lock; NULL: none in libusb */
 	pthread_t leader_thread;
 	bool yield;			/* the leader is asked to let a command lead */
 	struct waiter passer_by;	/* leads for who sweeps: never waits */
@@ -64,7 +64,7 @@ enum ccid_err pump_init(struct pump *p);
 void pump_destroy(struct pump *p);
 
 void waiter_init(struct waiter *w, enum wait_kind kind);
-/* Nobody waits with it; a wake-up on its way is called off. */
+/* No thread waits with it; a wake-up on its way is called off. */
 void waiter_destroy(struct pump *p, struct waiter *w);
 
 /* Sleeps until pump_wake(w) (CCID_OK) or the deadline (CCID_ERR_TIMEOUT). No lock is held. The

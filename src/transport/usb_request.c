@@ -14,7 +14,7 @@
 #define SETTLE_MS 250u
 /* How long a cancelled IN transfer may take to come back. */
 #define PEEK_NS (200u * NS_PER_MS)
-/* How long the reader may take to answer after it told that the card is gone. */
+/* How long the reader may take to answer after it reported the card removed. */
 #define CARD_GONE_NS (2000u * NS_PER_MS)
 #define ABORT_REQUEST 0x01	/* CCID 1.10 §5.3.1 */
 
@@ -177,7 +177,7 @@ static bool peek(struct usb_transport *u, struct usb_slot *s)
 	return s->vigil.peeking;
 }
 
-/* Ready for the answer after a time extension, not for it in the same buffer. */
+/* Ready for the answer after a time extension, which needs a buffer of its own. */
 static enum ccid_err take_answer(struct usb_slot *s)
 {
 	if (s->result != CCID_OK)
@@ -216,8 +216,8 @@ static enum ccid_err end_of_wait(struct usb_transport *u, struct usb_slot *s,
 	now = clock_now();
 	__atomic_store_n(&s->command.done, 0, __ATOMIC_RELEASE);
 	if (v->gone_ns && now >= v->gone_ns + CARD_GONE_NS) {
-		LOG(LOG_INFO, &u->t.log, "slot %u: no answer, and the reader told that the card is "
-		    "gone", (unsigned)(s - u->slots));
+		LOG(LOG_INFO, &u->t.log, "slot %u: no answer, and the reader reported the card "
+		    "removed", (unsigned)(s - u->slots));
 		return CCID_ERR_NO_CARD;
 	}
 	if (is_not_taken(u, s, now))
@@ -258,7 +258,7 @@ enum ccid_err usb_wait(struct transport *t, struct request *r, const struct dead
 		usb_bulk_unpark(u, r->slot);
 		pthread_mutex_unlock(&u->lock);
 	}
-	/* Written by this thread only, unlike gone_ns: whoever writes that one wakes us. */
+	/* Written by this thread only, unlike gone_ns: its writer wakes this thread. */
 	if (s->vigil.peek_ns < until.at_ns)
 		until.at_ns = s->vigil.peek_ns;
 	if (s->vigil.take_ns < until.at_ns)

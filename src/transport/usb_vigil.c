@@ -24,7 +24,7 @@ void usb_vigil_begin(struct usb_transport *u, struct usb_slot *s)
 	s->vigil = (struct usb_vigil){ 0 };
 	usb_vigil_plan(u, &s->vigil, now);
 	s->vigil.take_ns = now + USB_TAKE_NS;
-	/* It left between two commands, and nobody was told yet. */
+	/* The reader left between two commands, and no caller was told yet. */
 	if (to_card && s->told == CARD_TOLD_ABSENT) {
 		s->vigil.gone_ns = now;
 		pump_wake(u->pump, &s->command);

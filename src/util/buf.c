@@ -88,6 +88,6 @@ void wipe(void *p, size_t n)
 	if (n == 0)
 		return;
 	memset(p, 0, n);
-	/* The compiler must believe that somebody reads it. */
+	/* The compiler must believe that the memory is read. */
 	__asm__ __volatile__("" : : "r"(p) : "memory");
 }

@@ -5,7 +5,7 @@
 #include "util/port.h"
 
 /* A point in time that a wait must not outlive. Deadlines travel down the
- * layers as arguments; nobody stores a time-out in a device. */
+ * layers as arguments; no device stores a time-out. */
 struct deadline {
 	uint64_t at_ns;
 };

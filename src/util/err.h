@@ -16,7 +16,7 @@ enum ccid_err {
 	CCID_ERR_COMM,		/* bytes lost, damaged or out of place */
 	CCID_ERR_PARITY,	/* parity error between reader and card */
 	CCID_ERR_PROTOCOL,	/* the card or the reader broke its protocol */
-	CCID_ERR_BUSY,		/* claimed by somebody else, or slot busy to the end */
+	CCID_ERR_BUSY,		/* claimed by another program, or slot busy to the end */
 	CCID_ERR_TOO_LONG,	/* the command does not fit this reader */
 	CCID_ERR_OVERFLOW,	/* the answer does not fit the caller's buffer */
 	CCID_ERR_NOT_SUPPORTED,	/* the reader cannot do this */

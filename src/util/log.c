@@ -86,7 +86,7 @@ static void line_end(struct text *l, enum log_level level, bool is_private)
 	wipe(l->p, l->len);
 }
 
-/* That a removed reader does not answer is no news. */
+/* A removed reader is silent: its errors are not worth a line. */
 static bool silenced(enum log_level level, const struct log_ctx *who)
 {
 	return !log_enabled(level) ||
@@ -94,8 +94,8 @@ static bool silenced(enum log_level level, const struct log_ctx *who)
 		__atomic_load_n(who->gone, __ATOMIC_RELAXED));
 }
 
-/* The reader's budget for lines of that kind. *left_out: so many were not written before. Whoever
- * asks for each message wants each line. */
+/* The reader's budget for lines of that kind. *left_out: so many were not written before. A
+ * log of each message has each line. */
 static bool affordable(enum log_level level, const struct log_ctx *who, const char *kind,
 		       unsigned long *left_out)
 {

@@ -23,7 +23,7 @@ enum log_level {
 /* Levels in force until log_setup() is called. */
 #define LOG_DEFAULT_MASK ((unsigned)LOG_CRITICAL | (unsigned)LOG_INFO)
 
-/* Whom a line is about: every line names the reader and the lun. A removed
+/* The reader that a line is about: every line names it and the lun. A removed
  * reader writes no critical lines: set gone, and those lines are dropped. */
 struct log_ctx {
 	const char *reader;	/* device name as pcscd gave it; not owned */
@@ -42,8 +42,8 @@ bool log_shows_secrets(void);
  * NULL for lines about no reader in particular. */
 void log_line(enum log_level level, const struct log_ctx *who, const char *fmt, ...)
 	PORT_PRINTF(3, 4);
-/* Writes `what` and len bytes in hexadecimal, 256 bytes a line. The caller answers for the bytes
- * being no secret; messages to and from readers go through log_message() (log_message.h). */
+/* Writes `what` and len bytes in hexadecimal, 256 bytes a line. The caller guarantees that the
+ * bytes are not secret; messages to and from readers go through log_message() (log_message.h). */
 void log_bytes(enum log_level level, const struct log_ctx *who, const char *what,
 	       const uint8_t *p, size_t len);
 

@@ -14,7 +14,7 @@ struct log_budget {
 	struct port_mutex lock;		/* taken last of all */
 	struct log_kind {
 		const void *key;	/* NULL: not in use */
-		uint64_t since_ns;	/* its minute began */
+		uint64_t since_ns;	/* start of the kind's minute */
 		unsigned shown;		/* in this minute */
 		unsigned long left_out;	/* since the last line */
 	} kinds[LOG_BUDGET_KINDS];

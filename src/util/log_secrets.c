@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which bytes of a CCID message may appear in a log.
  *
- * The judge sees messages only, not the protocol behind them, so it reads a block of bytes in
- * every way it could be meant and hides it when one of them is secret: hiding too much costs
- * a line of a log, hiding too little costs a PIN. */
+ * The classifier sees only messages, not the protocol behind them. It reads a block of bytes in
+ * every possible way and hides it if one of them is secret: hiding too much costs a log line,
+ * hiding too little costs a PIN. */
 #include "util/log_secrets.h"
 #include "util/buf.h"
 
@@ -128,7 +128,7 @@ static bool command_sent(struct log_secrecy *s, const uint8_t *p, size_t len, ui
 	return s->secret;
 }
 
-/* More bytes of a secret APDU are due: whatever they look like, they are no T=1 block. */
+/* More bytes of a secret APDU are due: whatever they look like, they are not a T=1 block. */
 static bool in_apdu_parts(const struct log_secrecy *s)
 {
 	return s->left > 0 || (s->chained && !s->block_seen);

@@ -13,7 +13,7 @@
  * of its <array> of <string>. Values of other kinds count as an empty list. */
 struct plist;
 
-/* Where and why a property list is no use. */
+/* Where and why a property list cannot be used. */
 struct plist_error {
 	const char *why;	/* static text */
 	unsigned line;		/* from 1; 0: the file as a whole */

@@ -23,12 +23,12 @@ struct plist_scan {
 	bool no_memory;
 	char *text;
 	size_t text_len, text_cap;
-	jmp_buf out_of_memory;	/* the generated code knows no other way out */
+	jmp_buf out_of_memory;	/* the only way out of the generated code */
 	size_t arena_used;
 	_Alignas(16) unsigned char arena[1024];	/* what the generated code allocates */
 };
 
-/* plist.c: each is told what the scanner found; sets scan->why to stop it. name is the tag's. */
+/* plist.c: callbacks of the scanner; sets scan->why to stop it. name is the tag's. */
 void plist_on_open(struct plist_scan *scan, enum plist_tag tag, bool closed_at_once);
 void plist_on_close(struct plist_scan *scan, enum plist_tag tag);
 void plist_on_text(struct plist_scan *scan, const char *p, size_t len);

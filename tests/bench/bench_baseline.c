@@ -41,8 +41,9 @@ struct baseline_slot {
 	sem_t done;
 };
 
-/* One IN transfer stands while commands are in flight: who makes in_flight 1 submits it, the event
- * thread submits it again unless it made in_flight 0. So it belongs to one thread at any time. */
+/* One IN transfer is pending while commands are in flight: the thread that sets in_flight to 1
+ * submits it, and the event thread submits it again unless in_flight became 0. So it belongs to one
+ * thread at any time. */
 struct baseline_device {
 	libusb_device_handle *handle;
 	struct libusb_transfer *in;
@@ -50,7 +51,7 @@ struct baseline_device {
 	unsigned in_flight, refs;
 	unsigned char ep_in, ep_out;
 	struct baseline_slot *slot[256];
-	unsigned drawn, served;		/* turns: who came, who is through */
+	unsigned drawn, served;		/* turns: callers that came, callers that are done */
 };
 
 static struct bench_baseline {

@@ -84,7 +84,7 @@ struct copy {
 static struct driver {
 	struct copy copies[BENCH_MAX_COPIES];
 	unsigned n_copies;
-	const struct copy *copy[BENCH_MAX_SLOTS];	/* who has this slot */
+	const struct copy *copy[BENCH_MAX_SLOTS];	/* the driver that has this slot */
 	DWORD lun[BENCH_MAX_SLOTS];
 	unsigned char t[BENCH_MAX_SLOTS];
 	poll_fn *poll[BENCH_MAX_SLOTS];

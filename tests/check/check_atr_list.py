@@ -25,7 +25,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 
 
 def pyscard():
-    """The independent parser; with the system's python where ours has it not."""
+    """The independent parser; with the system's python where this one does not have it."""
     try:
         from smartcard.ATR import ATR
         return ATR

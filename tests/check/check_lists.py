@@ -60,7 +60,7 @@ def rules_without_case(text):
 def main():
     tap = Tap()
     text = makefile()
-    # What the flex rule makes in a build inside the tree is no source.
+    # What the flex rule makes in a build inside the tree is not a source.
     sources = [f for f in tree("src", r"\.([chl]|def)$") if f != "src/util/plist_lex.c"]
     tap.case("src: every file", missing(sources, text))
     tap.case("sim: every file", missing(tree("sim", r"\.[ch]$"), text))

@@ -77,7 +77,7 @@ def check_reader(tap, folder):
     tap.case("reader: the same once more is refused", [] if code and "already" in said else [said])
     with gzip.open(os.path.join(folder, dump), "wt", encoding="utf-8") as file:
         file.write("a text of something else\n")
-    tap.case("reader: what is no text of ccid-parse is refused",
+    tap.case("reader: a file that is not from ccid-parse is refused",
              run(folder, *typed[0].split())[0] != 0 and NEW in read(folder, "readers", "supported_readers.txt"))
 
 

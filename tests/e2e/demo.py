@@ -100,7 +100,7 @@ def late(name):
     if rv:
         check(False, f"{name}: {rv_name(rv)}")
         return
-    dropped = "dropped an answer nobody waits for"
+    dropped = "dropped an answer that no command waits for"
     before = log().count(dropped)
     sim("fault", number, "stale", "msg=6F")
     check(card.echo(bytes([0x11] * 20)), "an answer to an earlier command comes late, before the right one: "
@@ -108,7 +108,7 @@ def late(name):
     sim("fault", number, "duplicate", "msg=6F")
     good = card.echo(bytes([0x22] * 20))
     check(good and card.echo(bytes([0x33] * 20)), "an answer comes twice: the next command gets its own")
-    check(log().count(dropped) >= before + 2, "the driver dropped %d answers nobody waited for" %
+    check(log().count(dropped) >= before + 2, "the driver dropped %d answers no command waited for" %
           (log().count(dropped) - before))
     card.disconnect()
 
@@ -126,7 +126,7 @@ def pin(name):
     finger.start()
     rv, answer = scard.SCardControl(card.handle, codes[6], list(structure))
     finger.join()
-    check(rv == 0 and bytes(answer) == OK, "somebody types 7391 at the PIN pad: the card says 9000")
+    check(rv == 0 and bytes(answer) == OK, "a user types 7391 at the PIN pad: the card says 9000")
     got = card.apdu(short(0x20, 0, 1, digits + b"\xff" * 4, cla=0))
     check(got == OK, "a program sends the same PIN in a VERIFY command: the card says 9000")
     # pcscd --apdu writes what programs send: its own lines, not the driver's
@@ -175,7 +175,7 @@ def main():
     late(next(name for name in names if number_of(name) == 1))
     say("A PIN is not written into the log, whatever the log level:")
     pin(next(name for name in names if number_of(name) == 3))
-    say("Somebody pulls the reader of eight slots out while all eight work:")
+    say("A user pulls the reader of eight slots out while all eight work:")
     unplug(bank, names)
     with open(os.path.join(os.environ["e2e_tmp"], "demo.failed"), "w", encoding="utf-8") as file:
         if faults:

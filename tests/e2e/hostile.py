@@ -170,7 +170,7 @@ def rows_1_to_8(r):
     xfr = " msg=6F"
     for row, fault, want, says in (
             (1, "wrong-slot value=255", BAD, "bSlot 255"), (1, "wrong-slot value=1", BAD, "bSlot 1"),
-            (2, "wrong-seq", BAD, "nobody waits for: 44 bytes, bSlot 0"),
+            (2, "wrong-seq", BAD, "no command waits for: 44 bytes, bSlot 0"),
             (2, "stale value=300 count=1", GOOD, "bSeq"),
             (2, "duplicate", GOOD, None),
             (3, "wrong-type", BAD, "answered by bMessageType 0x8F"),

@@ -153,7 +153,7 @@ e2e_enter()
 	export E2E_PCSCD_OPTIONS e2e_log e2e_tmp CCID_SIM PCSCLITE_HP_DROPDIR
 }
 
-# Puts the tested bundle, whole and anew, where pcscd looks for it.
+# Puts a fresh copy of the tested bundle where pcscd looks for it.
 e2e_stage()
 {
 	rm -rf "$e2e_tmp/drop/ifd-ccid.bundle"

@@ -25,7 +25,7 @@ for name in ("desc-none", "desc-short", "no-endpoints", "no-altsetting", "endpoi
     ok(name == "no-altsetting" or wait_for(lambda: node in log()), "%s: pcscd sees it" % name)
     ok(pcscd_alive(), "%s: pcscd lives" % name)
     refused = ok if name != "max-message" else better
-    refused(wait_for(lambda: context.readers() == [GOOD]), "%s: it is no reader" % name, context.readers())
+    refused(wait_for(lambda: context.readers() == [GOOD]), "%s: it is not a reader" % name, context.readers())
     good_works("beside " + name)
     sim("unplug", name)
 

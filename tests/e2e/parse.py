@@ -246,7 +246,7 @@ def main():
         got = subprocess.run([PARSE], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     ok(got.returncode == 1 and "No space left" in got.stderr, "a full disk is noticed", got)
 
-    # The node answers to nobody who knows not the simulator.
+    # The node answers only to programs that know the simulator.
     elsewhere = {**os.environ, "CCID_SIM_SOCKET": "/nowhere"}
     got = subprocess.run([PARSE, "08e6:3437"], capture_output=True, text=True, env=elsewhere, check=False)
     ok(got.returncode == 1 and "/dev/bus/usb/%s/%s: cannot open it" % node in got.stderr

@@ -180,7 +180,7 @@ static void allow_some(scmp_filter_ctx f)
 	allow_if(f, "mkdirat", SCMP_A2(SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0));
 }
 
-/* From here on all calls but the allowed ones are told to the descriptor that is returned. */
+/* From here on all calls but the allowed ones are reported to the returned descriptor. */
 static int close_calls(void)
 {
 	static const char calls[] = SANDBOX_CALLS;
@@ -197,7 +197,7 @@ static int close_calls(void)
 			must(seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 0), name);
 	}
 	allow_some(f);
-	/* its flags are out of a filter's sight: as service managers do, the C library is sent to clone() */
+	/* a filter cannot see the flags of clone3(): as service managers do, the C library is sent to clone() */
 	must(seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0), "clone3");
 	free(names);
 	errno = -seccomp_load(f);
@@ -273,7 +273,7 @@ static void watch(int fd, FILE *report)
 	}
 }
 
-/* It is nobody's child: the program finds none that it did not start. */
+/* The process has no parent in here: the program finds no child that it did not start. */
 static int start_watcher(const char *path)
 {
 	FILE *report = fopen(path, "ae");

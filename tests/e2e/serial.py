@@ -418,7 +418,7 @@ def again():
 
 
 def strangers():
-    """What is no reader is told so, clearly and soon."""
+    """A device that is not a reader: clearly reported, and soon."""
     port = Port("GemPCTwin", "t1")
     good = ("Good", port.path + ":GemPCTwin")
     master, slave = os.openpty()
@@ -435,7 +435,7 @@ def strangers():
         ok(wanted in pcscd.log(), what + ": the log says why", pcscd.log()[-1500:])
         ok(pcscd.start_time < 12, what + ": soon (3 s if nothing else runs)", pcscd.start_time)
         context = Context()
-        same(len(context.wait_readers(1)), 1, what + ": it is no reader, the other one is")
+        same(len(context.wait_readers(1)), 1, what + ": it is not a reader, the other one is")
         rv, card = context.connect(context.readers()[0])
         ok(card and card.echo(b"good"), what + ": which works", rv_name(rv))
         pcscd.stop_well(what)
@@ -478,7 +478,7 @@ def chatter(master, slave, good):
         pcscd = Pcscd(("Odd", os.ttyname(slave) + ":GemPCTwin"), good)
         ok("no GemPCTwin answers" in pcscd.log(), what + ": the log says why", pcscd.log()[-1500:])
         ok(pcscd.start_time < 12, what + ": soon (3 s if nothing else runs)", pcscd.start_time)
-        ok(len(Context().wait_readers(1)) == 1, what + ": it is no reader")
+        ok(len(Context().wait_readers(1)) == 1, what + ": it is not a reader")
         pcscd.stop_well(what)
         stop.set()
         thread.join()

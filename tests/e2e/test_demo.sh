@@ -52,7 +52,7 @@ demo "no reader shows" 1 '^the demo could not run: pcscd shows 0 readers of 11' 
 stand_in no-sim 'exit 125'
 demo "no namespaces" 1 '^the demo could not run: no private namespaces here' CCID_SIM="$work/bin/no-sim"
 stand_in sim "[ \"\$1\" = fault ] || exec '$CCID_SIM' \"\$@\""
-demo "a step that fails is named" 1 '^demo: failed: .*nobody waited for' CCID_SIM="$work/bin/sim" \
+demo "a step that fails is named" 1 '^demo: failed: .*no command waited for' CCID_SIM="$work/bin/sim" \
 	CCID_SIM_PRELOAD="${CCID_SIM_PRELOAD:-$e2e_build/.libs/libccid-sim-preload.so}"
 if [ -x "$e2e_top/demo" ] && command -v dpkg-query > /dev/null; then
 	stand_in dpkg-query 'exit 1'

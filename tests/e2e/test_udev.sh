@@ -68,7 +68,7 @@ said=$(udev_says 0783:0003)
 tap_check "a reader that must not sleep: group, persist" is_reader "$said"
 tap_check "a reader that must not sleep: is not suspended" not may_sleep "$said"
 said=$(udev_says f1f1:0001)
-tap_check "a device that is no listed reader is left alone" eval '! echo "$said" | grep -e "group 471" -e persist -e "mode 0660"'
+tap_check "a device that is not a listed reader is left alone" eval '! echo "$said" | grep -e "group 471" -e persist -e "mode 0660"'
 
 # The Kobil stick is told the usual request unless the administrator says another.
 runs() { udev_test 0d46:4081 | grep -o "Kobil_mIDentity_switch[^\"']*" | sort -u; }

@@ -27,7 +27,7 @@ static bool any(int err)
 	return true;
 }
 
-/* The kernel's reap fails with nothing else: EAGAIN is no failure but the end of the list. */
+/* The kernel's reap fails with nothing else: EAGAIN is not a failure but the end of the list. */
 static bool of_reap(int err)
 {
 	return err == ENODEV;
@@ -108,7 +108,7 @@ static void use(struct place *p)
 	}
 }
 
-/* The fault has ended. A reader that pcscd takes for unplugged is opened anew by its hot-plugging. */
+/* The fault has ended. A reader that pcscd takes for unplugged is opened again by pcscd's hot-plugging. */
 static void works_again(struct place *p, bool may_be_gone)
 {
 	RESPONSECODE rc = IFD_COMMUNICATION_ERROR;
@@ -284,7 +284,7 @@ static void reader_fault(struct place *p, const char *fault)
 		place_wrong(p, line);
 }
 
-/* Its ABORT ends nothing: it refuses everything, and the driver resets it (USBDEVFS_RESET), which fails. */
+/* ABORT ends nothing: the reader refuses everything, and the driver resets it (USBDEVFS_RESET), which fails. */
 static void *play_reset(void *arg)
 {
 	struct place *p = arg;

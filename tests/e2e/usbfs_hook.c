@@ -26,7 +26,7 @@
 /* A descriptor of a device node, and transfers of it that are kept back. */
 struct node {
 	unsigned device;			/* atomic, written under lock; 0: it is another file */
-	struct usbdevfs_urb *back[MAX_KEPT];	/* they came back, and were not told */
+	struct usbdevfs_urb *back[MAX_KEPT];	/* completed requests that were not reported */
 	struct usbdevfs_urb *not_discarded[MAX_KEPT];
 	unsigned n_back, n_not_discarded;
 	bool gone;				/* reaping said so: all else does, too */

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define ROOT_HUB 0x1d6bu
-/* The longest a call may take: a command that nobody answers is aborted, and tried again. */
+/* The longest a call may take: an unanswered command is aborted, and tried again. */
 #define CALL_MS 30000u
 
 static bool read_word(const char *dir, const char *file, const char *format, unsigned *out)

@@ -26,9 +26,9 @@ struct place {
 	uint64_t began;
 };
 
-/* Those of the machine, in the order of their nodes. Returns how many. */
+/* The machine's readers, in the order of their nodes. Returns how many. */
 unsigned places_find(struct place *places, unsigned cap);
-/* It was plugged in anew: has another node. False: it is not there. */
+/* The reader was plugged in again and has another node. False: it is not there. */
 bool place_refresh(struct place *p);
 
 uint64_t place_ms(void);

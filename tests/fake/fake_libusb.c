@@ -166,7 +166,7 @@ void fake_usb_begin(enum fake_clock clock)
 	fake_usb_unlock();
 }
 
-/* Under lock: the next one, as a bus gives them; 0 is nobody's (USB 2.0 §9.4.6). */
+/* Under lock: the next one, as a bus gives them; 0 is never a device's (USB 2.0 §9.4.6). */
 static uint8_t new_address(unsigned bus)
 {
 	bool taken = true;

@@ -16,9 +16,9 @@
  * thread should wait for something at a time. */
 enum fake_clock { FAKE_REAL, FAKE_VIRTUAL };
 
-/* Begins anew: no devices, no failures, counters at 0. Devices of before are freed. */
+/* Starts afresh: no devices, no failures, counters at 0. Earlier devices are freed. */
 void fake_usb_begin(enum fake_clock clock);
-/* Frees the devices. What the driver still holds is told by fake_usb_counts() before. */
+/* Frees the devices. Call fake_usb_counts() before to see what the driver still holds. */
 void fake_usb_end(void);
 /* Virtual time only: lets time pass. */
 void fake_clock_advance(uint64_t ns);

@@ -101,7 +101,7 @@ struct running {
 	const struct script *script;
 	struct tape *tape;		/* NULL: nothing is recorded */
 	const struct step *step;	/* whose conversation is on */
-	size_t next;			/* its next exchange */
+	size_t next;			/* the next exchange */
 	const struct exchange *rule[32];
 	size_t n_rules;
 	struct bindings names;
@@ -161,7 +161,7 @@ bool tape_compare(const struct tape *t, const char *one, const char *other, char
 bool person_acts(struct running *r, unsigned dev, const char *text);
 /* False after a failure. */
 bool step_run(struct running *r, const struct step *s);
-/* Assertions about what went before: log, wire, card. *known is false when the words are none. */
+/* Assertions about what went before: log, wire, card. *known is false for other words. */
 bool step_look(struct running *r, const struct step *s, const char *words, bool *known);
 /* "once", "never", "3 times", "at least 2 times" or nothing (at least once). */
 bool count_fits(const char *words, unsigned n, bool *known);

@@ -296,8 +296,8 @@ static bool person_card(struct sim_dev *d, const struct running *r, const char *
 	return after(text, "remove") && sim_dev_remove(d, player_interface(r), r->slot, clock_now());
 }
 
-/* "slot 1 is present": pcscd looks for another slot's card in the middle of a command, and is told at once. The caller
- * is in libusb, where nobody could wait for a message. */
+/* "slot 1 is present": pcscd looks for another slot's card in the middle of a command, and is told
+ * at once. The caller is in libusb, where no thread could wait for a message. */
 static bool other_slot_is(unsigned dev, unsigned interface, const char *text)
 {
 	DWORD lun = (DWORD)(dev * FIELD_INTERFACES + interface) << 16;
@@ -367,7 +367,7 @@ static bool system_refuses(const char *text)
 	return true;
 }
 
-/* Time, plugs and what the devices have to say. *known is false when the words are none of these. */
+/* Time, plugs and messages of the devices. *known is false for other words. */
 static bool step_world(struct running *r, const struct step *s, const char *words, bool *known)
 {
 	const char *rest = after(words, "wait");

@@ -18,7 +18,7 @@ struct reel {
 	bool gone;
 };
 
-/* The stand-in for libusb has one who watches. */
+/* The stand-in for libusb has one watcher. */
 static struct reel reels[FIELD_READERS];
 
 static void file_name(char *path, size_t cap, const struct tape *t, const char *name, unsigned dev, bool plain)

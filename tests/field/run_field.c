@@ -192,7 +192,7 @@ static void run_taped(void **state)
 	assert_true(fine);
 }
 
-/* What is wrong with the script, or went wrong with it, is said with its line. */
+/* Faults of the script, and failures at run time, are reported with the line. */
 static void run_wrong(void **state)
 {
 	const struct script *s = *state;

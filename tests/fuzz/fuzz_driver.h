@@ -13,7 +13,7 @@
 #define FUZZ_LUNS 4
 #define FUZZ_ATR_ROOM MAX_ATR_SIZE
 
-/* Begins anew, without devices. */
+/* Starts afresh, without devices. */
 void fuzz_driver_begin(void);
 /* Opens Lun k (0..FUZZ_LUNS - 1): slot k % 2 of interface k / 2 of device 0. */
 RESPONSECODE fuzz_driver_open(unsigned k);

@@ -9,7 +9,7 @@
 
 const char fuzz_name[] = "intr";
 
-/* An event that comes while nobody waits ends the next poll before its time. */
+/* An event that comes while no poll waits ends the next poll before its time. */
 static void no_event_is_lost(struct sim_dev *d, bool has_interrupts)
 {
 	RESPONSECODE (*poll)(DWORD, int);

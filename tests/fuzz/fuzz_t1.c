@@ -108,7 +108,7 @@ static struct fuzz_answer answer(struct fuzz_card *c, const struct exchange_step
 			a.len = s->wLevelParameter;
 	}
 	t->off += a.len;
-	/* at character level nobody asks for what is behind a block */
+	/* at character level bytes behind a block are not asked for */
 	if (a.len > 0 && (t->character || t->off == t->len))
 		remember(t, t->block, t->off);
 	return a;

@@ -66,7 +66,7 @@ e2e()
 
 test_readers() { e2e test_readers.sh levels.sim; }
 test_apdu() { e2e test_apdu.sh levels.sim; }
-# Of each level one for each protocol: those that are left out differ in the card alone. 64 KiB where that is no matter
+# Of each level one for each protocol: those that are left out differ in the card alone. 64 KiB where that does not matter
 # of minutes.
 test_levels()
 {

@@ -87,7 +87,7 @@ make_initramfs()
 		initramfs/rw initramfs/root
 	cp "$(command -v busybox)" initramfs/bin/busybox
 	boot_modules virtio_pci 9pnet_virtio 9p overlay > modules.list
-	[ -s modules.list ] || fail "the kernel has not the modules to boot with"
+	[ -s modules.list ] || fail "the kernel does not have the modules to boot with"
 	n=100
 	while read -r file; do
 		cp "$file" "initramfs/modules/$n-${file##*/}" || fail "no $file"

@@ -182,7 +182,7 @@ static void row_06_more_than_asked_for(void **state)
 		assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
 		usable();
 	}
-	/* nobody looks at the content of a SlotStatus */
+	/* the content of a SlotStatus does not matter */
 	fixture_fault(0, "longer value=65000");
 	assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
 	usable();
@@ -250,7 +250,7 @@ static void comes_in_between(struct transport *t, struct request *r)
 	honest_ops->finish(t, r);
 }
 
-/* Nobody asked for it any more, and nothing of it stays behind. */
+/* The answer was not awaited any more, and nothing of it stays behind. */
 static void row_07_a_long_answer_after_the_wait(void **state)
 {
 	struct transport_ops ops = *bench.t->ops;

@@ -251,7 +251,7 @@ static void failures(void **state)
 	stick[1].send_error = LIBUSB_ERROR_PIPE;
 	assert_int_equal(send_it(), 1);
 	assert_false(stick[1].open || stick[1].claimed);
-	/* Gone at once: it starts anew with its reader. */
+	/* Gone at once: the stick restarts with its reader. */
 	stick[1].send_error = LIBUSB_ERROR_NO_DEVICE;
 	assert_int_equal(send_it(), 0);
 }

@@ -28,9 +28,10 @@ enum act actor_pin(struct actor *a, bool change);
 /* Every attribute and control code; only that of the features must succeed. */
 enum act actor_ask(struct actor *a);
 
-/* Somebody who types whenever a device wants a PIN. With fake_usb_lock() held. */
+/* An actor that types whenever a device wants a PIN. With fake_usb_lock() held. */
 void actor_person(struct sim_dev *d);
-/* What that person makes of a line of the device's trace (sim_dev_trace): for who listens to it as well. */
+/* The actor's reaction to a line of the device's trace (sim_dev_trace), also for other
+ * listeners. */
 void actor_hears(struct sim_dev *d, uint64_t now, const char *text);
 
 #endif

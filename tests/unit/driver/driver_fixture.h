@@ -44,7 +44,7 @@ RESPONSECODE fixture_power(DWORD lun);
 /* Open, power on, T=0 or T=1: everything must succeed. */
 void fixture_ready(DWORD lun, unsigned dev, unsigned protocol);
 /* len bytes (1 to 250) there and back through the card's ECHO, with GET RESPONSE where T=0 asks for it.
- * The bytes depend on tag. The first code that is no success, IFD_COMMUNICATION_ERROR when other bytes came. */
+ * The bytes depend on tag. The first code that is not a success, IFD_COMMUNICATION_ERROR when other bytes came. */
 RESPONSECODE fixture_echo(DWORD lun, unsigned tag, size_t len);
 RESPONSECODE fixture_apdu(DWORD lun, const uint8_t *apdu, size_t len, uint8_t *out, size_t cap, size_t *out_len);
 #define FIXTURE_IS_FINE(call) assert_int_equal((call), IFD_SUCCESS)

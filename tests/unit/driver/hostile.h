@@ -26,7 +26,7 @@ enum outcome { GOOD, BAD };
 struct row {
 	const char *fault;
 	enum outcome outcome;
-	const char *says;	/* NULL: there is nothing that anybody should be told */
+	const char *says;	/* NULL: no line is expected */
 };
 
 static uint8_t out[70000];

@@ -19,7 +19,7 @@
 
 /* ---- the secret ---- */
 
-/* Byte i of what nobody may see. Never together in memory but in the buffer of the application. */
+/* Byte i of the secret. Never together in memory but in the buffer of the application. */
 static uint8_t secret_byte(size_t i)
 {
 	return (uint8_t)(0xA5 ^ (i * 37u) ^ (i >> 8) * 29u);
@@ -154,7 +154,7 @@ void *__wrap_malloc(size_t n)
 {
 	void *p = __real_malloc(n);
 
-	/* What was left there by somebody else is not the driver's leak. */
+	/* Copies left by other code are not the driver's leak. */
 	if (p && !elsewhere)
 		memset(p, 0, n);
 	return note(p, n);

@@ -365,7 +365,7 @@ static void row_33_cancelled_in_any_call(void **state)
 		assert_true(c.done);
 		assert_int_equal(c.wrong, IFD_SUCCESS);
 		assert_ptr_equal(result, PTHREAD_CANCELED);
-		/* and all of it once more, by a thread that nobody cancels */
+		/* and all of it once more, by a thread that is not cancelled */
 		fixture_ready(0, 0, strstr(c.reader, "t0") ? 0 : 1);
 		FIXTURE_IS_FINE(fixture_echo(0, 2, 100));
 		FIXTURE_IS_FINE(IFDHCloseChannel(0));

@@ -72,7 +72,7 @@ static void by_its_class(void **state)
 	fixture_start(FAKE_VIRTUAL, "reader listed\nvendor = 2222\nproduct = 0002\nreader vendors\nclass = 0xFF\n"
 		  "reader a\nvendor = 1111\nproduct = 0001\nslots = 2\ncard 0 = t1\n"
 		  "reader b\nvendor = 3333\nproduct = 0003\ncard 0 = t1\n");
-	/* without the lists nobody knows what has a name */
+	/* without the lists it is unknown what has a name */
 	assert_int_not_equal(by_class(0, '0'), IFD_SUCCESS);
 	assert_int_equal(fixture_log_count("readers by class are not looked for"), 1);
 	a_list(dir);

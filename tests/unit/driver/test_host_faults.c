@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-/* The longest a call may take: a command that nobody answers is aborted, and tried again. */
+/* The longest a call may take: an unanswered command is aborted, and tried again. */
 #define CALL_MS 20000u
 #define FOR_EVER UINT32_MAX
 
@@ -112,7 +112,7 @@ static RESPONSECODE set_up(const struct kind *k)
 	return rc == IFD_SUCCESS ? fixture_echo(0, 7, 100) : rc;
 }
 
-/* The fault has ended. A reader that pcscd takes for unplugged is opened anew by its hot-plugging. */
+/* The fault has ended. A reader that pcscd takes for unplugged is opened again by pcscd's hot-plugging. */
 static void works_again(const struct kind *k, bool may_be_gone)
 {
 	RESPONSECODE rc = IFD_COMMUNICATION_ERROR;

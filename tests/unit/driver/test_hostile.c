@@ -10,7 +10,7 @@
 static void row_01_another_slot(void **state)
 {
 	static const struct row rows[] = {
-		{ "wrong-slot value=255", BAD, "nobody waits for: 44 bytes, bSlot 255" },
+		{ "wrong-slot value=255", BAD, "no command waits for: 44 bytes, bSlot 255" },
 		{ "wrong-slot value=2", BAD, "bSlot 2" },	/* one beyond the last */
 		{ "wrong-slot value=1", BAD, "bSlot 1" },	/* the other one's */
 		{ "wrong-slot value=1 count=0", BAD, "bSlot 1" },
@@ -24,9 +24,9 @@ static void row_02_another_sequence_number(void **state)
 {
 	static const struct row rows[] = {
 		{ "wrong-seq", BAD, "bSeq" }, { "wrong-seq value=255", BAD, "bSeq" },
-		{ "stale", GOOD, "nobody waits for: 44 bytes, bSlot 0, bSeq" },
+		{ "stale", GOOD, "no command waits for: 44 bytes, bSlot 0, bSeq" },
 		{ "stale value=300 count=1", GOOD, "bSeq" },
-		{ "duplicate", GOOD, NULL },	/* nobody reads any more: dropped when somebody does */
+		{ "duplicate", GOOD, NULL },	/* not read at first: dropped at the next read */
 		{ "wrong-seq count=0", BAD, "bSeq" },
 	};
 
@@ -532,7 +532,7 @@ static void row_29_floods_in_the_log(void **state)
 	FIXTURE_IS_FINE(fixture_echo(0, 1, 200));
 	fixture_log_clear();
 	FIXTURE_IS_FINE(IFDHCloseChannel(0));
-	/* what was left out is told at the end at the latest */
+	/* the number of omitted lines is reported at the end at the latest */
 	assert_int_equal(fixture_log_count("lines about this reader were left out"), 1);
 	fixture_stop();
 }
@@ -554,7 +554,7 @@ static void flood(unsigned n)
 	fake_usb_unlock();
 }
 
-/* Answers that nobody waits for, without end: the command ends long before its time, and the next one works. */
+/* Answers that no command waits for, without end: the command ends long before its time, and the next one works. */
 static void row_29_a_flood_of_answers(void **state)
 {
 	uint64_t began;

@@ -5,7 +5,7 @@
 
 /* --- row 9 --- */
 
-/* Any voltage: what is no ATR is not asked for again. */
+/* Any voltage: a malformed ATR is not asked for again. */
 #define ATR_TWO "reader r\nslots = 2\nbusy = 2\nfeatures = 0x000100B8\ncard 0 = t1\ncard 1 = t1\n"
 
 static void row_09_answers_to_reset(void **state)
@@ -91,7 +91,8 @@ static void row_16_tpdu_level(void **state)
 	PLAY(TPDU_TWO("t0"), 0, rows);
 }
 
-/* An answer is SW1 SW2 at least: a single byte is none, whoever left the other one out. */
+/* An answer is SW1 SW2 at least: a single byte is not an answer, whether card or reader left the
+ * other one out. */
 static void row_16_an_answer_without_sw2(void **state)
 {
 	static const struct {
@@ -254,7 +255,7 @@ static void row_18_answers_to_pps(void **state)
 			fail_msg("%s: %ld", rows[i].fault, (long)rc);
 		expect_line(rows[i].fault, rows[i].says);
 		other_slot_works(rows[i].fault, i);
-		/* nothing is said to a card of which nobody knows what it agreed to */
+		/* nothing is sent to a card whose agreed parameters are unknown */
 		if (rows[i].outcome == BAD)
 			assert_int_not_equal(fixture_echo(0, i, 20), IFD_SUCCESS);
 		fixture_expect_no_complaint();

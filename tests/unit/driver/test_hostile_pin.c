@@ -179,7 +179,7 @@ static void row_21_pin_entry_at_t1(void **state)
 		{ "pin-timeout", "1234\n", 0x6400, "bError 0xF0" },
 		{ "pin-wtx value=3", "1234\n", 0x9000, NULL },
 		{ "error value=0xFB msg=69", "1234\n", 0, "bError 0xFB" },
-		/* "not supported", and the card has it all the same */
+		/* "not supported", although the card has received the block */
 		{ "error value=0 msg=69", "1234\n", 0, "bError 0x00" },
 		{ "status-byte msg=69", "1234\n", 0, "bError 0x00" },
 		{ "in-error msg=69", "1234\n", 0, "(bus error)" },

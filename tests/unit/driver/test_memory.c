@@ -434,7 +434,7 @@ static void every_scenario(const struct way *w, unsigned at_least)
 		fake_serial_end();
 		print_message("%s: %u failures\n", scenarios[i].name, total - before);
 	}
-	/* it did strike, and often */
+	/* the failure did strike, and often */
 	assert_true(total >= at_least / STEP);
 }
 

@@ -154,7 +154,7 @@ static void everybody_gets_a_turn(void **state)
 	for (unsigned i = 0; i < 4; i++)
 		fixture_ready(i, 0, 1);
 	start_workers(4, 4, 1000000, false);
-	/* a busy machine may favour one for a while, a queue that is none does so for ever */
+	/* a busy machine may favour one for a while, a broken queue does so for ever */
 	for (unsigned round = 0; round < 30 && (round == 0 || least < 10 || least * 3 < most); round++) {
 		usleep(700000);
 		least = ~0u;

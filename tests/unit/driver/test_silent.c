@@ -48,7 +48,7 @@ static void session(void)
 					&len, NULL));
 		heard(fixture_echo(lun, 1, 200));
 		heard(IFDHICCPresence(lun));
-		/* an Escape that is not allowed, a code nobody knows, a PIN structure that is none */
+		/* an Escape that is not allowed, an unknown code, a malformed PIN structure */
 		heard(IFDHControl(lun, SCARD_CTL_CODE(1), in, 5, in, sizeof in, &len));
 		heard(IFDHControl(lun, SCARD_CTL_CODE(77), in, 5, in, sizeof in, &len));
 		for (DWORD tag = 6; tag <= 7; tag++)

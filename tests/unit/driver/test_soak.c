@@ -266,7 +266,7 @@ static void *poller(void *arg)
 	return NULL;
 }
 
-/* --- who makes life hard --- */
+/* --- the actor that causes faults --- */
 
 /* With the bus locked. */
 static struct sim_dev *device(unsigned nr)

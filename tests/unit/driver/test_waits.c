@@ -175,7 +175,7 @@ static void the_card_leaves_in_mid_command(void **state)
 	began = fixture_ms();
 	assert_int_equal(transmit(0), IFD_ICC_NOT_PRESENT);
 	assert_in_range(fixture_ms() - began, 2500, 3500);
-	assert_int_equal(fixture_log_count("told that the card is gone"), 1);
+	assert_int_equal(fixture_log_count("reported the card removed"), 1);
 	assert_int_equal(IFDHICCPresence(0), IFD_ICC_NOT_PRESENT);
 	FIXTURE_IS_FINE(fixture_echo(1, 1, 20));
 	fixture_insert(0, 0, "t0");
@@ -196,7 +196,7 @@ static void a_card_that_bounces(void **state)
 	began = fixture_ms();
 	assert_int_not_equal(transmit(0), IFD_SUCCESS);
 	assert_in_range(fixture_ms() - began, 60000, 310000);
-	assert_int_equal(fixture_log_count("told that the card is gone"), 0);
+	assert_int_equal(fixture_log_count("reported the card removed"), 0);
 	FIXTURE_IS_FINE(fixture_power(0));
 	FIXTURE_IS_FINE(fixture_echo(0, 1, 20));
 	end(2);

@@ -234,7 +234,7 @@ static void every_tag_and_length(void **state)
 		}
 }
 
-/* Whoever polls or stops is not cancelled meanwhile. */
+/* A thread that polls or stops is not cancelled meanwhile. */
 static RESPONSECODE poll(DWORD Lun, int timeout)
 {
 	RESPONSECODE (*f)(DWORD, int);
@@ -280,7 +280,7 @@ static void stopping(void **state)
 	assert_int_equal(t.taken, 0);
 }
 
-/* It is polled and stopped like all others: no thread is to be cancelled in the driver. */
+/* The slot is polled and stopped like all others: no thread is to be cancelled in the driver. */
 static void card_that_cannot_be_taken_out(void **state)
 {
 	(void)state;

@@ -34,7 +34,7 @@ static enum ccid_err called(const char *what, const uint8_t *in, size_t len,
 	t.len = len;
 	assert_true(port_mutex_try(&slot.lock));
 	port_mutex_unlock(&slot.lock);
-	*answer_len = t.answer_len;	/* also with an error: nobody may believe it */
+	*answer_len = t.answer_len;	/* also with an error, when it must not be used */
 	if (t.err)
 		return t.err;
 	if (t.answer_len > cap)

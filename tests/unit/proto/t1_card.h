@@ -10,7 +10,7 @@
  * nothing with src/proto. Its answer is a function of the command, so that a wrong one shows. */
 struct card {
 	bool crc;
-	bool inverted;			/* its CRC: inverted, low byte first */
+	bool inverted;			/* CRC inverted, low byte first */
 	uint8_t nad;			/* of the blocks it receives */
 	unsigned ifsc, ifsd;
 	unsigned ns, nr;		/* of its outstanding or next I-block; expected */
@@ -18,7 +18,7 @@ struct card {
 	size_t cmd_len;
 	uint8_t rsp[800];
 	size_t rsp_len, rsp_sent, chunk;
-	bool replying;			/* an I-block of ours is out */
+	bool replying;			/* an I-block of the driver is out */
 	uint8_t last[259];
 	size_t last_len;
 	char last_kind;			/* I, R, q (S request), a (S response) */
@@ -140,7 +140,7 @@ static inline void card_on_i(struct card *c, const uint8_t *p)
 	}
 	if (p[2] > c->ifsc)
 		c->complaints++;
-	if (c->replying)	/* it acknowledges our last one */
+	if (c->replying)	/* the block acknowledges the card's last one */
 		c->ns ^= 1;
 	if (c->replying || c->cmd_len + p[2] > sizeof c->cmd)
 		c->cmd_len = 0;
@@ -197,7 +197,7 @@ static inline void card_on_s(struct card *c, const uint8_t *p)
 		if (!card_asks(c))
 			card_due(c);
 	} else if (c->last_kind != 'q') {
-		card_r(c, 2);		/* a response nobody waits for: our last block was lost */
+		card_r(c, 2);		/* a response no command waits for: our last block was lost */
 	}
 }
 

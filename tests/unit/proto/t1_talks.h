@@ -135,10 +135,10 @@ static const struct talk talks[] = {
 	{ "nothing at all", "ab", 32, { "> I00:ab", "<%", "> R0.2", "< I00:ok", "= ok" } },
 
 	/* Rule 6 and 7.4 */
-	{ "rule 6.3: resynchronised, the command anew", "ab", 32,
+	{ "rule 6.3: resynchronised, the command is sent again", "ab", 32,
 	  { "> I00:ab", LOST, "> R0.2", LOST, "> R0.2", LOST, "> SY?", "< SY=", "> I00:ab",
 	    "< I00:ok", "= ok", "* cd", "> I10:cd", "< I10:ok", "= ok" } },
-	{ "rule 6.3: in mid-chain, all of it anew", "abc", 2,
+	{ "rule 6.3: in mid-chain, all of it is sent again", "abc", 2,
 	  { "> I01:ab", "< R1", "> I10:c", LOST, "> R0.2", LOST, "> R0.2", LOST, "> SY?", "< SY=",
 	    "> I01:ab", "< R1", "> I10:c", "< I00:ok", "= ok" } },
 	{ "rule 6.3: in the card's chain, not run twice", "ab", 32,
@@ -201,7 +201,7 @@ static const struct talk talks[] = {
 	{ "rule 9: the card aborts its chain", "ab", 32,
 	  { "> I00:ab", "< I01:xx", "> R1", "< SA?", "> SA=", "< R1", E_COMM, "* ef", "> I10:ef",
 	    "< I10:ok", "= ok" } },
-	{ "rule 9: the card aborts its chain and answers anew", "ab", 32,
+	{ "rule 9: the card aborts its chain and answers again", "ab", 32,
 	  { "> I00:ab", "< I01:xx", "> R1", "< SA?", "> SA=", "< I11:n", "> R0", "< I00:o",
 	    "= no" } },
 	{ "rule 9: S(ABORT response) damaged", "abcd", 2,

@@ -111,7 +111,7 @@ static void check_row(char *const *col)
 {
 	uint8_t bytes[64];
 	size_t len = hex(col[COL_BYTES], bytes, sizeof bytes);
-	/* Its own block, as large as the ATR: a sanitizer sees a read past the end. */
+	/* A memory block of its own, as large as the ATR: a sanitizer sees a read past the end. */
 	uint8_t *exact = malloc(len ? len : 1);
 	struct atr atr;
 	enum ccid_err err;

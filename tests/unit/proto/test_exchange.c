@@ -372,7 +372,7 @@ static void arguments(void **state)
 	assert_int_equal(exchange_begin_ifsd(&x, &bad, NULL, 254).err, CCID_ERR_ARG);
 }
 
-/* A feed too many is told so and leaves the answer alone. */
+/* One feed too many is refused and leaves the answer alone. */
 static void feed_after_the_end(void **state)
 {
 	static const uint8_t ab[] = "ab", cd[] = "cd";

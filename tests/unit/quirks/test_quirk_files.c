@@ -154,7 +154,7 @@ static void files_of_a_folder(void **state)
 	assert_int_equal(all_files().bits, UINT64_C(1) << QUIRK_NO_IFSD);
 	assert_string_equal(said, "");
 
-	/* what is no file, and what is too long: told, and the others count */
+	/* not a file, and too long: both reported, and the others count */
 	put("e.quirk", "1111:2222:max-pin=3\n", 4000);
 	snprintf(path, sizeof path, "%s/f.quirk", folder);
 	assert_int_equal(mkfifo(path, 0600), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A card whose commands somebody else runs: what of T=0, T=1 and the ATR is the model's, and what waiting is like. */
+/* A card whose commands run elsewhere: the model's part of T=0, T=1 and the ATR, and waiting. */
 #include "card_talk.h"
 
 #include <stdlib.h>

@@ -245,7 +245,7 @@ static void test_failures(void **state)
 	fake_usb_fail_open(1, LIBUSB_ERROR_ACCESS);
 	assert_int_equal(libusb_wrap_sys_device(r.ctx, r.fd, &h), LIBUSB_ERROR_ACCESS);
 	assert_int_equal(libusb_wrap_sys_device(r.ctx, r.fd, &h), 0);
-	/* somebody else has it */
+	/* another program has it */
 	assert_int_equal(libusb_claim_interface(h, 0), LIBUSB_ERROR_BUSY);
 	libusb_release_interface(r.h, 0);
 	fake_usb_claim_busy(2);
@@ -344,7 +344,7 @@ static void test_threads(void **state)
 	__atomic_store_n(&h.stop, 1, __ATOMIC_SEQ_CST);
 	libusb_interrupt_event_handler(r.ctx);
 	pthread_join(thread, NULL);
-	/* nobody slept through to the end of a wait */
+	/* no thread slept through to the end of a wait */
 	assert_true(clock_now() - start < 15 * S);
 	libusb_free_transfer(t);
 	assert_int_equal(sim_dev_complaints(fake_usb_dev(r.nr)), 0);

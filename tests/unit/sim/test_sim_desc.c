@@ -111,7 +111,7 @@ static void test_every_row(void **state)
 		if (line[0] == '#')
 			continue;
 		tsv_split(&row, line);
-		/* the name again, but the interface numbers begin anew: a further device */
+		/* the name again, but the interface numbers start again: a further device */
 		if (strcmp(before, row.column[0]) != 0)
 			device = 0;
 		else if (tsv_number(&head, &row, "bInterfaceNumber", 10) <= last)
@@ -376,7 +376,7 @@ static void test_config(void **state)
 	assert_int_equal(sim_dev_interface_number(devs[3], 1), 2);
 	assert_false(sim_dev_is_plugged(devs[3]));
 	assert_true(sim_dev_has_card(devs[3], 1, 0));
-	/* interface 1 is filled with one that is no CCID */
+	/* interface 1 is filled with one that is not a CCID */
 	assert_int_equal(walk(devs[3], classes), 2);
 	assert_int_equal(sim_dev_descriptors(devs[3], &len)[18 + 4], 3);
 	for (i = 0; i < 4; i++)

@@ -415,7 +415,7 @@ static void test_card_removed(void **state)
 	assert_true(sim_dev_insert(b.d, 0, 0, "t0basic", b.now, b.err, sizeof(b.err)));
 	power(&b, 0);
 	assert_true(sim_dev_remove(b.d, 0, 0, b.now));
-	/* it cannot know yet ... */
+	/* the driver cannot know yet ... */
 	command(&b, 0x6F, 0, NULL, generate, 5);
 	answered(&b, 0x80, 0x42, 0xFE);
 	no_complaints(&b);

@@ -395,7 +395,7 @@ static void test_slot_changes(void **state)
 	assert_int_equal(len, 3);
 	assert_memory_equal(p, "\x50\x0C\x00", 3);
 	assert_false(interrupt(&b, p, 8, &status, &len));
-	/* changes while nobody listens are kept, together */
+	/* changes without a pending transfer are kept, together */
 	assert_true(sim_dev_insert(b.d, 0, 4, "t0", b.now, b.err, sizeof(b.err)));
 	assert_false(sim_dev_insert(b.d, 0, 4, "t0", b.now, b.err, sizeof(b.err)));
 	assert_false(sim_dev_insert(b.d, 0, 5, "t0", b.now, b.err, sizeof(b.err)));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A recording that is played: what is taken for the recorded command, what is told, and files that are not right. */
+/* A recording that is played: matching of commands, reports, and damaged files. */
 #include "sim/model/sim_replay.h"
 #include "sim_bench.h"
 
@@ -175,7 +175,7 @@ static void test_ended_early(void **state)
 	left(&b, 1, "the driver ended; the recording has SetParameters 95 00 00 0A 00");
 }
 
-/* The card is gone when the recording says so, not before. */
+/* The card is removed when the recording says so, not before. */
 static void test_removed(void **state)
 {
 	struct bench b;
@@ -198,7 +198,7 @@ static void test_removed(void **state)
 	followed(&b);
 }
 
-/* What is wrong is told with its line. */
+/* A fault is reported with its line. */
 static void test_files(void **state)
 {
 	static const struct { const char *first, *second, *says; } wrong[] = {

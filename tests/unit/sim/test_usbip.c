@@ -402,7 +402,7 @@ static void test_unlink(void **state)
 	assert_int_equal(ret_unlink(b, u), USBIP_ECONNRESET);
 	assert_true(silent(b, 100));				/* no RET_SUBMIT for it */
 	u = unlink_urb(b, s);
-	assert_int_equal(ret_unlink(b, u), 0);			/* it has ended already */
+	assert_int_equal(ret_unlink(b, u), 0);			/* the request has ended already */
 	exchange(b, get_status);				/* the answer is for the living */
 	assert_int_equal(b->data[0], 0x81);
 }
@@ -468,7 +468,7 @@ static void test_program_ends(void **state)
 	s = unlink_urb(b, intr);
 	assert_int_equal(ret_unlink(b, s), USBIP_ECONNRESET);
 	exchange(b, get_status);
-	assert_int_equal(b->data[8], 0xE0);			/* busy; nobody is to blame */
+	assert_int_equal(b->data[8], 0xE0);			/* busy, without a complaint */
 	assert_int_equal(sim_dev_complaints(b->exports[0].dev), 0);
 }
 

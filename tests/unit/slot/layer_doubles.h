@@ -201,7 +201,7 @@ static void fixture_init(struct fixture *g)
 	port_mutex_init(&g->slot.lock);
 }
 
-/* The lock was given back by whoever took it. */
+/* The lock was released by the thread that took it. */
 static inline void fixture_check_unlocked(struct fixture *g)
 {
 	assert_true(port_mutex_try(&g->slot.lock));

@@ -46,7 +46,7 @@ static const struct composite {
 	{ "GemPCTwin", "interface = 1\n", 0, 2, 0 },
 };
 
-/* A card that tells its interface in each. */
+/* In each interface a card that names the interface. */
 static void start(const struct composite *d)
 {
 	char text[600];

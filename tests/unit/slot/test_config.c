@@ -140,7 +140,7 @@ static void numbers(void **state)
 		if (t[i].good)
 			assert_string_equal(out, "");
 		else
-			assert_logged("is no number, ignored");
+			assert_logged("is not a number and is ignored");
 	}
 }
 
@@ -163,7 +163,7 @@ static void environment_wins(void **state)
 	assert_int_equal(config_load(&c), CCID_OK);
 	assert_false(c.log_secrets);
 	assert_int_equal(c.log_level, 1);
-	assert_logged("LIBCCID_ifdLogLevel: \"all\" is no number");
+	assert_logged("LIBCCID_ifdLogLevel: \"all\" is not a number");
 }
 
 static void mistaken_and_long_quirks(void **state)

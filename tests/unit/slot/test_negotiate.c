@@ -239,7 +239,7 @@ static void openpgp_v1(void **state)
 	(void)state;
 	assert_int_equal(n.exchange.timing.BWI, 7);
 	assert_int_equal(n.exchange.timing.CWI, 5);
-	/* Also where the reader does the rest: the wait is ours. */
+	/* Also where the reader does the rest: the driver still waits. */
 	in.desc = &rd_auto.desc;
 	n = planned(&atr, text, &in);
 	assert_int_equal(n.exchange.timing.BWI, 7);
@@ -340,7 +340,7 @@ static void tolerance(void **state)
 	}
 }
 
-/* dwMaxDataRate is the last rate that is allowed, and the default speed is no gain. */
+/* dwMaxDataRate is the last rate that is allowed, and the default speed gains nothing. */
 static void maximum(void **state)
 {
 	struct ccid_desc desc = rd_plain.desc;

@@ -413,14 +413,14 @@ static void t1_refused_or_lost(void **state)
 	answers.secure_err = CCID_ERR_NOT_SUPPORTED;
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_NOT_SUPPORTED);
 	assert_int_equal(g.slot.t1.ns, 0);
-	/* a reader that says so may have sent the block all the same */
+	/* a reader that answers so may still have sent the block */
 	assert_true(g.slot.t1.unsettled && g.slot.t1.doubtful);
 	use_t1();
 	answers.secure_not_sent = true;
 	answers.secure_err = CCID_ERR_TIMEOUT;
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_TIMEOUT);
 	assert_int_equal(g.slot.t1.ns, 0);
-	assert_true(g.slot.t1.unsettled);	/* nobody knows: resynchronise first */
+	assert_true(g.slot.t1.unsettled);	/* state unknown: resynchronise first */
 }
 
 static void t1_short_answers_are_errors(void **state)

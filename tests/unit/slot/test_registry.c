@@ -332,7 +332,7 @@ static void begin(struct caller *c, void *(*f)(void *), DWORD lun, unsigned ms)
 {
 	*c = (struct caller){ .lun = lun, .ms = ms };
 	assert_int_equal(pthread_create(&c->thread, NULL, f, c), 0);
-	usleep(200000);	/* it waits by now */
+	usleep(200000);	/* the thread waits by now */
 }
 
 static void end_with(struct caller *c, RESPONSECODE rc, uint64_t since)
@@ -429,7 +429,7 @@ static void row_22_gone_is_gone(void **state)
 	}
 }
 
-/* pcscd says so before the calls find out. */
+/* pcscd reports the removal before the calls notice it. */
 static void device_removed(void **state)
 {
 	struct caller busy, polling;
@@ -519,7 +519,7 @@ static void *verify_main(void *arg)
 	return NULL;
 }
 
-/* The user goes on typing the PIN that nobody asks for any more: what the card says to it is nobody's answer. */
+/* The user goes on typing a PIN that is not asked for any more: the card's answer is dropped. */
 static void opened_again_in_a_pin_entry(void **state)
 {
 	struct caller busy;
@@ -558,7 +558,8 @@ static void hear_seq(void *user, uint64_t now, const char *text)
 		sscanf(text, "out slot 0 seq %d", seq);
 }
 
-/* What is still to come for a program of before does not bear the number of a new command because both count from 0. */
+/* A late answer for an earlier program does not carry the number of a new command, as it would if
+ * both counted from 0. */
 static void numbers_do_not_begin_anew(void **state)
 {
 	int first[8];

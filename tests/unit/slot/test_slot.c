@@ -193,7 +193,7 @@ static void cards_come_and_go(void **state)
 	end();
 }
 
-/* Taken out and another one put in between two looks: the change is told. */
+/* Another card was inserted between two looks: the change is reported. */
 static void a_swapped_card(void **state)
 {
 	struct deadline d;
@@ -242,7 +242,7 @@ static void poll_once(void)
 	assert_int_equal(slot->reader->transport->ops->wait_change(slot->reader->transport, 0, &d), CCID_OK);
 }
 
-/* pcscd asks while a command is under way: nobody waits, and what is known of the card is told. */
+/* pcscd asks while a command is under way: no wait, and the answer is the last known state. */
 static void asked_while_a_command_is_under_way(void **state)
 {
 	(void)state;
@@ -346,7 +346,7 @@ static void sec1210_follows_its_first_interface(void **state)
 	fixture_stop();
 }
 
-/* Its firmware holds the state of the card from the time before: off comes first. */
+/* The reader's firmware still has the old state of the card: off comes first. */
 static void sec1210_powers_off_before_on(void **state)
 {
 	(void)state;
@@ -360,7 +360,7 @@ static void sec1210_powers_off_before_on(void **state)
 	}
 }
 
-/* Gemalto's bError BB: the card is no EMV card, and the reader takes it in ISO mode. */
+/* Gemalto's bError BB: the card is not an EMV card, and the reader takes it in ISO mode. */
 static void iso_mode_for_cards_that_are_not_emv(void **state)
 {
 	(void)state;

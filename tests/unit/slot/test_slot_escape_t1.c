@@ -87,7 +87,7 @@ static void all_lengths_there_and_back(void **state)
 	end();
 }
 
-/* The reader has block numbers of its own; after it has spoken the host begins anew. */
+/* The reader has block numbers of its own; after it has spoken the host begins again. */
 static void short_apdus_in_between(void **state)
 {
 	(void)state;

@@ -192,7 +192,7 @@ static void a_card_without_ifs(void **state)
 	end();
 }
 
-/* Nobody set a protocol: the ATR's first one is taken at the first command. */
+/* No protocol was set: the first command uses the ATR's first one. */
 static void without_being_asked(void **state)
 {
 	(void)state;
@@ -208,7 +208,7 @@ static void without_being_asked(void **state)
 
 /* What was asked for is refused before anything goes out: APDUs go out all the same, with what card and
  * reader both have, or else as the card speaks by itself. Automatic readers of the table serve cards of a
- * protocol that their dwProtocols has not; one that waits for SetParameters need not. */
+ * protocol that their dwProtocols does not have; one that waits for SetParameters need not. */
 static void an_apdu_after_a_refusal(void **state)
 {
 	static const struct {

@@ -105,7 +105,7 @@ refused() {
 adding() {
 	fresh
 	run -l
-	check "$label: an empty list is no error" ended 0
+	check "$label: an empty list is not an error" ended 0
 	check "$label: and is empty" [ ! -s "$work/out" ]
 	run f1f1:0001
 	check "$label: add by id" ended 0

@@ -58,7 +58,7 @@ static int run_to(int file, const char *a, const char *b, const char *c)
 	const char *argv[] = { "ccid-parse", a, b, c, NULL };
 	int argc = c ? 4 : b ? 3 : a ? 2 : 1, rc;
 
-	optind = 0;	/* getopt begins anew */
+	optind = 0;	/* getopt starts again */
 	capture_begin(&out, stdout, file);
 	capture_begin(&err, stderr, -1);
 	rc = parse_main(argc, (char **)(uintptr_t)argv);
@@ -307,7 +307,7 @@ static void texts_that_give_no_row(void **state)
 static void rows_of_the_bus(void **state)
 {
 	(void)state;
-	/* it has no class descriptor */
+	/* the interface has no class descriptor */
 	assert_int_equal(run_with("-r", "08e6:3437", NULL), 1);
 	assert_true(bus.asked.vendor_too);
 	has(err.text, "ccid-parse: no row: no field bcdCCID");

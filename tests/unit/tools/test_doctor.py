@@ -202,7 +202,7 @@ SITUATIONS = (
     ("no folder of drivers", lambda s, r: s.remove(DROP), "drivers", "no driver is in", "apt install"),
     ("an empty folder of drivers", lambda s, r: s.remove(DROP + "/ifd-ccid.bundle"), "drivers", "no driver is in",
      "apt install"),
-    ("a list that is no XML", lambda s, r: s.plist(lambda t: t[:5000]), "drivers", "line", "reinstall"),
+    ("a list that is not XML", lambda s, r: s.plist(lambda t: t[:5000]), "drivers", "line", "reinstall"),
     ("three arrays of different length",
      lambda s, r: s.plist(lambda t: t.replace("<key>ifdVendorID</key>\n\t<array>\n",
                                               "<key>ifdVendorID</key>\n\t<array>\n<string>0x1234</string>\n", 1)),
@@ -248,7 +248,7 @@ SITUATIONS = (
     ("its library is of another machine", lambda s, r: s.write(
         DROP + "/ifd-ccid.bundle/Contents/Linux/libccid.so", b"\x7fELF\x01\x02\x01" + bytes(200)), "library",
      "does not load", "reinstall"),
-    ("a library that is no driver", lambda s, r: s.link("/proc/self/exe", DROP + "/ifd-ccid.bundle/Contents/Linux/libccid.so"),
+    ("a library that is not a driver", lambda s, r: s.link("/proc/self/exe", DROP + "/ifd-ccid.bundle/Contents/Linux/libccid.so"),
      "library", "does not load", "reinstall"),
     ("a library that is another one", lambda s, r: s.link(
         NO_DRIVER, DROP + "/ifd-ccid.bundle/Contents/Linux/libccid.so"), "library",

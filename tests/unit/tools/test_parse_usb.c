@@ -98,7 +98,7 @@ static bool look(struct parse_wanted w)
 	return good;
 }
 
-/* All went well: nothing is said. */
+/* No error: no message. */
 static void looks(struct parse_wanted w, unsigned readers)
 {
 	assert_true(look(w));

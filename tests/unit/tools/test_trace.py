@@ -250,7 +250,7 @@ def devices_of_a_capture(tap):
     tap.case("with --apdu and --summary too", run(pcap, "-a")[0] == 0 and run(pcap, "-s")[0] == 0)
     bent = start + usb_packet("C", 2, 0x80, config) + usb_packet("S", 3, 1, b"\x6F\1") + usb_packet("S", 3, 1,
         b"\0" * 20)
-    tap.case("what is no message is passed over", run(bent)[0] == 1)
+    tap.case("a transfer that is not a message is passed over", run(bent)[0] == 1)
 
 
 PCAP = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 220)
@@ -285,8 +285,8 @@ def odd_captures(tap):
     lying[16 + 36:16 + 40] = struct.pack("<I", 9999)
     tap.case("a packet that tells more than it has", b"-> 6F 07" in run(PCAP + bytes(lying))[1])
     for kind in (0x60, 0x64, 0x66, 0x67, 0x68, 0x70, 0x74):
-        tap.case(f"{kind:02X} is no command", run(PCAP + usb_packet("S", 3, 1, bytes([kind]) + b"\0" * 9))[0] == 1)
-    tap.case("7F and 85 are no answers", run(PCAP + usb_packet("C", 3, 0x82, b"\x7F" + b"\0" * 9)
+        tap.case(f"{kind:02X} is not a command", run(PCAP + usb_packet("S", 3, 1, bytes([kind]) + b"\0" * 9))[0] == 1)
+    tap.case("7F and 85 are not answers", run(PCAP + usb_packet("C", 3, 0x82, b"\x7F" + b"\0" * 9)
                                              + usb_packet("C", 3, 0x82, b"\x85" + b"\0" * 9))[0] == 1)
     tap.case("without descriptors, interrupts are passed over", run(PCAP + usb_packet("C", 1, 0x83, b"\x50\3"))[0] == 1)
     tap.case("isochronous transfers are passed over", run(PCAP + usb_packet("S", 0, 1, select))[0] == 1)
@@ -318,7 +318,7 @@ def odd_captures(tap):
               + describe(b"\0\0", asked[2]) + usb_packet("E", 2, 0x80) + describe(head) + sent)[1]
     tap.case("other requests, and answers that are too short", out.count(b"-> 6F 07") == 1 and b"usb:0000/0000" in out)
     pieces = usb_packet("S", 3, 1, select[:5]) + sent
-    tap.case("a transfer of 5 bytes is no message", "1 messages are not whole" in run(PCAP + describe(whole) + pieces)[2])
+    tap.case("a transfer of 5 bytes is not a message", "1 messages are not whole" in run(PCAP + describe(whole) + pieces)[2])
     cut = bytearray(usb_packet("S", 3, 1, select[:10] + b"\0" * 7))
     cut[16 + 36:16 + 40] = struct.pack("<I", 10)
     more = bytearray(usb_packet("C", 1, 0x83, b"\x50\3\0"))

@@ -38,7 +38,7 @@ enum mode {
 	EXTENSION,	/* a time extension of CCID, then the answer */
 	MOVEMENT,	/* a card movement before the answer */
 	CARD_GONE,	/* the card is out, and no answer */
-	CARD_BOUNCES,	/* it is out and in again; the answer when the test says go_on */
+	CARD_BOUNCES,	/* card out and in again; the answer when the test says go_on */
 	HANG_UP,
 	SLOW,		/* answers after 30 ms */
 	HELD,		/* answers when the test says go_on */
@@ -174,7 +174,7 @@ static void misbehave(struct peer *p)
 	case STALE:
 		put_answer(p, 0x80, m[5] ^ 1, m[6], 0, "bad1", 4, 0);
 		put_answer(p, 0x80, m[5], m[6] - 1, 0, "bad2", 4, 0);
-		put(p, p->last, p->last_len);	/* an echo that is none of this type's */
+		put(p, p->last, p->last_len);	/* an echo although this type has none */
 		answer(p, 0);
 		put_answer(p, 0x80, m[5], m[6], 0, "dupl", 4, 0);
 		return;
@@ -262,7 +262,7 @@ static bool next_byte(struct peer *p, uint8_t *b)
 			return false;
 		if ((f[0].revents & POLLIN) && read(p->master, b, 1) == 1)
 			return true;
-		ms_sleep(1);	/* nobody has the other end open */
+		ms_sleep(1);	/* the other end is not open */
 	}
 }
 

@@ -384,7 +384,7 @@ static void unsupported(void **state)
 	assert_int_equal(b->answer[5], 1);
 	assert_int_equal(b->answer[7], 0x41);
 	assert_int_equal(b->answer[8], 5);
-	/* messages that are none */
+	/* malformed messages */
 	assert_int_equal(iccd_message(&b->i, m, 9, b->answer, CAP, &b->answer_len, &d), CCID_ERR_ARG);
 	m[1] = 1;
 	assert_int_equal(iccd_message(&b->i, m, 10, b->answer, CAP, &b->answer_len, &d), CCID_ERR_ARG);

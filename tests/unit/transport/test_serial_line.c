@@ -40,7 +40,7 @@ static void all_lengths(void **state)
 struct fault {
 	int mode, times;
 	enum ccid_err expect;
-	unsigned naks, sent;	/* NAKs of ours, times the command went out */
+	unsigned naks, sent;	/* NAKs from the driver, times the command went out */
 	bool echoes;
 };
 
@@ -68,7 +68,7 @@ static void faults(void **state)
 		enum ccid_err err;
 		unsigned round = 0;
 
-		/* anew when the machine was too busy for a reader that does not pause */
+		/* again when the machine was too busy for a reader that does not pause */
 		do {
 			start = clock_now();
 			p->mode = rows[i].mode;
@@ -449,7 +449,7 @@ static void caller_begin(struct caller *c, void *(*f)(void *))
 		ms_sleep(1);
 }
 
-/* Those that have begun wait inside by now. */
+/* The calls that have begun wait inside by now. */
 static void let_them_wait(void)
 {
 	ms_sleep(200);
@@ -480,7 +480,7 @@ static void *call_poll(void *arg)
 	return NULL;
 }
 
-/* Who comes later waits longer, also when the line is free for a moment. */
+/* A later caller waits longer, also when the line is free for a moment. */
 static void first_come_first_served(void **state)
 {
 	struct peer *p = *state;
@@ -516,7 +516,7 @@ static void ends_all(void **state, int how)
 
 	p->mode = SILENT;
 	for (i = 0; i < 5; i++) {
-		/* nobody may call anew once it is closed */
+		/* no call may begin once the line is closed */
 		c[i] = (struct caller){ .t = t, .slot = (uint8_t)i, .once = how == 1 };
 		caller_begin(&c[i], i < 3 ? call : call_poll);
 	}

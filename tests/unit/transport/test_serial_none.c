@@ -43,7 +43,7 @@ static void refuses_with_the_other_librarys_name(void **state)
 	assert_int_equal(serial_open("/dev/ttyS0:GemPCTwin", &test_log, &t), CCID_ERR_NO_DEVICE);
 	assert_null(t);
 	assert_int_equal(n_lines, 1);
-	assert_non_null(strstr(line, "\"/dev/ttyS0:GemPCTwin\" is no USB reader"));
+	assert_non_null(strstr(line, "\"/dev/ttyS0:GemPCTwin\" is not a USB reader"));
 	assert_non_null(strstr(line, "libccidtwin.so"));
 	assert_false(serial_channel_name(0x0103F8, name, sizeof name));
 	assert_string_equal(name, "x");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/transport/serial_tty.c: a line in raw mode, and what it is when it is none, taken or hung up. */
+/* src/transport/serial_tty.c: a line in raw mode; a path that is not a line, is in use, or hangs
+ * up. */
 #include "transport/serial_tty.h"
 
 #include <setjmp.h>
@@ -251,7 +252,7 @@ static void waits_end_without_bytes(void **state)
 	assert_int_equal(serial_tty_read(l->near, l->wake[0], &b, 1, UINT64_MAX), 0);
 }
 
-/* Bytes that come at one look and are gone at the next, and signals, are no end of the line. */
+/* Bytes that come at one look and are gone at the next, and signals, do not end the line. */
 static void interrupted_calls_are_no_end(void **state)
 {
 	static const int harmless[] = { EAGAIN, EINTR };
@@ -315,7 +316,7 @@ static void what_cannot_be_opened(void **state)
 	assert_int_equal(serial_tty_open("/no/such/line", &test_log, &fd), CCID_ERR_NO_DEVICE);
 	assert_non_null(strstr(said.last, "/no/such/line: No such file or directory: "));
 	assert_int_equal(serial_tty_open("/dev/null", &test_log, &fd), CCID_ERR_NO_DEVICE);
-	assert_non_null(strstr(said.last, "/dev/null is no serial line: "));
+	assert_non_null(strstr(said.last, "/dev/null is not a serial line:  "));
 	fails.set = EIO;
 	assert_int_equal(serial_tty_open(l->path, &test_log, &fd), CCID_ERR_COMM);
 	assert_non_null(strstr(said.last, strerror(EIO)));
@@ -323,7 +324,7 @@ static void what_cannot_be_opened(void **state)
 	assert_int_equal(files_open(), before);
 }
 
-/* One line that names the errno and says what to do. That the line is not there is all that is no fault to wait for. */
+/* One line that names the errno and says what to do. Only a missing line is not worth a wait. */
 static void every_errno_has_its_line(void **state)
 {
 	static const struct {
@@ -366,7 +367,7 @@ static void a_line_that_fails_later(void **state)
 	assert_int_equal(serial_tty_speed(l->near, 9600), CCID_OK);
 }
 
-/* Some adapters cannot be had exclusively: they work all the same. */
+/* Some adapters do not support exclusive use: they work without it. */
 static void without_exclusive_access(void **state)
 {
 	struct line *l = *state;

@@ -60,7 +60,7 @@ static void torn_headers(void **state)
 	}
 }
 
-/* Whose is a torn frame when two are waited for? Nobody's; both get what is theirs. */
+/* A torn frame while two commands wait belongs to neither; both get their answers. */
 static void a_torn_frame_among_two_commands(void **state)
 {
 	struct deadline d = deadline_in_ms(500);
@@ -93,7 +93,7 @@ static void answers_of_others_are_dropped(void **state)
 		assert_in_range(fixture_ms() - began, 1000, 1300);
 		assert_int_equal(status_of(bench.t, 0, (uint8_t)(10 * i + 5)), CCID_OK);
 	}
-	assert_int_equal(fixture_log_count("dropped an answer nobody waits for"), 6);
+	assert_int_equal(fixture_log_count("dropped an answer that no command waits for"), 6);
 }
 
 static void any_number_of_stale_answers(void **state)
@@ -172,7 +172,7 @@ static void frames_of_full_packets_without_an_end(void **state)
 	assert_int_equal(status(1000, 1), CCID_OK);
 	assert_int_equal(c.r.answer_len, 128);
 	assert_in_range(fixture_ms() - began, 1000, 1300);
-	/* Known now: nobody waits for the end any more. */
+	/* Known now: no command waits for the end any more. */
 	began = fixture_ms();
 	for (unsigned n = 1; n <= 5; n++) {
 		if (n < 5)
@@ -184,7 +184,8 @@ static void frames_of_full_packets_without_an_end(void **state)
 	assert_int_equal(fixture_log_count("no zero-length packet"), 1);
 }
 
-/* More than was ever announced: the first part is an answer that does not fit its dwLength, the rest is nobody's. */
+/* More than was ever announced: the first part is an answer that does not fit its dwLength, the
+ * rest is dropped. */
 static void more_than_the_buffer(void **state)
 {
 	(void)state;
@@ -261,7 +262,7 @@ static void failing_pipes(void **state)
 	}
 }
 
-/* A pipe that fails for ever keeps nobody busy. */
+/* A pipe that fails for ever keeps no thread busy. */
 static void a_pipe_that_only_fails(void **state)
 {
 	struct fake_counts before = fake_usb_counts(), after;
@@ -318,7 +319,7 @@ static void a_late_answer_is_nobodys(void **state)
 	assert_int_equal(fixture_log_count("dropped"), 1);
 }
 
-/* Whatever cannot be submitted or allocated is told, and the next command works. */
+/* A failed submission or allocation is an error, and the next command works. */
 static void failing_submissions(void **state)
 {
 	static const struct {

@@ -127,7 +127,7 @@ static void a_closed_slot_refuses_and_opens_again(void **state)
 	assert_int_equal(status_of(bench.t, 1, 2), CCID_OK);
 }
 
-/* A thread that sends something nobody answers. */
+/* A thread that sends a command that is never answered. */
 struct victim {
 	pthread_t thread;
 	unsigned slot;
@@ -254,7 +254,7 @@ static void reset_and_reopened(void **state)
 		d = deadline_in_ms(2000);
 		assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
 		assert_int_equal(bench.t->generation, generation + i);
-		/* somebody else who noticed it later has nothing to do */
+		/* a thread that noticed it later has nothing to do */
 		assert_int_equal(bench.t->ops->reopen(bench.t, &d), CCID_OK);
 		assert_int_equal(bench.t->generation, generation + i);
 		assert_int_equal(status_of(bench.t, 0, (uint8_t)(4 * i + 1)), CCID_OK);
@@ -295,7 +295,7 @@ static void reopening_waits_for_others(void **state)
 	assert_int_equal(fake_usb_counts().handles, 0);
 	assert_int_equal(fake_usb_counts().nodes, 0);
 	assert_int_equal(status_of(bench.t, 0, 2), CCID_ERR_STALE);
-	/* nobody would tell of a change: the poll ends, and whoever polls looks */
+	/* no event would tell of a change: the poll ends, and pcscd looks */
 	later = deadline_in_ms(60000);
 	assert_int_equal(bench.t->ops->wait_change(bench.t, 0, &later), CCID_OK);
 	assert_int_equal(bench.t->ops->wait_change(bench.t, 0, &later), CCID_OK);
@@ -475,7 +475,7 @@ static void row_32_closed_with_transfers_that_do_not_come_back(void **state)
 	}
 }
 
-/* The same when the device is unplugged, and nobody opens it again: the host is not freed before. */
+/* The same when the device is unplugged and not opened again: the host is not freed before. */
 static void row_32_unplugged_with_transfers_that_do_not_come_back(void **state)
 {
 	(void)state;

@@ -158,7 +158,7 @@ static void other_class(const char *sim)
 	fake_usb_unplug(0);
 	fake_usb_plug(0);
 	assert_int_equal(find(0, 0), CCID_ERR_NO_DEVICE);
-	/* not one of ours: nothing to worry about */
+	/* not a reader: no message */
 	assert_int_equal(fixture_log_critical(), 0);
 	fixture_stop();
 }
@@ -369,7 +369,7 @@ static void path_behind_hubs(void **state)
 
 /* --- libusb refuses --- */
 
-/* A device that does not tell its configuration, just after a reset or ever: it is no other device for that. */
+/* A device that does not tell its configuration, just after a reset or ever: it is still the same device. */
 static void a_configuration_that_is_not_told(void **state)
 {
 	struct deadline d;

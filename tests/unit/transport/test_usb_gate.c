@@ -130,14 +130,14 @@ static void first_come_first_served(void **state)
 		assert_int_equal(g[i].rank, i + 1);
 		assert_int_equal(queued(), THREADS - 1 - i);
 	}
-	/* Nobody overtakes while others wait: the last guest still has the place. */
+	/* No caller overtakes while others wait: the last guest still has the place. */
 	assert_int_equal(enter_now(&w, 10), CCID_ERR_TIMEOUT);
 	usb_gate_leave(gate);
 	assert_int_equal(gate->used, 0);
 	waiter_destroy(&pump, &w);
 }
 
-/* Those that give up, at either end and in the middle, leave the queue whole. */
+/* Callers that give up, at either end and in the middle, leave the queue whole. */
 static void who_gives_up_is_passed_over(void **state)
 {
 	static const unsigned patience[] = { 1500, 20000, 1500, 20000, 1500 };

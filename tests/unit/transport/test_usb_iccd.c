@@ -169,7 +169,7 @@ static void close_it(void) { bench.t->ops->set_closed(bench.t, 0, true); }
 static void set_gone(void) { bench.t->ops->set_gone(bench.t); }
 static void unplug(void) { fake_usb_unplug(0); }
 
-/* A device that is busy for ever: who waits for it learns at once that it is over. */
+/* A device that is busy for ever: a waiting call ends at once when the device is removed. */
 static void a_busy_device_goes_away(void **state)
 {
 	static void (*const acts[])(void) = { close_it, set_gone, unplug };
@@ -206,7 +206,7 @@ static bool has_control(struct usb_transport *u)
 	return has;
 }
 
-/* The host has a request and does not give it back: whoever waits for it learns at once that it is over. */
+/* The host has a request and does not give it back: a waiting call ends at once. */
 static void a_request_is_stuck(void **state)
 {
 	static void (*const acts[])(void) = { close_it, set_gone };

@@ -28,7 +28,7 @@ static enum ccid_err poll_slot(unsigned slot, unsigned ms)
 	return bench.t->ops->wait_change(bench.t, (uint8_t)slot, &d);
 }
 
-/* Takes what the reader tells at its start. */
+/* Takes the notifications that the reader sends at its start. */
 static void drain(void)
 {
 	for (unsigned i = 0; i < 5; i++)
@@ -64,7 +64,7 @@ static void only_the_slot_that_changed(void **state)
 	}
 }
 
-/* While nobody polls: seen by the next poll, once. */
+/* An event without a poll: seen by the next poll, once. */
 static void an_event_waits_for_its_poll(void **state)
 {
 	(void)state;
@@ -204,7 +204,8 @@ static void row_30_refused_once(void **state)
 
 		fixture_log_clear();
 		refuse_interrupts(1, rows[i].code, rows[i].err);
-		/* every slot is looked at at once, as slot 2 was: what is told meanwhile is lost */
+		/* every slot is looked at immediately, as slot 2 was: notifications in the meantime
+		 * are lost */
 		for (unsigned k = 0; k < 5; k++)
 			assert_int_equal(poll_slot(k, 0), k == 2 ? CCID_ERR_TIMEOUT : CCID_OK);
 		began = fixture_ms();
@@ -213,7 +214,7 @@ static void row_30_refused_once(void **state)
 		assert_in_range(fixture_ms() - began, 0, 2000);
 		assert_int_equal(fixture_log_critical(), 1);
 		assert_int_equal(fixture_log_count(strerror(rows[i].err)), 1);
-		assert_int_equal(fixture_log_count("slot changes are told again"), 1);
+		assert_int_equal(fixture_log_count("slot changes are reported again"), 1);
 		/* from here on as ever */
 		drain();
 		began = fixture_ms();
@@ -225,7 +226,7 @@ static void row_30_refused_once(void **state)
 	}
 }
 
-/* Row 30: for ever. Each poll lasts a second, and whoever polls looks; the log has one line. */
+/* Row 30: for ever. Each poll lasts a second, and pcscd looks; the log has one line. */
 static void row_30_refused_for_ever(void **state)
 {
 	unsigned before;
@@ -247,10 +248,10 @@ static void row_30_refused_for_ever(void **state)
 	drain();
 	fixture_insert(0, 1, "t1");
 	assert_int_equal(poll_slot(1, 600000), CCID_OK);
-	assert_int_equal(fixture_log_count("slot changes are told again"), 1);
+	assert_int_equal(fixture_log_count("slot changes are reported again"), 1);
 }
 
-/* Row 30: "no device" is a dead handle: whoever looks for the card opens the device again. */
+/* Row 30: "no device" is a dead handle: the next look for the card opens the device again. */
 static void row_30_no_device(void **state)
 {
 	struct deadline d = deadline_in_ms(2000);
@@ -310,7 +311,7 @@ static enum ccid_err poller_end(struct poller *p, uint64_t since)
 	return p->err;
 }
 
-/* By the machine's clock: what the reader tells at its start is waited for. */
+/* By the machine's clock: waits for the notifications at the reader's start. */
 static void start_real(void)
 {
 	bench_start(FAKE_REAL, FIVE);
@@ -380,7 +381,7 @@ static void unplugged_in_a_poll(void **state)
 	bench_stop();
 }
 
-/* Nobody stops it: it ends by itself, whether it finds out that the reader is gone or that is known. */
+/* A poll that is not stopped ends by itself, whether it finds the reader gone or that is known. */
 static void gone_and_not_stopped(void **state)
 {
 	uint64_t began;

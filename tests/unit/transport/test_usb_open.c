@@ -107,7 +107,7 @@ static void claimed_by_another_program(void **state)
 	bench_stop();
 }
 
-/* Nobody waits a second time for a program that still has it, nor writes another line; and a reader
+/* No second wait for a program that still has it, and no other line; and a reader
  * that does not work is not claimed for ever. */
 static void tried_again(void **state)
 {

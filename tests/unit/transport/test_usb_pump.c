@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/transport/usb_pump.c: who leads, who is parked, who takes over. Real clock, threads. */
+/* src/transport/usb_pump.c: the leader, parked threads, and the next leader. Real clock,
+ * threads. */
 #include "usb_bench.h"
 
 #include <unistd.h>
@@ -231,7 +232,7 @@ static void the_lead_is_handed_over(void **state)
 	assert_null(leader());
 }
 
-/* The leader gives up at its deadline: somebody else must lead at once. */
+/* The leader gives up at its deadline: another thread must lead at once. */
 static void a_leader_at_its_deadline_hands_over(void **state)
 {
 	struct sleeper first, second;
@@ -325,7 +326,8 @@ static void nobody_is_forgotten(void **state)
 	}
 }
 
-/* poll() fails in libusb, for ever: the leader tries some hundred times a second, and a result is seen all the same. */
+/* poll() fails in libusb, for ever: the leader tries some hundred times a second, and a result is
+ * still seen. */
 static void libusb_cannot_wait(void **state)
 {
 	struct deadline d = deadline_in_ms(500);

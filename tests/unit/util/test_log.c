@@ -461,7 +461,7 @@ static void budget_of_lines(void **state)
 	assert_int_equal(count("bytes: 5A"), 11);
 	assert_non_null(strstr(out, "dropped 30 (20 more such lines were left out since the last one)\n"));
 	assert_non_null(strstr(out, "bytes: 5A (20 more such lines were left out since the last one)\n"));
-	/* whoever asks for each message wants each line */
+	/* a log of each message has each line */
 	log_setup(0x0F, false);
 	for (unsigned i = 0; i < 30; i++)
 		LOG(LOG_INFO, &rationed, "everything %u", i);

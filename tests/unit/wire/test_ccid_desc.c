@@ -189,7 +189,7 @@ static void finding(void **state)
 	e[1] = 0x21;
 	assert_int_equal(find(e, 63, &len), 9);
 	assert_int_equal(len, 54);
-	/* only short ones: the first is told */
+	/* only short ones: the first is returned */
 	assert_int_equal(find(e, 40, &len), 0);
 	assert_int_equal(len, 9);
 	/* behind the smallest there can be */
