@@ -48,12 +48,20 @@ static void gather_endpoint(struct gathered *g, const uint8_t *p)
 static void add_extra(struct gathered *g, const uint8_t *p)
 {
 	unsigned n = g->alt.bNumEndpoints;
-	const unsigned char **extra = n ? &g->endpoint[n - 1].extra : &g->alt.extra;
-	int *length = n ? &g->endpoint[n - 1].extra_length : &g->alt.extra_length;
+	const uint8_t *extra = n ? g->endpoint[n - 1].extra : g->alt.extra;
+	int length;
 
-	if (!*extra)
-		*extra = p;
-	*length = (int)(p + p[0] - *extra);
+	if (!extra)
+		extra = p;
+	length = (int)(p + p[0] - extra);
+	/* FreeBSD's libusb has no const here. */
+	if (n) {
+		g->endpoint[n - 1].extra = (void *)extra;
+		g->endpoint[n - 1].extra_length = length;
+	} else {
+		g->alt.extra = (void *)extra;
+		g->alt.extra_length = length;
+	}
 }
 
 static void end_interface(struct bus_device *device, struct gathered *g)

@@ -17,14 +17,11 @@ void port_log(enum port_priority priority, bool is_private, const char *line)
 
 /* Comes from pcscd when it loads the driver. Its priorities are in the order of enum
  * port_priority (<debuglog.h>). */
-void log_msg(const int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void log_msg(const int priority, const char *fmt, ...);
 
 /* Where pcscd's log is one that hides texts by default (macOS), configure says how a text is
- * marked that may be seen. */
-#ifdef LOG_PUBLIC_TEXT
-#pragma GCC diagnostic ignored "-Wformat"
-#pragma GCC diagnostic ignored "-Wformat-invalid-specifier"
-#else
+ * marked that may be seen: not as printf() knows it. */
+#ifndef LOG_PUBLIC_TEXT
 #define LOG_PUBLIC_TEXT "%s"
 #endif
 
