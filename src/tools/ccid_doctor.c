@@ -138,6 +138,7 @@ static int doctor_run(struct doctor *d, const struct options *o)
 	doctor_find_pcscd(d);
 	d->drop = drop_folder(d, o);
 	bundles_read(&d->bundles, &d->root, d->drop);
+	doctor_find_class(d);
 	doctor_read_bus(d);
 	code = doctor_walk(d);
 	if (o->json)

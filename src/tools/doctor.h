@@ -66,12 +66,18 @@ struct doctor_pcsc {
 	} reader[DOCTOR_READERS];
 };
 
+/* The entry of reader.conf for readers that no driver lists; file "": there is none. */
+struct doctor_class {
+	char file[256], name[128], library[SYSTEM_PATH];
+};
+
 struct doctor {
 	struct system_root root;
 	const char *drop;	       /* pcscd's folder of drivers, below the root */
 	bool ask;		       /* pcscd, also below a root */
 	int want_vendor, want_product; /* -1: any */
 	struct bundles bundles;
+	struct doctor_class by_class;
 	struct doctor_pcscd pcscd;
 	struct doctor_pcsc pcsc;
 	unsigned n_devices;
@@ -109,6 +115,13 @@ enum doctor_verdict doctor_drivers(struct doctor *d, struct doctor_device *unuse
 enum doctor_verdict doctor_listed(struct doctor *d, struct doctor_device *device);
 enum doctor_verdict doctor_library(struct doctor *d, struct doctor_device *device);
 enum doctor_verdict doctor_firmware(struct doctor *d, struct doctor_device *device);
+
+/* --- doctor_class.c --- */
+void doctor_find_class(struct doctor *d);
+/* No driver lists it, and reader.conf offers it by its class. */
+bool doctor_is_by_class(const struct doctor *d, const struct doctor_device *device);
+/* What its name in PC/SC begins with; device is listed, or offered by its class. */
+const char *doctor_name_of(const struct doctor *d, const struct doctor_device *device);
 
 /* --- doctor_node.c --- */
 enum doctor_verdict doctor_node(struct doctor *d, struct doctor_device *device);

@@ -65,6 +65,9 @@ enum doctor_verdict doctor_listed(struct doctor *d, struct doctor_device *device
 {
 	char others[200] = "";
 
+	if (doctor_is_by_class(d, device))
+		return doctor_say(d, WELL, "no driver lists it; %s offers it by its class, as "
+				  "\"%s\"", d->by_class.file, d->by_class.name);
 	if (!device->bundle) {
 		doctor_cure(d, "sudo ccid-add-reader %04x:%04x && sudo systemctl restart pcscd",
 			    device->usb.vendor, device->usb.product);
@@ -110,10 +113,11 @@ enum doctor_verdict doctor_library(struct doctor *d, struct doctor_device *devic
 	doctor_cure(d,
 		    "install the driver again: sudo apt install --reinstall ifd-ccid (or libccid); "
 		    "ldd shows what a library needs");
-	if (!bundle_library(&d->bundles, device->bundle, name) ||
+	strcpy(name, d->by_class.library);
+	if ((device->bundle && !bundle_library(&d->bundles, device->bundle, name)) ||
 	    !system_path(&d->root, path, "%s", name))
 		return doctor_say(d, BROKEN, "%s names no library (CFBundleExecutable)",
-				  device->bundle->name);
+				  device->bundle ? device->bundle->name : d->by_class.file);
 	if (!system_exists(&d->root, "%s", name))
 		return doctor_say(d, BROKEN, "%s is not there", name);
 	if (!child_run(load, &said, sizeof(said), path, 10))
@@ -131,16 +135,19 @@ static unsigned list_bcd(unsigned v)
 
 enum doctor_verdict doctor_firmware(struct doctor *d, struct doctor_device *device)
 {
-	const char *text = plist_get(device->bundle->plist, "ifdDriverOptions", 0);
+	const struct bundle *bundle = device->bundle;
+	const char *text = bundle ? plist_get(bundle->plist, "ifdDriverOptions", 0) : NULL;
 	unsigned long options = text ? strtoul(text, NULL, 0) : 0;
 	unsigned have = device->usb.version, good = device->quirks.first_good_fw;
 
-	if (quirk_has(&device->quirks, QUIRK_OLD_FIRMWARE) && !(options & ACCEPT_OLD_FIRMWARE)) {
+	/* What has no name in a list has no firmware that is refused. */
+	if (bundle && quirk_has(&device->quirks, QUIRK_OLD_FIRMWARE) &&
+	    !(options & ACCEPT_OLD_FIRMWARE)) {
 		doctor_cure(d,
 			    "update it, or add 0x04 to ifdDriverOptions in "
 			    "%s/%s/Contents/Info.plist and "
 			    "restart pcscd",
-			    d->drop, device->bundle->name);
+			    d->drop, bundle->name);
 		return doctor_say(d, BROKEN,
 				  "%u.%02u is refused as too old; %u.%02u is the first good one",
 				  list_bcd(have >> 8), list_bcd(have & 0xFF), list_bcd(good >> 8),

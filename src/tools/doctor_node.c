@@ -177,7 +177,7 @@ enum doctor_verdict doctor_kernel(struct doctor *d, struct doctor_device *device
 	}
 	if (!driver[0] || strcmp(driver, "usbfs") == 0)
 		return doctor_say(d, WELL, "no driver of the kernel has it");
-	if (device->bundle && device->bundle->ours)
+	if (!device->bundle || device->bundle->ours)
 		return doctor_say(d, WELL, "%s has it; this driver takes it from there", driver);
 	doctor_cure(d,
 		    "sudo modprobe -r %s; echo blacklist %s | sudo tee /etc/modprobe.d/no-%s.conf",

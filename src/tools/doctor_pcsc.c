@@ -65,7 +65,7 @@ enum doctor_verdict doctor_answer(struct doctor *d, struct doctor_device *unused
 	if (d->root.path[0] && !d->ask)
 		return SKIPPED;
 	for (unsigned i = 0; i < d->n_devices; i++)
-		d->device[i].expected = !d->device[i].broken && d->device[i].bundle;
+		d->device[i].expected = !d->device[i].broken;
 	if (!child_run(ask_pcscd, p, sizeof(*p), NULL, ANSWER_SECONDS))
 		p->how = PCSC_HANGS;
 	if (p->how == PCSC_NO_LIBRARY) {
@@ -94,9 +94,14 @@ enum doctor_verdict doctor_answer(struct doctor *d, struct doctor_device *unused
 			  (unsigned long)p->rv & 0xFFFFFFFFul);
 }
 
-static bool is_name_of(const struct doctor_device *device, const char *shown)
+static bool is_name_of(const struct doctor *d, const struct doctor_device *device,
+		       const char *shown)
 {
-	return bundle_names(device->bundle, device->usb.vendor, device->usb.product, shown);
+	size_t n = strlen(d->by_class.name);
+
+	if (device->bundle)
+		return bundle_names(device->bundle, device->usb.vendor, device->usb.product, shown);
+	return n && strncmp(shown, d->by_class.name, n) == 0 && shown[n] == ' ';
 }
 
 /* The name as it is told: the serial number, which pcscd puts in brackets, is private. */
@@ -120,7 +125,7 @@ static unsigned same_name(const struct doctor *d, const char *shown)
 	for (unsigned i = 0; i < d->n_devices; i++) {
 		const struct doctor_device *other = &d->device[i];
 
-		n += other->expected && is_name_of(other, shown);
+		n += other->expected && is_name_of(d, other, shown);
 	}
 	return n;
 }
@@ -152,7 +157,7 @@ static bool list_is_newer(const struct doctor *d, const struct doctor_device *de
 	unsigned long long start = d->pcscd.pid ? started(d) : 0;
 	struct stat st;
 
-	return start &&
+	return start && device->bundle &&
 	       system_path(&d->root, path, "%s/%s/Contents/Info.plist", d->drop,
 			   device->bundle->name) &&
 	       stat(path, &st) == 0 && (unsigned long long)st.st_mtime > start + 3;
@@ -167,7 +172,7 @@ enum doctor_verdict doctor_shown(struct doctor *d, struct doctor_device *device)
 	if (d->pcsc.how != PCSC_ANSWERED)
 		return SKIPPED;
 	for (unsigned i = 0; i < d->pcsc.n; i++) {
-		if (is_name_of(device, d->pcsc.reader[i].name)) {
+		if (is_name_of(d, device, d->pcsc.reader[i].name)) {
 			first = first ? first : d->pcsc.reader[i].name;
 			n++;
 		}
@@ -178,6 +183,12 @@ enum doctor_verdict doctor_shown(struct doctor *d, struct doctor_device *device)
 		doctor_cure(d, "sudo systemctl restart pcscd");
 		return doctor_say(d, BROKEN, "pcscd was started before the list of %s changed",
 				  device->bundle->name);
+	}
+	if (!device->bundle && !device->held) {
+		doctor_cure(d, "sudo pcscd --hotplug (pcscd 2.5.2 and later), or: sudo systemctl "
+			       "restart pcscd; more readers than one each need an entry in %s",
+			    d->by_class.file);
+		return doctor_say(d, BROKEN, "pcscd has not looked for readers since it came");
 	}
 	doctor_cure(d, "sudo systemctl restart pcscd; if that does not help, read the driver's "
 		       "log (journalctl -u pcscd); doc/troubleshooting.md explains its lines");
@@ -202,7 +213,7 @@ enum doctor_verdict doctor_card(struct doctor *d, struct doctor_device *device)
 	if (d->pcsc.how != PCSC_ANSWERED)
 		return SKIPPED;
 	for (unsigned i = 0; i < d->pcsc.n; i++) {
-		if (!is_name_of(device, d->pcsc.reader[i].name))
+		if (!is_name_of(d, device, d->pcsc.reader[i].name))
 			continue;
 		if (d->pcsc.reader[i].state & SCARD_STATE_MUTE) {
 			doctor_cure(d, "turn it, clean its contacts, try another card; another "

@@ -370,7 +370,7 @@ static bool udev_ignores(const struct doctor *d, const struct doctor_device *dev
 
 enum doctor_verdict doctor_ignored(struct doctor *d, struct doctor_device *device)
 {
-	const char *name = bundle_reader_name(device->bundle, device->index);
+	const char *name = doctor_name_of(d, device);
 	char words[512], copy[512];
 
 	if (udev_ignores(d, device)) {

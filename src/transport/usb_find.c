@@ -6,6 +6,7 @@
 #include "wire/ccid_interface.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -163,25 +164,37 @@ static bool may_be_taken(const struct usb_open_request *rq, libusb_device *dev,
 					libusb_get_device_address(dev), alt->bInterfaceNumber);
 }
 
-/* Number of the device's CCID interface that is not taken, after *skip others, which are counted
- * down; or -1. */
-static int free_interface(libusb_device *dev, const struct usb_open_request *rq, unsigned *skip)
+/* In the order in which devices came to their bus. */
+static unsigned long place_of(unsigned bus, unsigned address, int interface)
 {
+	return (unsigned long)bus << 16 | address << 8 | (unsigned)(interface + 1);
+}
+
+/* The device's CCID interface that is not taken, of those behind `after` the nearest, if it is
+ * nearer than *found. */
+static void look_at(libusb_device *dev, const struct usb_open_request *rq, unsigned long after,
+		    struct usb_name *found, unsigned long *nearest)
+{
+	unsigned bus = libusb_get_bus_number(dev), address = libusb_get_device_address(dev);
 	struct libusb_config_descriptor *config;
-	int found = -1;
 
 	if (libusb_get_active_config_descriptor(dev, &config) != 0)
-		return -1;
-	for (unsigned i = 0; i < config->bNumInterfaces && found < 0; i++) {
-		if (!may_be_taken(rq, dev, &config->interface[i]))
+		return;
+	for (unsigned i = 0; i < config->bNumInterfaces; i++) {
+		const struct libusb_interface *iface = &config->interface[i];
+		unsigned long place;
+
+		if (!may_be_taken(rq, dev, iface))
 			continue;
-		if (*skip > 0)
-			--*skip;
-		else
-			found = config->interface[i].altsetting->bInterfaceNumber;
+		place = place_of(bus, address, iface->altsetting->bInterfaceNumber);
+		if (place <= after || place >= *nearest)
+			continue;
+		*nearest = place;
+		found->interface = iface->altsetting->bInterfaceNumber;
+		found->bus = bus;
+		found->address = address;
 	}
 	libusb_free_config_descriptor(config);
-	return found;
 }
 
 static bool fits(libusb_device *dev, const struct usb_open_request *rq)
@@ -199,10 +212,10 @@ static bool fits(libusb_device *dev, const struct usb_open_request *rq)
 	       (dd.idVendor == wanted->idVendor && dd.idProduct == wanted->idProduct);
 }
 
-enum ccid_err usb_find_free(const struct usb_open_request *rq, unsigned skip,
-			    struct usb_name *found)
+enum ccid_err usb_find_next(const struct usb_open_request *rq, struct usb_name *found)
 {
-	enum ccid_err err = CCID_ERR_NO_DEVICE;
+	unsigned long after = place_of(found->bus, found->address, found->interface);
+	unsigned long nearest = ULONG_MAX;
 	libusb_context *ctx;
 	libusb_device **list;
 	ssize_t n;
@@ -215,24 +228,20 @@ enum ccid_err usb_find_free(const struct usb_open_request *rq, unsigned skip,
 		return usb_open_failed(rq->log, "libusb cannot be initialised", rc, errno);
 	errno = 0;
 	n = libusb_get_device_list(ctx, &list);
-	if (n < 0)
-		err = usb_open_failed(rq->log, "libusb lists no devices", (int)n, errno);
-	for (ssize_t i = 0; i < n && err != CCID_OK; i++) {
-		int interface = fits(list[i], rq) ? free_interface(list[i], rq, &skip) : -1;
-
-		if (interface < 0)
-			continue;
-		found->interface = interface;
-		found->bus = libusb_get_bus_number(list[i]);
-		found->address = libusb_get_device_address(list[i]);
-		snprintf(found->node, sizeof found->node, "/dev/bus/usb/%03u/%03u", found->bus,
-			 found->address);
-		err = CCID_OK;
-	}
+	for (ssize_t i = 0; i < n; i++)
+		if (fits(list[i], rq))
+			look_at(list[i], rq, after, found, &nearest);
+	rc = errno;
 	if (n >= 0)
 		libusb_free_device_list(list, 1);
 	libusb_exit(ctx);
-	return err;
+	if (n < 0)
+		return usb_open_failed(rq->log, "libusb lists no devices", (int)n, rc);
+	if (nearest == ULONG_MAX)
+		return CCID_ERR_NO_DEVICE;
+	snprintf(found->node, sizeof found->node, "/dev/bus/usb/%03u/%03u", found->bus,
+		 found->address);
+	return CCID_OK;
 }
 
 static bool name_ports(libusb_device *dev, unsigned bus, char out[USB_PORTS_CAP])

@@ -47,10 +47,10 @@ enum ccid_err usb_find_interface(libusb_device *dev, const struct libusb_device_
 				 struct ccid_desc *desc, unsigned *n_interfaces);
 
 /* Of the CCID interfaces on any bus that fit rq->name (its ids; 0: any; of_class: those that are
- * not listed, of the very class and usable) and are not taken, the one after `skip` others.
- * CCID_ERR_NO_DEVICE: there is none. */
-enum ccid_err usb_find_free(const struct usb_open_request *rq, unsigned skip,
-			    struct usb_name *found);
+ * not listed, of the very class and usable) and are not taken, the next one behind the place (bus,
+ * address, interface) that *found has; from 0, 0, -1 the first. CCID_ERR_NO_DEVICE: there is none,
+ * and *found is as it was. */
+enum ccid_err usb_find_next(const struct usb_open_request *rq, struct usb_name *found);
 
 /* An open node -> a libusb handle. Without a node (fd is -1), and where configure found no
  * libusb_wrap_sys_device(), the device is looked up by bus and address. Returns a libusb error

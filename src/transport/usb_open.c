@@ -295,19 +295,17 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 enum ccid_err usb_open(struct usb_host *host, const struct usb_open_request *rq,
 		       struct transport **out)
 {
+	struct usb_name name = *rq->name;
 	enum ccid_err err;
 
 	*out = NULL;
-	if (rq->name->node[0] != '\0')
-		return open_named(host, rq, rq->name, out);
-	for (unsigned skip = 0;; skip++) {
-		struct usb_name name = *rq->name;
-
-		err = usb_find_free(rq, skip, &name);
+	if (name.node[0] != '\0')
+		return open_named(host, rq, &name, out);
+	do {
+		err = usb_find_next(rq, &name);
 		if (err != CCID_OK)
 			return err;
 		err = open_named(host, rq, &name, out);
-		if (err == CCID_OK || err == CCID_ERR_NOMEM || !rq->name->of_class)
-			return err;
-	}
+	} while (err != CCID_OK && err != CCID_ERR_NOMEM && rq->name->of_class);
+	return err;
 }

@@ -7,7 +7,7 @@ e2e_enter "$e2e_dir/readers/udev.sim" "$0" "$@"
 
 rules=92_pcscd_ccid.rules
 mkdir -p /run/udev/rules.d
-cp "$e2e_build/readers/$rules" /run/udev/rules.d/
+cp "$e2e_build/readers/$rules" "$e2e_build/readers/93_pcscd_ccid_rescan.rules" /run/udev/rules.d/
 : > /run/udev/rules.d/92-libccid.rules	# the classic driver's, where it is installed
 
 # udev_test ID: all that udev says of the device, as JSON where it can.
@@ -76,6 +76,34 @@ tap_check "Kobil mIDentity: is switched" eval "runs | grep -q 'Kobil_mIDentity_s
 echo 'ATTR{idVendor}=="0d46", ENV{KOBIL_MIDENTITY_REQUEST}="21:09:0200:0001:04"' > /run/udev/rules.d/90-kobil.rules
 tap_check "Kobil mIDentity: the administrator's request is sent" eval \
 	"runs | grep -q 'Kobil_mIDentity_switch -r 21:09:0200:0001:04\$'"
+
+# pcscd is told to look again when a reader that no list has is plugged in, and when a program lets go of any reader.
+rescans()
+{
+	for d in /sys/bus/usb/devices/*; do
+		[ "$(cat "$d/idVendor" 2> /dev/null):$(cat "$d/idProduct" 2> /dev/null)" = "$1" ] || continue
+		udevadm test $json --action="$2" "$(readlink -f "$d:1.0")" 2>&1 | grep -q "pcscd --hotplug"
+		return
+	done
+}
+mkdir -p /run/pcscd /run/udev/data
+tap_check "unlisted, plugged in without a pcscd: nothing is run" not rescans f1f1:0002 add
+echo 1 > /run/pcscd/pcscd.pid
+tap_check "unlisted, plugged in: pcscd looks again" rescans f1f1:0002 add
+tap_check "unlisted, its interface is changed: not" not rescans f1f1:0002 change
+tap_check "listed, plugged in: not, pcscd finds it" not rescans 08e6:3437 add
+tap_check "unlisted of class FF, plugged in: not" not rescans f1f1:0001 add
+for id in 08e6:3437 f1f1:0001; do
+	for d in /sys/bus/usb/devices/*; do
+		[ "$(cat "$d/idVendor" 2> /dev/null):$(cat "$d/idProduct" 2> /dev/null)" = "$id" ] || continue
+		numbers=c$(cat "$d/dev")
+		[ $id = f1f1:0001 ] || printf 'I:1\nE:IFD_CCID_READER=1\n' > "/run/udev/data/$numbers"
+	done
+done
+tap_check "let go by a program: pcscd looks again" rescans 08e6:3437 unbind
+tap_check "a device that is no reader, let go: not" not rescans f1f1:0001 unbind
+rm /run/pcscd/pcscd.pid
+tap_check "let go without a pcscd: nothing is run" not rescans 08e6:3437 unbind
 
 the_group ""
 said=$(udev_says 08e6:3437)

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """pcscd as its unit starts it: its rights, and readers that work and come and go all the same."""
 
+import fcntl
 import os
 import pwd
+import struct
 import subprocess
+import sys
 
 os.environ["e2e_log"] = os.devnull
 from e2e import *
 import e2e
 
 READERS = 11	# slots of kernel.sim
+CLAIM = 0x8004550f	# USBDEVFS_CLAIMINTERFACE
 
 
 def shown(name):
@@ -38,21 +42,102 @@ def work(context, name):
         same(card.disconnect(scard.SCARD_UNPOWER_CARD), 0, name + ": disconnect")
 
 
-same(shown("ActiveState"), "inactive", "no pcscd before there is a client")
-context = Context()
-names = context.wait_readers(READERS)
-same(len(names), READERS, "%d readers" % READERS)
-pid = shown("MainPID")
-rights(pid)
-for each in names:
-    if context.has_card(each):
-        work(context, each)
-same(sum(context.has_card(each) for each in names), 5, "five cards")
-sim("plug", "spare")
-names = Context().wait_readers(READERS + 1)
-same(len(names), READERS + 1, "a reader is plugged in")
-sim("unplug", "spare")
-same(len(Context().wait_readers(READERS)), READERS, "and out")
-same(shown("MainPID"), pid, "pcscd lives")
+def journal():
+    return subprocess.run(["journalctl", "-b", "-u", "pcscd.service", "-o", "cat", "--no-pager"], stdout=subprocess.PIPE,
+                          text=True, errors="replace", check=True).stdout
+
+
+def names_now(count):
+    return set(Context().wait_readers(count))
+
+
+def rescans():
+    return journal().count("Received signal: 10")
+
+
+def unlisted():
+    """Readers that no driver lists come and go by themselves: udev's rule has pcscd look."""
+    listed = names_now(READERS)
+    sim("plug", "stranger")
+    names = names_now(READERS + 2)
+    new = sorted(names - listed)
+    same(len(new), 2, "unlisted: a reader with two slots is plugged in")
+    ok(all(n.startswith("CCID reader 0") for n in new), "unlisted: its name", new)
+    work(Context(), new[0])
+    sim("plug", "stranger-too")
+    both = names_now(READERS + 3)
+    same(len(both), READERS + 3, "unlisted: two at once")
+    one = Context()
+    for name in sorted(both - listed):
+        if one.has_card(name):
+            work(one, name)
+    sim("unplug", "stranger")
+    left = names_now(READERS + 1)
+    same(len(left), READERS + 1, "unlisted: one is pulled out")
+    ok(left >= listed, "unlisted: the listed ones stay", listed - left)
+    sim("plug", "stranger")
+    again = names_now(READERS + 3)
+    same(len(again), READERS + 3, "unlisted: and plugged in again")
+    work(Context(), sorted(again - left)[0])
+    sim("unplug", "stranger")
+    sim("unplug", "stranger-too")
+    same(names_now(READERS), listed, "unlisted: both are pulled out")
+    text = journal()
+    same([text.count("drives f1f1:0003"), text.count("drives f1f1:0004")], [2, 1], "unlisted: each was opened once")
+    ok("SHOULD NOT" not in text, "unlisted: pcscd has nothing to complain about")
+
+
+def sharing():
+    """A reader that another program has comes back when that program lets go."""
+    subprocess.run(["systemctl", "stop", "pcscd.socket", "pcscd.service"], check=True)
+    at = "/sys/bus/usb/devices/" + sim("busid", "single")
+    with open(at + "/busnum") as bus, open(at + "/devnum") as device:
+        path = "/dev/bus/usb/%03d/%03d" % (int(bus.read()), int(device.read()))
+    other = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    fcntl.ioctl(other, CLAIM, struct.pack("I", 0))
+    subprocess.run(["systemctl", "start", "pcscd.socket"], check=True)
+    same(len(names_now(READERS - 1)), READERS - 1, "sharing: the reader of another program is not there")
+    told = journal().count("is claimed by")
+    ok(told > 0, "sharing: the log tells why")
+    seen = rescans()
+    subprocess.run(["systemctl", "reload", "pcscd.service"], check=True)
+    ok(wait_for(lambda: rescans() > seen), "sharing: pcscd looks again")
+    begin = time.monotonic()
+    os.close(other)
+    names = names_now(READERS)
+    same(len(names), READERS, "sharing: it comes back by itself")
+    print("# %.1f s" % (time.monotonic() - begin))
+    same(journal().count("is claimed by"), told, "sharing: it was told once")
+    work(Context(), [n for n in names if "PC Twin" in n or "GemPC" in n][0])
+
+
+def all_but_sharing():
+    same(shown("ActiveState"), "inactive", "no pcscd before there is a client")
+    context = Context()
+    names = context.wait_readers(READERS)
+    same(len(names), READERS, "%d readers" % READERS)
+    pid = shown("MainPID")
+    rights(pid)
+    for each in names:
+        if context.has_card(each):
+            work(context, each)
+    same(sum(context.has_card(each) for each in names), 5, "five cards")
+    sim("plug", "spare")
+    names = Context().wait_readers(READERS + 1)
+    same(len(names), READERS + 1, "a reader is plugged in")
+    sim("unplug", "spare")
+    same(len(Context().wait_readers(READERS)), READERS, "and out")
+    unlisted()
+    same(shown("MainPID"), pid, "pcscd lives")
+
+
+# pcsc-lite 2.5: a process that knew the pcscd before sees no readers of the next one (doc/pcsclite-client.md).
+if sys.argv[1:] == ["sharing"]:
+    sharing()
+    before = rescans()
+    time.sleep(3)
+    same(rescans(), before, "nobody makes pcscd look again and again")
+else:
+    all_but_sharing()
 if e2e.failed:
     open(os.environ["run"] + "/failed", "w").close()

@@ -26,15 +26,21 @@ mkdir -p /lib/modules
 ln -s "$modules" "/lib/modules/$release"
 rm -rf $drop/ifd-ccid.bundle /usr/lib/udev/rules.d/*ccid*.rules
 cp -RL "$build/ifd-ccid.bundle" $drop/
+mkdir -p $drop/serial /etc/reader.conf.d
+cp "$build/.libs/libccid-class.so" $drop/serial/
+sed "s,^\(LIBPATH[^/]*\).*,\1$drop/serial/libccid-class.so," "$build/readers/libccid-class" > /etc/reader.conf.d/libccid-class
 mkdir -p /run/udev/rules.d
-cp "$build/readers/92_pcscd_ccid.rules" /run/udev/rules.d/
+cp "$build/readers/92_pcscd_ccid.rules" "$build/readers/93_pcscd_ccid_rescan.rules" /run/udev/rules.d/
 udevadm control --reload
 modprobe vhci-hcd || echo "not ok - vhci-hcd loads"
 ip link set lo up 2> /dev/null
 # There is no polkitd in this root.
 echo 'PCSCD_ARGS="--disable-polkit --debug"' > /etc/default/pcscd
 if with_readers "$here/kernel.sim"; then
-	python3 -u "$here/unit.py" 2>&1 || { echo "not ok - came to its end"; touch $run/failed; }
+	for part in "" sharing; do
+		# shellcheck disable=SC2086 # one word or none
+		python3 -u "$here/unit.py" $part 2>&1 || { echo "not ok - came to its end"; touch $run/failed; }
+	done
 	without_readers
 else
 	echo "not ok - the readers are plugged in"

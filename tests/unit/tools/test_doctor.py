@@ -143,6 +143,18 @@ class System:
         assert changed != text
         self.write(name, changed)
 
+    def by_class(self, mark=""):
+        """The file that offers readers by their class, behind one that is about something else."""
+        self.write("etc/reader.conf.d/another", 'FRIENDLYNAME "Serial"\nDEVICENAME /dev/ttyS0\nLIBPATH /x.so\n')
+        self.write("etc/reader.conf.d/libccid-class", f'''# usb:class
+{mark}FRIENDLYNAME\t"CCID reader"
+{mark}DEVICENAME   usb:class:0
+{mark}LIBPATH\t\t/usr/lib/serial/libccid-class.so
+{mark}CHANNELID 0x300000
+''')
+        os.makedirs(self.path("usr/lib/serial"), exist_ok=True)
+        shutil.copy(os.path.join(BUNDLE, "Linux", "libccid.so"), self.path("usr/lib/serial/libccid-class.so"))
+
     def foreign_driver(self, name, plist):
         self.write(f"{DROP}/{name}/Contents/Info.plist", plist)
 
@@ -241,6 +253,17 @@ SITUATIONS = (
      "descriptor", "no interface has", "needs a driver of its maker"),
     ("not listed", lambda s, r: s.device("1-2", 2, [dict(r, idVendor="f1f1", idProduct="0001")]), "listed",
      "no driver in", "ccid-add-reader f1f1:0001"),
+    ("not listed, and of the vendor's class", lambda s, r: (s.by_class(), s.device(
+        "1-2", 2, [dict(r, idVendor="f1f1", idProduct="0001", bInterfaceClass="0xFF")])), "listed", "no driver in",
+     "ccid-add-reader f1f1:0001"),
+    ("not listed, and the entries of reader.conf are comments", lambda s, r: (s.by_class("#"), s.device(
+        "1-2", 2, [dict(r, idVendor="f1f1", idProduct="0001")])), "listed", "no driver in", "ccid-add-reader f1f1:0001"),
+    ("by its class, and that library is gone", lambda s, r: (s.by_class(), s.remove("usr/lib/serial/libccid-class.so"),
+                                                             s.device("1-2", 2, [dict(r, idVendor="f1f1")])), "library",
+     "libccid-class.so is not there", "reinstall"),
+    ("by its class, and another program has it", lambda s, r: (
+        s.by_class(), s.device("1-2", 2, [dict(r, idVendor="f1f1")]), s.interface_driver("usbfs"),
+        s.process(700, "scdaemon", ["/dev/bus/usb/001/002"])), "holder", "scdaemon (process 700)", "disable-ccid"),
     ("its library is gone", lambda s, r: s.remove(DROP + "/ifd-ccid.bundle/Contents/Linux/libccid.so"), "library",
      "is not there", "reinstall"),
     ("its library is not a library", lambda s, r: s.write(DROP + "/ifd-ccid.bundle/Contents/Linux/libccid.so", "text"),
@@ -375,6 +398,7 @@ WELL = (
                                                s.process(700, "pcscd", [NODE]))),
     ("good: scdaemon waits beside pcscd", lambda s, r: (s.process(700, "pcscd", [NODE]), s.interface_driver("usbfs"),
                                                         s.process(800, "scdaemon"))),
+    ("good: not listed, and offered by its class", lambda s, r: (s.by_class(), s.device("1-2", 2, [dict(r, idVendor="f1f1")]))),
     ("good: a program looks at it", lambda s, r: s.process(803, "lsusb", [NODE])),
     ("good: pcscd runs, and its socket is the one here", lambda s, r: (s.process(700, "pcscd", [NODE]),
                                                                        s.link(s.root, "proc/700/root"))),

@@ -262,6 +262,12 @@ static bool address_2_taken(void *user, unsigned bus, unsigned address, int inte
 	return address == 2;
 }
 
+static enum ccid_err first(const struct usb_open_request *rq, struct usb_name *found)
+{
+	*found = (struct usb_name){ .interface = -1 };
+	return usb_find_next(rq, found);
+}
+
 static void the_first_that_fits(void **state)
 {
 	struct usb_name wanted = { .interface = -1 }, found = wanted;
@@ -271,24 +277,24 @@ static void the_first_that_fits(void **state)
 	(void)state;
 	fixture_start(FAKE_VIRTUAL, "reader mouse\nclass = 3\nreader a\nvendor = 1111\nproduct = 0001\n"
 		  "reader b\nvendor = 2222\nproduct = 0002\n");
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_OK);
+	assert_int_equal(first(&rq, &found), CCID_OK);
 	assert_int_equal(found.address, 3);
 	assert_string_equal(found.node, "/dev/bus/usb/001/003");
 	assert_int_equal(found.interface, 0);
 	wanted.idVendor = 0x2222;
 	wanted.idProduct = 2;
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_OK);
+	assert_int_equal(first(&rq, &found), CCID_OK);
 	assert_int_equal(found.address, 4);
 	wanted.idProduct = 3;
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_ERR_NO_DEVICE);
+	assert_int_equal(first(&rq, &found), CCID_ERR_NO_DEVICE);
 	wanted = (struct usb_name){ .interface = -1 };
 	rq.taken = all_taken;
 	rq.user = &calls;
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_ERR_NO_DEVICE);
+	assert_int_equal(first(&rq, &found), CCID_ERR_NO_DEVICE);
 	assert_int_equal(calls, 2);
 	rq.taken = address_2_taken;
 	fake_usb_unplug(1);
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_OK);
+	assert_int_equal(first(&rq, &found), CCID_OK);
 	assert_int_equal(found.address, 4);
 	fixture_stop();
 }
@@ -311,18 +317,18 @@ static void the_first_of_its_class(void **state)
 		  "reader listed\nvendor = 2222\nreader broken\nunplugged\nreader a\nreader two\ninterface = 1\n");
 	fixture_fault(4, "desc-short value=20");
 	fake_usb_plug(4);
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_OK);
+	assert_int_equal(first(&rq, &found), CCID_OK);
 	assert_int_equal(found.address, 6);
 	assert_string_equal(found.node, "/dev/bus/usb/001/006");
-	assert_int_equal(usb_find_free(&rq, 1, &found), CCID_OK);
+	assert_int_equal(usb_find_next(&rq, &found), CCID_OK);
 	assert_int_equal(found.address, 7);
 	assert_int_equal(found.interface, 0);
-	assert_int_equal(usb_find_free(&rq, 2, &found), CCID_OK);
+	assert_int_equal(usb_find_next(&rq, &found), CCID_OK);
 	assert_int_equal(found.address, 7);
 	assert_int_equal(found.interface, 1);
-	assert_int_equal(usb_find_free(&rq, 3, &found), CCID_ERR_NO_DEVICE);
+	assert_int_equal(usb_find_next(&rq, &found), CCID_ERR_NO_DEVICE);
 	rq.listed = NULL;
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_OK);
+	assert_int_equal(first(&rq, &found), CCID_OK);
 	assert_int_equal(found.address, 5);
 	fixture_stop();
 }
@@ -431,20 +437,20 @@ static void devices_that_tell_nothing(void **state)
 	fixture_start(FAKE_VIRTUAL, "reader a\n");
 	as_told.active_config = true;	/* not configured yet: its first configuration */
 	assert_int_equal(find(0, 0), CCID_OK);
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_ERR_NO_DEVICE);
+	assert_int_equal(first(&rq, &found), CCID_ERR_NO_DEVICE);
 	as_told.config = true;
 	assert_int_equal(find(0, 0), CCID_ERR_NO_DEVICE);
 	as_told.active_config = as_told.config = false;
 	as_told.device = true;
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_ERR_NO_DEVICE);
+	assert_int_equal(first(&rq, &found), CCID_ERR_NO_DEVICE);
 	as_told.device = false;
 	as_told.list = true;
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_ERR_COMM);
+	assert_int_equal(first(&rq, &found), CCID_ERR_COMM);
 	as_told.list = false;
 	as_told.init = true;
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_ERR_COMM);
+	assert_int_equal(first(&rq, &found), CCID_ERR_COMM);
 	as_told.init = false;
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_OK);
+	assert_int_equal(first(&rq, &found), CCID_OK);
 	fixture_stop();
 }
 
@@ -495,11 +501,11 @@ static void the_first_free_interface(void **state)
 	fixture_fault(1, "desc-none");
 	fake_usb_plug(0);
 	fake_usb_plug(1);
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_OK);
+	assert_int_equal(first(&rq, &found), CCID_OK);
 	assert_int_equal(found.address, 2);
 	assert_int_equal(found.interface, 0);
 	fake_usb_unplug(2);
-	assert_int_equal(usb_find_free(&rq, 0, &found), CCID_ERR_NO_DEVICE);
+	assert_int_equal(first(&rq, &found), CCID_ERR_NO_DEVICE);
 	fixture_stop();
 }
 
