@@ -13,22 +13,42 @@
 
 #define PATH_CAP 1024
 
+/* The ids of one bundle, as pcscd reads them. */
+struct ids {
+	uint32_t *id;
+	size_t n;
+};
+
+static void take_vendor(void *user, size_t i, const char *value)
+{
+	struct ids *ids = user;
+
+	if (i < ids->n)
+		ids->id[i] = (uint32_t)strtoul(value, NULL, 16) << 16;
+}
+
+static void take_product(void *user, size_t i, const char *value)
+{
+	struct ids *ids = user;
+
+	if (i < ids->n)
+		ids->id[i] |= (uint32_t)strtoul(value, NULL, 16) & 0xFFFF;
+}
+
 static enum ccid_err add_all(struct listed *l, const struct plist *p)
 {
 	size_t vendors = plist_count(p, "ifdVendorID"), products = plist_count(p, "ifdProductID");
 	size_t n = vendors < products ? vendors : products;
 	uint32_t *more = realloc(l->ids, (l->n + n + 1) * sizeof *more);
+	struct ids ids;
 
 	if (!more)
 		return CCID_ERR_NOMEM;
 	l->ids = more;
-	for (size_t i = 0; i < n; i++) {
-		/* as pcscd reads them */
-		uint32_t vendor = (uint32_t)strtoul(plist_get(p, "ifdVendorID", i), NULL, 16);
-		uint32_t product = (uint32_t)strtoul(plist_get(p, "ifdProductID", i), NULL, 16);
-
-		l->ids[l->n++] = vendor << 16 | (product & 0xFFFF);
-	}
+	ids = (struct ids){ more + l->n, n };
+	plist_each(p, "ifdVendorID", take_vendor, &ids);
+	plist_each(p, "ifdProductID", take_product, &ids);
+	l->n += n;
 	return CCID_OK;
 }
 

@@ -289,6 +289,16 @@ const char *plist_get(const struct plist *p, const char *key, size_t i)
 	return NULL;
 }
 
+void plist_each(const struct plist *p, const char *key,
+		void (*each)(void *user, size_t i, const char *value), void *user)
+{
+	size_t i = 0;
+
+	for (size_t at = 0; at < p->n; at++)
+		if (strcmp(p->pool + p->entries[at].key, key) == 0)
+			each(user, i++, p->pool + p->entries[at].value);
+}
+
 void plist_free(struct plist *p)
 {
 	if (!p)

@@ -34,6 +34,10 @@ size_t plist_count(const struct plist *p, const char *key);
  * there is none. */
 const char *plist_get(const struct plist *p, const char *key, size_t i);
 
+/* Calls each() for the strings of a key in their order: many of them are quicker had so. */
+void plist_each(const struct plist *p, const char *key,
+		void (*each)(void *user, size_t i, const char *value), void *user);
+
 /* NULL is allowed. */
 void plist_free(struct plist *p);
 
