@@ -64,14 +64,14 @@ static uint64_t next_event_before(uint64_t at)
 {
 	uint64_t now = virtual_now;
 
-	fake_usb_lock();
-	for (unsigned i = 0; i < fake.n_devs; i++) {
-		uint64_t next = sim_dev_next(fake.sim[i]);
+	fake_bus_lock();
+	for (unsigned i = 0; i < fake.n_stirring; i++) {
+		uint64_t next = sim_dev_next(fake.sim[fake.stirring[i]]);
 
 		if (next > now && next < at)
 			at = next;
 	}
-	fake_usb_unlock();
+	fake_bus_unlock();
 	return at;
 }
 
@@ -116,21 +116,44 @@ static void detach(unsigned nr)
 	fake_device_unref(dev);
 }
 
-void fake_usb_lock(void)
+void fake_bus_stir(unsigned nr)
+{
+	if (fake.stirs[nr])
+		return;
+	fake.stirs[nr] = true;
+	fake.stirring[fake.n_stirring++] = nr;
+}
+
+void fake_bus_lock(void)
 {
 	pthread_once(&once, init_once);
 	pthread_mutex_lock(&fake.lock);
 	/* faults unplug by themselves */
-	for (unsigned i = 0; i < fake.n_devs; i++) {
-		if (fake.dev[i] && !sim_dev_is_plugged(fake.sim[i]))
-			detach(i);
+	for (unsigned i = 0; i < fake.n_stirring; i++) {
+		unsigned nr = fake.stirring[i];
+
+		if (fake.dev[nr] && !sim_dev_is_plugged(fake.sim[nr]))
+			detach(nr);
 	}
 }
 
-void fake_usb_unlock(void)
+void fake_bus_unlock(void)
 {
 	pthread_cond_broadcast(&fake.wake);
 	pthread_mutex_unlock(&fake.lock);
+}
+
+void fake_usb_lock(void)
+{
+	fake_bus_lock();
+}
+
+/* The caller may have done anything with any device. */
+void fake_usb_unlock(void)
+{
+	for (unsigned i = 0; i < fake.n_devs; i++)
+		fake_bus_stir(i);
+	fake_bus_unlock();
 }
 
 void fake_usb_end(void)
@@ -143,7 +166,8 @@ void fake_usb_end(void)
 		sim_dev_free(fake.sim[i]);
 		fake.sim[i] = NULL;
 	}
-	fake.n_devs = 0;
+	fake.n_devs = fake.n_stirring = 0;
+	memset(fake.stirs, 0, sizeof fake.stirs);
 	fake_usb_unlock();
 }
 
@@ -276,9 +300,9 @@ struct fake_counts fake_usb_counts(void)
 {
 	struct fake_counts c;
 
-	fake_usb_lock();
+	fake_bus_lock();
 	c = fake.counts;
-	fake_usb_unlock();
+	fake_bus_unlock();
 	return c;
 }
 
@@ -330,10 +354,10 @@ int usb_node_open(const char *path)
 		errno = ENOENT;
 		return -1;
 	}
-	fake_usb_lock();
+	fake_bus_lock();
 	fd = open_node(bus, address);
 	err = errno;
-	fake_usb_unlock();
+	fake_bus_unlock();
 	errno = err;
 	return fd;
 }
@@ -350,14 +374,14 @@ bool usb_node_ports(unsigned bus, unsigned address, char *out, size_t cap)
 
 void usb_node_close(int fd)
 {
-	fake_usb_lock();
+	fake_bus_lock();
 	if (fd >= 0 && fd < FAKE_MAX_NODES && fake.node[fd]) {
 		libusb_unref_device(fake.node[fd]);
 		fake.node[fd] = NULL;
 		fake.counts.nodes--;
 		close(fd);
 	}
-	fake_usb_unlock();
+	fake_bus_unlock();
 }
 
 /* --- contexts --- */
@@ -368,12 +392,12 @@ int LIBUSB_CALL libusb_init(libusb_context **ctx)
 
 	if (!c)
 		return LIBUSB_ERROR_NO_MEM;
-	fake_usb_lock();
+	fake_bus_lock();
 	if (fake.fail_init) {
 		int code = fake.fail_init_code, err = fake.fail_init_errno;
 
 		fake.fail_init--;
-		fake_usb_unlock();
+		fake_bus_unlock();
 		free(c);
 		errno = err;
 		return code;
@@ -393,7 +417,7 @@ int LIBUSB_CALL libusb_init(libusb_context **ctx)
 		else
 			fake.fallback = c;
 	}
-	fake_usb_unlock();
+	fake_bus_unlock();
 	return 0;
 }
 
@@ -416,7 +440,7 @@ void LIBUSB_CALL libusb_exit(libusb_context *ctx)
 {
 	struct libusb_context **p;
 
-	fake_usb_lock();
+	fake_bus_lock();
 	ctx = fake_context(ctx);
 	for (p = &fake.contexts; *p && *p != ctx; p = &(*p)->next)
 		;
@@ -427,7 +451,7 @@ void LIBUSB_CALL libusb_exit(libusb_context *ctx)
 		free(ctx);
 		fake.counts.contexts--;
 	}
-	fake_usb_unlock();
+	fake_bus_unlock();
 }
 
 int LIBUSB_CALL libusb_set_option(libusb_context *ctx, enum libusb_option option, ...)
@@ -450,14 +474,14 @@ ssize_t LIBUSB_CALL libusb_get_device_list(libusb_context *ctx, libusb_device **
 
 	if (!l)
 		return LIBUSB_ERROR_NO_MEM;
-	fake_usb_lock();
+	fake_bus_lock();
 	for (unsigned i = 0; i < fake.n_devs; i++) {
 		if (!fake.dev[i])
 			continue;
 		l[n++] = libusb_ref_device(fake.dev[i]);
 	}
 	listed_by = fake_context(ctx);
-	fake_usb_unlock();
+	fake_bus_unlock();
 	*list = l;
 	return n;
 }
@@ -553,9 +577,9 @@ int LIBUSB_CALL libusb_open(libusb_device *dev, libusb_device_handle **out)
 {
 	int rc;
 
-	fake_usb_lock();
+	fake_bus_lock();
 	rc = make_handle(listed_by, dev, out);
-	fake_usb_unlock();
+	fake_bus_unlock();
 	return rc;
 }
 
@@ -563,10 +587,10 @@ int LIBUSB_CALL libusb_wrap_sys_device(libusb_context *ctx, intptr_t fd, libusb_
 {
 	int rc = LIBUSB_ERROR_IO;
 
-	fake_usb_lock();
+	fake_bus_lock();
 	if (fd >= 0 && fd < FAKE_MAX_NODES && fake.node[fd])
 		rc = make_handle(ctx, fake.node[fd], out);
-	fake_usb_unlock();
+	fake_bus_unlock();
 	return rc;
 }
 
@@ -574,12 +598,12 @@ void LIBUSB_CALL libusb_close(libusb_device_handle *h)
 {
 	if (!h)
 		return;
-	fake_usb_lock();
+	fake_bus_lock();
 	if (h->resets == h->dev->resets)
 		h->dev->claimed &= ~h->claimed;
 	fake.counts.claims -= (unsigned)__builtin_popcount(h->claimed);
 	fake.counts.handles--;
-	fake_usb_unlock();
+	fake_bus_unlock();
 	libusb_unref_device(h->dev);
 	free(h);
 }
@@ -594,7 +618,7 @@ int LIBUSB_CALL libusb_claim_interface(libusb_device_handle *h, int interface)
 	uint32_t bit = interface >= 0 && interface < 32 ? 1u << interface : 0;
 	int rc = 0, err = errno;
 
-	fake_usb_lock();
+	fake_bus_lock();
 	if (!fake_alive(h)) {
 		rc = LIBUSB_ERROR_NO_DEVICE;
 	} else if (!bit || (unsigned)interface >= h->dev->raw[18 + 4]) {
@@ -613,7 +637,7 @@ int LIBUSB_CALL libusb_claim_interface(libusb_device_handle *h, int interface)
 		h->claimed |= bit;
 		fake.counts.claims++;
 	}
-	fake_usb_unlock();
+	fake_bus_unlock();
 	errno = err;
 	return rc;
 }
@@ -623,7 +647,7 @@ int LIBUSB_CALL libusb_release_interface(libusb_device_handle *h, int interface)
 	uint32_t bit = interface >= 0 && interface < 32 ? 1u << interface : 0;
 	int rc = LIBUSB_ERROR_NOT_FOUND;
 
-	fake_usb_lock();
+	fake_bus_lock();
 	if (h->claimed & bit) {
 		h->claimed &= ~bit;
 		fake.counts.claims--;
@@ -631,7 +655,7 @@ int LIBUSB_CALL libusb_release_interface(libusb_device_handle *h, int interface)
 		if (rc == 0)
 			h->dev->claimed &= ~bit;
 	}
-	fake_usb_unlock();
+	fake_bus_unlock();
 	return rc;
 }
 
@@ -639,9 +663,9 @@ static int alive_or_gone(libusb_device_handle *h)
 {
 	int rc;
 
-	fake_usb_lock();
+	fake_bus_lock();
 	rc = fake_alive(h) ? 0 : LIBUSB_ERROR_NO_DEVICE;
-	fake_usb_unlock();
+	fake_bus_unlock();
 	return rc;
 }
 
@@ -669,17 +693,4 @@ int LIBUSB_CALL libusb_detach_kernel_driver(libusb_device_handle *h, int interfa
 int LIBUSB_CALL libusb_attach_kernel_driver(libusb_device_handle *h, int interface)
 {
 	return libusb_detach_kernel_driver(h, interface);
-}
-
-int LIBUSB_CALL libusb_reset_device(libusb_device_handle *h)
-{
-	int rc = 0;
-
-	fake_usb_lock();
-	if (fake_alive(h))
-		sim_dev_reset(fake.sim[h->dev->nr], clock_now());
-	else
-		rc = LIBUSB_ERROR_NO_DEVICE;
-	fake_usb_unlock();
-	return rc;
 }

@@ -142,9 +142,9 @@ int LIBUSB_CALL libusb_get_config_descriptor(libusb_device *dev, uint8_t index,
 {
 	if (index != 0)
 		return LIBUSB_ERROR_NOT_FOUND;
-	fake_usb_lock();
+	fake_bus_lock();
 	*c = parse_config(dev->raw + 18, dev->raw_len - 18);
-	fake_usb_unlock();
+	fake_bus_unlock();
 	return 0;
 }
 

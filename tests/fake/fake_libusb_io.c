@@ -22,18 +22,18 @@ struct libusb_transfer *LIBUSB_CALL libusb_alloc_transfer(int iso_packets)
 
 	if (iso_packets < 0)
 		return NULL;
-	fake_usb_lock();
+	fake_bus_lock();
 	fake.counts.total_allocs++;
 	fail = fake.fail_alloc && --fake.fail_alloc == 0;
-	fake_usb_unlock();
+	fake_bus_unlock();
 	x = fail ? NULL :
 		   calloc(1, sizeof *x + (size_t)iso_packets *
 						  sizeof(struct libusb_iso_packet_descriptor));
 	if (!x)
 		return NULL;
-	fake_usb_lock();
+	fake_bus_lock();
 	fake.counts.transfers++;
-	fake_usb_unlock();
+	fake_bus_unlock();
 	return &x->t;
 }
 
@@ -45,9 +45,9 @@ void LIBUSB_CALL libusb_free_transfer(struct libusb_transfer *t)
 		abort();	/* libusb would use it after it was freed */
 	if (t->flags & LIBUSB_TRANSFER_FREE_BUFFER)
 		free(t->buffer);
-	fake_usb_lock();
+	fake_bus_lock();
 	fake.counts.transfers--;
-	fake_usb_unlock();
+	fake_bus_unlock();
 	free(of(t));
 }
 
@@ -93,15 +93,19 @@ static int submit(struct fake_transfer *x)
 		return LIBUSB_ERROR_INVALID_PARAM;
 	fill_urb(x);
 	x->submitted = true;
+	x->nr = h->dev->nr;
 	x->cancelled = x->timed_out = x->completed = false;
 	x->expires = x->t.timeout ? clock_now() + x->t.timeout * 1000000ull : UINT64_MAX;
 	x->ctx = h->ctx;
 	x->sim = fake.sim[h->dev->nr];
+	if (x->expires < fake.first_expiry)
+		fake.first_expiry = x->expires;
 	x->next = fake.pending;
 	fake.pending = x;
 	fake.counts.submitted++;
 	if (fake.watch)
 		fake.watch(&x->urb, false);
+	fake_bus_stir(h->dev->nr);
 	sim_dev_submit(x->sim, &x->urb, clock_now());
 	return 0;
 }
@@ -110,9 +114,9 @@ int LIBUSB_CALL libusb_submit_transfer(struct libusb_transfer *t)
 {
 	int rc;
 
-	fake_usb_lock();
+	fake_bus_lock();
 	rc = submit(of(t));
-	fake_usb_unlock();
+	fake_bus_unlock();
 	return rc;
 }
 
@@ -121,13 +125,14 @@ int LIBUSB_CALL libusb_cancel_transfer(struct libusb_transfer *t)
 	struct fake_transfer *x = of(t);
 	int rc = LIBUSB_ERROR_NOT_FOUND;
 
-	fake_usb_lock();
+	fake_bus_lock();
 	if (x->submitted && !x->completed) {
 		rc = 0;
 		x->cancelled = true;
+		fake_bus_stir(x->nr);
 		(void)sim_dev_discard(x->sim, &x->urb, clock_now());
 	}
-	fake_usb_unlock();
+	fake_bus_unlock();
 	return rc;
 }
 
@@ -159,6 +164,8 @@ static void to_done(struct fake_transfer *x)
 		p = &(*p)->next;
 	if (*p)
 		*p = x->next;
+	if (x->expires != UINT64_MAX)
+		fake.first_expiry = 0;	/* to be found anew */
 	x->next = NULL;
 	x->completed = true;
 	if (fake.hold == FAKE_HOLD_ALL || fake.hold == (int)x->t.type) {
@@ -170,35 +177,57 @@ static void to_done(struct fake_transfer *x)
 	fake.done_tail = &x->next;
 }
 
-/* Takes what the devices have done by now. Returns when they want to be looked at again. */
-static uint64_t collect(uint64_t now)
+/* Ends transfers whose time is over. Returns when the next one's is. */
+static uint64_t expire(uint64_t now)
 {
-	struct fake_transfer *x;
 	uint64_t next = UINT64_MAX;
 
-	while (fake.hold == FAKE_HOLD_NONE && fake.held) {
-		x = fake.held;
-		fake.held = x->next;
-		to_done(x);
-	}
-	for (x = fake.pending; x; x = x->next) {
+	if (now < fake.first_expiry)
+		return fake.first_expiry;
+	for (struct fake_transfer *x = fake.pending; x; x = x->next) {
 		if (x->expires <= now && !x->timed_out) {
 			x->timed_out = true;
+			fake_bus_stir(x->nr);
 			(void)sim_dev_discard(x->sim, &x->urb, now);
 		} else if (!x->timed_out && x->expires < next) {
 			next = x->expires;
 		}
 	}
-	for (unsigned i = 0; i < fake.n_devs; i++) {
-		struct sim_urb *u;
+	fake.first_expiry = next;
+	return next;
+}
 
-		while ((u = sim_dev_reap(fake.sim[i], now)) != NULL) {
+/* Takes what the devices have done by now. Returns when they want to be looked at again. */
+static uint64_t collect(uint64_t now)
+{
+	uint64_t next;
+
+	while (fake.hold == FAKE_HOLD_NONE && fake.held) {
+		struct fake_transfer *x = fake.held;
+
+		fake.held = x->next;
+		to_done(x);
+	}
+	next = expire(now);
+	for (unsigned i = 0; i < fake.n_stirring;) {
+		unsigned nr = fake.stirring[i];
+		struct sim_urb *u;
+		uint64_t at;
+
+		while ((u = sim_dev_reap(fake.sim[nr], now)) != NULL) {
 			if (fake.watch)
 				fake.watch(u, true);
 			to_done(u->user);
 		}
-		if (sim_dev_next(fake.sim[i]) < next)
-			next = sim_dev_next(fake.sim[i]);
+		at = sim_dev_next(fake.sim[nr]);
+		if (at < next)
+			next = at;
+		if (at == UINT64_MAX && fake.dev[nr] && sim_dev_is_plugged(fake.sim[nr])) {
+			fake.stirs[nr] = false;
+			fake.stirring[i] = fake.stirring[--fake.n_stirring];
+		} else {
+			i++;
+		}
 	}
 	return next;
 }
@@ -289,13 +318,13 @@ int LIBUSB_CALL libusb_handle_events_timeout_completed(libusb_context *ctx, stru
 	uint64_t end =
 		clock_now() + (uint64_t)tv->tv_sec * 1000000000u + (uint64_t)tv->tv_usec * 1000u;
 
-	fake_usb_lock();
+	fake_bus_lock();
 	ctx = fake_context(ctx);
 	fake.counts.total_handlings++;
 	if (fake.fail_events) {
 		int rc = fake.fail_events;
 
-		fake_usb_unlock();
+		fake_bus_unlock();
 		return rc;
 	}
 	while (!fake.idle && ctx->handling && clock_now() < end &&
@@ -306,7 +335,7 @@ int LIBUSB_CALL libusb_handle_events_timeout_completed(libusb_context *ctx, stru
 		handle(ctx, end, completed);
 		ctx->handling = false;
 	}
-	fake_usb_unlock();
+	fake_bus_unlock();
 	return 0;
 }
 
@@ -329,9 +358,9 @@ int LIBUSB_CALL libusb_handle_events(libusb_context *ctx)
 
 void LIBUSB_CALL libusb_interrupt_event_handler(libusb_context *ctx)
 {
-	fake_usb_lock();
+	fake_bus_lock();
 	fake_context(ctx)->interrupted = true;
-	fake_usb_unlock();
+	fake_bus_unlock();
 }
 
 /* --- the synchronous calls --- */
@@ -427,6 +456,20 @@ int LIBUSB_CALL libusb_interrupt_transfer(libusb_device_handle *h, unsigned char
 					  unsigned timeout)
 {
 	return bulk(h, LIBUSB_TRANSFER_TYPE_INTERRUPT, endpoint, data, length, actual, timeout);
+}
+
+int LIBUSB_CALL libusb_reset_device(libusb_device_handle *h)
+{
+	int rc = 0;
+
+	fake_bus_lock();
+	fake_bus_stir(h->dev->nr);
+	if (fake_alive(h))
+		sim_dev_reset(fake.sim[h->dev->nr], clock_now());
+	else
+		rc = LIBUSB_ERROR_NO_DEVICE;
+	fake_bus_unlock();
+	return rc;
 }
 
 int LIBUSB_CALL libusb_clear_halt(libusb_device_handle *h, unsigned char endpoint)

@@ -42,6 +42,7 @@ struct fake_transfer {
 	bool submitted, cancelled, timed_out, completed;	/* completed: by the device, perhaps held back */
 	uint64_t expires;		/* UINT64_MAX: never */
 	struct sim_dev *sim;
+	unsigned nr;			/* of the device */
 	struct libusb_context *ctx;
 	struct fake_transfer *next;	/* in `pending` or `done` */
 	struct libusb_transfer t;	/* last: it ends with an open array */
@@ -54,6 +55,10 @@ struct fake_bus {
 	struct sim_dev *sim[FAKE_MAX_DEVS];
 	struct libusb_device *dev[FAKE_MAX_DEVS];	/* NULL: unplugged */
 	unsigned n_devs;
+	/* Devices that may have something to do: the others are not looked at, however many there are. */
+	unsigned stirring[FAKE_MAX_DEVS], n_stirring;
+	bool stirs[FAKE_MAX_DEVS];
+	uint64_t first_expiry;		/* of all pending; 0: to be found */
 	uint8_t next_address;
 	struct fake_transfer *pending, *done, **done_tail;
 	struct libusb_context *contexts, *fallback;
@@ -76,6 +81,11 @@ struct fake_bus {
 
 /* A stand-in for the operating system: there is one. */
 extern struct fake_bus fake;
+
+/* fake_usb_lock() and _unlock() for libusb's own functions, which say of each device that they touch that it stirs. */
+void fake_bus_lock(void);
+void fake_bus_unlock(void);
+void fake_bus_stir(unsigned nr);
 
 struct libusb_context *fake_context(struct libusb_context *ctx);
 void fake_device_unref(struct libusb_device *dev);
