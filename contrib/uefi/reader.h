@@ -57,7 +57,7 @@ EFI_STATUS reader_status(struct efi_reader *r, enum ccid_err err);
 
 /* The protocol's functions (smart_card.c). */
 extern const EFI_SMART_CARD_READER_PROTOCOL efi_smart_card_functions;
-/* Those of them that ask: status.c. */
+/* The functions that ask for a status: status.c. */
 EFI_STATUS EFIAPI efi_scard_status(EFI_SMART_CARD_READER_PROTOCOL *this, CHAR16 *name, UINTN *name_length,
 				   UINT32 *state, UINT32 *protocol, UINT8 *atr, UINTN *atr_length);
 EFI_STATUS EFIAPI efi_scard_control(EFI_SMART_CARD_READER_PROTOCOL *this, UINT32 code, UINT8 *in, UINTN in_length,

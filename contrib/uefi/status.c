@@ -42,7 +42,7 @@ static UINTN name_size(const struct efi_reader *r)
 	return (n + 1) * sizeof r->name[0];
 }
 
-/* EFI_NO_MEDIA is no error of this one. */
+/* EFI_NO_MEDIA is not an error of this one. */
 static EFI_STATUS look(struct efi_reader *r, UINT32 *state)
 {
 	EFI_STATUS status = reader_look(r);

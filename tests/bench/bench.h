@@ -17,8 +17,8 @@ struct bench_device {
 	unsigned slots;
 };
 
-/* What is measured: a driver behind its IFDH functions, or the baseline. Slots have an index, 0
- * first, over all devices. All calls return false after saying why on stderr. */
+/* A subject of the benchmark: a driver behind its IFDH functions, or the baseline. Slots have an
+ * index, 0 first, over all devices. All calls return false after saying why on stderr. */
 struct bench_subject {
 	/* device: index of the device; slot: number within it. */
 	bool (*open_slot)(void *ctx, unsigned index, const struct bench_device *dev,
@@ -42,7 +42,7 @@ bool bench_driver_new(char *const *library, unsigned n, bool apart, struct bench
 /* places: how many commands it has in flight in a device at most. False when libusb cannot be started. */
 bool bench_baseline_new(unsigned places, struct bench_subject *out);
 
-/* What a piece of work cost this process. Times in microseconds. */
+/* The cost of a piece of work to this process. Times in microseconds. */
 struct bench_usage {
 	double wall_us, cpu_us, switches;
 };

@@ -14,7 +14,7 @@
 typedef RESPONSECODE poll_fn(DWORD lun, int timeout_ms);
 typedef RESPONSECODE stop_fn(DWORD lun);
 
-/* What pcscd gives to its drivers; errors are shown, the rest is thrown away. */
+/* The functions that pcscd offers to its drivers; errors are shown, other lines dropped. */
 void log_msg(const int priority, const char *fmt, ...) __attribute__((visibility("default")));
 void log_xxd(const int priority, const char *msg, const unsigned char *buffer, const int len)
 	__attribute__((visibility("default")));

@@ -100,7 +100,7 @@ static void idle(const struct options *o)
 	before = bench_usage_now();
 	sleep(o->idle_s);
 	cost = bench_usage_since(before);
-	/* One switch is our own sleep. */
+	/* One switch is this thread's own sleep. */
 	printf(" idle_s=%u idle_wakeups=%.0f idle_cpu_us=%.0f", o->idle_s, cost.switches - 1,
 	       cost.cpu_us);
 }

@@ -68,7 +68,7 @@ def table(results, copies):
 
 
 def failed(results, case, subject):
-    """It ran, and never to its end."""
+    """The subject ran, and never to the end."""
     runs = results.get(case, {}).get(subject, [])
     return bool(runs) and not any(runs)
 

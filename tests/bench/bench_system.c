@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the benchmark asks the system: devices, costs, threads, memory. */
+/* System data for the benchmark: devices, costs, threads, memory. */
 #include "bench/bench.h"
 
 #include <dirent.h>

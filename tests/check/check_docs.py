@@ -261,7 +261,7 @@ def show_that_rules_bite(tap):
     tap.case("rules: a live anchor passes", dead_links("README.md", "# One two\n[x](#one-two)"))
     table = "what the log says |\n" + "| a | `said` | b |\n" * 11
     tap.case("rules: a log line that nobody writes is found", bool(unsaid_lines(table, ["other"])))
-    tap.case("rules: one that is written passes", unsaid_lines(table, ["is said so"]))
+    tap.case("rules: a log line that is written passes", unsaid_lines(table, ["is said so"]))
     tap.case("rules: an option that nobody tries is found", untried({"one", "two"}, ["# --enable-one\n--disable-two\n"]) == ["one"])
 
 

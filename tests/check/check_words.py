@@ -52,6 +52,12 @@ def pronouns(name, text):
     return faults
 
 
+def script_pronouns(name, text):
+    """The same in scripts: the first line of a comment, and the text of a function."""
+    return [f"{name}:{text.count(chr(10), 0, match.end()) + 1}: {match[0].strip().split(chr(10))[-1]}" for match in
+            re.finditer(r'(?:^(?![ \t]*#).*\n[ \t]*#|^[ \t]*""")[ \t]*' + PRONOUNS + r"\b(?!-)", text, re.M | re.I)]
+
+
 def statics(texts):
     """Name of each static function: the files that have it."""
     found = collections.defaultdict(list)
@@ -75,6 +81,9 @@ def show_that_rules_bite(tap):
     tap.case("comments: a pronoun is found", all(pronouns("x.c", f"int x;\n/* {text} */\n") for text in
                                                  ("It is late.", "Those in line.", "Who may go on", "\n * they wait")))
     tap.case("comments: a noun passes", pronouns("x.c", '/* I-block */ "/* it" /* ITU, its-own */ // The reader\n'))
+    tap.case("scripts: a pronoun is found", all(script_pronouns("x.py", text) for text in
+                                                ("x = 1\n# It is late.\n", 'def x():\n    """Those in line."""\n')))
+    tap.case("scripts: a noun, and a sentence over two lines, pass", script_pronouns("x.py", "x = 1\n# The card goes when\n# it is late.\n"))
     twice = {"src/a.c": "static int take(int x)\n{\n}\n", "src/b.c": "static int take(\n\tint y)\n{\n}\n"}
     tap.case("static names: one in two files is found", bool(doubled(twice, {})))
     tap.case("static names: an exception without need is found", bool(doubled({}, {"take": ""})))
@@ -87,8 +96,10 @@ def main():
     prose = {n: t for n, t in texts.items() if not n.endswith(NOT_PROSE)}
     code = {n: t for n, t in texts.items() if re.search(r"\.([chl]|def)$", n)}
     mine = {n: t for n, t in code.items() if n.startswith("src/")}
+    scripts = {n: t for n, t in texts.items() if re.search(r"\.(py|sh|am|ac|awk)$", n) or t.startswith("#!")}
     tap.case("no retired word", [fault for n, t in prose.items() for fault in words(n, t)])
     tap.case("no comment begins with a pronoun", [fault for n, t in code.items() for fault in pronouns(n, t)])
+    tap.case("no comment of a script begins with a pronoun", [fault for n, t in scripts.items() for fault in script_pronouns(n, t)])
     tap.case("no static name in two files of src/", doubled(mine, TWICE))
     show_that_rules_bite(tap)
     tap.finish()

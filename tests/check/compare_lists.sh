@@ -68,7 +68,7 @@ for package in ifd-ccid ifd-acsccid; do
 	sh "$tool" "$other" >"$work/all" 2>&1
 	status=$?
 	grep '^missing' "$work/all" >"$work/out"
-	# These five of acsccid do not speak CCID.
+	# Five readers of acsccid do not speak CCID.
 	grep -v '^missing 072f:\(9000\|90cf\|0101\|9006\|90ce\):' "$work/out" >"$work/left"
 	mv "$work/left" "$work/out"
 	check "nothing is missing of $name" [ "$status" != 2 -a ! -s "$work/out" ]

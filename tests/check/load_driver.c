@@ -10,7 +10,7 @@
 #include <wintypes.h>
 #include <ifdhandler.h>
 
-/* What pcscd offers to its drivers. */
+/* The functions that pcscd offers to its drivers. */
 void log_msg(const int priority, const char *fmt, ...);
 void log_xxd(const int priority, const char *msg, const unsigned char *buffer, const int size);
 

@@ -7,7 +7,8 @@
 /* Time of the player: the virtual clock of tests/fake/fake_libusb.h also is what the driver gets from the C library
  * (clock_gettime, usleep, pthread_cond_timedwait, ...), and its threads take turns, so that each run is the same. */
 
-/* What a step returns that does not end: within two hours of the virtual clock, or 20 000 messages. */
+/* The result of a step that does not end: within two hours of the virtual clock, or 20 000
+ * messages. */
 #define PLAY_NO_END (-2)
 
 /* From now on the C library's clock is the virtual one. */

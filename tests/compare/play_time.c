@@ -69,7 +69,7 @@ static void wait_for(sem_t *sem)
 		;
 }
 
-/* What a thread has done so far: a turn that changes it was not wasted. */
+/* The progress of a thread: a turn that changes it was not wasted. */
 static unsigned work_done(void)
 {
 	return play.work + fake.counts.total_events + fake.counts.total_submits;

@@ -37,7 +37,7 @@ def exchange(name, i, results):
 
 
 def one_by_one(readers, device):
-    """Which interface a reader stands for is told by its card."""
+    """The card of a reader names the reader's interface."""
     order = []
     for name in readers:
         wait_for(lambda: context.state(name)[1])

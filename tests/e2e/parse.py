@@ -66,7 +66,7 @@ def expected(row):
 
 
 def bcd(text):
-    """1.1 is said as 1.01: the digits are BCD."""
+    """1.1 is written as 1.01: the digits are BCD."""
     major, minor = text.split(".")
     return "%X.%02X" % (int(major, 16), int(minor, 16))
 
@@ -115,7 +115,7 @@ def names(value, table):
 
 
 def check_words(found):
-    """Some meanings, told again from the standard."""
+    """Some meanings, written a second time from the standard."""
     levels = {0: "character", 0x10000: "TPDU", 0x20000: "short APDU", 0x40000: "short and extended APDU"}
     faults = []
     for each in found:

@@ -159,7 +159,7 @@ static void allow_if(scmp_filter_ctx f, const char *name, struct scmp_arg_cmp ar
 	must(nr != __NR_SCMP_ERROR && nr >= 0 && seccomp_rule_add_array(f, SCMP_ACT_ALLOW, nr, 1, &arg), name);
 }
 
-/* What is allowed with some arguments alone. */
+/* Calls that are allowed with some arguments only. */
 static void allow_some(scmp_filter_ctx f)
 {
 	static const char *const modes[] = { "chmod", "fchmod", "mkdir", "creat" };

@@ -61,7 +61,7 @@ vicc_answers()
 	return 1
 }
 
-# It has no PKCS #15 in it: the tool says so, and ends.
+# The card has no PKCS #15: the tool says so, and ends.
 pkcs11_tool_sees_it()
 {
 	timeout 60 pkcs11-tool -L > $e2e_tmp/tool 2>&1

@@ -65,7 +65,7 @@ void fake_usb_fail_init(unsigned times, int code, int err);	/* libusb_init(); er
 void fake_usb_fail_claim(unsigned times, int code, int err);
 void fake_usb_claim_busy(unsigned times);	/* the next so many claims: LIBUSB_ERROR_BUSY */
 
-/* What is alive, and what was done since fake_usb_begin(). */
+/* Live objects, and calls since fake_usb_begin(). */
 struct fake_counts {
 	unsigned contexts, handles, transfers, submitted, nodes, device_refs, claims;
 	/* _events: callbacks run; _handlings: calls of libusb_handle_events*() */

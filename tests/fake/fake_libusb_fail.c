@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the libusb stand-in is to fail with. */
+/* Failures of the libusb stand-in. */
 #include "fake/fake_libusb_priv.h"
 
 void fake_usb_fail_submit(unsigned nth, int code)

@@ -22,7 +22,7 @@ struct pattern {
 	bool open;			/* more bytes may follow */
 };
 
-/* What the names of a pattern ("ss", "tt") stand for. */
+/* The values of the names of a pattern ("ss", "tt"). */
 struct bindings {
 	struct binding {
 		char name[2];
@@ -47,7 +47,7 @@ char *hex_text(char *text, size_t cap, const uint8_t *bytes, size_t len);
 
 enum answer_kind { ANSWER_BULK, ANSWER_INTERRUPT, ANSWER_STALL, ANSWER_SILENCE, ANSWER_ECHO, ANSWER_ACTION };
 
-/* One thing that the reader, or a person, does. */
+/* One action of the reader or of a user. */
 struct answer {
 	enum answer_kind kind;
 	struct pattern bytes;
@@ -56,7 +56,7 @@ struct answer {
 	uint64_t delay;			/* ns since the line before; of an action: since the step began */
 };
 
-/* What the driver is expected to send, and what comes back. The first one of a step expects nothing. */
+/* An expected message of the driver, and the answers. The first one of a step expects nothing. */
 struct exchange {
 	unsigned line;
 	char *text;
@@ -157,7 +157,8 @@ bool tape_compare(const struct tape *t, const char *one, const char *other, char
 
 /* --- steps (field_step.c, field_look.c) --- */
 
-/* What a person does to a reader; under the fake bus's lock. False: not such an action, or it cannot be done. */
+/* A user's action on a reader; under the fake bus's lock. False: not such an action, or it cannot
+ * be done. */
 bool person_acts(struct running *r, unsigned dev, const char *text);
 /* False after a failure. */
 bool step_run(struct running *r, const struct step *s);

@@ -86,7 +86,7 @@ static void act_at(struct field_dev *fd, const struct exchange *x, const struct 
 	sim_dev_call_at(fake_usb_dev(fd->nr), at, act, p);
 }
 
-/* What was sent is needed for an echo only. */
+/* The sent message is needed for an echo only. */
 static void answer(struct field_dev *fd, unsigned interface, const struct exchange *x, const uint8_t *p, size_t len)
 {
 	struct sim_dev *d = fake_usb_dev(fd->nr);

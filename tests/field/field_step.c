@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a script does: the calls that pcscd makes, and what a person does to the reader. */
+/* The steps of a script: pcscd's calls, and a user's actions on the reader. */
 #include "field/field.h"
 #include "unit/driver/driver_fixture.h"
 
@@ -13,7 +13,7 @@
 #define CTL_VERIFY 0x42330006u
 #define CTL_MODIFY 0x42330007u
 
-/* What a step came to. */
+/* The result of a step. */
 struct outcome {
 	RESPONSECODE code;
 	uint8_t *bytes;

@@ -138,7 +138,7 @@ void tape_divergences(struct running *r)
 	}
 }
 
-/* One file after the other; what is not there any more is the end. */
+/* One file after the other; a missing one is the end. */
 bool tape_compare(const struct tape *t, const char *one, const char *other, char *why, size_t cap)
 {
 	char a[200], b[200];

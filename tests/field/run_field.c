@@ -65,7 +65,7 @@ static bool is_restart(const struct step *s, const char **more)
 	return true;
 }
 
-/* What went last over the wire, for the eyes of whoever looks for the fault. */
+/* The last messages on the wire, to help find the fault. */
 static void print_wire(const struct running *r)
 {
 	size_t from = r->n_wire > 12 ? r->n_wire - 12 : 0;

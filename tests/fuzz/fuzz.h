@@ -2,8 +2,8 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
-/* What all fuzz targets share. A target is fuzz_NAME.c; linked with libFuzzer it looks for new inputs, linked
- * with replay.c it runs the inputs in corpus/NAME as test cases. */
+/* Common parts of all fuzz targets. A target is fuzz_NAME.c; linked with libFuzzer it looks for new
+ * inputs, linked with replay.c it runs the inputs in corpus/NAME as test cases. */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

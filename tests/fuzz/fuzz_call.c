@@ -160,7 +160,7 @@ static void call_get(unsigned k, struct fuzz_in *in)
 	fuzz_room_end(&room);
 }
 
-/* What pcscd's polling thread does. */
+/* The calls of pcscd's polling thread. */
 static void call_poll(unsigned k, struct fuzz_in *in)
 {
 	RESPONSECODE (*poll)(DWORD, int);

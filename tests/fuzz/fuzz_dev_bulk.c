@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is answered to a command on bulk OUT. The script is a list of records, each an operation byte and what belongs
- * to it; bit 4 says that the next record is for this command too. */
+/* The answer to a command on bulk OUT. The script is a list of records, each an operation byte and
+ * what belongs to it; bit 4 says that the next record is for this command too. */
 #include "fuzz/fuzz_dev_priv.h"
 
 #include <string.h>

@@ -10,7 +10,7 @@
 /* No honest command takes more steps: an answer of 65538 bytes, one a time, and each of them after errors. */
 #define FUZZ_STEPS_MAX 300000u
 
-/* What the card says in one step. */
+/* The card's answer in one step. */
 struct fuzz_answer {
 	enum ccid_err result;
 	const uint8_t *data;

@@ -16,7 +16,7 @@ static struct row {
 } *rows;
 static unsigned n_rows;
 
-/* What a column is called in a simulator file. */
+/* The name of a column in a simulator file. */
 static const struct {
 	unsigned column;
 	const char *key;

@@ -174,7 +174,7 @@ def in_mid_command(name, what):
     ok(wait_for(lambda: log().count("APDU: ") > before), name + ": a command is under way")
     what()
     thread.join()
-    ok(results and results[0] != 0, name + ": the program is told", results)
+    ok(results and results[0] != 0, name + ": the program gets an error", results)
 
 
 def restarts():

@@ -30,7 +30,7 @@ needs="qemu-system-x86:qemu-system-x86_64 usbip:usbip udev:udevadm kmod:depmod c
 	libnss3-tools:certutil pcscd:pcscd pcsc-tools:pcsc_scan opensc:opensc-tool python3:/usr/bin/python3 debootstrap:debootstrap
 	binutils:ar xz-utils:xz gpg:gpg gpg-agent:gpg-agent gpgconf:gpg-connect-agent scdaemon:/usr/lib/gnupg/scdaemon"
 
-# Those of the machine whose process 1 is systemd.
+# Packages of the machine whose process 1 is systemd.
 unit_needs="systemd systemd-sysv libseccomp2 libbpf1 udev kmod pcscd libusb-1.0-0 usbip python3-pyscard procps"
 
 missing_packages()

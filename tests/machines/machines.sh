@@ -56,7 +56,7 @@ foreign_machine() {
 -Wl,--disable-new-dtags,-rpath,$root/usr/lib/$1-linux-gnu:$root/lib/$1-linux-gnu:/usr/$2/lib"
 }
 
-# Nobody has built libraries for it: headers are enough for the driver on the stand-in for libusb.
+# There are no libraries for this machine: headers are enough for the driver on the stand-in for libusb.
 musl() {
 	parts="libccid-core.la libccid-host.la" run musl check-musl CC=musl-gcc --enable-strict --enable-twinserial --disable-udev \
 		CFLAGS='-O2 -fcallgraph-info=su' LDFLAGS=--static \

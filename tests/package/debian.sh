@@ -146,7 +146,7 @@ check "the test for autopkgtest" inside /packages/simulated
 check "a reader is added" inside ccid-add-reader f1f1:0001 "One"
 check "libccid is installed again" inside apt-get install -y --no-install-recommends libccid
 check "the driver is libccid's" owner libccid
-check "the added reader is none of libccid's" test ! -e "$root$drop/ifd-ccid-local.bundle/Contents/Info.plist"
+check "the added reader does not appear with libccid" test ! -e "$root$drop/ifd-ccid-local.bundle/Contents/Info.plist"
 check "ifd-ccid is purged" inside apt-get purge -y ifd-ccid
 check "nothing of it is left" nothing_left
 check "apt is content again" apt_is_content

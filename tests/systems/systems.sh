@@ -84,7 +84,7 @@ systems_line() {
 			add_rows "$at/rows"
 			awk -F '\t' '$3 == "SKIP" { print $1 ": " $2 ": skipped: " $4 }' "$at/rows"
 		else
-			record "$name" "$part" FAIL "$part told nothing" 0 "$folder/$name/$part.log"
+			record "$name" "$part" FAIL "$part printed nothing" 0 "$folder/$name/$part.log"
 		fi
 	done
 	[ ! -e "$at/packages.tap" ] || collect_tap "$name" packages "$folder/$name/packages.tap" 0

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a unit test includes in place of <cmocka.h>: versions 1.1 and 2 are one to it. */
+/* Included by unit tests in place of <cmocka.h>: makes versions 1.1 and 2 alike. */
 #ifndef UNIT_CMOCKA_H
 #define UNIT_CMOCKA_H
 

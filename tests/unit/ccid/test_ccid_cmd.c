@@ -92,7 +92,7 @@ static void sequence_numbers_wrap(void **state)
 	usable();
 }
 
-/* What is dropped: the wait goes on, to the end. Then both slots work. */
+/* Dropped answers: the wait goes on, to the end. Then both slots work. */
 static void dropped(const char *fault)
 {
 	uint64_t began = fixture_ms();

@@ -27,7 +27,7 @@ void fixture_start(enum fake_clock clock, const char *text);
 void fixture_stop(void);
 /* cmocka teardown: closes what a failed test left open. Luns 0000 to 001F and 10000 to 9001F. */
 int fixture_teardown(void **state);
-/* What the devices complained about so far is due to the test itself. */
+/* The devices' complaints so far are due to the test itself. */
 void fixture_pardon(void);
 /* Fails the test when there are complaints. */
 void fixture_expect_no_complaint(void);

@@ -2,9 +2,10 @@
 #ifndef HOSTILE_H
 #define HOSTILE_H
 
-/* What every row of the list of hostile behaviour has in common (SECURITY.md): no wait beyond the deadline, no byte
- * beyond the buffer, nothing but the true answer called success, the other slot undisturbed, one clear line in
- * the log, and the slot works when the fault has ended. Include once in a test program. */
+/* Common checks of all rows of hostile behaviour (SECURITY.md): no wait beyond the deadline, no
+ * byte beyond the buffer, nothing but the true answer called success, the other slot undisturbed,
+ * one clear line in the log, and the slot works when the fault has ended. Include once in a test
+ * program. */
 #include "driver_fixture.h"
 
 #include <stdio.h>
@@ -22,7 +23,7 @@
 
 enum outcome { GOOD, BAD };
 
-/* One fault, what must come of a command, and the line that names the field and its value. */
+/* One fault, the required result of a command, and the line that names the field and its value. */
 struct row {
 	const char *fault;
 	enum outcome outcome;

@@ -290,7 +290,7 @@ static void protocols(void **state)
 	FIXTURE_IS_FINE(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0xFF, 0xFF, 0xFF));
 }
 
-/* One thread that is to be cancelled from its first step on, with everything that it calls. */
+/* A thread that is to be cancelled from its first step on, with all its calls. */
 struct cancelled {
 	pthread_t thread;
 	const char *reader;

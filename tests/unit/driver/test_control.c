@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What applications reach through the whole driver: attributes and control codes with every length of
- * buffer, and PIN entry on readers with habits of their own. The simulated readers check each message. */
+/* The driver's functions for applications: attributes and control codes with every length of
+ * buffer, and PIN entry on readers with habits of their own. The simulated readers check each
+ * message. */
 #include "driver_fixture.h"
 
 #include "ifdh/ifdh.h"

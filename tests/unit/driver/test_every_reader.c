@@ -196,7 +196,7 @@ static void features(void)
 	}
 }
 
-/* What the driver settled for the slot; nothing of it is held. */
+/* The parameters that the driver settled for the slot; nothing of it is held. */
 struct settled {
 	enum exchange_level level;
 	unsigned protocol;

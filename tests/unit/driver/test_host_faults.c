@@ -30,7 +30,7 @@ static const struct kind {
 	{ "reader one\niccd = b\nfeatures = 0x000404F2\ncard 0 = t1\n", 1 },
 };
 
-/* What libusb makes of the errno of a transfer's submission, and of a claim. */
+/* libusb's codes for the errno of a transfer's submission, and of a claim. */
 static int submit_code(int err)
 {
 	return err == ENODEV ? LIBUSB_ERROR_NO_DEVICE : err == ENOMEM ? LIBUSB_ERROR_NO_MEM : LIBUSB_ERROR_IO;
@@ -92,7 +92,7 @@ static void poll_once(void)
 		(void)over(poll(0, 1000));
 }
 
-/* What pcscd does with a reader. */
+/* pcscd's calls for a reader. */
 static void use(void)
 {
 	for (unsigned i = 0; i < 3; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a reader may do to the driver, row by row, as pcscd would see it: rows 1 to 8, 10 to 15, 24 and 29. Virtual
- * time. SECURITY.md has the whole list; the card's part of it is in test_hostile_card.c. */
+/* Hostile behaviour of readers, row by row, as pcscd would see it: rows 1 to 8, 10 to 15, 24 and
+ * 29. Virtual time. SECURITY.md has the whole list; the card's part of it is in
+ * test_hostile_card.c. */
 #include "hostile.h"
 
 #include "sim/model/sim_dev_priv.h"

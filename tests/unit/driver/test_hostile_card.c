@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a card and a USB ICC may do to the driver, row by row, as pcscd would see it: rows 9 and 16 to 20. Virtual
- * time. */
+/* Hostile behaviour of cards and USB ICCs, row by row, as pcscd would see it: rows 9 and 16 to 20.
+ * Virtual time. */
 #include "hostile.h"
 
 /* --- row 9 --- */
@@ -308,7 +308,7 @@ static void row_19_chained_answers(void **state)
 	}
 }
 
-/* What had come of the answer does not stay in the caller's buffer. */
+/* A part of the answer does not stay in the caller's buffer. */
 static void row_22_unplugged_in_a_chain(void **state)
 {
 	static const uint8_t apdu[] = { 0x80, 0x14, 0x03, 0xE8, 0x00, 0x03, 0xE8 };

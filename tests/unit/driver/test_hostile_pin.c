@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What PIN pads, the host and its files may do to the driver, row by row, as pcscd would see it: rows 21 to 23 and
- * 28. Virtual time. */
+/* Hostile behaviour of PIN pads, the host and its files, row by row, as pcscd would see it: rows 21
+ * to 23 and 28. Virtual time. */
 #include "hostile.h"
 
 #include <stdlib.h>
@@ -165,7 +165,8 @@ static void play_pins(const char *reader, unsigned protocol, const struct pin_ro
 	}
 }
 
-/* What the card did with the block before the reader says "cancelled" is not known: both are asked for. */
+/* The card may or may not have had the block before the reader answered "cancelled": both cases are
+ * tested. */
 static void row_21_pin_entry_at_t1(void **state)
 {
 	static const struct pin_row rows[] = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a serial reader and its line may do to the driver, as pcscd would see it: row 25. Virtual time. */
+/* Hostile behaviour of a serial reader and its line, as pcscd would see it: row 25. Virtual
+ * time. */
 #include "hostile.h"
 
 #include "fake/fake_serial.h"

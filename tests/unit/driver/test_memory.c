@@ -390,7 +390,7 @@ static bool run(const struct scenario *s, unsigned nr, unsigned fds)
 	return fine;
 }
 
-/* One way to fail: armed for the nth time, and what its count is at. */
+/* One way to fail: armed for the nth time, and its count so far. */
 struct way {
 	void (*arm)(unsigned nth);
 	unsigned (*count)(void);

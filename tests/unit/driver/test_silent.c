@@ -18,7 +18,7 @@ static const char *const readers[] = {
 	"reader iccd\niccd = a\ncard 0 = t0\n",
 };
 
-/* What was answered, folded into a number. */
+/* The answers, folded into a number. */
 static unsigned answers;
 
 static void heard(RESPONSECODE rc)

@@ -159,7 +159,7 @@ static enum act power(struct place *p)
 	return a;
 }
 
-/* One thing that applications do. */
+/* One action of an application. */
 static enum act one(struct place *p, unsigned *seed)
 {
 	enum act a;

@@ -116,7 +116,8 @@ static void slow_cards_without_time_extensions(void **state)
 	}
 }
 
-/* What stays in bulk OUT for 5 s no card works at: such a reader is dead rather than slow. */
+/* No card works on a message that stays in bulk OUT for 5 s: such a reader is dead rather than
+ * slow. */
 static void a_message_that_is_not_taken(void **state)
 {
 	uint64_t began;

@@ -76,7 +76,7 @@ static inline void card_r(struct card *c, unsigned error)
 	card_put(c, 'R', 0x80u | c->nr << 4 | error, NULL, 0);
 }
 
-/* What the answer to a command is: up to 700 bytes that look random, then 90 00. */
+/* The answer to a command: up to 700 bytes that look random, then 90 00. */
 static inline size_t card_answer(const uint8_t *cmd, size_t len, uint8_t *out)
 {
 	uint32_t h = 2166136261u;

@@ -194,7 +194,7 @@ static const struct talk talks[] = {
 	  LEVEL_CHARACTER, 0, 1, 0 },
 };
 
-/* Whatever byte the card repeats for ever, it ends soon. */
+/* The exchange ends soon, whatever byte the card repeats for ever. */
 static void any_byte_for_ever_ends(void **state)
 {
 	const struct exchange_config cfg = { .level = LEVEL_CHARACTER, .max_data = 261,

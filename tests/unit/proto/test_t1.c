@@ -161,7 +161,7 @@ static void run_talk(void **state)
 
 /* ---- conversations with a card ---- */
 
-/* What the line does to blocks, in per mille. */
+/* The line's damage to blocks, in per mille. */
 struct noise {
 	uint32_t seed;
 	unsigned lost, damaged, repeated;

@@ -72,7 +72,7 @@ static struct sim_card *far_on(const char *spec)
 	return c;
 }
 
-/* What it says next: n bytes i & FF, and 9000. */
+/* The card's next answer: n bytes i & FF, and 9000. */
 static void says(size_t n)
 {
 	for (size_t i = 0; i < n; i++)

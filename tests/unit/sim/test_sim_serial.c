@@ -285,7 +285,7 @@ static void faults(void **state)
 	close_line(l, 0);
 }
 
-/* What the driver does wrong behind the frame is complained about. */
+/* A driver's violation inside the frame is complained about. */
 static void complaints(void **state)
 {
 	struct line *l = open_line("GemCorePOSPro", "t0");

@@ -17,11 +17,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What went out, as text: "escape 1F 02\n", "secure ...", "xfr ...", "sleep 250". */
+/* The sent commands, as text: "escape 1F 02\n", "secure ...", "xfr ...", "sleep 250". */
 static char traffic[4000];
 static uint64_t virtual_ns;
 
-/* What comes back. */
+/* The answer to return. */
 static struct {
 	enum ccid_err escape_err;
 	uint8_t escape[64];

@@ -20,8 +20,8 @@ struct reader {
 	size_t max_data;		/* expected */
 };
 
-/* What real readers say of themselves. The Alcor's table and maximum are without the rates
- * above 200000, as its quirk leaves them. */
+/* Descriptors of real readers. The Alcor's table and maximum are without the rates above 200000, as
+ * its quirk leaves them. */
 static const uint32_t twin_rates[] = {
 	10753, 14337, 15625, 17204, 20833, 21505, 23438, 25806, 28674, 31250, 32258, 34409,
 	39063, 41667, 43011, 46875, 52083, 53763, 57348, 62500, 64516, 68817, 71685, 78125,

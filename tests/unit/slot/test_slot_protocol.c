@@ -206,9 +206,10 @@ static void without_being_asked(void **state)
 	end();
 }
 
-/* What was asked for is refused before anything goes out: APDUs go out all the same, with what card and
- * reader both have, or else as the card speaks by itself. Automatic readers of the table serve cards of a
- * protocol that their dwProtocols does not have; one that waits for SetParameters need not. */
+/* The protocol asked for is refused before anything goes out. APDUs still go out, in a protocol
+ * that card and reader both have, or else in the card's own. Automatic readers of the table serve
+ * cards of a protocol that their dwProtocols does not have; one that waits for SetParameters need
+ * not. */
 static void an_apdu_after_a_refusal(void **state)
 {
 	static const struct {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a program writes to standard output or standard error, for one test program. */
+/* The output of a program to standard output or standard error, for one test program. */
 #ifndef TEST_CAPTURE_H
 #define TEST_CAPTURE_H
 

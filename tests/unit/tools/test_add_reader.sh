@@ -174,7 +174,7 @@ rules_of_udev() {
 	mkdir -p "$work/udev"
 	: >"$work/udev/rules.d"
 	run f1f1:0005 Five
-	check "$label: udev: what cannot be written is said" says "cannot be written"
+	check "$label: udev: a file that cannot be written is reported" says "cannot be written"
 	check "$label: udev: the reader is added all the same" ended 0
 }
 

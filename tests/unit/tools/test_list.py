@@ -111,10 +111,10 @@ def less(tap, machine, composite):
     """Drivers that tell less than this one."""
     machine.plug("1-2", 2)
     machine.readers([reader(0, 0, 2), reader(0, 1, 2)])
-    tap.case("no interface told: the only one", keys(machine) == {
+    tap.case("no interface reported: the only one", keys(machine) == {
         "Gemalto PC Twin Reader 00 00": "1-2/0/0", "Gemalto PC Twin Reader 00 01": "1-2/0/1"})
     machine.readers([reader(0, 0, None)])
-    tap.case("no channel told: the only device of that name", keys(machine) == {"Gemalto PC Twin Reader 00 00": "1-2/0/0"})
+    tap.case("no channel reported: the only device of that name", keys(machine) == {"Gemalto PC Twin Reader 00 00": "1-2/0/0"})
     machine.plug("1-3", 3)
     tap.case("two of that name: no key", keys(machine) == {"Gemalto PC Twin Reader 00 00": None})
     machine.readers([reader(0, 0, 2, "1-2:1.0", connect="8010000b")])
@@ -124,10 +124,10 @@ def less(tap, machine, composite):
     name = "HID Global OMNIKEY 5422 Smartcard Reader"
     machine.readers([reader(4, 0, 4, name=name), reader(3, 0, 4, name=name)])
     numbers = sorted(int(each["bInterfaceNumber"]) for each in composite)
-    tap.case("two interfaces, none told: in the order of the readers", keys(machine) == {
+    tap.case("two interfaces, none reported: in the order of the readers", keys(machine) == {
         f"{name} 03 00": f"1-4/{numbers[0]}/0", f"{name} 04 00": f"1-4/{numbers[1]}/0"})
     machine.readers([reader(4, 0, 4, f"1-4:1.{numbers[0]}", name=name), reader(3, 0, 4, f"1-4:1.{numbers[1]}", name=name)])
-    tap.case("two interfaces, told", keys(machine) == {f"{name} 04 00": f"1-4/{numbers[0]}/0",
+    tap.case("two interfaces, reported", keys(machine) == {f"{name} 04 00": f"1-4/{numbers[0]}/0",
                                                        f"{name} 03 00": f"1-4/{numbers[1]}/0"})
     machine.readers([reader(4, 0, 4, "1-4:1.99", name=name)])
     tap.case("an interface that the device does not have", keys(machine) == {f"{name} 04 00": "1-4/99/0"})
@@ -192,7 +192,7 @@ def odd(tap, machine, composite):
     tap.case("more devices than are looked at", machine.list()[0]["port"] == "1-7")
     machine.system.remove("sys/bus/usb/devices")
     machine.readers([f"Reader {r:02X} 00|0|-|-|12|-" for r in range(256)] + ["One more 00 00|0|-|-|12|-"] * 20)
-    tap.case("more readers than anybody has: 256 are shown", len(machine.list()) == 256)
+    tap.case("300 readers: 256 are shown", len(machine.list()) == 256)
 
 
 def many(tap, machine):
@@ -223,7 +223,7 @@ class Watch:
         return text in self.said
 
     def end(self):
-        """Nobody reads any more: it ends at the next event."""
+        """The output is closed: the program ends at the next event."""
         self.process.stdout.close()
         self.machine.readers([])
         return self.process.wait(30)
@@ -255,7 +255,7 @@ def watching(tap, machine):
     tap.case("watch: pcscd ends", watch.wait("removed  1-5/0/0") and watch.wait("pcscd cannot be used"))
     machine.readers([reader(2, 0, 5, "1-5:1.0")])
     tap.case("watch: and comes back", watch.wait("added    1-5/0/0  Gemalto PC Twin Reader 02 00"))
-    tap.case("watch: it ends when nobody reads", watch.end() == 1)
+    tap.case("watch: the program ends when its output is closed", watch.end() == 1)
     machine.readers([reader(2, 0, 5, "1-5:1.0")])
     watch = Watch(machine, "--json")
     tap.case("watch: JSON", watch.wait('{"reader": "Gemalto PC Twin Reader 02 00", "event": "added", "key": "1-5/0/0"'))
@@ -272,7 +272,7 @@ def watching(tap, machine):
     for state in range(12):
         machine.readers([reader(0, 0, None, state=PRESENT, atr=f"3B{state:02X}", name="Nowhere")])
         told = told and watch.wait(f"Nowhere 00 00  present  3B{state:02X}\n")
-    tap.case("watch: a reader without a place is not asked for it for ever", told)
+    tap.case("watch: a reader without a place is not asked for ever", told)
     watch.end()
 
 
@@ -288,7 +288,7 @@ def failures(tap, machine):
     told = watch.wait("pcscd cannot be used")
     time.sleep(1.2)     # two more rounds
     machine.readers([reader(0, 0, None)])
-    tap.case("watch: pcscd that is not there is told once, until it comes",
+    tap.case("watch: a missing pcscd is reported once, until it comes",
              told and watch.wait("added    -  Gemalto PC Twin Reader 00 00") and watch.said.count("cannot be used") == 1)
     watch.end()
     os.remove(os.path.join(os.path.dirname(machine.said), "libpcsclite.so.1"))
@@ -342,7 +342,7 @@ def doctor(tap, machine):
     tap.case("ccid-doctor: one of two is shown", blamed(done) == ["shown"] and '"port": "1-3", "step": "shown"' in done.stdout)
     machine.readers([reader(0, 0, 2, "1-2:1.0").replace("Reader 00", "Reader (S-0042) 00"), reader(1, 0, 3, "1-3:1.0")])
     done = machine.run("-a", program=DOCTOR)
-    tap.case("ccid-doctor: the serial number is not told",
+    tap.case("ccid-doctor: the serial number is not shown",
              done.returncode == 0 and 'as "Gemalto PC Twin Reader 00 00"' in done.stdout and "S-0042" not in done.stdout)
     pair = [reader(0, 0, 2, "1-2:1.0"), reader(1, 0, 3, "1-3:1.0", PRESENT), "Other|0|-|-|12|-"]
     machine.readers(pair)
@@ -369,7 +369,7 @@ def doctor(tap, machine):
     machine.system.remove("proc/700")
     machine.system.remove("sys/bus/usb/devices/1-2:1.0")
     done = machine.run("-a", "-j", program=DOCTOR)
-    tap.case("ccid-doctor: one of two, and nobody knows which", "but others of that name" in done.stdout)
+    tap.case("ccid-doctor: one of two readers of that name", "but others of that name" in done.stdout)
     machine.plug("1-3", 3, [dict(machine.row, idVendor="f1f1", idProduct="0001")])
     tap.case("ccid-doctor: a reader that no driver lists is not expected",
              blamed(machine.run("-a", "-j", program=DOCTOR)) == ["listed"])

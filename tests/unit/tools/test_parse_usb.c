@@ -210,7 +210,7 @@ static void iccd_is_not_asked_for_rates(void **state)
 	fixture_stop();
 }
 
-/* What cannot be understood is shown, with the reason, and not asked. */
+/* An interface that cannot be understood is shown, with the reason, and not asked. */
 static void a_descriptor_cut_short(void **state)
 {
 	(void)state;

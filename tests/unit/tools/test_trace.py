@@ -97,7 +97,7 @@ def long_messages(tap):
     tap.case("what the log did not show is known to be missing",
              messages(run(text.encode())[1]) == [(0x02, "6F0D0000000006000000", 23)])
     code, _, err = run(ours("->", SELECT[:-6]).encode())
-    tap.case("a message that ends too early is told", code == 0 and "1 messages are not whole" in err)
+    tap.case("a message that ends too early is reported", code == 0 and "1 messages are not whole" in err)
 
 
 def secrets(tap):
@@ -130,7 +130,7 @@ def captures(tap):
         code, _, err = run(capture[:cut])
         if code not in (0, 1, 2) or (code == 2 and ", byte " not in err and "holds no" not in err):
             wrong.append(f"{cut}: {code} {err}")
-    tap.case("a capture that is cut anywhere is told with its place", wrong)
+    tap.case("a capture that is cut anywhere is reported with the place", wrong)
     pcap = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 220)
     for head, data, _ in packets(capture):
         pcap += struct.pack("<IIII", 0, 0, 64 + len(data), 64 + len(data)) + head + data
@@ -429,7 +429,7 @@ def odd_logs(tap):
     tap.case("arrows that are not", run(b"a->b <-c - > <- -> \n-> 000000 zz\n-> 6F\n<- 99 00\n-&gt;\n "
                                         b"&lt;-\n")[0] in (0, 1))
     gone = subprocess.run([TRACE, "-o", "/dev/full"], input=text.encode(), capture_output=True, check=False)
-    tap.case("an output that cannot be written is told", gone.returncode == 2 and b"cannot be written" in gone.stderr)
+    tap.case("an output that cannot be written is reported", gone.returncode == 2 and b"cannot be written" in gone.stderr)
 
 
 def options(tap):

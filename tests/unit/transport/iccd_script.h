@@ -20,7 +20,7 @@
 #define B CCID_PROTOCOL_ICCD_B
 #define CAP 600
 
-/* One expected control transfer. IN: data is what comes; OUT: what has to go. */
+/* One expected control transfer. IN: data to answer with; OUT: data that must be sent. */
 struct step {
 	uint8_t type, request;
 	uint16_t value;

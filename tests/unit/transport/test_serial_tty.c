@@ -316,7 +316,7 @@ static void what_cannot_be_opened(void **state)
 	assert_int_equal(serial_tty_open("/no/such/line", &test_log, &fd), CCID_ERR_NO_DEVICE);
 	assert_non_null(strstr(said.last, "/no/such/line: No such file or directory: "));
 	assert_int_equal(serial_tty_open("/dev/null", &test_log, &fd), CCID_ERR_NO_DEVICE);
-	assert_non_null(strstr(said.last, "/dev/null is not a serial line:  "));
+	assert_non_null(strstr(said.last, "/dev/null is not a serial line: "));
 	fails.set = EIO;
 	assert_int_equal(serial_tty_open(l->path, &test_log, &fd), CCID_ERR_COMM);
 	assert_non_null(strstr(said.last, strerror(EIO)));

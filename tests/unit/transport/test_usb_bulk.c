@@ -199,7 +199,7 @@ static void more_than_the_buffer(void **state)
 		assert_int_equal(status_of(bench.t, 0, i), CCID_OK);
 }
 
-/* Where the caller has no room for it the answer comes in a buffer of its own. */
+/* An answer too long for the caller's buffer comes in a buffer of its own. */
 static void longer_than_the_caller_expects(void **state)
 {
 	static const unsigned lengths[] = { 262, 602, 1024, 5000, 65546 };

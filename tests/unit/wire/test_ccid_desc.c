@@ -135,7 +135,7 @@ static void message_length(void **state)
 	}
 }
 
-/* Where in the extra bytes, and how long. -1: not found. */
+/* Place in the extra bytes, and length. -1: not found. */
 static long find(const uint8_t *extra, size_t extra_len, size_t *len)
 {
 	uint8_t *exact = malloc(extra_len ? extra_len : 1);
