@@ -8,7 +8,10 @@
 top=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
 out=${1:?usage: contrib/uefi/build.sh FOLDER}
 include=${GNUEFI_INCLUDE:-/usr/include/efi}
-lib=${GNUEFI_LIB:-/usr/lib}
+lib=${GNUEFI_LIB:-}
+for folder in /usr/lib/x86_64-linux-gnu /usr/lib; do
+	[ -n "$lib" ] || [ ! -f "$folder/crt0-efi-x86_64.o" ] || lib=$folder
+done
 CC=${CC:-cc}
 # No red zone: the firmware's interrupts run on the same stack.
 CFLAGS="${CFLAGS:--O2} -std=c11 -ffreestanding -fshort-wchar -fPIC -fno-stack-protector -mno-red-zone
@@ -33,13 +36,14 @@ compile()
 	done
 }
 
+# Newer gnu-efi starts with _entry of a library of its own, older with efi_main: here both are the same.
 # link NAME TARGET FILE...: NAME.efi; TARGET is objcopy's: an application or a driver.
 link()
 {
 	name=$1
 	target=$2
 	shift 2
-	ld -nostdlib -znocombreloc -shared -Bsymbolic --no-undefined -T "$lib/elf_x86_64_efi.lds" \
+	ld -nostdlib -znocombreloc -shared -Bsymbolic --no-undefined --defsym=_entry=efi_main -T "$lib/elf_x86_64_efi.lds" \
 		"$lib/crt0-efi-x86_64.o" "$@" "$lib/libgnuefi.a" -o "$out/$name.so" || fail "cannot link $name"
 	objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rodata -j '.rel*' -j .reloc \
 		--target="$target" "$out/$name.so" "$out/$name.efi" || fail "cannot make $name.efi"

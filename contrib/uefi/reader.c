@@ -68,16 +68,19 @@ static void release(struct efi_reader *r)
 
 EFI_STATUS reader_enter(struct efi_reader *r, EFI_TPL *before)
 {
+	EFI_STATUS status;
+
 	if (!r)
 		return EFI_INVALID_PARAMETER;
 	*before = efi_boot->RaiseTPL(TPL_CALLBACK);
-	if (r->state == READER_IDLE) {
-		r->state = READER_BUSY;
-		r->usb.outside = *before;
-		return EFI_SUCCESS;
+	if (r->state != READER_IDLE) {
+		status = r->state == READER_BUSY ? EFI_ACCESS_DENIED : EFI_DEVICE_ERROR;
+		efi_boot->RestoreTPL(*before);
+		return status;
 	}
-	efi_boot->RestoreTPL(*before);
-	return r->state == READER_BUSY ? EFI_ACCESS_DENIED : EFI_DEVICE_ERROR;
+	r->state = READER_BUSY;
+	r->usb.outside = *before;
+	return EFI_SUCCESS;
 }
 
 void reader_leave(struct efi_reader *r, EFI_TPL before)

@@ -9,6 +9,7 @@
 #include "wire/ccid_msg.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #define GET_DESCRIPTOR 0x06
 #define CLEAR_FEATURE 0x01
@@ -68,10 +69,17 @@ static enum ccid_err usb_control(void *user, uint8_t bmRequestType, uint8_t bReq
 {
 	struct efi_usb *u = user;
 	EFI_USB_DEVICE_REQUEST rq = { bmRequestType, bRequest, wValue, wIndex, (UINT16)len };
-	enum ccid_err err = u->gone ? CCID_ERR_NO_DEVICE : err_of(u, control(u->io, &rq, data, ms > 0 ? ms : 1));
+	enum ccid_err err;
 
-	/* UEFI does not tell how many bytes came. */
-	*actual = err == CCID_OK ? len : 0;
+	*actual = 0;
+	if (u->gone)
+		return CCID_ERR_NO_DEVICE;
+	/* UEFI does not tell how many bytes came: the others are zero. */
+	if (bmRequestType & DIRECTION_IN)
+		memset(data, 0, len);
+	err = err_of(u, control(u->io, &rq, data, ms > 0 ? ms : 1));
+	if (err == CCID_OK)
+		*actual = len;
 	return err;
 }
 

@@ -21,7 +21,8 @@ first()
 }
 
 [ -f "${GNUEFI_INCLUDE:-/usr/include/efi}/efi.h" ] || skip "needs the package gnu-efi"
-[ -f "${GNUEFI_LIB:-/usr/lib}/crt0-efi-x86_64.o" ] || skip "gnu-efi is not there for x86-64"
+[ -n "$(first "${GNUEFI_LIB:-/usr/lib/x86_64-linux-gnu}/crt0-efi-x86_64.o" "${GNUEFI_LIB:-/usr/lib}/crt0-efi-x86_64.o")" ] ||
+	skip "gnu-efi is not there for x86-64"
 case $(${CC:-cc} -dumpmachine) in
 x86_64-*) ;;
 *) skip "${CC:-cc} does not build for x86-64" ;;
