@@ -13,6 +13,7 @@
 #define PATIENCE_MS 15000u
 #define STEP_MS 20u
 #define SLOW_MS 2500u
+#define AFTER_100_NS 1000000u	/* 100 ms, in the timers' unit */
 #define FILE_MAX (4u << 20)
 
 typedef EFI_SMART_CARD_READER_PROTOCOL SCR;
@@ -368,6 +369,38 @@ static void test_no_extended(SCR *r)
 	scr_ok(exchange(r, build(0x10, 0, 0, false), 0), "a short one afterwards");
 }
 
+/* What a program is told that has the processor while a call of another one waits for its card. */
+struct second_call {
+	SCR *reader;
+	EFI_STATUS status;
+	UINTN times;
+};
+
+static VOID EFIAPI call_again(EFI_EVENT event, VOID *context)
+{
+	struct second_call *c = context;
+
+	(void)event;
+	c->status = c->reader->SCardStatus(c->reader, NULL, NULL, NULL, NULL, NULL, NULL);
+	c->times++;
+}
+
+static void test_one_at_a_time(SCR *r)
+{
+	struct second_call c = { r, EFI_SUCCESS, 0 };
+	EFI_EVENT event;
+	UINTN n = build(0x18, 0, 0, false);
+
+	command[2] = 15;
+	if (boot->CreateEvent(EVT_TIMER | EVT_NOTIFY_SIGNAL, TPL_CALLBACK, call_again, &c, &event) != EFI_SUCCESS)
+		return;
+	boot->SetTimer(event, TimerRelative, AFTER_100_NS);
+	scr_ok(exchange(r, n, 0), "a card that thinks for 1.5 s");
+	boot->CloseEvent(event);
+	scr_ok(c.times == 1, "timers run meanwhile");
+	scr_is(c.status, EFI_ACCESS_DENIED, "a second call meanwhile");
+}
+
 static void test_statuses(SCR *r)
 {
 	UINTN n = build(0x1A, 0, 0, false), len;
@@ -384,9 +417,7 @@ static void test_statuses(SCR *r)
 	len = 50;
 	scr_is(r->SCardTransmit(r, command, n, answer, &len), EFI_BUFFER_TOO_SMALL, "the answer's buffer is too small");
 	scr_ok(len == 102, "and the length that it needs is told");
-	n = build(0x18, 0, 0, false);
-	command[2] = 15;
-	scr_ok(exchange(r, n, 0), "a card that thinks for 1.5 s");
+	test_one_at_a_time(r);
 }
 
 static void test_resets(SCR *r)
