@@ -41,7 +41,7 @@ static int bad_usage(const char *why, const char *word)
 	return usage(stderr);
 }
 
-static int run(int argc, char **argv)
+static int sim_run(int argc, char **argv)
 {
 	bool trace = false;
 	const char *file;
@@ -270,7 +270,7 @@ int main(int argc, char **argv)
 	/* getopt's own messages begin with the name of the program. */
 	argv[1] = argv[0];
 	if (!strcmp(word, "run"))
-		return run(argc - 1, argv + 1);
+		return sim_run(argc - 1, argv + 1);
 	if (!strcmp(word, "usbip") || !strcmp(word, "--usbip"))
 		return usbip(argc - 1, argv + 1);
 	if (!strcmp(word, "record"))

@@ -38,7 +38,7 @@ int host_listen(void)
 	return -1;
 }
 
-static int start(struct sim_host *r, const char *config, bool trace)
+static int daemon_start(struct sim_host *r, const char *config, bool trace)
 {
 	char line[] = "trace on";
 
@@ -163,7 +163,7 @@ int host_daemon(const char *config, bool trace, int listen_fd, int ready_fd)
 	int status = STATUS_ERROR;
 	struct loop l;
 
-	if (!start(&r, config, trace) && !prepare(&l, host_usbfs_epoll(r.usbfs), listen_fd) &&
+	if (!daemon_start(&r, config, trace) && !prepare(&l, host_usbfs_epoll(r.usbfs), listen_fd) &&
 	    write(ready_fd, "", 1) == 1) {
 		close(ready_fd);
 		set_timer(&l, host_foreign_run(&r, host_now()));

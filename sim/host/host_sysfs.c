@@ -40,7 +40,7 @@ static int make_dirs(const char *path)
 	return mkdir(part, 0755) && errno != EEXIST ? -1 : 0;
 }
 
-static int put(const char *dir, const char *name, const void *data, size_t len)
+static int sysfs_write(const char *dir, const char *name, const void *data, size_t len)
 {
 	char path[2 * SYSFS_PATH];
 	ssize_t r;
@@ -65,7 +65,7 @@ static int putf(const char *dir, const char *name, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	return put(dir, name, text, (size_t)n);
+	return sysfs_write(dir, name, text, (size_t)n);
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -137,7 +137,7 @@ static void put_string(const char *dir, const char *name, const char *text)
 /* The attributes that mirror the descriptors. d: at least the device and configuration descriptors. */
 static int put_device(const char *dir, const uint8_t *d, size_t len, unsigned device, unsigned speed)
 {
-	int r = put(dir, "descriptors", d, len);
+	int r = sysfs_write(dir, "descriptors", d, len);
 
 	r |= putf(dir, "busnum", "%u\n", HOST_BUS);
 	r |= putf(dir, "devnum", "%u\n", device);
@@ -188,7 +188,7 @@ static int add_interface(const struct host_port *p, const uint8_t *f)
 	r |= putf(dir, "bInterfaceProtocol", "%02x\n", f[7]);
 	put_string(dir, "interface", f[8] ? sim_dev_string(p->dev, f[8]) : NULL);
 	n = host_properties(p, f, text, sizeof text);
-	r |= put(dir, "uevent", text, n);
+	r |= sysfs_write(dir, "uevent", text, n);
 	r |= link_to("../../../../../../bus/usb", "%s/subsystem", dir);
 	snprintf(target, sizeof target, "../../..%s", path);
 	r |= link_to(target, "/sys/bus/usb/devices/%s", strrchr(path, '/') + 1);
@@ -259,7 +259,7 @@ int host_sysfs_add(const struct host_port *p)
 	put_string(dir, "product", d[15] ? sim_dev_string(p->dev, d[15]) : NULL);
 	put_string(dir, "serial", d[16] ? sim_dev_string(p->dev, d[16]) : NULL);
 	n = host_properties(p, NULL, text, sizeof text);
-	r |= put(dir, "uevent", text, n);
+	r |= sysfs_write(dir, "uevent", text, n);
 	r |= link_to("../../../../../bus/usb", "%s/subsystem", dir) | add_node(p->device);
 	for (unsigned i = 0; i < p->n_faces; i++)
 		r |= add_interface(p, p->faces[i]);

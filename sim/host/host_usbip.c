@@ -208,7 +208,7 @@ static int signals(void)
 	return signalfd(-1, &s, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static int start(struct front *f, const struct host_usbip_options *o)
+static int front_start(struct front *f, const struct host_usbip_options *o)
 {
 	struct sim_host *r = &f->host;
 	char line[] = "trace on";
@@ -262,7 +262,7 @@ int host_usbip(const struct host_usbip_options *o)
 
 	if (!f)
 		return status;
-	if (!start(f, o)) {
+	if (!front_start(f, o)) {
 		printf("ccid-sim: %u readers, USB/IP on %s port %s\n", f->host.n_ports, o->address, o->port);
 		fflush(stdout);
 		while (turn(f, &next))

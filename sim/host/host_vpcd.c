@@ -31,7 +31,7 @@ struct host_vpcd {
 	size_t in_len, out_len;
 };
 
-static void put(struct host_vpcd *v, const uint8_t *p, size_t len)
+static void vpcd_put(struct host_vpcd *v, const uint8_t *p, size_t len)
 {
 	if (len > MESSAGE_MAX || len + 2 > sizeof v->out - v->out_len) {
 		v->closed = true;	/* the program has not read for long */
@@ -45,7 +45,7 @@ static void put(struct host_vpcd *v, const uint8_t *p, size_t len)
 
 static void control(struct host_vpcd *v, uint8_t what)
 {
-	put(v, &what, 1);
+	vpcd_put(v, &what, 1);
 }
 
 static void flush(struct host_vpcd *v)
@@ -169,7 +169,7 @@ static enum sim_foreign_result card_apdu(void *user, const uint8_t *in, size_t l
 			*out_len = 2;
 			return SIM_FOREIGN_DONE;
 		}
-		put(v, in, len);
+		vpcd_put(v, in, len);
 		begin(v, v->wait_ns);
 	}
 	return result(v, out, SIM_CARD_ROOM, out_len);

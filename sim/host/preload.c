@@ -42,7 +42,7 @@ EXPORT ssize_t __readlink_chk(const char *path, char *buf, size_t len, size_t si
 typedef void (*any_fn)(void);
 
 /* The next library's function, found once and kept in *kept. Two threads may both look: they find the same. */
-static any_fn find(any_fn *kept, const char *name)
+static any_fn next_function(any_fn *kept, const char *name)
 {
 	any_fn f = __atomic_load_n(kept, __ATOMIC_RELAXED);
 	void *p;
@@ -57,13 +57,13 @@ static any_fn find(any_fn *kept, const char *name)
 	return f;
 }
 
-/* The real functions, by name. The one table that is written to (see find). */
+/* The real functions, by name. The one table that is written to (see next_function). */
 static struct {
 	any_fn openat, openat64, close, read, pread, pread64, lseek, lseek64;
 	any_fn ioctl, poll, ppoll, statfs, statfs64, fstatfs, fstatfs64, readlink;
 } real;
 
-#define REAL(name) ((__typeof__(&name))find(&real.name, #name))
+#define REAL(name) ((__typeof__(&name))next_function(&real.name, #name))
 
 /* "/dev/bus/usb/BBB/DDD", exactly, while a simulator runs. */
 static bool is_node(const char *path, unsigned *bus, unsigned *device)

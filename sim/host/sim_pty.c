@@ -174,7 +174,7 @@ static int wait_ms(const struct pty *p)
 	return at > 60000 ? 60000 : (int)at;
 }
 
-static void run(struct pty *p)
+static void pty_serve(struct pty *p)
 {
 	while (!p->quit && !told_to_stop && !sim_serial_hung_up(p->reader)) {
 		struct pollfd f[2] = {
@@ -239,7 +239,7 @@ int main(int argc, char **argv)
 	}
 	puts("ready");
 	fflush(stdout);
-	run(&p);
+	pty_serve(&p);
 	unlink(p.path);
 	close(p.slave);
 	close(p.master);

@@ -104,7 +104,7 @@ static bool find_node(int fd, bool again, struct record_event *e)
 	return e->bus != 0;
 }
 
-static void tell(int fd, bool again, struct record_event *e, const void *data, size_t len)
+static void record_report(int fd, bool again, struct record_event *e, const void *data, size_t len)
 {
 	size_t n = len < RECORD_MAX_DATA ? len : RECORD_MAX_DATA;
 	struct iovec v[2] = { { e, sizeof *e }, { (void *)(uintptr_t)data, n } };
@@ -131,15 +131,15 @@ static bool known_type(const struct usbdevfs_urb *u, struct record_event *e)
 	return u->type != USBDEVFS_URB_TYPE_ISO;
 }
 
-static void tell_submit(int fd, const struct usbdevfs_urb *u)
+static void report_submit(int fd, const struct usbdevfs_urb *u)
 {
 	struct record_event e = { .op = RECORD_SUBMIT };
 
 	if (known_type(u, &e) && e.type == SIM_BULK && !(u->endpoint & 0x80))
-		tell(fd, false, &e, u->buffer, (size_t)u->buffer_length);
+		record_report(fd, false, &e, u->buffer, (size_t)u->buffer_length);
 }
 
-static void tell_complete(int fd, const struct usbdevfs_urb *u)
+static void report_complete(int fd, const struct usbdevfs_urb *u)
 {
 	struct record_event e = { .op = RECORD_COMPLETE, .status = u->status };
 	const uint8_t *p = u->buffer;
@@ -157,11 +157,11 @@ static void tell_complete(int fd, const struct usbdevfs_urb *u)
 		e.room -= SETUP;
 		in = e.setup[0] & 0x80;
 	}
-	tell(fd, false, &e, p, in ? len : e.type == SIM_CONTROL ? e.room : 0);
+	record_report(fd, false, &e, p, in ? len : e.type == SIM_CONTROL ? e.room : 0);
 }
 
 /* The blocking calls of usbfs. result: bytes, or -1 with errno. */
-static void tell_control(int fd, const struct usbdevfs_ctrltransfer *c, int result)
+static void report_control(int fd, const struct usbdevfs_ctrltransfer *c, int result)
 {
 	bool in = c->bRequestType & 0x80;
 	struct record_event e = {
@@ -176,23 +176,23 @@ static void tell_control(int fd, const struct usbdevfs_ctrltransfer *c, int resu
 		e.setup[3 + 2 * i] = (uint8_t)(words[i] >> 8);
 	}
 
-	tell(fd, false, &e, c->data, !in ? c->wLength : result > 0 ? (size_t)result : 0);
+	record_report(fd, false, &e, c->data, !in ? c->wLength : result > 0 ? (size_t)result : 0);
 }
 
-static void tell_bulk(int fd, const struct usbdevfs_bulktransfer *b, int result)
+static void report_bulk(int fd, const struct usbdevfs_bulktransfer *b, int result)
 {
 	struct record_event e = { .op = RECORD_COMPLETE, .type = SIM_BULK, .endpoint = b->ep, .room = b->len,
 				  .status = result < 0 ? -errno : 0 };
 
-	tell(fd, false, &e, b->data, b->ep & 0x80 && result > 0 ? (size_t)result : 0);
+	record_report(fd, false, &e, b->data, b->ep & 0x80 && result > 0 ? (size_t)result : 0);
 }
 
-static void tell_bulk_out(int fd, const struct usbdevfs_bulktransfer *b)
+static void report_bulk_out(int fd, const struct usbdevfs_bulktransfer *b)
 {
 	struct record_event e = { .op = RECORD_SUBMIT, .type = SIM_BULK, .endpoint = b->ep };
 
 	if (!(b->ep & 0x80))
-		tell(fd, false, &e, b->data, b->len);
+		record_report(fd, false, &e, b->data, b->len);
 }
 
 EXPORT int ioctl(int fd, unsigned long request, ...)
@@ -210,17 +210,17 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 		return next_ioctl()(fd, request, arg);
 	/* libusb's first call after opening, and the one that a device is used after. */
 	if (what == USBDEVFS_GET_CAPABILITIES || what == USBDEVFS_CLAIMINTERFACE || what == USBDEVFS_DISCONNECT_CLAIM)
-		tell(fd, true, &opened, NULL, 0);
+		record_report(fd, true, &opened, NULL, 0);
 	if (what == USBDEVFS_SUBMITURB)
-		tell_submit(fd, arg);
+		report_submit(fd, arg);
 	if (what == USBDEVFS_BULK)
-		tell_bulk_out(fd, arg);
+		report_bulk_out(fd, arg);
 	r = next_ioctl()(fd, request, arg);
 	if (r >= 0 && (what == USBDEVFS_REAPURB || what == USBDEVFS_REAPURBNDELAY))
-		tell_complete(fd, *(struct usbdevfs_urb **)arg);
+		report_complete(fd, *(struct usbdevfs_urb **)arg);
 	if (what == USBDEVFS_CONTROL)
-		tell_control(fd, arg, r);
+		report_control(fd, arg, r);
 	if (what == USBDEVFS_BULK)
-		tell_bulk(fd, arg, r);
+		report_bulk(fd, arg, r);
 	return r;
 }

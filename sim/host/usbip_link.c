@@ -308,7 +308,7 @@ static enum sim_urb_type type_of(const struct sim_dev *dev, unsigned endpoint)
 	return SIM_BULK;
 }
 
-static struct request *add(struct usbip_link *l, unsigned endpoint, size_t len)
+static struct request *link_add(struct usbip_link *l, unsigned endpoint, size_t len)
 {
 	struct request *q = calloc(1, sizeof *q + len + 1);
 
@@ -337,7 +337,7 @@ static void submit(struct usbip_link *l, const uint8_t *h, uint64_t now)
 	unsigned endpoint = (get32(h + 16) & 0x0F) | (in ? 0x80u : 0u);
 	uint32_t len = get32(h + 24);
 	struct sim_dev *dev = l->export->dev;
-	struct request *q = add(l, endpoint, len);
+	struct request *q = link_add(l, endpoint, len);
 
 	q->seqnum = get32(h + 4);
 	q->flags = get32(h + 20);
@@ -353,7 +353,7 @@ static void submit(struct usbip_link *l, const uint8_t *h, uint64_t now)
 	/* The empty packet that ends a transfer of whole packets (USB 2.0 §5.8.3). A device that needs none takes no
 	 * notice of it. */
 	if (!in && q->urb.type == SIM_BULK && q->flags & ZERO_PACKET && len) {
-		q = add(l, endpoint, 0);
+		q = link_add(l, endpoint, 0);
 		q->silent = true;
 		sim_dev_submit(dev, &q->urb, now);
 	}

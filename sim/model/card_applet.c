@@ -136,7 +136,7 @@ static const struct command {
 };
 
 /* The command, or NULL and why not. */
-static const struct command *find(const struct sim_card *c, uint8_t cla, uint8_t ins, uint16_t *sw)
+static const struct command *find_command(const struct sim_card *c, uint8_t cla, uint8_t ins, uint16_t *sw)
 {
 	uint8_t class = cla & 0xEC;	/* without chaining (10) and logical channel (03) */
 
@@ -161,7 +161,7 @@ enum card_dir card_direction(const struct sim_card *c, uint8_t cla, uint8_t ins)
 
 	if (c->foreign != NULL)
 		return card_foreign_direction(ins);
-	cmd = find(c, cla, ins, &sw);
+	cmd = find_command(c, cla, ins, &sw);
 	return cmd != NULL ? cmd->dir : DIR_UNKNOWN;
 }
 
@@ -178,7 +178,7 @@ static bool gather(struct sim_card *c, const struct card_apdu *a)
 	return true;
 }
 
-static void start(struct sim_card *c)
+static void applet_start(struct sim_card *c)
 {
 	c->ans.pos = c->ans.end = 0;
 	c->ans.exact = false;
@@ -198,18 +198,18 @@ static uint16_t run_one(struct sim_card *c, const struct card_apdu *a)
 
 	c->ran[a->ins]++;
 	if (c->cfg.applet == APPLET_ECHO && a->ins != 0xC0) {
-		start(c);
+		applet_start(c);
 		if (a->nc > 0)
 			return cmd_echo(c, a);
 		pattern(c, a->ne);
 		return 0x9000;
 	}
-	cmd = find(c, a->cla, a->ins, &sw);
+	cmd = find_command(c, a->cla, a->ins, &sw);
 	if (cmd == NULL)
 		return refuse(c, sw);
 	if (cmd->run == NULL)	/* GET RESPONSE: what is left goes out with the SW of its command */
 		return c->ans.pos < c->ans.end ? c->ans.sw : 0x6985;
-	start(c);
+	applet_start(c);
 	sw = cmd->run(c, a);
 	return c->ans.end == 0 ? refuse(c, sw) : sw;
 }
@@ -229,7 +229,7 @@ void card_run(struct sim_card *c, const struct card_apdu *a)
 	}
 	c->work = (uint64_t)c->cfg.time_us * 1000u;
 	if ((a->cla & 0x10) && c->cfg.applet == APPLET_FILE) {	/* ISO 7816-4 §5.1.1.1 */
-		start(c);
+		applet_start(c);
 		c->ans.sw = gather(c, a) ? 0x9000 : 0x6700;
 		return;
 	}
@@ -372,7 +372,7 @@ size_t card_whole(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *ou
 
 void card_applet_reset(struct sim_card *c)
 {
-	start(c);
+	applet_start(c);
 	c->gather_len = 0;
 	c->verified = false;
 	c->df = 0;

@@ -52,7 +52,7 @@ struct atr_reader {
 };
 
 /* The next byte when its bit is set in y and it is there; dflt otherwise. */
-static unsigned take(struct atr_reader *r, unsigned y, unsigned bit, unsigned dflt)
+static unsigned atr_next_byte(struct atr_reader *r, unsigned y, unsigned bit, unsigned dflt)
 {
 	if (!(y & bit) || r->left == 0)
 		return dflt;
@@ -69,13 +69,13 @@ void card_atr_parse(const uint8_t *atr, size_t len, struct card_atr *a)
 	bool have_t1 = false;
 
 	*a = (struct card_atr){ .ta1 = 0x11, .wi = 10, .ifsc = 32, .bwi = 4 };
-	take(&r, 1, 1, 0);
-	y = take(&r, 1, 1, 0) & 0xF0;
+	atr_next_byte(&r, 1, 1, 0);
+	y = atr_next_byte(&r, 1, 1, 0) & 0xF0;
 	for (unsigned i = 1; y != 0; i++) {
-		ta = take(&r, y, HAS_TA, 0x100);
-		tb = take(&r, y, HAS_TB, 0x100);
-		tc = take(&r, y, HAS_TC, 0x100);
-		td = take(&r, y, HAS_TD, 0x100);
+		ta = atr_next_byte(&r, y, HAS_TA, 0x100);
+		tb = atr_next_byte(&r, y, HAS_TB, 0x100);
+		tc = atr_next_byte(&r, y, HAS_TC, 0x100);
+		td = atr_next_byte(&r, y, HAS_TD, 0x100);
 		if (i == 1 && ta <= 0xFF)
 			a->ta1 = (uint8_t)ta;
 		if (i == 2 && ta <= 0xFF) {

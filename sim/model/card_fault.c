@@ -109,7 +109,7 @@ void card_fault_reset(struct sim_card *c)
 			c->faults[i].def = NULL;
 }
 
-static const struct card_fault_def *find(const char *name)
+static const struct card_fault_def *find_kind(const char *name)
 {
 	for (size_t i = 0; i < N_FAULTS; i++)
 		if (strcmp(fault_table[i].name, name) == 0)
@@ -177,7 +177,7 @@ bool sim_card_fault(struct sim_card *c, const char *spec, char *err, size_t cap)
 		memset(c->faults, 0, sizeof c->faults);
 		return true;
 	}
-	f.def = word != NULL ? find(word) : NULL;
+	f.def = word != NULL ? find_kind(word) : NULL;
 	if (f.def == NULL) {
 		snprintf(err, cap, "card fault: unknown name '%s'", word != NULL ? word : "");
 		return false;

@@ -108,7 +108,7 @@ static const struct { const char *key, *value; size_t offset; unsigned set; } ch
 	{ "wtx", "off", offsetof(struct card_config, wtx_mode), WTX_OFF },
 };
 
-static void put(struct card_config *cfg, size_t offset, unsigned v)
+static void spec_store(struct card_config *cfg, size_t offset, unsigned v)
 {
 	memcpy((char *)cfg + offset, &v, sizeof v);
 }
@@ -177,14 +177,14 @@ static bool pair(struct card_config *cfg, struct sim_card *c, const char *key, c
 
 	for (size_t i = 0; i < sizeof choices / sizeof choices[0]; i++)
 		if (strcmp(key, choices[i].key) == 0 && strcmp(val, choices[i].value) == 0) {
-			put(cfg, choices[i].offset, choices[i].set);
+			spec_store(cfg, choices[i].offset, choices[i].set);
 			return true;
 		}
 	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
 		if (strcmp(key, numbers[i].key) == 0) {
 			if (!number(val, numbers[i].base, numbers[i].min, numbers[i].max, &v))
 				return false;
-			put(cfg, numbers[i].offset, v);
+			spec_store(cfg, numbers[i].offset, v);
 			return true;
 		}
 	return special(cfg, c, key, val);
@@ -210,7 +210,7 @@ static bool word(struct card_config *cfg, struct sim_card *c, char *text, char *
 	if (val == NULL) {
 		for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
 			if (strcmp(text, flags[i].key) == 0) {
-				put(cfg, flags[i].offset, 1);
+				spec_store(cfg, flags[i].offset, 1);
 				return true;
 			}
 		return preset(cfg, c, text, err, cap);

@@ -14,7 +14,7 @@ struct out {
 	size_t len;
 };
 
-static void put(struct out *o, const uint8_t *p, size_t n)
+static void desc_put(struct out *o, const uint8_t *p, size_t n)
 {
 	memcpy(o->p + o->len, p, n);
 	o->len += n;
@@ -63,10 +63,10 @@ static void put_class(struct sim_dev *d, struct out *o, const struct sim_iface_c
 			      d->desc_fault_value :
 			      60;
 	p[0] = (uint8_t)len;
-	put(o, p, len);
+	desc_put(o, p, len);
 	if (d->desc_fault & DESC_DOUBLED) {
 		p[4] = 7;	/* the second one has wrong values */
-		put(o, p, len);
+		desc_put(o, p, len);
 	}
 }
 
@@ -76,7 +76,7 @@ static void put_endpoint(struct out *o, uint8_t address, uint8_t attributes, uns
 	uint8_t p[7] = { 7,	  5, address, attributes, (uint8_t)packet, (uint8_t)(packet >> 8),
 			 interval };
 
-	put(o, p, sizeof p);
+	desc_put(o, p, sizeof p);
 }
 
 static unsigned put_endpoints(struct sim_dev *d, struct out *o, const struct sim_iface *f)
@@ -114,7 +114,7 @@ static void put_interface(struct sim_dev *d, struct out *o, const struct sim_ifa
 	size_t at = o->len;
 	unsigned n = 0;
 
-	put(o, p, sizeof p);
+	desc_put(o, p, sizeof p);
 	if (!c->foreign && !(d->desc_fault & (DESC_AT_ENDPOINT | DESC_NONE)))
 		put_class(d, o, c);
 	if (!(d->desc_fault & DESC_NO_ENDPOINTS))
@@ -131,7 +131,7 @@ static void put_filler(struct out *o, unsigned number)
 {
 	uint8_t p[9] = { 9, 4, (uint8_t)number, 0, 0, 0x03, 0, 0, 0 };
 
-	put(o, p, sizeof p);
+	desc_put(o, p, sizeof p);
 }
 
 static size_t device_descriptor(struct sim_dev *d, uint8_t *p)
@@ -163,7 +163,7 @@ void sim_desc_build(struct sim_dev *d)
 	free(d->descriptors);
 	d->n_strings = 0;
 	o.len = config = device_descriptor(d, o.p);
-	put(&o, head, sizeof head);
+	desc_put(&o, head, sizeof head);
 	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
 		while (number < d->conf.iface[i].number)
 			put_filler(&o, number++);

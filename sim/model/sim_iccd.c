@@ -18,7 +18,7 @@ enum { TYPE_DATA = 0x00, TYPE_ERROR = 0x40, TYPE_POLL = 0x80 };
 
 #define MAX_TRANSFER 0x1000
 
-static void end(struct sim_iface *f, struct sim_urb *u, int status)
+static void iccd_end(struct sim_iface *f, struct sim_urb *u, int status)
 {
 	if (sim_attempt_undone(f, 0))
 		return;
@@ -40,7 +40,7 @@ static void give(struct sim_iface *f, struct sim_urb *u, const uint8_t *p, size_
 	u->actual = len < room ? len : room;
 	if (u->actual)
 		memcpy(u->buf, p, u->actual);
-	end(f, u, SIM_OK);
+	iccd_end(f, u, SIM_OK);
 }
 
 /* --- version A --- */
@@ -51,7 +51,7 @@ static void a_power_on(struct sim_iface *f, struct sim_urb *u)
 
 	f->iccd.state = ICCD_IDLE;
 	if (sim_slot_on(f, &f->slot[0], 0, &len))
-		end(f, u, SIM_STALL);
+		iccd_end(f, u, SIM_STALL);
 	else
 		give(f, u, f->d->scratch, len);
 }
@@ -97,7 +97,7 @@ static void a_xfr_block(struct sim_iface *f, struct sim_urb *u)
 
 	if (!f->slot[0].powered) {
 		sim_complain(f->d, "iccd: XfrBlock to a card without power");
-		end(f, u, SIM_STALL);
+		iccd_end(f, u, SIM_STALL);
 		return;
 	}
 	s->ready_at = f->d->now;
@@ -110,10 +110,10 @@ static void a_xfr_block(struct sim_iface *f, struct sim_urb *u)
 		sim_complain(f->d,
 			     "iccd: XfrBlock of %zu bytes when the card expects something else",
 			     len);
-		end(f, u, SIM_STALL);
+		iccd_end(f, u, SIM_STALL);
 		return;
 	}
-	end(f, u, SIM_OK);
+	iccd_end(f, u, SIM_OK);
 }
 
 static void a_data_block(struct sim_iface *f, struct sim_urb *u)
@@ -126,7 +126,7 @@ static void a_data_block(struct sim_iface *f, struct sim_urb *u)
 		s->state = ICCD_IDLE;
 		give(f, u, s->pending, 2);
 	} else if (!f->slot[0].card) {
-		end(f, u, SIM_STALL);	/* the token was pulled out in between */
+		iccd_end(f, u, SIM_STALL);	/* the token was pulled out in between */
 	} else if (s->state == ICCD_DATA && !sim_card_t0_chars(f->slot[0].card, NULL, 0, want,
 							       f->d->scratch2, &len, &work)) {
 		s->ready_at = f->d->now + work;
@@ -134,7 +134,7 @@ static void a_data_block(struct sim_iface *f, struct sim_urb *u)
 		give(f, u, f->d->scratch2, len);
 	} else {
 		sim_complain(f->d, "iccd: DataBlock when there is none");
-		end(f, u, SIM_STALL);
+		iccd_end(f, u, SIM_STALL);
 	}
 }
 
@@ -188,7 +188,7 @@ static void b_power_on(struct sim_iface *f, struct sim_urb *u)
 		b_error(f, ERR_MUTE);
 	else
 		b_answer(f, TYPE_DATA, f->d->scratch, len, 5 * SIM_MS);
-	end(f, u, SIM_OK);
+	iccd_end(f, u, SIM_OK);
 }
 
 static void b_xfr_block(struct sim_iface *f, struct sim_urb *u)
@@ -208,7 +208,7 @@ static void b_xfr_block(struct sim_iface *f, struct sim_urb *u)
 	} else {
 		b_answer(f, r.chain, r.data, r.len, r.work_ns);
 	}
-	end(f, u, SIM_OK);
+	iccd_end(f, u, SIM_OK);
 }
 
 static void b_data_block(struct sim_iface *f, struct sim_urb *u)
@@ -225,7 +225,7 @@ static void b_data_block(struct sim_iface *f, struct sim_urb *u)
 	}
 	if (!s->has_answer) {
 		sim_complain(f->d, "iccd: DataBlock when there is none");
-		end(f, u, SIM_STALL);
+		iccd_end(f, u, SIM_STALL);
 		return;
 	}
 	if (s->ready_at > f->d->now) {
@@ -257,7 +257,7 @@ static void power_off(struct sim_iface *f, struct sim_urb *u)
 	f->iccd.state = ICCD_IDLE;
 	f->iccd.has_answer = false;
 	sim_slot_off(f, &f->slot[0]);
-	end(f, u, SIM_OK);
+	iccd_end(f, u, SIM_OK);
 }
 
 static const struct {

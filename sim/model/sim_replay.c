@@ -313,7 +313,7 @@ static bool is_for_card(uint8_t type)
 	return type == PC_XFR_BLOCK || type == PC_SECURE;
 }
 
-static void tell_missing(struct sim_replay *p, const uint8_t *m, size_t len, size_t next)
+static void report_missing(struct sim_replay *p, const uint8_t *m, size_t len, size_t next)
 {
 	const struct replay_item *t = next == NONE ? NULL : &p->rec->item[next];
 	char asked[120], there[120];
@@ -326,7 +326,7 @@ static void tell_missing(struct sim_replay *p, const uint8_t *m, size_t len, siz
 		diverged(p, "slot %u: the driver asked %s; the recording is over (%s)", m[5], asked, p->rec->file);
 }
 
-static void tell_way(struct sim_replay *p, unsigned number, size_t at, size_t found, const uint8_t *m, size_t len)
+static void report_way(struct sim_replay *p, unsigned number, size_t at, size_t found, const uint8_t *m, size_t len)
 {
 	const struct replay_item *t = &p->rec->item[found];
 	char asked[120], there[120];
@@ -357,7 +357,7 @@ static bool play_command(struct sim_replay *p, unsigned interface, const uint8_t
 
 	if (found == NONE) {
 		next = next_of(p, number, m[5], s->at, false);
-		tell_missing(p, m, len, next);
+		report_missing(p, m, len, next);
 		/* This command stands for the recorded one: what follows may be as recorded. */
 		if (next != NONE && p->rec->item[next].bytes[0] == m[0]) {
 			p->rec->item[next].played = true;
@@ -366,7 +366,7 @@ static bool play_command(struct sim_replay *p, unsigned interface, const uint8_t
 		}
 		return false;
 	}
-	tell_way(p, number, s->at, found, m, len);
+	report_way(p, number, s->at, found, m, len);
 	if (m[0] == PC_POWER_ON)
 		s->card_ns = 0x40;
 	play_item(p, interface, found, m, len);

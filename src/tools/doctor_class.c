@@ -8,7 +8,7 @@
 #define FOLDER "/etc/reader.conf.d"
 
 /* The value of a line "KEY value" or KEY "value" in *out; false: it has another key. */
-static bool value_of(const char *line, const char *key, char *out, size_t cap)
+static bool class_value(const char *line, const char *key, char *out, size_t cap)
 {
 	size_t n = strlen(key);
 	bool quoted;
@@ -33,9 +33,9 @@ static bool look_at_file(void *user, const char *file)
 
 	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save)) {
-		value_of(line, "FRIENDLYNAME", c->name, sizeof(c->name));
-		value_of(line, "LIBPATH", c->library, sizeof(c->library));
-		value_of(line, "DEVICENAME", device, sizeof(device));
+		class_value(line, "FRIENDLYNAME", c->name, sizeof(c->name));
+		class_value(line, "LIBPATH", c->library, sizeof(c->library));
+		class_value(line, "DEVICENAME", device, sizeof(device));
 		if (strncmp(device, "usb:class", 9) == 0 && c->name[0] && c->library[0]) {
 			snprintf(c->file, sizeof(c->file), FOLDER "/%.200s", file);
 			break;

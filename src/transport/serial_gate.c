@@ -95,7 +95,7 @@ void serial_give_line(struct serial *s)
 }
 
 /* flags: an array of s with one flag for each slot. */
-static void tell(struct serial *s, bool *flags, uint8_t slot, bool value)
+static void gate_notify(struct serial *s, bool *flags, uint8_t slot, bool value)
 {
 	if (slot >= SERIAL_SLOTS || serial_enter(s))
 		return;
@@ -107,18 +107,18 @@ static void tell(struct serial *s, bool *flags, uint8_t slot, bool value)
 
 void serial_stop_change(struct transport *t, uint8_t slot)
 {
-	tell(serial_of(t), serial_of(t)->stop, slot, true);
+	gate_notify(serial_of(t), serial_of(t)->stop, slot, true);
 }
 
 void serial_mark_changed(struct transport *t, uint8_t slot)
 {
-	tell(serial_of(t), serial_of(t)->change, slot, true);
+	gate_notify(serial_of(t), serial_of(t)->change, slot, true);
 }
 
 /* The line of a command that breaks off here becomes free; its late answer is dropped. */
 void serial_set_closed(struct transport *t, uint8_t slot, bool closed)
 {
-	tell(serial_of(t), serial_of(t)->closed, slot, closed);
+	gate_notify(serial_of(t), serial_of(t)->closed, slot, closed);
 }
 
 void serial_set_gone(struct transport *t)

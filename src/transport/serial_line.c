@@ -98,7 +98,7 @@ static void take_byte(struct serial *s, uint8_t byte)
 
 /* Lets the time go by until something happened or until_ns is reached. One of the waiting
  * threads reads the line for all. Called and returns with the lock held. */
-static void step(struct serial *s, uint64_t until_ns)
+static void line_wait(struct serial *s, uint64_t until_ns)
 {
 	uint8_t bytes[256];
 	ssize_t n, i;
@@ -144,7 +144,7 @@ static enum ccid_err send_bytes(struct serial *s, const uint8_t *p, size_t len,
 		if (n == 0 && deadline_passed(d))
 			return CCID_ERR_TIMEOUT;
 		if (n == 0)
-			step(s, deadline_earlier(*d, deadline_in_ms(WRITE_RETRY_MS)).at_ns);
+			line_wait(s, deadline_earlier(*d, deadline_in_ms(WRITE_RETRY_MS)).at_ns);
 	}
 	return CCID_OK;
 }
@@ -155,7 +155,7 @@ static bool more_came(struct serial *s)
 {
 	uint64_t seen = s->last_byte_ns;
 
-	step(s, 0);
+	line_wait(s, 0);
 	return s->last_byte_ns != seen;
 }
 
@@ -168,7 +168,7 @@ static void end_former_frame(struct serial *s, const struct deadline *d)
 	while (serial_frame_busy(&s->frame) && !s->gone && !deadline_passed(d) &&
 	       (clock_now() < quiet || more_came(s))) {
 		if (clock_now() < quiet)
-			step(s, quiet);
+			line_wait(s, quiet);
 		quiet = s->last_byte_ns + QUIET_NS;
 	}
 	serial_frame_restart(&s->frame);
@@ -245,7 +245,7 @@ static enum ccid_err give_time_extension(struct serial *s, struct request *r)
 	return CCID_OK;
 }
 
-static enum ccid_err say_again(struct serial *s, const struct deadline *d)
+static enum ccid_err line_repeat(struct serial *s, const struct deadline *d)
 {
 	serial_frame_restart(&s->frame);
 	s->damaged = false;
@@ -313,11 +313,11 @@ static enum ccid_err serial_wait(struct transport *t, struct request *r, const s
 		else if (is_card_gone(s))
 			err = CCID_ERR_NO_CARD;
 		else if (silent)
-			err = say_again(s, d);
+			err = line_repeat(s, d);
 		else if (s->time_request)
 			return serial_leave(s, give_time_extension(s, r));
 		else
-			step(s, attention_ns(s, d));
+			line_wait(s, attention_ns(s, d));
 	}
 	return serial_leave(s, err);
 }
@@ -374,7 +374,7 @@ static enum ccid_err serial_wait_change(struct transport *t, uint8_t slot, const
 		}
 		if (deadline_passed(&end))
 			return serial_leave(s, CCID_ERR_TIMEOUT);
-		step(s, end.at_ns);
+		line_wait(s, end.at_ns);
 	}
 }
 

@@ -9,7 +9,7 @@
 #define MINUTE_NS UINT64_C(60000000000)
 
 /* Under lock. */
-static struct usb_failed *find(struct usb_failures *f, unsigned bus, unsigned address,
+static struct usb_failed *failures_find(struct usb_failures *f, unsigned bus, unsigned address,
 			       int interface)
 {
 	for (unsigned i = 0; i < USB_FAILURES_CAP; i++) {
@@ -36,7 +36,7 @@ enum usb_failure usb_failure_of(struct usb_failures *f, unsigned bus, unsigned a
 	if (!f)
 		return state;
 	pthread_mutex_lock(&f->lock);
-	e = find(f, bus, address, interface);
+	e = failures_find(f, bus, address, interface);
 	if (e && !is_old(e))
 		state = e->state;
 	pthread_mutex_unlock(&f->lock);
@@ -47,7 +47,7 @@ enum usb_failure usb_failure_of(struct usb_failures *f, unsigned bus, unsigned a
 static struct usb_failed *place_for(struct usb_failures *f, unsigned bus, unsigned address,
 				    int interface)
 {
-	struct usb_failed *e = find(f, bus, address, interface);
+	struct usb_failed *e = failures_find(f, bus, address, interface);
 
 	if (e)
 		return e;
@@ -75,7 +75,7 @@ void usb_failure_note(struct usb_failures *f, unsigned bus, unsigned address, in
 		return;
 	pthread_mutex_lock(&f->lock);
 	if (err == CCID_OK) {
-		e = find(f, bus, address, interface);
+		e = failures_find(f, bus, address, interface);
 		if (e)
 			*e = (struct usb_failed){ .bus = 0 };
 	} else if (err == CCID_ERR_BUSY) {

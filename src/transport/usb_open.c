@@ -227,7 +227,7 @@ static enum ccid_err claim(struct usb_transport *u, const struct usb_open_reques
 }
 
 /* Everything from the claim on. */
-static enum ccid_err take(struct usb_transport *u, const struct usb_open_request *rq,
+static enum ccid_err open_interface(struct usb_transport *u, const struct usb_open_request *rq,
 			  const struct libusb_device_descriptor *dd)
 {
 	const struct usb_name *name = &u->name;
@@ -283,7 +283,7 @@ static enum ccid_err open_named(struct usb_host *host, const struct usb_open_req
 	if (rc != 0)
 		err = usb_open_failed(&u->t.log, "no descriptors", rc, errno);
 	if (err == CCID_OK)
-		err = take(u, rq, &dd);
+		err = open_interface(u, rq, &dd);
 	if (err != CCID_OK) {
 		usb_open_undo(u);
 		return err;

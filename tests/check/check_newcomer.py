@@ -123,7 +123,7 @@ def check_quirk(tap, folder):
 
 def check_way(tap):
     """Every step of an APDU is where HACKING.md says, and the files above it name the function."""
-    steps = [re.match(r"(src/\S+\.c): (\w+)", line) for line in recipe("The way of an APDU")]
+    steps = [re.match(r"(src/\S+\.c): (\w+)", line) for line in recipe("The path of an APDU")]
     tap.case("APDU: from pcscd to libusb and back", [] if len(steps) > 8 and all(steps) else [str(steps)])
     above = ""
     for file, name in (step.groups() for step in steps if step):

@@ -28,6 +28,8 @@ RETIRED = (
 RETIRED_IN_PROSE = ((r"\b(?:every|no|any|some)body\b|\bwhoever\b", "the reader, thread, program or user that is meant"),)
 PROSE = ("src/", "sim/", "doc/", "README", "HACKING", "SECURITY")
 PRONOUNS = r"(?:it|its|he|him|his|she|they|them|their|we|us|these|those|who|whoever|whom|everybody|nobody|somebody|anybody)"
+# Verbs that say too little to be the whole name of a static function.
+BARE = ("add", "end", "find", "next", "odd", "put", "run", "start", "step", "take", "tell", "say_again")
 STRING = r'"(?:\\.|[^"\\\n])*"'
 # The same static name in two files of src/, and why that is right.
 TWICE = {
@@ -67,6 +69,11 @@ def statics(texts):
     return found
 
 
+def bare(texts):
+    found = statics(texts)
+    return [f"{file}: {name}(): give it its module's prefix" for name in BARE for file in found[name]]
+
+
 def doubled(texts, allowed):
     faults = [f"{name}: in {', '.join(files)}: give it its module's prefix"
               for name, files in sorted(statics(texts).items()) if len(set(files)) > 1 and name not in allowed]
@@ -86,6 +93,8 @@ def show_that_rules_bite(tap):
     tap.case("scripts: a noun, and a sentence over two lines, pass", script_pronouns("x.py", "x = 1\n# The card goes when\n# it is late.\n"))
     twice = {"src/a.c": "static int take(int x)\n{\n}\n", "src/b.c": "static int take(\n\tint y)\n{\n}\n"}
     tap.case("static names: one in two files is found", bool(doubled(twice, {})))
+    tap.case("static names: a bare verb is found, one with a prefix passes",
+             bool(bare(twice)) and not bare({"src/a.c": "static int bulk_take(int x)\n{\n}\n"}))
     tap.case("static names: an exception without need is found", bool(doubled({}, {"take": ""})))
     tap.case("static names: prototypes and exceptions pass", doubled({**twice, "src/c.c": "static int put(int);\n"}, {"take": ""}))
 
@@ -101,6 +110,7 @@ def main():
     tap.case("no comment begins with a pronoun", [fault for n, t in code.items() for fault in pronouns(n, t)])
     tap.case("no comment of a script begins with a pronoun", [fault for n, t in scripts.items() for fault in script_pronouns(n, t)])
     tap.case("no static name in two files of src/", doubled(mine, TWICE))
+    tap.case("no bare verb is a static name of src/ and sim/", bare({n: t for n, t in code.items() if n.startswith(("src/", "sim/"))}))
     show_that_rules_bite(tap)
     tap.finish()
 

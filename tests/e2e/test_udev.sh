@@ -101,7 +101,7 @@ for id in 08e6:3437 f1f1:0001; do
 	done
 done
 tap_check "let go by a program: pcscd looks again" rescans 08e6:3437 unbind
-tap_check "a device that is no reader, let go: not" not rescans f1f1:0001 unbind
+tap_check "a device that is not a reader, let go: not" not rescans f1f1:0001 unbind
 rm /run/pcscd/pcscd.pid
 tap_check "let go without a pcscd: nothing is run" not rescans 08e6:3437 unbind
 

@@ -165,7 +165,7 @@ static void to_done(struct fake_transfer *x)
 	if (*p)
 		*p = x->next;
 	if (x->expires != UINT64_MAX)
-		fake.first_expiry = 0;	/* to be found anew */
+		fake.first_expiry = 0;	/* to be found again */
 	x->next = NULL;
 	x->completed = true;
 	if (fake.hold == FAKE_HOLD_ALL || fake.hold == (int)x->t.type) {

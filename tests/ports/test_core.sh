@@ -95,7 +95,7 @@ fails_with() {
 }
 check "the sample port: another APDU than the recorded one" fails_with 1 "$recording" 00CA006F00
 check "the sample port: a recording that has ended" fails_with 1 "$recording" 00CA006E00 00CA006E000000 00CA006E00
-check "the sample port: a file that is no recording" fails_with 1 "$top_srcdir/README.md"
+check "the sample port: a file that is not a recording" fails_with 1 "$top_srcdir/README.md"
 check "the sample port: no file" fails_with 2
 check "the sample port is short" test "$(wc -l <"$top_srcdir/examples/port_replay.c")" -le 300
 

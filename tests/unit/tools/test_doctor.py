@@ -384,10 +384,10 @@ SITUATIONS = (
     ("pcscd runs in a container, and never ran here", lambda s, r: (
         s.process(700, "pcscd"), s.write("proc/700/root/run/pcscd/pcscd.comm", ""), s.remove("run/pcscd")), "service",
      "nothing starts it", "enable --now"),
-    ("no users at all", lambda s, r: (s.remove("etc/passwd"), os.chmod(s.path(NODE[1:]), 0o666)), "service", "not known",
+    ("no users at all", lambda s, r: (s.remove("etc/passwd"), os.chmod(s.path(NODE[1:]), 0o666)), "service", "is not a user of this system",
      "systemd-sysusers"),
     ("pcscd's user does not exist", lambda s, r: (s.write("etc/passwd", "root:x:0:0::/root:/bin/sh\n"),
-                                                  os.chmod(s.path(NODE[1:]), 0o666)), "service", "not known",
+                                                  os.chmod(s.path(NODE[1:]), 0o666)), "service", "is not a user of this system",
      "systemd-sysusers"),
 )
 
