@@ -12,7 +12,8 @@ enum ccid_err usb_bulk_send(struct usb_transport *u, struct request *r);
  * to it, or forgotten. */
 void usb_bulk_unpark(struct usb_transport *u, unsigned slot);
 void usb_bulk_drop_parked(struct usb_slot *s);
-/* Not under lock: ends a stall of the bulk endpoints. */
+/* Not under lock: ends a stall of the bulk endpoints. Blocks, for 5 s at the longest: only the
+ * kernel's own request resets the host's data toggle, too. */
 void usb_bulk_clear_halt(struct usb_transport *u, unsigned slot);
 
 #endif
