@@ -101,15 +101,20 @@ static void add_devices(const char *text)
 	fixture.n_devs = (unsigned)n;
 }
 
+const char *fixture_quirks = "";
+
 void fixture_start(enum fake_clock clock, const char *text)
 {
+	char quirks[300];
+
 	/* The configuration is read once in a process. */
 	setenv("PCSCLITE_HP_DROPDIR", TOP_SRCDIR "/tests/unit/driver/no-such-folder", 1);
 	if (!getenv("TEST_LOG"))
 		setenv("LIBCCID_ifdLogLevel", "3", 1);
-	setenv("IFDCCID_QUIRKS", "f1f1:0e5c:escape-always;f1f1:0fad:padded-answers;"
-	       "f1f1:05e9:seq-off-by-one;f1f1:0aa5:params-may-fail;f1f1:5a7e:shared-gate;"
-	       "f1f1:1210:sec1210-sync", 1);
+	snprintf(quirks, sizeof quirks, "f1f1:0e5c:escape-always;f1f1:0fad:padded-answers;"
+		 "f1f1:05e9:seq-off-by-one;f1f1:0aa5:params-may-fail;f1f1:5a7e:shared-gate;"
+		 "f1f1:1210:sec1210-sync%s", fixture_quirks);
+	setenv("IFDCCID_QUIRKS", quirks, 1);
 	fake_usb_begin(clock);
 	fixture.pardoned = 0;
 	fixture.started = clock_now();

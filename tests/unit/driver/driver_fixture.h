@@ -20,6 +20,8 @@
 #define FIXTURE_ONE "reader one\ncard 0 = t1\n"
 #define FIXTURE_TWO "reader two\nslots = 2\nbusy = 2\ncard 0 = t1\ncard 1 = t1\n"
 
+/* More entries for IFDCCID_QUIRKS, each with ';' before it; set before the first fixture_start(). */
+extern const char *fixture_quirks;
 /* Begins with the devices of a simulator text (numbered from 0) and an empty log. */
 void fixture_start(enum fake_clock clock, const char *text);
 /* Nothing of libusb may be alive any more, and the devices have nothing to complain about (unless they
