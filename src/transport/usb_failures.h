@@ -18,8 +18,7 @@
  *	these two		a minute since the first time	USB_UNTRIED
  *	USB_CLAIMED		an hour without an attempt	USB_UNTRIED
  *
- * Without USB_HOPELESS a reader that does not work would be tried for ever: letting go of an
- * interface is an event of the kernel, by which udev's rule asks for a rescan. */
+ * Without USB_HOPELESS a reader that does not work would keep pcscd from others at every rescan. */
 enum usb_failure { USB_UNTRIED, USB_CLAIMED, USB_FAILED, USB_HOPELESS };
 
 #define USB_FAILURES_CAP 32u	/* the oldest is forgotten */

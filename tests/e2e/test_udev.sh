@@ -77,7 +77,7 @@ echo 'ATTR{idVendor}=="0d46", ENV{KOBIL_MIDENTITY_REQUEST}="21:09:0200:0001:04"'
 tap_check "Kobil mIDentity: the administrator's request is sent" eval \
 	"runs | grep -q 'Kobil_mIDentity_switch -r 21:09:0200:0001:04\$'"
 
-# pcscd is told to look again when a reader that no list has is plugged in, and when a program lets go of any reader.
+# pcscd is told to look again when a reader that no list has is plugged in.
 rescans()
 {
 	for d in /sys/bus/usb/devices/*; do
@@ -86,24 +86,14 @@ rescans()
 		return
 	done
 }
-mkdir -p /run/pcscd /run/udev/data
+mkdir -p /run/pcscd
 tap_check "unlisted, plugged in without a pcscd: nothing is run" not rescans f1f1:0002 add
 echo 1 > /run/pcscd/pcscd.pid
 tap_check "unlisted, plugged in: pcscd looks again" rescans f1f1:0002 add
 tap_check "unlisted, its interface is changed: not" not rescans f1f1:0002 change
 tap_check "listed, plugged in: not, pcscd finds it" not rescans 08e6:3437 add
 tap_check "unlisted of class FF, plugged in: not" not rescans f1f1:0001 add
-for id in 08e6:3437 f1f1:0001; do
-	for d in /sys/bus/usb/devices/*; do
-		[ "$(cat "$d/idVendor" 2> /dev/null):$(cat "$d/idProduct" 2> /dev/null)" = "$id" ] || continue
-		numbers=c$(cat "$d/dev")
-		[ $id = f1f1:0001 ] || printf 'I:1\nE:IFD_CCID_READER=1\n' > "/run/udev/data/$numbers"
-	done
-done
-tap_check "let go by a program: pcscd looks again" rescans 08e6:3437 unbind
-tap_check "a device that is not a reader, let go: not" not rescans f1f1:0001 unbind
 rm /run/pcscd/pcscd.pid
-tap_check "let go without a pcscd: nothing is run" not rescans 08e6:3437 unbind
 
 the_group ""
 said=$(udev_says 08e6:3437)
