@@ -325,7 +325,7 @@ enum doctor_verdict doctor_service(struct doctor *d, struct doctor_device *unuse
 	if (d->pcscd.pid)
 		return doctor_say(d, WELL, "it runs as process %ld, %s", d->pcscd.pid,
 				  d->pcscd.user);
-	if (strstr(d->pcscd.user, "not known")) {
+	if (strstr(d->pcscd.user, "not a user of this system")) {
 		doctor_cure(d, "sudo systemd-sysusers, or install pcscd again");
 		return doctor_say(d, BROKEN, "pcscd is to run as %s", d->pcscd.user);
 	}
