@@ -22,5 +22,7 @@ def expand(patterns):
 
 def makefile():
     """All of it as one text, as automake reads it, and with the files that its patterns stand for."""
-    text = re.sub(r"^include \$\(top_srcdir\)/(\S+)$", lambda match: read(match[1]), read("Makefile.am"), flags=re.M)
+    text, fragments = read("Makefile.am"), 1
+    while fragments:
+        text, fragments = re.subn(r"^include \$\(top_srcdir\)/(\S+)$", lambda match: read(match[1]), text, flags=re.M)
     return re.sub(r"\$\(wildcard ([^()]*(?:\$\(srcdir\)[^()]*)*)\)", lambda match: expand(match[1]), text)
