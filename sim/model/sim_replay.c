@@ -348,6 +348,15 @@ static void report_way(struct sim_replay *p, unsigned number, size_t at, size_t 
 			 p->rec->file, p->rec->item[first].line, n > 1 ? " and more" : "");
 }
 
+/* pcscd switches an unused card off by its own clock. The recorded IccPowerOff that is next may lie behind all that
+ * is still to be said: that is not the way to go. */
+static bool is_early_off(const struct sim_replay *p, unsigned number, size_t at, size_t found, const uint8_t *m)
+{
+	size_t first;
+
+	return m[0] == PC_POWER_OFF && (at == NONE || found > at) && left_out(p, number, m[5], at, found, &first);
+}
+
 static bool play_command(struct sim_replay *p, unsigned interface, const uint8_t *m, size_t len)
 {
 	struct sim_iface *f = &p->d->iface[interface];
@@ -366,6 +375,8 @@ static bool play_command(struct sim_replay *p, unsigned interface, const uint8_t
 		}
 		return false;
 	}
+	if (is_early_off(p, number, s->at, found, m))
+		return false;
 	report_way(p, number, s->at, found, m, len);
 	if (m[0] == PC_POWER_ON)
 		s->card_ns = 0x40;

@@ -126,6 +126,20 @@ static void test_opened_again(void **state)
 	followed(&b);
 }
 
+/* pcscd switches a card off that no program uses, and on when one does. The recording has that at its end only. */
+static void test_switched_off_early(void **state)
+{
+	struct bench b;
+
+	(void)state;
+	play(&b);
+	command(&b, 0x62, 0, five, NULL, 0);
+	command(&b, 0x63, 0, NULL, NULL, 0);
+	answered(&b, 0x81, 1, 0);
+	whole_talk(&b);
+	followed(&b);
+}
+
 static void test_other_bytes(void **state)
 {
 	struct bench b;
@@ -250,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_followed),
 		cmocka_unit_test(test_opened_again),
+		cmocka_unit_test(test_switched_off_early),
 		cmocka_unit_test(test_other_bytes),
 		cmocka_unit_test(test_left_out),
 		cmocka_unit_test(test_once_more),
