@@ -36,6 +36,8 @@ static const struct escape table[] = {
 	{ 0x0982, 0x0008, { 0xB5, 0x00 }, 2, 2, "", 0 },
 	{ 0x08e6, 0x5503, { 0x52, 0xF8, 0x04, 0x01, 0x00 }, 5, 6, "\x90\x00", 2 },
 	{ 0x04e6, 0xe003, { 0x80, 0x02, 0x00 }, 3, 3, "", 0 },
+	/* ACR122U: whether it beeps when a card comes */
+	{ 0x072f, 0x2200, { 0xFF, 0x00, 0x52 }, 3, 5, "\x90\x00", 2 },
 	{ 0x076b, 0x5427, { 0 }, 0, -1, NULL, LONGER },
 	/* a reader of the project's own making: gives back what it gets, for tests of lengths */
 	{ 0xf1f1, ANY, { 0 }, 0, -1, NULL, LONGER },
