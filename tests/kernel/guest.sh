@@ -100,6 +100,14 @@ test_kernel()
 	without_readers
 }
 
+# Two servers, 96 slots each.
+test_bank()
+{
+	echo "# == bank.py at $(uptime_of) s"
+	{ python3 -u "$here/bank.py" 2>&1 || echo "not ok 0 - came to its end"; } |
+		sed -u 's,^\(not ok\|ok\) [0-9]* - ,\1 - bank.py: ,'
+}
+
 start_system
 CCID_SIM=$here/sim
 CCID_SIM_TABLE=$top/readers/reader_descriptors.tsv
@@ -109,7 +117,7 @@ drop=$(pkg-config libpcsclite --variable=usbdropdir 2> /dev/null || echo /usr/li
 export CCID_SIM CCID_SIM_TABLE CCID_SIM_SOCKET CCID_BUNDLE_DIR PYTHONPATH="$top/tests/e2e" run drop
 [ -e "$CCID_SIM_SOCKET" ] && rm "$CCID_SIM_SOCKET"
 echo "# Linux $(uname -r), up since $(uptime_of) s"
-for each in ${tests:-kernel readers card slots hotplug reset scdaemon levels}; do
+for each in ${tests:-kernel readers card slots hotplug reset scdaemon bank levels}; do
 	"test_$each"
 done
 echo "# at $(uptime_of) s"
