@@ -3,7 +3,7 @@
 # Boots Debian's kernel in a virtual machine and runs guest.sh in it: the driver under a real kernel, simulated
 # readers over USB/IP, and QEMU's own reader. The machine's root is this machine's, read-only.
 #	tests/kernel/run.sh [TEST...]	(functions of guest.sh without "test_", and unit; default: all)
-# CHECK_KERNEL_TIMEOUT	seconds that a machine may run (default 900)
+# CHECK_KERNEL_TIMEOUT	seconds that a machine may run (default 1500)
 # KERNEL_PRISTINE=FOLDER	a minimal root of Debian sid that is there, to be copied for "unit"
 # What is missing is installed when we are root, else named. Nothing is ever skipped but "unit", where there is no Debian
 # sid to be had.
@@ -143,7 +143,7 @@ boot()
 	rm -f "$at/console.log" "$at/results.log"
 	begin=$(date +%s)
 	echo "# booting $release (console: $at/console.log)"
-	timeout -k 10 "${CHECK_KERNEL_TIMEOUT:-900}" qemu-system-x86_64 -nodefaults -display none -no-reboot \
+	timeout -k 10 "${CHECK_KERNEL_TIMEOUT:-1500}" qemu-system-x86_64 -nodefaults -display none -no-reboot \
 		-machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m 1024 \
 		-kernel "kernel/boot/vmlinuz-$release" -initrd initramfs.gz \
 		-append "console=ttyS0 loglevel=7 panic=-1 mitigations=off random.trust_cpu=on conf=$at/guest.conf $boot_words" \
