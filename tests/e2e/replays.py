@@ -18,7 +18,7 @@ import sys
 import time
 
 # Readers that the driver does not know, readers without cards, faults of the system.
-NOT_HERE = ("add", "parse", "usbfs_faults", "usbfs_siege")
+NOT_HERE = ("add", "class", "parse", "usbfs_faults", "usbfs_siege")
 # Most of the time is waiting: so many talks at once.
 PARTS = 4
 HERE = os.path.dirname(os.path.abspath(__file__))
