@@ -14,9 +14,9 @@ has_come()
 }
 
 "$CCID_SIM" trace $e2e_tmp/trace
-"$e2e_python" "$e2e_dir/openpgp_card.py" 36000 36001 36002 36003 2> $e2e_tmp/cards.log &
+"$e2e_python" "$e2e_dir/openpgp_card.py" 36000 36001 36002 36003 36004 2> $e2e_tmp/cards.log &
 cards_pid=$!
-wait_until has_come 4
+wait_until has_come 5
 "$CCID_SIM" trace off
 GNUPGHOME=$e2e_tmp/gnupg
 export GNUPGHOME
@@ -78,7 +78,7 @@ content()
 	return 1
 }
 
-for level in tpdu short extended omnikey; do
+for level in tpdu short extended omnikey gnuk; do
 	"$CCID_SIM" plug $level
 	tap_check "$level: gpg --card-status" status_is_right
 	tap_check "$level: by its own driver" own_driver
