@@ -13,11 +13,20 @@ fi
 
 dir=$(mktemp -d) || exit 1
 [ -n "$REPLAYS_KEEP" ] && echo "# $dir" || trap 'rm -rf "$dir"' EXIT
+part() { sh "$0" talk "$dir/$1.$2.sim" "$dir" "$1" "$2" > "$dir/$1.$2.out" 2>&1; echo $? > "$dir/$1.$2.status"; }
+# A simulator that could not be started (125) beside the others is started once more, and said so.
+part_or_again()
+{
+	part "$@"
+	grep -q '^0$\|^98$\|^99$' "$dir/$1.$2.status" && ! grep -q '^1\.\.0' "$dir/$1.$2.out" && return
+	sed "s/^/# once more: /" "$dir/$1.$2.out"
+	part "$@"
+}
 # talks WHICH: with all readers, four at once.
 talks()
 {
 	for part in 0 1 2 3; do
-		(sh "$0" talk "$dir/$1.$part.sim" "$dir" "$1" $part; echo $? > "$dir/$1.$part.status") > "$dir/$1.$part.out" 2>&1 &
+		part_or_again "$1" $part &
 	done
 	wait
 	cat "$dir/$1".?.out > "$dir/$1.out"
