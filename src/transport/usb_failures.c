@@ -66,6 +66,19 @@ static void count(struct usb_failed *e)
 	e->state = e->times >= USB_FAILURES_MAX ? USB_HOPELESS : USB_FAILED;
 }
 
+void usb_failure_claimed(struct usb_failures *f, unsigned bus, unsigned address, int interface)
+{
+	struct usb_failed *e;
+
+	if (!f)
+		return;
+	pthread_mutex_lock(&f->lock);
+	e = place_for(f, bus, address, interface);
+	e->state = USB_CLAIMED;
+	e->since_ns = clock_now();
+	pthread_mutex_unlock(&f->lock);
+}
+
 void usb_failure_note(struct usb_failures *f, unsigned bus, unsigned address, int interface,
 		      enum ccid_err err)
 {
@@ -78,10 +91,6 @@ void usb_failure_note(struct usb_failures *f, unsigned bus, unsigned address, in
 		e = failures_find(f, bus, address, interface);
 		if (e)
 			*e = (struct usb_failed){ .bus = 0 };
-	} else if (err == CCID_ERR_BUSY) {
-		e = place_for(f, bus, address, interface);
-		e->state = USB_CLAIMED;
-		e->since_ns = clock_now();
 	} else {
 		count(place_for(f, bus, address, interface));
 	}

@@ -42,8 +42,10 @@ struct usb_failures {
 /* f NULL: nothing is known, and nothing is noted. */
 enum usb_failure usb_failure_of(struct usb_failures *f, unsigned bus, unsigned address,
 				int interface);
-/* CCID_OK: it was opened; CCID_ERR_BUSY: another program has it; CCID_ERR_NOMEM says nothing of the
- * interface; any other: it was claimed, and does not work. */
+/* Another program has the interface. */
+void usb_failure_claimed(struct usb_failures *f, unsigned bus, unsigned address, int interface);
+/* What became of it once it was claimed. CCID_OK: it was opened; CCID_ERR_NOMEM says nothing of the
+ * interface; any other, also CCID_ERR_BUSY: it does not work. */
 void usb_failure_note(struct usb_failures *f, unsigned bus, unsigned address, int interface,
 		      enum ccid_err err);
 

@@ -221,8 +221,7 @@ static enum ccid_err claim(struct usb_transport *u, const struct usb_open_reques
 	err = usb_claim(u, &d);
 	u->reopen_failed = false;
 	if (err == CCID_ERR_BUSY)
-		usb_failure_note(rq->failures, u->name.bus, u->name.address, u->name.interface,
-				 err);
+		usb_failure_claimed(rq->failures, u->name.bus, u->name.address, u->name.interface);
 	return err;
 }
 

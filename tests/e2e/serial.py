@@ -426,8 +426,8 @@ def strangers():
     open(plain, "w").close()
     for what, device, wanted in (
             ("no such port", TMP + "/none:GemPCTwin", "No such file or directory"),
-            ("a file", plain + ":GemPCTwin", "no serial line"),
-            ("/dev/null", "/dev/null:GemPCTwin", "no serial line"),
+            ("a file", plain + ":GemPCTwin", "is not a serial line"),
+            ("/dev/null", "/dev/null:GemPCTwin", "is not a serial line"),
             ("a silent line", os.ttyname(slave) + ":GemPCTwin", "no GemPCTwin answers"),
             ("a silent line", os.ttyname(slave) + ":GemCoreSIMPro2", "no GemCoreSIMPro2 answers"),
             ("a USB name", "usb:08e6/3437:libusb-1.0:1:2:0", "")):

@@ -80,7 +80,7 @@ static const char *kind_of(const struct place *p)
 {
 	static const char *const kinds[] = { "interrupt", "bulk", "icc-a", "icc-b" };
 
-	return kinds[p->product == 0x0101 ? 0 : p->product == 0x0103 ? 1 : p->product == 0x0104 ? 2 : 3];
+	return kinds[p->product == 0x0101 ? 0 : p->product == 0x0106 ? 1 : p->product == 0x0104 ? 2 : 3];
 }
 
 static void tell(bool ok, const char *name)
@@ -242,6 +242,29 @@ static void *power_on(void *arg)
 	return NULL;
 }
 
+/* A command for the simulated reader (ccid-sim(1)): "fault", "plug", "unplug". */
+static void reader_command(struct place *p, const char *command, const char *rest)
+{
+	unsigned nr = (unsigned)((size_t)(p - places) % COUNT(errnos)) + 1;
+	char line[300], copy[8] = "";
+
+	if (nr > 1)
+		snprintf(copy, sizeof copy, "-%u", nr);
+	snprintf(line, sizeof line, "\"$CCID_SIM\" %s %s%s %s", command, kind_of(p), copy, rest);
+	if (system(line) != 0)
+		place_wrong(p, line);
+}
+
+/* The driver leaves a reader alone for a minute that could not be opened three times; not one that was just plugged
+ * in. */
+static void replug(struct place *p)
+{
+	reader_command(p, "unplug", "");
+	reader_command(p, "plug", "");
+	for (unsigned i = 0; i < 200 && !place_refresh(p); i++)
+		usleep(10000);
+}
+
 /* From the opening on (even readers), or in the middle of a command. */
 static void *play_held(void *arg)
 {
@@ -252,6 +275,7 @@ static void *play_held(void *arg)
 	if ((p - places) % (long)COUNT(errnos) >= 2)
 		return NULL;
 	snprintf(p->what, sizeof p->what, "%s, kept %s", kind_of(p), at_work ? "at work" : "from the opening on");
+	replug(p);
 	p->began = place_ms();
 	if (at_work)
 		opens_again(p);
@@ -271,34 +295,21 @@ static void *play_held(void *arg)
 
 /* --- a reader that is reset, and a blocking call --- */
 
-/* A fault of the simulated reader (ccid-sim(1)). */
-static void reader_fault(struct place *p, const char *fault)
-{
-	unsigned nr = (unsigned)((size_t)(p - places) % COUNT(errnos)) + 1;
-	char line[300], copy[8] = "";
-
-	if (nr > 1)
-		snprintf(copy, sizeof copy, "-%u", nr);
-	snprintf(line, sizeof line, "\"$CCID_SIM\" fault %s%s %s", kind_of(p), copy, fault);
-	if (system(line) != 0)
-		place_wrong(p, line);
-}
-
 /* ABORT ends nothing: the reader refuses everything, and the driver resets it (USBDEVFS_RESET), which fails. */
 static void *play_reset(void *arg)
 {
 	struct place *p = arg;
 	int err = errnos[(size_t)(p - places) % COUNT(errnos)];
 
-	if (p->product != 0x0103)
+	if (p->product != 0x0106)
 		return NULL;
 	snprintf(p->what, sizeof p->what, "%s: %s", kind_of(p), strerror(err));
 	p->began = place_ms();
 	opens_again(p);
 	hook_fail(p->device, HOOK_RESET, err, HOOK_EVER);
-	reader_fault(p, "silent msg=6F");
+	reader_command(p, "fault", "silent msg=6F");
 	(void)place_over(p, "silence", place_echo(p, 1));
-	reader_fault(p, "error value=0 msg=6F count=3");
+	reader_command(p, "fault", "error value=0 msg=6F count=3");
 	for (uint8_t i = 0; i < 4; i++)
 		(void)place_over(p, "refusals", place_echo(p, i));
 	hook_release(p->device);
@@ -313,7 +324,7 @@ static void *play_slow(void *arg)
 	struct place *p = arg;
 	pthread_t thread;
 
-	if (p->product != 0x0103)
+	if (p->product != 0x0106)
 		return NULL;
 	snprintf(p->what, sizeof p->what, "%s: CLEAR_HALT takes 3 s", kind_of(p));
 	p->began = place_ms();

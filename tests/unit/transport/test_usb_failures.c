@@ -23,6 +23,11 @@ static void note(int interface, enum ccid_err err)
 	usb_failure_note(&failures, 1, 2, interface, err);
 }
 
+static void claimed(int interface)
+{
+	usb_failure_claimed(&failures, 1, 2, interface);
+}
+
 static void is(int interface, enum usb_failure want)
 {
 	assert_int_equal(usb_failure_of(&failures, 1, 2, interface), want);
@@ -32,19 +37,19 @@ static void claimed_by_another_program(void **state)
 {
 	(void)state;
 	is(0, USB_UNTRIED);
-	note(0, CCID_ERR_BUSY);
+	claimed(0);
 	is(0, USB_CLAIMED);
 	is(1, USB_UNTRIED);
 	assert_int_equal(usb_failure_of(&failures, 1, 3, 0), USB_UNTRIED);
 	assert_int_equal(usb_failure_of(&failures, 2, 2, 0), USB_UNTRIED);
 	fake_clock_advance(3000 * SECOND);
 	is(0, USB_CLAIMED);
-	note(0, CCID_ERR_BUSY);
+	claimed(0);
 	fake_clock_advance(3000 * SECOND);
 	is(0, USB_CLAIMED);
 	note(0, CCID_OK);
 	is(0, USB_UNTRIED);
-	note(0, CCID_ERR_BUSY);
+	claimed(0);
 	fake_clock_advance(3600 * SECOND);
 	is(0, USB_UNTRIED);
 }
@@ -52,7 +57,8 @@ static void claimed_by_another_program(void **state)
 static void hopeless_for_a_minute(void **state)
 {
 	(void)state;
-	note(0, CCID_ERR_TIMEOUT);
+	/* busy with another command, not with another program */
+	note(0, CCID_ERR_BUSY);
 	is(0, USB_FAILED);
 	note(0, CCID_ERR_NOMEM);
 	note(0, CCID_ERR_COMM);
@@ -67,7 +73,7 @@ static void hopeless_for_a_minute(void **state)
 	note(0, CCID_OK);
 	is(0, USB_UNTRIED);
 	/* what was claimed before is counted from the beginning */
-	note(0, CCID_ERR_BUSY);
+	claimed(0);
 	for (unsigned i = 0; i < USB_FAILURES_MAX; i++)
 		note(0, CCID_ERR_COMM);
 	is(0, USB_HOPELESS);
@@ -77,7 +83,7 @@ static void many(void **state)
 {
 	(void)state;
 	for (int i = 0; i < (int)USB_FAILURES_CAP + 1; i++)
-		note(i, CCID_ERR_BUSY);
+		claimed(i);
 	is(0, USB_UNTRIED);
 	for (int i = 1; i < (int)USB_FAILURES_CAP + 1; i++)
 		is(i, USB_CLAIMED);
@@ -85,6 +91,7 @@ static void many(void **state)
 	note(7, CCID_OK);
 	is(7, USB_UNTRIED);
 	usb_failure_note(NULL, 1, 2, 0, CCID_ERR_BUSY);
+	usb_failure_claimed(NULL, 1, 2, 0);
 	assert_int_equal(usb_failure_of(NULL, 1, 2, 8), USB_UNTRIED);
 }
 
