@@ -56,20 +56,4 @@ tap_check "three readers again" wait_readers 3
 tap_include "$e2e_python" "$e2e_dir/control.py" allowed
 expect='CCID_ESC_COMMAND' tap_check "scardcontrol shows that Escape is allowed" shows "$scardcontrol" -r 0
 tap_check "pcscd ends well" pcscd_stop
-
-# ... for one kind of reader: the recipe that switches a buzzer off
-sed -i '/<key>ifdDriverOptions</,/<string>/s|<string>.*</string>|<string>0x0000</string>|' "$e2e_plist"
-"$CCID_SIM" plug buzzer
-pcscd_start
-tap_check "four readers" wait_readers 4
-expect='escape: Transaction failed' tap_check "buzzer: refused" shows "$scardcontrol" -r ACR122 escape FF00520000
-tap_check "pcscd ends well" pcscd_stop
-IFDCCID_QUIRKS=072f:2200:escape-always
-export IFDCCID_QUIRKS
-pcscd_start
-tap_check "four readers again" wait_readers 4
-expect='escape: 90 00' tap_check "buzzer: switched off" shows "$scardcontrol" -r ACR122 escape FF00520000
-expect='escape: Transaction failed' tap_check "refused by another reader" shows "$scardcontrol" -r Pinpad escape 1F02
-tap_check "the log names the quirk" grep -q 'ACR122.*escape-always' "$e2e_log"
-tap_check "pcscd ends well" pcscd_stop
 tap_plan
