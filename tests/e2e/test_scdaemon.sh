@@ -78,7 +78,15 @@ content()
 	return 1
 }
 
+# scdaemon 2.4 sends its refused block again for ever, whatever the card's numbers are.
+version=$("$(gpgconf --list-components | sed -n 's/^scdaemon:.*://p')" --version | sed -n '1s/.* //p')
 for level in tpdu short extended omnikey gnuk; do
+	case $level:$version in
+	omnikey:2.2.*) ;;
+	omnikey:*)
+		tap_ok "omnikey: T=1 blocks in Escape commands # SKIP scdaemon $version does not end a resynchronisation"
+		continue ;;
+	esac
 	"$CCID_SIM" plug $level
 	tap_check "$level: gpg --card-status" status_is_right
 	tap_check "$level: by its own driver" own_driver
