@@ -300,15 +300,16 @@ static void pipes_read_rates(struct pipes_transport *u)
 enum ccid_err pipes_open(const struct pipes *p, const struct ccid_desc *desc,
 			 struct transport **out)
 {
-	/* Whole packets, and one more than the largest message has. */
-	size_t cap = (CCID_MESSAGE_MAX / PACKET_MAX + 2) * PACKET_MAX;
+	size_t cap = CCID_MESSAGE_MAX;
 	struct pipes_transport *u;
 
 	*out = NULL;
 	if (!desc->bulk_in || !desc->bulk_out)
 		return CCID_ERR_NOT_SUPPORTED;
 	if (desc->dwMaxCCIDMessageLength < CCID_MESSAGE_MAX)
-		cap = (desc->dwMaxCCIDMessageLength / PACKET_MAX + 2) * PACKET_MAX;
+		cap = desc->dwMaxCCIDMessageLength;
+	/* Whole packets, and one more than the largest message has. */
+	cap = (cap / PACKET_MAX + 2) * PACKET_MAX;
 	u = port_alloc(sizeof *u + cap);
 	if (!u)
 		return CCID_ERR_NOMEM;
