@@ -169,8 +169,8 @@ def slow(reader, results):
 def in_mid_command(name, what):
     results = []
     thread = threading.Thread(target=slow, args=(SINGLE, results))
-    thread.start()
     before = log().count("APDU: ")
+    thread.start()
     ok(wait_for(lambda: log().count("APDU: ") > before), name + ": a command is under way")
     what()
     thread.join()
