@@ -55,7 +55,7 @@ static void read_comm(const char *root, const char *pid, char comm[USB_COMM_CAP]
 		if (*c < 0x20 || *c > 0x7E)
 			*c = '?';
 	if (!comm[0])
-		strcpy(comm, "?");
+		memcpy(comm, "?", sizeof "?");
 }
 
 bool usb_each_holder(const char *root, const char *node,
