@@ -148,8 +148,9 @@ int host_usbip(const struct host_usbip_options *o);
 
 /* host_run.c */
 int host_run(const char *file, bool trace, char **command);
-/* The path of a library to preload: what the environment variable says, or where ccid-sim lies. 0 or -1. */
-int host_find_preload(const char *name, const char *variable, char *path, size_t cap);
+/* Puts a library in front of LD_PRELOAD: the one that the environment variable names, or the one beside ccid-sim. 0; or
+ * -1, which is told on standard error. */
+int host_preload(const char *name, const char *variable);
 /* Sets CCID_SIM_TABLE, unless it is set, to the reader table of the build folder or the installation that this program
  * is in; without one, the table is where configure said. */
 void host_find_table(void);

@@ -42,7 +42,7 @@ static int find_beside(const char *const *places, const char *name, char *path, 
 }
 
 /* The library lies beside the program, in libtool's .libs beside it, or where the build installs it. */
-int host_find_preload(const char *name, const char *variable, char *path, size_t cap)
+static int find_preload(const char *name, const char *variable, char *path, size_t cap)
 {
 	static const char *const places[] = { "/", "/.libs/", "/../", "/../lib/ccid-sim/", NULL };
 	const char *given = getenv(variable);
@@ -63,20 +63,25 @@ void host_find_table(void)
 		setenv("CCID_SIM_TABLE", path, 1);
 }
 
-static int set_environment(void)
+int host_preload(const char *name, const char *variable)
 {
 	const char *others = getenv("LD_PRELOAD");
 	char all[HOST_PATH * 4];
 	size_t len;
 
-	if (host_find_preload(PRELOAD_NAME, "CCID_SIM_PRELOAD", all, HOST_PATH)) {
-		fprintf(stderr, "ccid-sim: " PRELOAD_NAME " not found (CCID_SIM_PRELOAD names it)\n");
+	if (find_preload(name, variable, all, HOST_PATH)) {
+		fprintf(stderr, "ccid-sim: %s not found (%s names it)\n", name, variable);
 		return -1;
 	}
 	len = strlen(all);
 	if (others && *others)
 		snprintf(all + len, sizeof all - len, ":%s", others);
-	return setenv("LD_PRELOAD", all, 1) | setenv(WIRE_SOCKET_ENV, HOST_SOCKET, 1) |
+	return setenv("LD_PRELOAD", all, 1);
+}
+
+static int set_environment(void)
+{
+	return host_preload(PRELOAD_NAME, "CCID_SIM_PRELOAD") | setenv(WIRE_SOCKET_ENV, HOST_SOCKET, 1) |
 	       setenv("SYSTEMD_DEVICE_VERIFY_SYSFS", "0", 1);
 }
 

@@ -245,18 +245,7 @@ static int run_collector(struct collector *c, FILE *out, const struct sim_record
 
 static int set_environment(const char *socket_path)
 {
-	const char *others = getenv("LD_PRELOAD");
-	char all[HOST_PATH * 4];
-	size_t len;
-
-	if (host_find_preload(RECORD_PRELOAD, "CCID_SIM_RECORD_PRELOAD", all, HOST_PATH)) {
-		fprintf(stderr, "ccid-sim: " RECORD_PRELOAD " not found (CCID_SIM_RECORD_PRELOAD names it)\n");
-		return -1;
-	}
-	len = strlen(all);
-	if (others && *others)
-		snprintf(all + len, sizeof all - len, ":%s", others);
-	return setenv("LD_PRELOAD", all, 1) | setenv(RECORD_SOCKET_ENV, socket_path, 1);
+	return host_preload(RECORD_PRELOAD, "CCID_SIM_RECORD_PRELOAD") | setenv(RECORD_SOCKET_ENV, socket_path, 1);
 }
 
 static pid_t start_command(char **command, const char *socket_path, const sigset_t *mask)

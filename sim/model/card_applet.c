@@ -319,7 +319,7 @@ static uint16_t more(const struct sim_card *c, const struct card_apdu *a, size_t
 }
 
 size_t card_take(struct sim_card *c, const struct card_apdu *a, bool t0, const uint8_t **data,
-		uint16_t *sw)
+		 uint16_t *sw)
 {
 	struct card_answer *ans = &c->ans;
 	size_t rest = ans->end - ans->pos, n;

@@ -124,7 +124,7 @@ uint16_t card_select(struct sim_card *c, const struct card_apdu *a)
 
 /* The file and offset READ and UPDATE BINARY mean, or an SW. */
 static uint16_t locate(struct sim_card *c, const struct card_apdu *a, struct card_file **f,
-		size_t *offset)
+		       size_t *offset)
 {
 	unsigned i = c->ef;
 

@@ -191,10 +191,10 @@ static bool pair(struct card_config *cfg, struct sim_card *c, const char *key, c
 }
 
 static bool words(struct card_config *cfg, struct sim_card *c, const char *spec, char *err,
-		size_t cap);
+		  size_t cap);
 
 static bool preset(struct card_config *cfg, struct sim_card *c, const char *name, char *err,
-		size_t cap)
+		   size_t cap)
 {
 	for (size_t i = 0; i < N_PRESETS; i++)
 		if (strcmp(presets[i].name, name) == 0)
@@ -225,7 +225,7 @@ static bool word(struct card_config *cfg, struct sim_card *c, char *text, char *
 }
 
 static bool words(struct card_config *cfg, struct sim_card *c, const char *spec, char *err,
-		size_t cap)
+		  size_t cap)
 {
 	char text[512], *save = NULL;
 
@@ -240,7 +240,7 @@ static bool words(struct card_config *cfg, struct sim_card *c, const char *spec,
 }
 
 bool card_spec_parse(struct card_config *cfg, struct sim_card *c, const char *spec, char *err,
-		size_t cap)
+		     size_t cap)
 {
 	*cfg = (struct card_config){
 		.protocols = 3, .ta1 = 0x96, .ta2 = 0x100, .tc1 = 0x100, .wi = 0x100,

@@ -42,7 +42,7 @@ void card_t1_reset(struct sim_card *c)
 }
 
 static int send_plain(struct sim_card *c, const struct reply *r, uint8_t pcb, const uint8_t *inf,
-		size_t n)
+		      size_t n)
 {
 	uint8_t b[CARD_BLOCK];
 	size_t len = card_t1_build(c, b, pcb, inf, n);
@@ -278,7 +278,7 @@ void sim_card_t1_passed(struct sim_card *c, size_t in, size_t out)
 }
 
 int sim_card_t1_block(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out,
-		       size_t *out_len, uint64_t *work_ns)
+		      size_t *out_len, uint64_t *work_ns)
 {
 	struct reply r = { out, out_len, work_ns };
 	enum card_block verdict;

@@ -60,7 +60,7 @@ static enum ccid_err get_presence(struct slot *s, struct cap_value *v)
 	enum ccid_err err = slot_presence(s, &present);
 
 	/* 0: no card; 2: a card, not swallowed (PC/SC part 3) */
-	return err ? err : put_byte(v, present ? 2 : 0);
+	return err != CCID_OK ? err : put_byte(v, present ? 2 : 0);
 }
 
 static enum ccid_err get_version(struct slot *s, struct cap_value *v)
@@ -246,7 +246,7 @@ enum ccid_err ifdh_get_cap(struct slot *s, DWORD Tag, PDWORD Length, PUCHAR Valu
 	if (!c)
 		return CCID_ERR_TAG;
 	err = c->get(s, &v);
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	len = v.text ? strlen(v.text) + 1 : v.len;
 	*Length = (DWORD)len;

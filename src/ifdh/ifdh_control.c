@@ -175,7 +175,7 @@ RESPONSECODE ifdh_control(struct slot *s, DWORD code, const uint8_t *in, size_t 
 		if (controls[i].code != code || (controls[i].offered && !controls[i].offered(s)))
 			continue;
 		err = controls[i].run(s, &c);
-		*returned = err ? 0 : c.returned;
+		*returned = err != CCID_OK ? 0 : c.returned;
 		return ifdh_code(err);
 	}
 	LOG(LOG_INFO, &s->ccid.log, "control code %lX is not supported", (unsigned long)code);

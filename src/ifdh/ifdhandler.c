@@ -152,7 +152,7 @@ static RESPONSECODE transmit(DWORD Lun, SCARD_IO_HEADER SendPci, PUCHAR TxBuffer
 		return ifdh_code(CCID_ERR_NO_DEVICE);
 	err = slot_transmit(s, TxBuffer, TxLength, RxBuffer, cap, &len);
 	registry_put(s);
-	*RxLength = err ? 0 : (DWORD)len;
+	*RxLength = err != CCID_OK ? 0 : (DWORD)len;
 	return ifdh_code(err);
 }
 
@@ -185,7 +185,7 @@ static RESPONSECODE presence(DWORD Lun)
 		return ifdh_code(CCID_ERR_NO_DEVICE);
 	err = slot_presence(s, &present);
 	registry_put(s);
-	if (err)
+	if (err != CCID_OK)
 		return ifdh_code(err);
 	return present ? IFD_ICC_PRESENT : IFD_ICC_NOT_PRESENT;
 }

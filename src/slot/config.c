@@ -78,9 +78,9 @@ static enum ccid_err read_plist(struct config *c, const char *path)
 		    e.why, e.error ? ": " : "", e.error ? strerror(e.error) : "");
 	else if (err == CCID_ERR_CONFIG)
 		LOG(LOG_CRITICAL, NULL, "%s, line %u: %s", path, e.line, e.why);
-	else if (err)
+	else if (err != CCID_OK)
 		LOG(LOG_CRITICAL, NULL, "%s: %s", path, err_name(err));
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	err = check_arrays(p, path);
 	take_number("ifdLogLevel", plist_get(p, "ifdLogLevel", 0), &c->log_level);

@@ -217,7 +217,7 @@ enum ccid_err negotiate_plan(struct negotiation *n, const struct negotiate_input
 	uint8_t speed;
 
 	memset(n, 0, sizeof *n);
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	n->protocol = (uint8_t)protocol;
 	speed = speed_of(in);

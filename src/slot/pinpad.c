@@ -209,7 +209,7 @@ static enum ccid_err unwrap(struct slot *s, uint8_t *out, size_t cap, size_t *ou
 		err = deadline_passed(d) ? CCID_ERR_TIMEOUT :
 		      ccid_xfr_block(&s->ccid, reply, reply_len, wtx, 0,
 				     (unsigned)deadline_left_ms(d), &block);
-		if (err) {
+		if (err != CCID_OK) {
 			s->t1.unsettled = true;
 			break;
 		}
@@ -217,9 +217,9 @@ static enum ccid_err unwrap(struct slot *s, uint8_t *out, size_t cap, size_t *ou
 	if (err == CCID_ERR_PROTOCOL)
 		LOG(LOG_INFO, &s->ccid.log, "PIN entry: no answer block, length %zu, PCB 0x%02X",
 		    block.len, block.len > 1 ? block.data[1] : 0u);
-	if (!err && inf_len > cap)
+	if (err == CCID_OK && inf_len > cap)
 		err = CCID_ERR_OVERFLOW;
-	if (!err) {
+	if (err == CCID_OK) {
 		memmove(out, inf, inf_len);
 		*out_len = inf_len;
 	}
@@ -241,7 +241,7 @@ static enum ccid_err prepare_t1(struct slot *s, size_t len)
 		step = exchange_begin_resynch(&s->exchange, &s->params.exchange, &s->t1);
 		err = slot_run_exchange(s, step, 0, &none);
 	}
-	if (!err && len > s->t1.ifsc)
+	if (err == CCID_OK && len > s->t1.ifsc)
 		err = CCID_ERR_NOT_SUPPORTED;
 	return err;
 }
@@ -261,7 +261,7 @@ static enum ccid_err exchange_secure(struct slot *s, struct pin_request *r, uint
 
 	if (block) {
 		err = prepare_t1(s, r->apdu_len);
-		if (err)
+		if (err != CCID_OK)
 			return err;
 		t1_secure_prologue(&s->t1, r->bTeoPrologue, (uint8_t)r->apdu_len);
 	}
@@ -277,8 +277,8 @@ static enum ccid_err exchange_secure(struct slot *s, struct pin_request *r, uint
 	/* The reader refused the command, or it is unknown how far the block came. What says
 	 * "cancelled" or "not supported" when the card has it all the same must not make its answer
 	 * that of the next command. */
-	s->t1.doubtful = not_sent && (!err || err == CCID_ERR_NOT_SUPPORTED);
-	s->t1.unsettled = s->t1.unsettled || not_sent || err;
+	s->t1.doubtful = not_sent && (err == CCID_OK || err == CCID_ERR_NOT_SUPPORTED);
+	s->t1.unsettled = s->t1.unsettled || not_sent || err != CCID_OK;
 	if (err || not_sent)
 		return err;
 	return unwrap(s, out, cap, out_len, &d);
@@ -305,20 +305,20 @@ static enum ccid_err run_locked(struct slot *s, struct pin_request *r,
 		return CCID_ERR_NO_DEVICE;
 	pinpad_adapt(r, s->reader);
 	err = card_ready(s);
-	if (!err)
+	if (err == CCID_OK)
 		err = pinpad_prepare(s, r);
-	if (!err)
+	if (err == CCID_OK)
 		err = exchange_secure(s, r, out, sizeof out, &out_len);
-	if (!err && out_len < SW_LENGTH) {
+	if (err == CCID_OK && out_len < SW_LENGTH) {
 		LOG(LOG_INFO, &s->ccid.log, "PIN entry: answer of %zu bytes", out_len);
 		err = CCID_ERR_PROTOCOL;
 	}
 	err = slot_recover(s, err);
-	if (!err && out_len > cap)
+	if (err == CCID_OK && out_len > cap)
 		err = CCID_ERR_SHORT_BUFFER;
-	if (!err && out_len > 0)
+	if (err == CCID_OK && out_len > 0)
 		memcpy(answer, out, out_len);
-	if (!err)
+	if (err == CCID_OK)
 		*answer_len = out_len;
 	wipe(out, sizeof out);
 	return err;
@@ -334,7 +334,7 @@ static enum ccid_err pinpad_run(struct slot *s, enum pin_operation operation, bo
 	*answer_len = 0;
 	if (offered)
 		err = pinpad_parse(&r, operation, in, len, HOST_IS_BIG_ENDIAN);
-	if (err) {
+	if (err != CCID_OK) {
 		LOG(LOG_CRITICAL, &s->ccid.log, "PIN structure of %zu bytes refused: %s", len,
 		    offered ? "wrong length" : "the reader has no such PIN pad");
 		return err;

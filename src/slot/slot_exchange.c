@@ -51,7 +51,8 @@ enum ccid_err slot_run_exchange_by(slot_carry *carry, struct slot *s, struct exc
 		err = carry(s, &step, wait, &in);
 		if (err == CCID_ERR_NO_DEVICE || err == CCID_ERR_STALE ||
 		    reader_is_gone(s->reader)) {
-			step = exchange_fail(&s->exchange, err ? err : CCID_ERR_NO_DEVICE);
+			step = exchange_fail(&s->exchange,
+					     err != CCID_OK ? err : CCID_ERR_NO_DEVICE);
 			break;
 		}
 		/* the reader asked for a PIN on its own: the answer is that of Secure */

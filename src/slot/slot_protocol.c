@@ -268,7 +268,7 @@ enum ccid_err slot_set_protocol_locked(struct slot *s, unsigned protocol)
 	s->power = POWER_AS_TOLD;
 	if (given_back && s->card == CARD_READY && !speaks(s, protocol))
 		err = leave_protocol(s);
-	return err ? err : set_protocol(s, protocol);
+	return err != CCID_OK ? err : set_protocol(s, protocol);
 }
 
 /* What an APDU goes out with when no protocol was set, or the one asked for was refused:

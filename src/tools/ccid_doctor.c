@@ -12,9 +12,9 @@ enum { EXIT_USAGE = 2 };
 
 /* The log functions of pcscd, which its drivers need to load. */
 __attribute__((visibility("default"), format(printf, 2, 3))) void log_msg(const int priority,
-									  const char *fmt, ...);
+	      const char *fmt, ...);
 __attribute__((visibility("default"))) void log_xxd(const int priority, const char *msg,
-						    const unsigned char *buffer, const int size);
+	      const unsigned char *buffer, const int size);
 
 void log_msg(const int priority, const char *fmt, ...)
 {

@@ -50,6 +50,7 @@ struct doctor_pcscd {
 	unsigned uid, gid;
 	unsigned n_groups, groups[DOCTOR_GROUPS];
 	char user[96];
+	bool no_user; /* pcscd is to run as a user that this system does not have */
 };
 
 /* What PC/SC says; filled in a child process, so that a library that hangs or fails takes nothing

@@ -243,6 +243,7 @@ static void read_account(struct doctor *d, const char *user, const char *group)
 		each_line(groups, take_group, &a);
 	free(users);
 	free(groups);
+	d->pcscd.no_user = !a.found;
 	snprintf(d->pcscd.user, sizeof(d->pcscd.user), "user %s%s", user,
 		 a.found ? "" : ", which is not a user of this system");
 }
@@ -325,7 +326,7 @@ enum doctor_verdict doctor_service(struct doctor *d, struct doctor_device *unuse
 	if (d->pcscd.pid)
 		return doctor_say(d, WELL, "it runs as process %ld, %s", d->pcscd.pid,
 				  d->pcscd.user);
-	if (strstr(d->pcscd.user, "not a user of this system")) {
+	if (d->pcscd.no_user) {
 		doctor_cure(d, "sudo systemd-sysusers, or install pcscd again");
 		return doctor_say(d, BROKEN, "pcscd is to run as %s", d->pcscd.user);
 	}

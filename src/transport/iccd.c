@@ -68,7 +68,7 @@ static enum ccid_err request_in(struct iccd *i, uint8_t bRequest, uint8_t *data,
 	err = i->pipe.control(i->pipe.ctx, FROM_DEVICE, bRequest, 0, i->interface, data, len,
 			      actual, d);
 	/* Bytes that were not asked for do not count. */
-	if (!err && *actual > len)
+	if (err == CCID_OK && *actual > len)
 		err = CCID_ERR_COMM;
 	return err;
 }
@@ -88,7 +88,7 @@ static enum ccid_err request_out(struct iccd *i, uint8_t bRequest, uint16_t wVal
 	err = i->pipe.control(i->pipe.ctx, TO_DEVICE, bRequest, wValue, i->interface, i->scratch,
 			      len, &actual, d);
 	wipe(i->scratch, len);
-	if (!err && actual != len)
+	if (err == CCID_OK && actual != len)
 		err = CCID_ERR_COMM;
 	return err;
 }
@@ -116,7 +116,7 @@ static enum ccid_err icc_status(struct iccd *i, uint8_t *status, const struct de
 	size_t n;
 	enum ccid_err err = request_in(i, GET_ICC_STATUS, status, 1, &n, d);
 
-	if (!err && n != 1)
+	if (err == CCID_OK && n != 1)
 		err = iccd_bad_field(i, "length of GetIccStatus", n);
 	*status &= 0xF0;
 	return err;
@@ -136,9 +136,9 @@ static enum ccid_err a_move_data(struct iccd *i, const struct deadline *d)
 	if (i->expected == 0)
 		return iccd_bad_field(i, "GetIccStatus without data to move", STATUS_DATA);
 	err = request_in(i, DATA_BLOCK, i->part + i->part_len, i->expected, &n, d);
-	if (!err && n == 0)
+	if (err == CCID_OK && n == 0)
 		err = iccd_bad_field(i, "length of DataBlock", n);
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	i->part_len += n;
 	i->expected -= n;
@@ -152,7 +152,7 @@ static enum ccid_err a_status_words(struct iccd *i, struct reply *r, const struc
 	size_t n;
 	enum ccid_err err = request_in(i, DATA_BLOCK, i->part + i->part_len, SW_LENGTH, &n, d);
 
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	i->unfinished = false;
 	if (n != SW_LENGTH || i->part_len + n > r->cap)
@@ -167,9 +167,9 @@ static enum ccid_err a_run(struct iccd *i, struct reply *r, const struct deadlin
 	enum ccid_err err = CCID_OK;
 	uint8_t status = 0;
 
-	while (!err && i->unfinished) {
+	while (err == CCID_OK && i->unfinished) {
 		err = icc_status(i, &status, d);
-		if (err)
+		if (err != CCID_OK)
 			break;
 		switch (status) {
 		case STATUS_BUSY:
@@ -223,7 +223,7 @@ static enum ccid_err a_power_on(struct iccd *i, struct reply *r, const struct de
 	size_t want = r->cap < ICCD_TRANSFER_MAX ? r->cap : ICCD_TRANSFER_MAX;
 	enum ccid_err err = request_in(i, ICC_POWER_ON, r->p, want, &r->len, d);
 
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	if (r->len == 0)
 		iccd_fail(r, ERROR_MUTE);
@@ -237,7 +237,7 @@ static enum ccid_err a_slot_status(struct iccd *i, const struct deadline *d)
 	uint8_t status = 0;
 	enum ccid_err err = icc_status(i, &status, d);
 
-	if (!err && status == STATUS_MUTE)
+	if (err == CCID_OK && status == STATUS_MUTE)
 		i->powered = false;
 	return err;
 }
@@ -286,9 +286,9 @@ static enum ccid_err b_run(struct iccd *i, struct reply *r, const struct deadlin
 
 	if (room > ICCD_TRANSFER_MAX)
 		room = ICCD_TRANSFER_MAX;
-	while (!err && i->unfinished) {
+	while (err == CCID_OK && i->unfinished) {
 		err = request_in(i, DATA_BLOCK, i->scratch, room, &n, d);
-		if (!err)
+		if (err == CCID_OK)
 			err = b_take(i, r, n, d);
 		wipe(i->scratch, room);
 		/* an answer that cannot be understood is not asked for twice */
@@ -316,9 +316,9 @@ static enum ccid_err b_slot_status(struct iccd *i, struct reply *r, const struct
 	enum ccid_err err = request_in(i, SLOT_STATUS, status, sizeof status, &n, d);
 
 	/* bStatus is what counts, and all that some tokens send */
-	if (!err && n == 0)
+	if (err == CCID_OK && n == 0)
 		err = iccd_bad_field(i, "length of SlotStatus", n);
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	i->powered = ccid_icc_state(status[0]) == ICC_PRESENT_ACTIVE;
 	r->bStatus = status[0] & 0xC0;
@@ -361,7 +361,7 @@ static enum ccid_err iccd_exchange(struct iccd *i, struct reply *r, const struct
 		r->bError = 1;
 		err = CCID_OK;
 	}
-	if (!err && i->type == PC_TO_RDR_ICC_POWER_ON && !i->unfinished)
+	if (err == CCID_OK && i->type == PC_TO_RDR_ICC_POWER_ON && !i->unfinished)
 		i->powered = r->bStatus == 0;
 	return err;
 }
@@ -391,7 +391,7 @@ static enum ccid_err power_on(struct iccd *i, struct reply *r, const struct dead
 	if (i->version == CCID_PROTOCOL_ICCD_A)
 		return a_power_on(i, r, d);
 	err = request_out(i, ICC_POWER_ON, 1, NULL, 0, d);
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	i->unfinished = true;
 	return iccd_exchange(i, r, d);
@@ -407,7 +407,7 @@ static enum ccid_err drop_late_answer(struct iccd *i, struct reply *r, const str
 	i->out_left = 0;
 	err = iccd_exchange(i, &late, d);
 	wipe(r->p, late.len);
-	if (!err && i->unfinished)
+	if (err == CCID_OK && i->unfinished)
 		iccd_fail(r, ERROR_BUSY);
 	return err;
 }
@@ -426,7 +426,7 @@ static enum ccid_err xfr_block(struct iccd *i, const uint8_t *msg, size_t len, s
 		err = a_xfr_block(i, data, len - CCID_HEADER_LENGTH, d);
 	else
 		err = b_xfr_block(i, data, len - CCID_HEADER_LENGTH, get_le16(msg + 8), d);
-	return err ? err : iccd_exchange(i, r, d);
+	return err != CCID_OK ? err : iccd_exchange(i, r, d);
 }
 
 static enum ccid_err dispatch(struct iccd *i, const uint8_t *msg, size_t len, struct reply *r,
@@ -473,7 +473,7 @@ static void finish_answer(const struct iccd *i, const struct reply *r, uint8_t *
 static enum ccid_err answered(struct iccd *i, enum ccid_err err, const struct reply *r,
 			      uint8_t *answer, size_t *answer_len)
 {
-	if (err) {
+	if (err != CCID_OK) {
 		LOG(LOG_INFO, &i->log, "%s: %s", ccid_message_name(i->type), err_name(err));
 		wipe(r->p, r->cap);
 		return err;

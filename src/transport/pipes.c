@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define SLOTS 255u
-#define PACKET_MAX 512u		/* of a device that does not say it */
+#define PACKET_MAX 512u		/* of a device that does not say it, at high speed */
 #define CONTROL_MS 1000u
 #define RATES_MAX 256u
 #define IN_CLASS_INTERFACE 0xA1
@@ -22,11 +22,12 @@
 struct pipes_transport {
 	struct transport t;	/* first: a transport pointer is one of these */
 	struct pipes p;
+	/* Neither lock is taken while the other is held. */
 	struct port_mutex place;	/* held from start() to finish() */
 	struct port_mutex notices;	/* by the thread that reads the interrupt pipe */
 	bool gone;			/* atomic, as are these: */
 	uint8_t closed[SLOTS], stop[SLOTS], changed[SLOTS];
-	size_t cap;
+	size_t packet, cap;		/* cap has room for two packets at the least */
 	uint8_t in[];			/* what came, cap bytes; with the place */
 };
 
@@ -56,7 +57,8 @@ static enum ccid_err pipes_note_loss(struct pipes_transport *u, enum ccid_err er
 	return err;
 }
 
-/* passes_gate means nothing here: two commands on these pipes would have to sort their answers. */
+/* passes_gate means nothing here: two commands on these pipes would have to sort their answers. The
+ * wait for the place ends with the command that has it, which has a deadline of its own. */
 static enum ccid_err pipes_start(struct transport *t, struct request *r, const struct deadline *d)
 {
 	struct pipes_transport *u = pipes_of(t);
@@ -90,13 +92,12 @@ static void pipes_finish(struct transport *t, struct request *r)
 static enum ccid_err pipes_read_message(struct pipes_transport *u, size_t *len,
 					const struct deadline *d)
 {
-	size_t packet = u->t.desc.bulk_in_packet ? u->t.desc.bulk_in_packet : PACKET_MAX;
 	size_t got = 0, n = 0;
 
 	*len = 0;
 	do {
-		enum ccid_err err = u->p.receive(u->p.user, u->in + got, u->cap - got, &n,
-						 ms_left(d));
+		size_t room = u->cap - got - (u->cap - got) % u->packet;
+		enum ccid_err err = u->p.receive(u->p.user, u->in + got, room, &n, ms_left(d));
 
 		if (err != CCID_OK)
 			return pipes_note_loss(u, err);
@@ -106,7 +107,7 @@ static enum ccid_err pipes_read_message(struct pipes_transport *u, size_t *len,
 		if (got >= CCID_HEADER_LENGTH &&
 		    got - CCID_HEADER_LENGTH >= get_le32(u->in + 1))
 			break;
-	} while (got == 0 || (n > 0 && n % packet == 0 && u->cap - got >= packet));
+	} while (got == 0 || (n > 0 && n % u->packet == 0 && u->cap - got >= u->packet));
 	*len = got;
 	return CCID_OK;
 }
@@ -300,6 +301,8 @@ static void pipes_read_rates(struct pipes_transport *u)
 enum ccid_err pipes_open(const struct pipes *p, const struct ccid_desc *desc,
 			 struct transport **out)
 {
+	size_t packet = desc->bulk_in_packet ? desc->bulk_in_packet : PACKET_MAX;
+	size_t unit = packet > PACKET_MAX ? packet : PACKET_MAX;
 	size_t cap = CCID_MESSAGE_MAX;
 	struct pipes_transport *u;
 
@@ -309,7 +312,7 @@ enum ccid_err pipes_open(const struct pipes *p, const struct ccid_desc *desc,
 	if (desc->dwMaxCCIDMessageLength < CCID_MESSAGE_MAX)
 		cap = desc->dwMaxCCIDMessageLength;
 	/* Whole packets, and one more than the largest message has. */
-	cap = (cap / PACKET_MAX + 2) * PACKET_MAX;
+	cap = (cap / unit + 2) * unit;
 	u = port_alloc(sizeof *u + cap);
 	if (!u)
 		return CCID_ERR_NOMEM;
@@ -317,6 +320,7 @@ enum ccid_err pipes_open(const struct pipes *p, const struct ccid_desc *desc,
 	u->t.desc = *desc;
 	u->t.ccid_interfaces = 1;
 	u->p = *p;
+	u->packet = packet;
 	u->cap = cap;
 	port_mutex_init(&u->place);
 	port_mutex_init(&u->notices);

@@ -102,13 +102,13 @@ static enum ccid_err serial_ask(struct opening *o, uint8_t type, const uint8_t *
 	if (len > 0)
 		memcpy(msg + CCID_HEADER_LENGTH, data, len);
 	err = o->t->ops->start(o->t, &r, &d);
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	do {
 		err = o->t->ops->wait(o->t, &r, &d);
-	} while (!err && ccid_command_state(o->answer[7]) == COMMAND_TIME_EXTENSION);
+	} while (err == CCID_OK && ccid_command_state(o->answer[7]) == COMMAND_TIME_EXTENSION);
 	o->t->ops->finish(o->t, &r);
-	o->answer_len = err ? 0 : r.answer_len;
+	o->answer_len = err != CCID_OK ? 0 : r.answer_len;
 	return err;
 }
 
@@ -123,10 +123,10 @@ static enum ccid_err leave_9600(struct opening *o, int fd)
 	static const uint8_t to_115200[] = { 0x01, 0x10, 0x20 };
 	enum ccid_err err = serial_tty_speed(fd, 9600);
 
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	err = serial_ask(o, PC_TO_RDR_GET_SLOT_STATUS, NULL, 0, SLOW_PROBE_MS);
-	if (!err) {
+	if (err == CCID_OK) {
 		/* The answer may come at either speed, or be lost between them. */
 		(void)serial_ask(o, PC_TO_RDR_ESCAPE, to_115200, sizeof to_115200, SPEED_SETTLE_MS);
 		deadline_sleep_ms(&o->end, SPEED_SETTLE_MS);
@@ -161,15 +161,15 @@ static enum ccid_err converse(struct opening *o, const struct serial_type *type,
 
 	if (type->starts_slow)
 		err = leave_9600(o, fd);
-	if (!err)
+	if (err == CCID_OK)
 		err = serial_ask(o, PC_TO_RDR_ESCAPE, &type->firmware_escape, 1, FIRST_ANSWER_MS);
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	log_firmware(o, type);
 	if (!type->notifies)
 		return CCID_OK;
 	err = serial_ask(o, PC_TO_RDR_ESCAPE, notify, sizeof notify, FIRST_ANSWER_MS);
-	if (!err && serial_failed(o)) {
+	if (err == CCID_OK && serial_failed(o)) {
 		LOG(LOG_INFO, &o->t->log, "the reader does not report card movements");
 		serial_line_no_changes(o->t);
 	}
@@ -184,13 +184,13 @@ static enum ccid_err open_at(const char *path, const struct serial_type *type,
 	int fd;
 
 	err = serial_tty_open(path, log, &fd);
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	err = serial_line_new(fd, type, log, &o.t);
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	err = converse(&o, type, fd);
-	if (err) {
+	if (err != CCID_OK) {
 		LOG(LOG_CRITICAL, log,
 		    "no %s answers at %s (%s): plug it in, or correct its line in reader.conf",
 		    type->name, path, err_name(err));

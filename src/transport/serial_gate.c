@@ -63,11 +63,11 @@ enum ccid_err serial_take_line(struct serial *s, struct request *r, const struct
 	*s->last = &me;
 	/* cppcheck-suppress autoVariables ; my place is out of the queue before I return */
 	s->last = &me.next;
-	while (!err && (s->owner || s->first != &me)) {
+	while (err == CCID_OK && (s->owner || s->first != &me)) {
 		err = serial_refusal(s, r->slot);
-		if (!err && deadline_passed(d))
+		if (err == CCID_OK && deadline_passed(d))
 			err = CCID_ERR_TIMEOUT;
-		if (!err)
+		if (err == CCID_OK)
 			clock_cond_wait(&s->changed, &s->lock, d->at_ns);
 	}
 	for (p = &s->first; *p != &me; p = &(*p)->next)
@@ -75,9 +75,9 @@ enum ccid_err serial_take_line(struct serial *s, struct request *r, const struct
 	*p = me.next;
 	if (s->last == &me.next)
 		s->last = p;
-	if (!err)
+	if (err == CCID_OK)
 		err = serial_refusal(s, r->slot);
-	if (!err)
+	if (err == CCID_OK)
 		s->owner = r;
 	return err;
 }

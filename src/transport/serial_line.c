@@ -196,10 +196,10 @@ static enum ccid_err serial_start(struct transport *t, struct request *r, const 
 	if (r->len > SERIAL_MESSAGE_MAX)
 		return CCID_ERR_TOO_LONG;
 	err = serial_enter(s);
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	err = r->no_queue && (s->owner || s->first) ? CCID_ERR_BUSY : serial_take_line(s, r, d);
-	if (err)
+	if (err != CCID_OK)
 		return serial_leave(s, err);
 	transport_number(t, r);
 	s->out_len = serial_frame_encode(r->msg, r->len, s->out);
@@ -207,7 +207,7 @@ static enum ccid_err serial_start(struct transport *t, struct request *r, const 
 	/* However long it waited for the line: a line that takes nothing is dead. */
 	send = deadline_in_ms(SEND_MS);
 	err = send_command(s, &send);
-	if (err)
+	if (err != CCID_OK)
 		serial_give_line(s);
 	return serial_leave(s, err);
 }
@@ -295,9 +295,9 @@ static enum ccid_err serial_wait(struct transport *t, struct request *r, const s
 	struct serial *s = serial_of(t);
 	enum ccid_err err = serial_enter(s);
 
-	if (err)
+	if (err != CCID_OK)
 		return err;
-	while (!err) {
+	while (err == CCID_OK) {
 		bool silent = clock_now() >= attention_ns(s, d) && !more_came(s);
 
 		if (serial_refusal(s, r->slot))
@@ -359,7 +359,7 @@ static enum ccid_err serial_wait_change(struct transport *t, uint8_t slot, const
 	if (slot >= SERIAL_SLOTS)
 		return CCID_ERR_ARG;
 	err = serial_enter(s);
-	if (err)
+	if (err != CCID_OK)
 		return err;
 	for (;;) {
 		if (serial_refusal(s, slot))

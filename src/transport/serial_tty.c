@@ -110,7 +110,7 @@ enum ccid_err serial_tty_open(const char *path, const struct log_ctx *log, int *
 	if (ioctl(fd, TIOCEXCL) != 0)
 		LOG(LOG_INFO, log, "%s cannot be opened exclusively: %s", path, strerror(errno));
 	err = serial_tty_speed(fd, 115200);
-	if (err) {
+	if (err != CCID_OK) {
 		err = tty_failed(log, "set 115200 bps on", path, errno);
 		serial_tty_close(fd);
 		return err;

@@ -184,7 +184,7 @@ enum ccid_err usb_control(struct usb_transport *u, unsigned slot, const struct u
 		err = usb_refusal(u, slot);
 		c->state = CONTROL_ABANDONED;
 		pthread_mutex_unlock(&u->lock);
-		return err ? err : CCID_ERR_TIMEOUT;
+		return err != CCID_OK ? err : CCID_ERR_TIMEOUT;
 	}
 	pthread_mutex_unlock(&u->lock);
 	if (err == CCID_OK)

@@ -29,7 +29,7 @@
 /* An error that repeats at each call is logged the first time only. */
 static enum log_level level_of(const struct usb_transport *u)
 {
-	return u->reopen_failed ? LOG_PERIODIC : LOG_CRITICAL;
+	return u->failure_logged ? LOG_PERIODIC : LOG_CRITICAL;
 }
 
 static enum ccid_err usb_failed(const struct usb_transport *u, const char *step, int rc, int left)
@@ -86,7 +86,7 @@ static void log_claimed(const struct usb_transport *u)
 			       "(gpgconf --kill scdaemon)";
 	unsigned interface = u->t.desc.bInterfaceNumber;
 
-	if (u->reopen_failed || !usb_other_holder(u->name.node, &h))
+	if (u->failure_logged || !usb_other_holder(u->name.node, &h))
 		LOG(level_of(u), &u->t.log,
 		    "interface %u is claimed by another program. Often it is GnuPG's scdaemon: %s",
 		    interface, scdaemon);
@@ -408,7 +408,7 @@ bool usb_want_reset(struct transport *t)
  * lock. */
 static void resume(struct usb_transport *u)
 {
-	u->reopen_failed = false;
+	u->failure_logged = false;
 	u->reopen_ns = 0;
 	__atomic_fetch_add(&u->t.generation, 1, __ATOMIC_RELEASE);
 	for (unsigned i = 0; i < u->n_pipes; i++) {
@@ -451,7 +451,7 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 	if (err != CCID_ERR_STALE)
 		return err;
 	if (!reap(u, *d)) {
-		LOG(u->reopen_failed ? LOG_PERIODIC : LOG_CRITICAL, &u->t.log,
+		LOG(u->failure_logged ? LOG_PERIODIC : LOG_CRITICAL, &u->t.log,
 		    "not opened again: the host does not give transfers back");
 	} else {
 		if (u->wants_reset && u->handle)
@@ -468,7 +468,7 @@ enum ccid_err usb_reopen(struct transport *t, const struct deadline *d)
 	if (err == CCID_OK) {
 		resume(u);
 	} else {
-		u->reopen_failed = true;
+		u->failure_logged = true;
 		u->reopen_ns = clock_now() + REOPEN_AGAIN_NS;
 	}
 	pthread_mutex_unlock(&u->lock);

@@ -99,7 +99,7 @@ struct usb_transport {
 	/* Lock order: this lock, the gate's, the pump's, a waiter's. Never held while sleeping. */
 	pthread_mutex_t lock;
 	enum usb_state state;
-	bool reopen_failed;		/* at the last attempt, as the log says */
+	bool failure_logged;		/* a repeated failure has no line of its own */
 	uint64_t reopen_ns;		/* a poll does not ask for the next time before */
 	bool wants_reset;		/* reopening resets the device */
 	uint64_t reset_ns;		/* when it was last wanted; 0: never */

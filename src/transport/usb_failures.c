@@ -10,7 +10,7 @@
 
 /* Under lock. */
 static struct usb_failed *failures_find(struct usb_failures *f, unsigned bus, unsigned address,
-			       int interface)
+					int interface)
 {
 	for (unsigned i = 0; i < USB_FAILURES_CAP; i++) {
 		struct usb_failed *e = &f->list[i];

@@ -212,12 +212,47 @@ static bool fits(libusb_device *dev, const struct usb_open_request *rq)
 	       (dd.idVendor == wanted->idVendor && dd.idProduct == wanted->idProduct);
 }
 
+/* Shows the devices of libusb to see() until it returns true. Returns how many there are, or the
+ * libusb error, with errno. */
+static ssize_t each_device(libusb_context *ctx, bool (*see)(void *user, libusb_device *dev),
+			   void *user)
+{
+	libusb_device **list;
+	ssize_t n;
+	int why;
+
+	errno = 0;
+	n = libusb_get_device_list(ctx, &list);
+	why = errno;
+	for (ssize_t i = 0; i < n && !see(user, list[i]); i++)
+		;
+	if (n >= 0)
+		libusb_free_device_list(list, 1);
+	errno = why;
+	return n;
+}
+
+/* The search for the next interface. */
+struct search {
+	const struct usb_open_request *rq;
+	unsigned long after, nearest;
+	struct usb_name *found;
+};
+
+static bool see_candidate(void *user, libusb_device *dev)
+{
+	struct search *s = user;
+
+	if (fits(dev, s->rq))
+		look_at(dev, s->rq, s->after, s->found, &s->nearest);
+	return false;
+}
+
 enum ccid_err usb_find_next(const struct usb_open_request *rq, struct usb_name *found)
 {
-	unsigned long after = place_of(found->bus, found->address, found->interface);
-	unsigned long nearest = ULONG_MAX;
+	struct search s = { rq, place_of(found->bus, found->address, found->interface), ULONG_MAX,
+			    found };
 	libusb_context *ctx;
-	libusb_device **list;
 	ssize_t n;
 	int rc;
 
@@ -226,22 +261,30 @@ enum ccid_err usb_find_next(const struct usb_open_request *rq, struct usb_name *
 	rc = libusb_init(&ctx);
 	if (rc != 0)
 		return usb_open_failed(rq->log, "libusb cannot be initialised", rc, errno);
-	errno = 0;
-	n = libusb_get_device_list(ctx, &list);
-	for (ssize_t i = 0; i < n; i++)
-		if (fits(list[i], rq))
-			look_at(list[i], rq, after, found, &nearest);
+	n = each_device(ctx, see_candidate, &s);
 	rc = errno;
-	if (n >= 0)
-		libusb_free_device_list(list, 1);
 	libusb_exit(ctx);
 	if (n < 0)
 		return usb_open_failed(rq->log, "libusb lists no devices", (int)n, rc);
-	if (nearest == ULONG_MAX)
+	if (s.nearest == ULONG_MAX)
 		return CCID_ERR_NO_DEVICE;
 	snprintf(found->node, sizeof found->node, "/dev/bus/usb/%03u/%03u", found->bus,
 		 found->address);
 	return CCID_OK;
+}
+
+/* A device by its address: what is asked of it, and what came of that. */
+struct addressed {
+	unsigned bus, address;
+	char *ports;			/* USB_PORTS_CAP bytes */
+	bool has_ports;
+	libusb_device_handle **handle;
+	int rc;
+};
+
+static bool is_at(libusb_device *dev, const struct addressed *a)
+{
+	return libusb_get_bus_number(dev) == a->bus && libusb_get_device_address(dev) == a->address;
 }
 
 static bool name_ports(libusb_device *dev, unsigned bus, char out[USB_PORTS_CAP])
@@ -256,44 +299,45 @@ static bool name_ports(libusb_device *dev, unsigned bus, char out[USB_PORTS_CAP]
 	return len > 0 && len < USB_PORTS_CAP;
 }
 
+static bool see_ports(void *user, libusb_device *dev)
+{
+	struct addressed *a = user;
+
+	a->has_ports = is_at(dev, a) && name_ports(dev, a->bus, a->ports);
+	return a->has_ports;
+}
+
 bool usb_find_ports(unsigned bus, unsigned address, char out[USB_PORTS_CAP])
 {
-	bool found = false;
+	struct addressed a = { .bus = bus, .address = address, .ports = out };
 	libusb_context *ctx;
-	libusb_device **list;
-	ssize_t n;
 
 	/* The pump's context may know no devices. */
 	if (libusb_init(&ctx) != 0)
 		return false;
-	n = libusb_get_device_list(ctx, &list);
-	for (ssize_t i = 0; i < n && !found; i++) {
-		found = libusb_get_bus_number(list[i]) == bus &&
-			libusb_get_device_address(list[i]) == address &&
-			name_ports(list[i], bus, out);
-	}
-	if (n >= 0)
-		libusb_free_device_list(list, 1);
+	each_device(ctx, see_ports, &a);
 	libusb_exit(ctx);
-	return found;
+	return a.has_ports;
+}
+
+static bool see_opening(void *user, libusb_device *dev)
+{
+	struct addressed *a = user;
+
+	if (is_at(dev, a))
+		a->rc = libusb_open(dev, a->handle);
+	return a->rc != LIBUSB_ERROR_NO_DEVICE;
 }
 
 /* By libusb's list of devices, for systems whose nodes libusb cannot be handed. */
 static int open_by_address(libusb_context *ctx, const struct usb_name *name,
 			   libusb_device_handle **handle)
 {
-	libusb_device **list;
-	ssize_t n = libusb_get_device_list(ctx, &list);
-	int rc = LIBUSB_ERROR_NO_DEVICE;
+	struct addressed a = { .bus = name->bus, .address = name->address, .handle = handle,
+			       .rc = LIBUSB_ERROR_NO_DEVICE };
 
-	for (ssize_t i = 0; i < n && rc == LIBUSB_ERROR_NO_DEVICE; i++) {
-		if (libusb_get_bus_number(list[i]) == name->bus &&
-		    libusb_get_device_address(list[i]) == name->address)
-			rc = libusb_open(list[i], handle);
-	}
-	if (n >= 0)
-		libusb_free_device_list(list, 1);
-	return rc;
+	each_device(ctx, see_opening, &a);
+	return a.rc;
 }
 
 int usb_wrap_node(libusb_context *ctx, int fd, const struct usb_name *name,

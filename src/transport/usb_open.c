@@ -217,9 +217,9 @@ static enum ccid_err claim(struct usb_transport *u, const struct usb_open_reques
 	struct deadline d = deadline_in_ms(wait ? CLAIM_MS : 0);
 	enum ccid_err err;
 
-	u->reopen_failed = before == USB_CLAIMED;
+	u->failure_logged = before == USB_CLAIMED;
 	err = usb_claim(u, &d);
-	u->reopen_failed = false;
+	u->failure_logged = false;
 	if (err == CCID_ERR_BUSY)
 		usb_failure_claimed(rq->failures, u->name.bus, u->name.address, u->name.interface);
 	return err;
@@ -227,7 +227,7 @@ static enum ccid_err claim(struct usb_transport *u, const struct usb_open_reques
 
 /* Everything from the claim on. */
 static enum ccid_err open_interface(struct usb_transport *u, const struct usb_open_request *rq,
-			  const struct libusb_device_descriptor *dd)
+				    const struct libusb_device_descriptor *dd)
 {
 	const struct usb_name *name = &u->name;
 	enum usb_failure before = usb_failure_of(rq->failures, name->bus, name->address,
@@ -236,7 +236,8 @@ static enum ccid_err open_interface(struct usb_transport *u, const struct usb_op
 
 	if (before == USB_HOPELESS || (before == USB_FAILED && rq->name->of_class)) {
 		LOG(LOG_INFO, &u->t.log,
-		    "interface %d is left alone for a minute: it did not work when it was opened",
+		    "interface %d is left alone for a minute: it did not work when it was opened: "
+		    "plug the reader in again to have it tried at once",
 		    name->interface);
 		return CCID_ERR_COMM;
 	}

@@ -78,7 +78,7 @@ static void text_put_string(struct text *t, struct conversion *c, const char *s)
 }
 
 static void text_put_number(struct text *t, const struct conversion *c, unsigned long long v,
-		       bool negative)
+			    bool negative)
 {
 	const char *digits = c->letter == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
 	unsigned base = c->letter == 'd' || c->letter == 'u' ? 10 : 16;
@@ -111,7 +111,7 @@ static void text_put_unsigned(struct text *t, const struct conversion *c, struct
 
 /* from: the '%', for what is not known. */
 static void text_put_conversion(struct text *t, struct conversion *c, struct arguments *a,
-			   const char *from, const char *end)
+				const char *from, const char *end)
 {
 	switch (c->letter) {
 	case 'd':

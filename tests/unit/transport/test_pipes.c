@@ -10,11 +10,12 @@
 
 static struct {
 	struct {
-		uint8_t bytes[600];
+		uint8_t bytes[2048];
 		size_t len;
 		enum ccid_err err;
 	} in[4];
 	unsigned next, n, aborts;
+	size_t packet;
 } script;
 static struct transport *t;
 static uint8_t answer[20];
@@ -36,6 +37,7 @@ static enum ccid_err scripted_receive(void *user, uint8_t *out, size_t cap, size
 		return CCID_ERR_TIMEOUT;
 	*len = script.in[script.next].len;
 	assert_true(*len <= cap);
+	assert_true(cap >= script.packet && cap % script.packet == 0);
 	memcpy(out, script.in[script.next].bytes, *len);
 	return script.in[script.next++].err;
 }
@@ -56,16 +58,22 @@ static enum ccid_err scripted_control(void *user, uint8_t type, uint8_t request,
 	return CCID_OK;
 }
 
-static void begin(bool control)
+static void begin_with(bool control, uint16_t packet)
 {
 	const struct ccid_desc desc = { .dwMaxCCIDMessageLength = 271, .bulk_in = 0x81, .bulk_out = 1,
-					.bulk_in_packet = 64, .bulk_out_packet = 64 };
+					.bulk_in_packet = packet, .bulk_out_packet = 64 };
 	const struct pipes p = { .send = scripted_send, .receive = scripted_receive,
 				 .control = control ? scripted_control : NULL };
 
 	memset(&script, 0, sizeof script);
+	script.packet = packet;
 	assert_int_equal(pipes_open(&p, &desc, &t), CCID_OK);
 	assert_null(t->ops->wait_change);
+}
+
+static void begin(bool control)
+{
+	begin_with(control, 64);
 }
 
 static void comes(const uint8_t *p, size_t len)
@@ -142,6 +150,27 @@ static void hostile(void **state)
 	t->ops->close(t);
 }
 
+/* wMaxPacketSize is the reader's word: the room for a transfer is whole packets of any size, also behind half a
+ * message. */
+static void packets_of_any_size(void **state)
+{
+	static const uint16_t sizes[] = { 1, 8, 100, 512, 1023, 1024, 2047 };
+	static uint8_t half[2047] = { 0x80, 0, 0, 1, 0, 0, 7 };	/* 65 536 bytes are to come */
+	struct request r;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		size_t n = sizes[i] < 10 ? 16 : sizes[i];
+
+		begin_with(true, sizes[i]);
+		comes(half, n);
+		assert_int_equal(ask(&r), CCID_ERR_TIMEOUT);
+		comes(half, 11);
+		assert_int_equal(ask(&r), sizes[i] == 1 ? CCID_ERR_TIMEOUT : CCID_OK);
+		t->ops->close(t);
+	}
+}
+
 static void closed_and_gone(void **state)
 {
 	struct deadline d = deadline_in_ms(10);
@@ -178,6 +207,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(others_are_dropped), cmocka_unit_test(long_and_split), cmocka_unit_test(hostile),
+		cmocka_unit_test(packets_of_any_size),
 		cmocka_unit_test(closed_and_gone), cmocka_unit_test(no_pipes),
 	};
 
