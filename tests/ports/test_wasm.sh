@@ -34,11 +34,12 @@ core() {
 	CC=emcc AR=emar CFLAGS='-Os -Wall -Wextra -Werror' "$top_srcdir/tools/build-core" -o "$work/core"
 }
 
-# unit TEST: emcc's libraries, the stand-in for cmocka, files of this machine.
+# unit TEST SOURCE...: emcc's libraries, the stand-in for cmocka, files of this machine, and the port or what has one.
 unit() {
-	emcc -O1 -I"$top_srcdir/tests/ports/wasm" -I"$top_srcdir/src" -I"$top_srcdir/tests" -I"$top_srcdir" \
-		-DTOP_SRCDIR="\"$top_srcdir\"" -sNODERAWFS=1 -sEXIT_RUNTIME=1 -sALLOW_MEMORY_GROWTH -o "$work/unit.js" \
-		"$top_srcdir/tests/unit/$1.c" "$top_srcdir/tests/ports/wasm/port.c" "$work/core/libifdccid-core.a" &&
+	emcc -O1 -D_GNU_SOURCE= -I"$top_srcdir/tests/ports/wasm" -I"$top_srcdir/src" -I"$top_srcdir/tests" -I"$top_srcdir" \
+		-DTOP_SRCDIR="\"$top_srcdir\"" -DCCID_SIM_TABLE="\"$top_srcdir/readers/reader_descriptors.tsv\"" \
+		-sNODERAWFS=1 -sEXIT_RUNTIME=1 -sALLOW_MEMORY_GROWTH -o "$work/unit.js" \
+		"$top_srcdir/tests/unit/$1.c" "${@:2}" "$work/core/libifdccid-core.a" &&
 		node -e 'delete globalThis.fetch; require(process.argv[1])' "$work/unit.js" >"$work/out" && cat "$work/out" &&
 		grep -q '^all passed: [1-9]' "$work/out"
 }
@@ -69,7 +70,8 @@ check "a reader and its card behind WebUSB's promises: compiled" webusb
 check "a reader and its card behind WebUSB's promises: ATR and chained answers" talks
 check "a reader that goes away in mid-command" plays 1 'no such device' 3 00CA006E00 00CA006E000000 00CA006E00
 for test in $tests; do
-	check "unit test under node: $test" unit "$test"
+	check "unit test under node: $test" unit "$test" "$top_srcdir/tests/ports/wasm/port.c"
 done
+check "the whole core on simulated readers, under node" unit core/test_ifdccid "$top_srcdir"/sim/model/*.c
 echo "# size: $(wc -c <"$work/webusb.wasm") bytes of WebAssembly with the C library, $(wc -c <"$work/webusb.js") of JavaScript"
 echo "1..$n"
