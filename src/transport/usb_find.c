@@ -213,7 +213,7 @@ static bool fits(libusb_device *dev, const struct usb_open_request *rq)
 }
 
 /* Shows the devices of libusb to see() until it returns true. Returns how many there are, or the
- * libusb error, with errno. */
+ * libusb error; errno is what libusb's list or see() left. */
 static ssize_t each_device(libusb_context *ctx, bool (*see)(void *user, libusb_device *dev),
 			   void *user)
 {
@@ -223,9 +223,9 @@ static ssize_t each_device(libusb_context *ctx, bool (*see)(void *user, libusb_d
 
 	errno = 0;
 	n = libusb_get_device_list(ctx, &list);
-	why = errno;
 	for (ssize_t i = 0; i < n && !see(user, list[i]); i++)
 		;
+	why = errno;
 	if (n >= 0)
 		libusb_free_device_list(list, 1);
 	errno = why;
