@@ -52,7 +52,8 @@ link()
 mkdir -p "$out" && out=$(cd "$out" && pwd) || exit 1
 "$top/tools/build-core" -o "$out/core" || fail "cannot build the core"
 compile contrib/uefi driver mem port reader smart_card status usb
-link ccid efi-bsdrv-x86_64 "$out/driver.o" "$out/mem.o" "$out/port.o" "$out/reader.o" "$out/smart_card.o" \
+compile src/util port_single
+link ccid efi-bsdrv-x86_64 "$out/driver.o" "$out/mem.o" "$out/port.o" "$out/port_single.o" "$out/reader.o" "$out/smart_card.o" \
 	"$out/status.o" "$out/usb.o" "$out/core/libifdccid-core.a"
 compile tests/uefi scr_print scr_test
 link scr_test efi-app-x86_64 "$out/scr_print.o" "$out/scr_test.o" "$out/mem.o"

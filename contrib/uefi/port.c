@@ -81,37 +81,6 @@ void port_free(void *p)
 	efi_boot->FreePool(p);
 }
 
-void port_mutex_init(struct port_mutex *m)
-{
-	(void)m;
-}
-
-void port_mutex_end(struct port_mutex *m)
-{
-	(void)m;
-}
-
-void port_mutex_lock(struct port_mutex *m)
-{
-	(void)m;
-}
-
-bool port_mutex_try(struct port_mutex *m)
-{
-	(void)m;
-	return true;
-}
-
-void port_mutex_unlock(struct port_mutex *m)
-{
-	(void)m;
-}
-
-uintptr_t port_thread(void)
-{
-	return 0;
-}
-
 static void write_text(const char *text)
 {
 	SIMPLE_TEXT_OUTPUT_INTERFACE *out = system_table->StdErr ? system_table->StdErr : system_table->ConOut;

@@ -13,7 +13,7 @@
  * held. */
 
 /* A lock in the core's own memory: a port keeps in it whatever it has for a lock, or a pointer to
- * it. A port with one thread leaves all five functions empty (try: true). */
+ * it. A port with one thread compiles port_single.c: these five functions and port_thread(). */
 struct port_mutex {
 	uint64_t room[8];
 };

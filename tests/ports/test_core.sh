@@ -103,7 +103,8 @@ mingw=x86_64-w64-mingw32
 windows() {
 	built windows $mingw-gcc $mingw-ar "-O2 -Wall -Wextra -Werror" &&
 		$mingw-gcc -O2 -Wall -Wextra -Werror -I"$top_srcdir/src" -o "$work/port_replay.exe" \
-			"$top_srcdir/examples/port_replay.c" "$work/windows/libifdccid-core.a" && [ -s "$work/port_replay.exe" ]
+			"$top_srcdir/examples/port_replay.c" "$top_srcdir/src/util/port_single.c" \
+			"$work/windows/libifdccid-core.a" && [ -s "$work/port_replay.exe" ]
 }
 if type $mingw-gcc >/dev/null 2>&1; then
 	check "Windows: the core and the sample port are compiled and linked by mingw-w64" windows

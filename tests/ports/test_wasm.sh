@@ -23,6 +23,8 @@ check() {
 	fi
 }
 
+port=("$top_srcdir/tests/ports/wasm/port.c" "$top_srcdir/src/util/port_single.c")
+
 for tool in emcc emar node; do
 	type $tool >/dev/null 2>&1 && continue
 	echo "1..1"
@@ -47,7 +49,7 @@ unit() {
 webusb() {
 	emcc -Os -Wall -Wextra -Werror -sASYNCIFY -sMODULARIZE -sEXIT_RUNTIME=1 -sALLOW_MEMORY_GROWTH -DPORT_SLEEPS \
 		-I"$top_srcdir/src" -o "$work/webusb.js" "$top_srcdir/tests/ports/wasm/webusb.c" \
-		"$top_srcdir/tests/ports/wasm/port.c" "$work/core/libifdccid-core.a"
+		"${port[@]}" "$work/core/libifdccid-core.a"
 }
 
 # plays STATUS LAST MS APDU...: the program ends so.
@@ -70,7 +72,7 @@ check "a reader and its card behind WebUSB's promises: compiled" webusb
 check "a reader and its card behind WebUSB's promises: ATR and chained answers" talks
 check "a reader that goes away in mid-command" plays 1 'no such device' 3 00CA006E00 00CA006E000000 00CA006E00
 for test in $tests; do
-	check "unit test under node: $test" unit "$test" "$top_srcdir/tests/ports/wasm/port.c"
+	check "unit test under node: $test" unit "$test" "${port[@]}"
 done
 check "the whole core on simulated readers, under node" unit core/test_ifdccid "$top_srcdir"/sim/model/*.c
 echo "# size: $(wc -c <"$work/webusb.wasm") bytes of WebAssembly with the C library, $(wc -c <"$work/webusb.js") of JavaScript"

@@ -6,37 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void port_mutex_init(struct port_mutex *m)
-{
-	(void)m;
-}
-
-void port_mutex_end(struct port_mutex *m)
-{
-	(void)m;
-}
-
-void port_mutex_lock(struct port_mutex *m)
-{
-	(void)m;
-}
-
-bool port_mutex_try(struct port_mutex *m)
-{
-	(void)m;
-	return true;
-}
-
-void port_mutex_unlock(struct port_mutex *m)
-{
-	(void)m;
-}
-
-uintptr_t port_thread(void)
-{
-	return 0;
-}
-
 void *port_alloc(size_t size)
 {
 	return calloc(1, size);
