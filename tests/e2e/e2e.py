@@ -95,9 +95,12 @@ def rv_name(rv):
 # came in between (doc/pcsclite-client.md). Others ask while readers come, and are ended when they hang.
 TWO_QUESTIONS = bool(re.search(r" 2\.([5-9]|\d\d)\.", subprocess.run(["pcscd", "--version"], capture_output=True,
                                                                   text=True).stdout.split("\n")[0]))
-LIST = """from smartcard import scard
+# pcscd lists a reader for a moment before it puts the numbers of reader and slot behind the name.
+WHOLE_NAME = " [0-9A-F]{2} [0-9A-F]{2}$"
+LIST = f"""import re
+from smartcard import scard
 rv, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_SYSTEM)
-print(len(scard.SCardListReaders(context, [])[1]))"""
+print(len([name for name in scard.SCardListReaders(context, [])[1] if re.search("{WHOLE_NAME}", name)]))"""
 
 
 def listed_by_another():
@@ -122,7 +125,7 @@ class Context:
         while True:
             try:
                 rv, names = scard.SCardListReaders(self.handle, [])
-                return sorted(names) if rv == 0 else []
+                return sorted(name for name in names if re.search(WHOLE_NAME, name)) if rv == 0 else []
             except SystemError:
                 pass
 
