@@ -126,6 +126,8 @@ const char *doctor_name_of(const struct doctor *d, const struct doctor_device *d
 
 /* --- doctor_node.c --- */
 enum doctor_verdict doctor_node(struct doctor *d, struct doctor_device *device);
+/* usbip-host has the whole device, which has no configuration until another machine attaches it. */
+bool doctor_is_exported(const struct doctor *d, const struct doctor_device *device);
 enum doctor_verdict doctor_kernel(struct doctor *d, struct doctor_device *device);
 enum doctor_verdict doctor_holder(struct doctor *d, struct doctor_device *device);
 

@@ -83,13 +83,14 @@ enum doctor_verdict doctor_allowed(struct doctor *d, struct doctor_device *devic
 				  "the system does not let this device work (authorized "
 				  "is 0)");
 	}
-	if (!device->usb.configuration) {
+	if (!device->usb.configuration && !doctor_is_exported(d, device)) {
 		doctor_cure(d, "unplug it and plug it in again; if that does not help, another "
 			       "port or a hub "
 			       "with a power supply: dmesg shows why");
 		return doctor_say(d, BROKEN, "the kernel has not configured this device");
 	}
-	return doctor_say(d, WELL, "enumerated and configured");
+	return doctor_say(d, WELL, "enumerated%s",
+			  device->usb.configuration ? " and configured" : "");
 }
 
 enum doctor_verdict doctor_descriptor(struct doctor *d, struct doctor_device *device)

@@ -162,16 +162,23 @@ static const char *driver_of(const struct doctor *d, const struct doctor_device 
 	return out;
 }
 
-enum doctor_verdict doctor_kernel(struct doctor *d, struct doctor_device *device)
+bool doctor_is_exported(const struct doctor *d, const struct doctor_device *device)
 {
-	char driver[64], whole[SYSTEM_PATH];
+	char driver[SYSTEM_PATH];
 	const char *name;
 
+	system_link(&d->root, driver, sizeof(driver), SYSTEM_DEVICES "/%s/driver",
+		    device->usb.port);
+	name = strrchr(driver, '/');
+	return name && strcmp(name, "/usbip-host") == 0;
+}
+
+enum doctor_verdict doctor_kernel(struct doctor *d, struct doctor_device *device)
+{
+	char driver[64];
+
 	driver_of(d, device, driver, sizeof(driver));
-	/* usbip-host takes the whole device. */
-	system_link(&d->root, whole, sizeof(whole), SYSTEM_DEVICES "/%s/driver", device->usb.port);
-	name = strrchr(whole, '/');
-	if (strcmp(driver, "usbip-host") == 0 || (name && strcmp(name, "/usbip-host") == 0)) {
+	if (strcmp(driver, "usbip-host") == 0 || doctor_is_exported(d, device)) {
 		doctor_cure(d, "sudo usbip unbind -b %s", device->usb.port);
 		return doctor_say(d, BROKEN, "it is handed out to other machines (usbip)");
 	}

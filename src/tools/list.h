@@ -24,6 +24,7 @@ struct list_row {
 	int interface, slot;   /* -1: not known */
 	char key[96];	       /* "1-2.4/0/0": port, interface, slot; "" : not known */
 	char port[64], serial[128];
+	char device[128]; /* the device's own strings */
 	char driver[160]; /* bundle and version */
 	char firmware[8];
 	const char *level; /* static text */

@@ -157,6 +157,7 @@ static void list_describe(struct list *l, struct list_row *row, const struct bus
 
 	strcpy(row->port, device->port);
 	strcpy(row->serial, device->serial);
+	strcpy(row->device, device->title);
 	snprintf(row->firmware, sizeof(row->firmware), "%x.%02x", device->version >> 8,
 		 device->version & 0xFFu);
 	if (b)

@@ -10,9 +10,11 @@ static const char *const cards[] = {
 	[LIST_EXCLUSIVE] = "exclusive", [LIST_MUTE] = "mute",	    [LIST_UNKNOWN] = "unknown",
 };
 
-enum { COLUMNS = 8 };
+/* The last one is shown where a name of PC/SC says nothing of the device. */
+enum { COLUMNS = 9 };
 static const char *const titles[COLUMNS] = { "KEY",	"READER", "CARD",  "SERIAL",
-					    "FIRMWARE", "LEVEL",  "RATES", "DRIVER"};
+					    "FIRMWARE", "LEVEL",  "RATES", "DRIVER",
+					    "DEVICE"};
 
 /* Points cell[] at the texts of a row; rates is for one that is made here. */
 static void cells_of(const struct list_row *row, char rates[32], const char *cell[COLUMNS])
@@ -26,22 +28,33 @@ static void cells_of(const struct list_row *row, char rates[32], const char *cel
 	cell[5] = row->level;
 	cell[6] = row->rate ? rates : "";
 	cell[7] = row->driver;
+	cell[8] = row->device;
 	for (int i = 0; i < COLUMNS; i++)
 		if (!*cell[i])
 			cell[i] = "-";
 }
 
-static void print_row(FILE *out, const char *const cell[COLUMNS], const int width[COLUMNS])
+static void print_row(FILE *out, const char *const cell[COLUMNS], const int width[COLUMNS],
+		      int columns)
 {
-	for (int i = 0; i < COLUMNS - 1; i++)
+	for (int i = 0; i < columns - 1; i++)
 		fprintf(out, "%-*s  ", width[i], cell[i]);
-	fprintf(out, "%s\n", cell[COLUMNS - 1]);
+	fprintf(out, "%s\n", cell[columns - 1]);
+}
+
+/* A reader that no driver lists has its name from reader.conf (libccid(5)). */
+static bool has_unlisted(const struct list *l)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (l->row[i].port[0] && !l->row[i].driver[0])
+			return true;
+	return false;
 }
 
 void list_print_table(FILE *out, const struct list *l)
 {
 	const char *cell[COLUMNS];
-	int width[COLUMNS];
+	int width[COLUMNS], columns = has_unlisted(l) ? COLUMNS : COLUMNS - 1;
 	char rates[32];
 
 	for (int c = 0; c < COLUMNS; c++)
@@ -52,10 +65,10 @@ void list_print_table(FILE *out, const struct list *l)
 			if ((int)strlen(cell[c]) > width[c])
 				width[c] = (int)strlen(cell[c]);
 	}
-	print_row(out, titles, width);
+	print_row(out, titles, width, columns);
 	for (unsigned i = 0; i < l->n; i++) {
 		cells_of(&l->row[i], rates, cell);
-		print_row(out, cell, width);
+		print_row(out, cell, width, columns);
 	}
 }
 
@@ -94,6 +107,7 @@ static void put_object(FILE *out, const struct list_row *row, const char *event)
 	put_number(out, "rate", row->port[0] ? (int64_t)row->rate : -1);
 	put_number(out, "max_rate", row->port[0] ? (int64_t)row->max_rate : -1);
 	print_text(out, "driver", row->driver);
+	print_text(out, "device", row->device);
 	fputs("}", out);
 }
 

@@ -4,15 +4,18 @@ one host's network stands still, is cut, and comes back; nothing is lost or cros
 
 import glob
 import os
-import re
 import signal
 import subprocess
+import sys
 import time
 
 os.environ["e2e_log"] = "/dev/null"
 from e2e import *
 
 BUILD, TOP, RUN = os.environ["build"], os.environ["top"], os.environ["run"]
+sys.path.insert(0, TOP + "/tests/check")
+from recipe_files import recipe_files, write_files  # noqa: E402
+
 READERS, SLOTS = 12, 96
 HOSTS = {"one": "127.0.0.2", "two": "127.0.0.3"}
 servers, keepers = {}, {}
@@ -27,13 +30,9 @@ def serve(bank):
 
 def keep(bank):
     """usbip-keep as the recipe has it."""
-    text = open(TOP + "/doc/recipes.md").read()
-    script = re.search(r"^    #!/bin/sh\n    # usbip-keep .*?^    done\n", text, re.M | re.S).group(0)
-    path = RUN + "/usbip-keep"
-    with open(path, "w") as f:
-        f.write(re.sub(r"^    ", "", script, flags=re.M))
+    write_files(recipe_files(TOP + "/doc/recipes.md"), RUN + "/recipe")
     log = open("%s/keep-%s.log" % (RUN, bank), "w")
-    keepers[bank] = subprocess.Popen(["sh", path, HOSTS[bank]], stdout=log, stderr=log)
+    keepers[bank] = subprocess.Popen([RUN + "/recipe/usr/local/sbin/usbip-keep", HOSTS[bank]], stdout=log, stderr=log)
 
 
 def contents(path):

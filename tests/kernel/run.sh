@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Boots Debian's kernel in a virtual machine and runs guest.sh in it: the driver under a real kernel, simulated
 # readers over USB/IP, and QEMU's own reader. The machine's root is this machine's, read-only.
-#	tests/kernel/run.sh [TEST...]	(functions of guest.sh without "test_", and unit; default: all)
+#	tests/kernel/run.sh [TEST...]	(functions of guest.sh without "test_", and parts of unit.sh; default: all)
 # CHECK_KERNEL_TIMEOUT	seconds that a machine may run (default 1500)
 # KERNEL_PRISTINE=FOLDER	a minimal root of Debian sid that is there, to be copied for "unit"
-# What is missing is installed when we are root, else named. Nothing is ever skipped but "unit", where there is no Debian
-# sid to be had.
+# What is missing is installed when we are root, else named. Nothing is ever skipped but the parts of unit.sh, which need a
+# Debian sid.
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=${abs_top_srcdir:-$(cd "$here/../.." && pwd)}
@@ -134,12 +134,11 @@ make_unit_root()
 	touch unit/complete
 }
 
-# boot FOLDER QEMU-ARGUMENT...: boots with FOLDER/guest.conf until the machine ends itself, and shows its results as
-# they come. FOLDER/console.log is the kernel's.
+# boot FOLDER: boots with FOLDER/guest.conf, and QEMU's reader, until the machine ends itself, and shows its results as they
+# come. FOLDER/console.log is the kernel's.
 boot()
 {
 	at=$1
-	shift
 	rm -f "$at/console.log" "$at/results.log"
 	begin=$(date +%s)
 	echo "# booting $release (console: $at/console.log)"
@@ -148,7 +147,9 @@ boot()
 		-kernel "kernel/boot/vmlinuz-$release" -initrd initramfs.gz \
 		-append "console=ttyS0 loglevel=7 panic=-1 mitigations=off random.trust_cpu=on conf=$at/guest.conf $boot_words" \
 		-serial file:"$at/console.log" -serial file:"$at/results.log" \
-		-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap "$@" \
+		-virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \
+		-device piix3-usb-uhci -device usb-ccid \
+		-device "ccid-card-emulated,backend=certificates,db=sql:$work/card,cert1=id1,cert2=id2,cert3=id3" \
 		> "$at/qemu.log" 2>&1 &
 	qemu=$!
 	trap 'kill $qemu 2> /dev/null' EXIT
@@ -184,18 +185,18 @@ conf()
 		"$work/kernel/lib/modules/$release" "$release" "$1" "$2"
 }
 
-# The real unit, in a machine of its own, whose process 1 is systemd.
+# The real units, in a machine of its own, whose process 1 is systemd.
 boot_unit()
 {
 	if ! make_unit_root; then
-		echo "ok - pcscd under its unit # SKIP $reason"
+		echo "ok - under systemd:$unit_parts # SKIP $reason"
 		skipped=$((skipped + 1))
 		return
 	fi
-	conf "$work/unit/root" "" > unit/guest.conf
+	conf "$work/unit/root" "$unit_parts" > unit/guest.conf
 	cat > unit/root/etc/systemd/system/ccid-test.service <<-END
 	[Unit]
-	Description=pcscd under its unit
+	Description=The tests under systemd
 	Wants=sockets.target
 	After=sockets.target
 	[Service]
@@ -207,21 +208,21 @@ boot_unit()
 	boot "$work/unit"
 }
 
-passed=0 failed=0 skipped=0 seconds=0 boot_words=
-unit=yes tests=$*
-case " $* " in
-"  ") ;;
-*" unit "*) tests=$(echo " $* " | sed 's/ unit / /') ;;
-*) unit= ;;
-esac
+passed=0 failed=0 skipped=0 seconds=0 boot_words= tests='' unit_parts=''
+[ $# -gt 0 ] || unit_parts=" unit sharing recipe"
+for each in "$@"; do
+	case $each in
+	unit | sharing | recipe) unit_parts="$unit_parts $each" ;;
+	*) tests="$tests $each" ;;
+	esac
+done
 fetch_kernel
 make_initramfs
-if [ -z "$*" ] || [ -n "${tests# }" ]; then
-	make_card
+make_card
+if [ $# -eq 0 ] || [ -n "$tests" ]; then
 	conf "" "$tests" > guest.conf
-	boot "$work" -device piix3-usb-uhci -device usb-ccid \
-		-device "ccid-card-emulated,backend=certificates,db=sql:$work/card,cert1=id1,cert2=id2,cert3=id3"
+	boot "$work"
 fi
-[ -z "$unit" ] || boot_unit
+[ -z "$unit_parts" ] || boot_unit
 echo "# kernel $release: $passed passed, $failed failed, $skipped skipped, $seconds s"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

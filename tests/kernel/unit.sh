@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Inside the virtual machine, started by its systemd: pcscd as its package's unit starts it, with the tested driver in
-# libccid's place, and readers over USB/IP. Results go to the second serial line.
+# libccid's place, and readers over USB/IP; the units of doc/recipes.md. Results go to the second serial line.
 
-# shellcheck source=/dev/null # made by run.sh: top, build, modules, release
+# shellcheck source=/dev/null # made by run.sh: top, build, modules, release, tests
 . "$1"
 here=$top/tests/kernel
 run=/run/kernel
@@ -14,7 +14,7 @@ CCID_SIM_SOCKET=$run/socket
 LC_ALL=C.UTF-8
 PYTHONDONTWRITEBYTECODE=1
 PYTHONPATH=$top/tests/e2e
-export CCID_SIM CCID_SIM_TABLE CCID_SIM_SOCKET LC_ALL PYTHONDONTWRITEBYTECODE PYTHONPATH run build
+export CCID_SIM CCID_SIM_TABLE CCID_SIM_SOCKET LC_ALL PYTHONDONTWRITEBYTECODE PYTHONPATH run top build
 # shellcheck source=tests/kernel/readers.sh
 . "$here/readers.sh"
 
@@ -36,15 +36,25 @@ modprobe vhci-hcd || echo "not ok - vhci-hcd loads"
 ip link set lo up 2> /dev/null
 # There is no polkitd in this root.
 echo 'PCSCD_ARGS="--disable-polkit --debug"' > /etc/default/pcscd
-if with_readers "$here/kernel.sim"; then
-	for part in "" sharing; do
-		# shellcheck disable=SC2086 # one word or none
-		python3 -u "$here/unit.py" $part 2>&1 || { echo "not ok - came to its end"; touch $run/failed; }
-	done
-	without_readers
-else
-	echo "not ok - the readers are plugged in"
-fi
+
+# Each part is a process of its own: pcsc-lite 2.5 (doc/pcsclite-client.md).
+part()
+{
+	echo "# == $* at $(uptime_of) s"
+	python3 -u "$here/$1" "$2" 2>&1 || { echo "not ok - $1 came to its end"; touch $run/failed; }
+}
+
+# shellcheck disable=SC2154 # of the configuration
+for each in $tests; do
+	if [ "$each" = recipe ]; then
+		part recipe.py
+	elif with_readers "$here/kernel.sim"; then
+		part unit.py "$each"
+		without_readers
+	else
+		echo "not ok - the readers are plugged in"
+	fi
+done
 journalctl -b -u pcscd.service -o cat --no-pager > $run/journal
 grep -q 'ifd-ccid [0-9.]* drives' $run/journal && echo "ok - the driver says in the journal what it drives" ||
 	echo "not ok - the driver says in the journal what it drives"

@@ -335,6 +335,9 @@ SITUATIONS = (
      "usbip unbind -b 1-2"),
     ("handed out by usbip", lambda s, r: s.link("../../../bus/usb/drivers/usbip-host", "sys/bus/usb/devices/1-2/driver"),
      "kernel", "handed out", "usbip unbind -b 1-2"),
+    ("handed out by usbip, and not attached elsewhere", lambda s, r: (
+        s.link("../../../bus/usb/drivers/usbip-host", "sys/bus/usb/devices/1-2/driver"),
+        s.attribute("bConfigurationValue", "")), "kernel", "handed out", "usbip unbind -b 1-2"),
     ("a driver of the kernel, with libccid", lambda s, r: (
         s.interface_driver("pn533_usb"), s.plist(lambda t: t.replace("<string>ifd-ccid</string>",
                                                                      "<string>ifd-ccid.bundle</string>"))),

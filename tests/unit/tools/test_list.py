@@ -77,7 +77,7 @@ def one_reader(tap, machine):
     tap.case("JSON is as doc/ccid-list.schema.json says",
              set(got[0]) == set(rules["required"]) and set(got[0]) | {"event"} == set(rules["properties"]))
     lines = machine.run().stdout.splitlines()
-    tap.case("the table: a title and a line", len(lines) == 2 and lines[0].startswith("KEY ")
+    tap.case("the table: a title and a line", len(lines) == 2 and lines[0].startswith("KEY ") and "DEVICE" not in lines[0]
              and lines[1].startswith("1-2.4/0/0  Gemalto PC Twin Reader 00 00  present  S-0042"))
     for state, word in ((EMPTY, "none"), (EXCLUSIVE, "exclusive"), (INUSE, "in use"), (MUTE, "mute"), (UNAVAILABLE, "unknown")):
         machine.readers([reader(0, 0, 9, "1-2.4:1.0", state)])
@@ -178,7 +178,12 @@ def odd(tap, machine, composite):
     got = machine.list()
     tap.case("a device that no driver lists has a place, but no driver",
              got[0]["port"] == "1-5" and got[0]["driver"] is None and got[0]["rate"] == 0)
-    tap.case("the table: no rates", machine.run().stdout.splitlines()[1].split()[-2:] == ["-", "-"])
+    lines = machine.run().stdout.splitlines()
+    tap.case("the table: no rates, no driver, but the device's own strings",
+             lines[0].split()[-3:] == ["RATES", "DRIVER", "DEVICE"] and lines[1].split()[-4:] == ["-", "-", "Maker's", "Reader"])
+    tap.case("JSON: the device's own strings", got[0]["device"] == "Maker's Reader" and got[1]["device"] is None)
+    machine.system.attribute("product", "`reboot` \033[31m$(x)\a", "1-5")
+    tap.case("a device cannot control the terminal", "Maker `reboot` ?[31m$(x)?\n" in machine.run().stdout)
     machine.system.foreign_driver("mine.bundle", small_plist([("0xF1F1", "0x0001", "Mine")]))
     tap.case("a driver that tells no version", machine.list()[0]["driver"] == "mine.bundle")
     machine.readers(["Mine|0|-|-|12|-"])
