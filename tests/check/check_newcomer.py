@@ -90,11 +90,12 @@ def insert(path, line, before):
 
 
 def flags_of_example(folder):
-    """The flags that the driver of the copy gives to 1234:5678, as a program says them."""
+    """The flags that the driver of the copy gives to 1234:5678, as a program says them. Of src/util not: what reads a
+    plist, and the functions of a port with one thread, which stand in for those of port_posix.c."""
     flags = [f"-I{folder}/src", *os.environ.get("CHECK_CPPFLAGS", "").split()]
     util = os.path.join(folder, "src", "util")
     sources = [os.path.join(folder, "src", "quirks", "quirks.c"),
-               *(os.path.join(util, name) for name in os.listdir(util) if re.fullmatch(r"(?!plist)\w+\.c", name))]
+               *(os.path.join(util, name) for name in os.listdir(util) if re.fullmatch(r"(?!plist|port_single)\w+\.c", name))]
     program = os.path.join(folder, "quirk")
     code, said = run(folder, *os.environ.get("CC", "cc").split(), *flags, "-o", program,
                      os.path.join(HERE, "newcomer", "quirk.c"), *sources, os.path.join(HERE, "pcscd_log.c"), "-lpthread")
