@@ -3,7 +3,7 @@
 
 #include "slot/features.h"
 #include "slot/pinpad.h"
-#include "slot/reader.h"
+#include "slot/reader_slots.h"
 #include "slot/slot.h"
 
 #include <string.h>

@@ -2,26 +2,66 @@
 #ifndef SLOT_READER_H
 #define SLOT_READER_H
 
-#include "slot/slot_state.h"
+#include "proto/exchange_state.h"
+#include "quirks/quirks.h"
+#include "slot/config.h"
+#include "slot/device.h"
+#include "transport/transport.h"
+#include "util/log_budget.h"
 
-/* A reader from its open transport to its end. */
+/* What the slots of a reader share. A slot knows its reader; a reader knows none of its slots. */
+
+/* The answer of a Gemalto reader to Escape 6A (24 bytes), unchanged. */
+#define GEMALTO_FEATURES_LENGTH 21
+
+/* What is kept of a slot by its number, also while the slot is closed. */
+struct slot_place {
+	bool taken;			/* until the slot is freed */
+	bool answer_owed;		/* the slot was closed with an answer outstanding: the next
+					   command resynchronises */
+};
+
+/* One interface of a device. Read-only after opening, except for the parts that are marked, and
+ * the transport, which has locks of its own. */
+struct reader {
+	char *device_name;		/* as pcscd gave it; owned */
+	struct transport *transport;
+	struct device *device;		/* shared with its other interfaces; NULL: not USB */
+	struct ccid_desc desc;		/* after quirks */
+	struct quirk_set quirks;
+	struct config config;		/* copy of the options in force at open */
+	struct log_budget log_budget;
+	uint32_t *data_rates;		/* after quirks; owned */
+	size_t n_data_rates;
+	enum exchange_level level;
+	bool gone;			/* atomic: told by pcscd that the device was removed */
+	bool has_gemalto_features;
+	uint8_t gemalto_features[GEMALTO_FEATURES_LENGTH];
+	unsigned n_slots;
+
+	/* the registry's, under its lock */
+	struct slot_place *places;	/* n_slots of them */
+	bool mute_at_close;		/* atomic: the last slot to be closed was not answered */
+	unsigned n_open;
+	bool busy;			/* is being opened or closed */
+	int interface;			/* that the device name stands for; -1: not said */
+	struct reader *next;
+};
 
 /* A reader that is not open yet, ended by reader_free(). NULL: out of memory. */
 struct reader *reader_new(const char *device_name);
-/* For lines about it; valid until reader_free(). */
+/* For log lines about the reader; valid until reader_free(). */
 struct log_ctx reader_log(struct reader *r, unsigned long lun);
 
-/* r->transport (open) and r->config are set: everything before the first command. */
-enum ccid_err reader_prepare(struct reader *r, const struct log_ctx *log);
-/* Makes the first slot that is used, waits until the reader answers, and sends what it needs to be
- * told once. *out: the slot, NULL after an error. */
-enum ccid_err reader_first_slot(struct reader *r, unsigned long lun, unsigned number,
-				const struct log_ctx *log, struct slot **out);
-/* A further slot of an open reader. NULL: out of memory. */
-struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned number);
-/* Powers the card off, unless the reader is gone, and frees the slot, which no call uses. */
-void reader_free_slot(struct slot *s);
-/* Closes the transport, if there is one. */
+static inline bool reader_is_gone(const struct reader *r)
+{
+	return __atomic_load_n(&r->gone, __ATOMIC_ACQUIRE);
+}
+/* IFD_DEVICE_REMOVED: every call inside and every later one fails at once, without error lines; a
+ * poll waits for its stop. */
+void reader_set_gone(struct reader *r);
+
+/* Closes the transport, if there is one. No slot of the reader is left. */
 void reader_close(struct reader *r);
 void reader_free(struct reader *r);
 

@@ -3,7 +3,7 @@
 #define SLOT_READER_OPEN_H
 
 #include "slot/device_list.h"
-#include "slot/reader.h"
+#include "slot/reader_slots.h"
 
 /* Private to registry.c: opening and closing pcscd's devices, without the registry's lock. */
 

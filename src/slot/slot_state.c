@@ -4,12 +4,6 @@
 
 #define REOPEN_MS 2000u
 
-void reader_set_gone(struct reader *r)
-{
-	__atomic_store_n(&r->gone, true, __ATOMIC_RELEASE);
-	r->transport->ops->set_gone(r->transport);
-}
-
 void slot_enter(struct slot *s)
 {
 	port_mutex_lock(&s->lock);

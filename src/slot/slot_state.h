@@ -5,15 +5,8 @@
 #include "ccid/ccid_cmd.h"
 #include "proto/atr.h"
 #include "proto/exchange.h"
-#include "quirks/quirks.h"
-#include "slot/config.h"
-#include "slot/device.h"
 #include "slot/negotiate.h"
-
-struct reader;
-
-/* The answer of a Gemalto reader to Escape 6A (24 bytes), unchanged. */
-#define GEMALTO_FEATURES_LENGTH 21
+#include "slot/reader.h"
 
 /* What is known of a slot's card when it may not be asked. */
 enum card_seen { CARD_SEEN_NOTHING, CARD_SEEN_ABSENT, CARD_SEEN_PRESENT };
@@ -93,48 +86,6 @@ struct slot {
 	bool carries_blocks;		/* quirk escape-t1: the reader has shown that it does */
 	struct exchange exchange;
 };
-
-/* Where a slot of that number is, or was. */
-struct slot_place {
-	bool taken;			/* until the slot is freed */
-	bool answer_owed;		/* the slot was closed with an answer outstanding: the next
-					   command resynchronises */
-};
-
-/* One interface of a device: what its slots share. Read-only after opening, but for
- * the transport, which has its own locks. */
-struct reader {
-	char *device_name;		/* as pcscd gave it; owned */
-	struct transport *transport;
-	struct device *device;		/* shared with its other interfaces; NULL: not USB */
-	struct ccid_desc desc;		/* after quirks */
-	struct quirk_set quirks;
-	struct config config;		/* copy of the options in force at open */
-	struct log_budget log_budget;
-	uint32_t *data_rates;		/* after quirks; owned */
-	size_t n_data_rates;
-	enum exchange_level level;
-	bool gone;			/* atomic: told by pcscd that the device was removed */
-	bool has_gemalto_features;
-	uint8_t gemalto_features[GEMALTO_FEATURES_LENGTH];
-	unsigned n_slots;
-
-	/* the registry's, under its lock */
-	struct slot_place *places;	/* n_slots of them */
-	bool mute_at_close;		/* atomic: the last slot to be closed was not answered */
-	unsigned n_open;
-	bool busy;			/* is being opened or closed */
-	int interface;			/* that the device name stands for; -1: not said */
-	struct reader *next;
-};
-
-static inline bool reader_is_gone(const struct reader *r)
-{
-	return __atomic_load_n(&r->gone, __ATOMIC_ACQUIRE);
-}
-/* IFD_DEVICE_REMOVED: every call inside and every later one fails at once, without error lines; a
- * poll waits for its stop. */
-void reader_set_gone(struct reader *r);
 
 /* Each call on a slot is between the two. At its end what is known of the card by then is said for
  * those that do not wait for the lock: slot_seen(), and device_card() for other interfaces. */
