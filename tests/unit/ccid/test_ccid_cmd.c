@@ -62,8 +62,8 @@ static enum ccid_err generate(struct ccid_slot *s, uint8_t n, unsigned wait_ms)
 	return err;
 }
 
-/* Works again, on both slots, without delay. */
-static void usable(void)
+/* Both slots work again, without delay. */
+static void expect_usable(void)
 {
 	uint64_t began = fixture_ms();
 
@@ -77,7 +77,7 @@ static void usable(void)
 static void one_after_the_other(void **state)
 {
 	(void)state;
-	usable();
+	expect_usable();
 	assert_int_equal(cs.icc_state, ICC_PRESENT_ACTIVE);
 	assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
 	assert_int_equal(ccid_power_off(&cs), CCID_OK);
@@ -89,11 +89,11 @@ static void sequence_numbers_wrap(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 600; i++)
 		assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
-	usable();
+	expect_usable();
 }
 
-/* Dropped answers: the wait goes on, to the end. Then both slots work. */
-static void dropped(const char *fault)
+/* An answer that is dropped does not end the wait. Afterwards both slots work. */
+static void expect_dropped(const char *fault)
 {
 	uint64_t began = fixture_ms();
 	enum ccid_err err;
@@ -103,26 +103,26 @@ static void dropped(const char *fault)
 	if (err != CCID_ERR_TIMEOUT)
 		fail_msg("%s: %s", fault, err_name(err));
 	assert_in_range(fixture_ms() - began, 3000, 6500);
-	usable();
+	expect_usable();
 }
 
 static void row_01_another_slot(void **state)
 {
 	(void)state;
-	dropped("wrong-slot value=255");
-	dropped("wrong-slot value=2");
-	dropped("wrong-slot value=1");
+	expect_dropped("wrong-slot value=255");
+	expect_dropped("wrong-slot value=2");
+	expect_dropped("wrong-slot value=1");
 }
 
 static void row_02_another_sequence_number(void **state)
 {
 	(void)state;
-	dropped("wrong-seq value=1");
-	dropped("wrong-seq value=255");
+	expect_dropped("wrong-seq value=1");
+	expect_dropped("wrong-seq value=255");
 	fixture_fault(0, "stale value=100 count=3");
-	usable();
+	expect_usable();
 	fixture_fault(0, "duplicate count=20");
-	usable();
+	expect_usable();
 }
 
 static void row_03_another_type(void **state)
@@ -136,7 +136,7 @@ static void row_03_another_type(void **state)
 		fixture_fault(0, "wrong-type value=%u", types[i]);
 		assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_COMM);
 		assert_in_range(fixture_ms() - began, 0, 2500);
-		usable();
+		expect_usable();
 	}
 }
 
@@ -144,13 +144,13 @@ static void row_04_torn_frames(void **state)
 {
 	(void)state;
 	fixture_fault(0, "zero-length count=0");
-	usable();
+	expect_usable();
 	fixture_fault(0, "clear");
 	for (unsigned n = 1; n <= 9; n++) {
 		assert_int_equal(generate(&cs, 200, 3000), CCID_OK);
 		fixture_fault(0, "short-answer value=%u", n);
 		assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_COMM);
-		usable();
+		expect_usable();
 	}
 }
 
@@ -164,12 +164,12 @@ static void row_05_lengths_that_lie(void **state)
 	for (unsigned i = 0; i < sizeof faults / sizeof faults[0]; i++) {
 		fixture_fault(0, "%s", faults[i]);
 		assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_COMM);
-		usable();
+		expect_usable();
 	}
-	/* padding only by quirk, and never the other way round */
+	/* padding is accepted with the quirk alone, and missing bytes never */
 	quirks.bits = 1ull << QUIRK_PADDED_ANSWERS;
 	fixture_fault(0, "padded value=60 count=3");
-	usable();
+	expect_usable();
 	fixture_fault(0, "length-more value=1");
 	assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_COMM);
 }
@@ -180,12 +180,12 @@ static void row_06_more_than_asked_for(void **state)
 	for (unsigned n = 1; n <= 4; n++) {
 		fixture_fault(0, "exact value=%u", n);
 		assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
-		usable();
+		expect_usable();
 	}
 	/* the content of a SlotStatus does not matter */
 	fixture_fault(0, "longer value=65000");
 	assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
-	usable();
+	expect_usable();
 	/* longer than dwMaxCCIDMessageLength, and whole */
 	for (unsigned n = 262; n <= 65546; n += n < 700 ? 17 : 64846) {
 		struct ccid_block b;
@@ -196,39 +196,39 @@ static void row_06_more_than_asked_for(void **state)
 		assert_int_equal(b.len, n);
 		assert_int_equal(b.data[0], 0);
 		assert_int_equal(b.data[n - 1], 0xA5);
-		usable();
+		expect_usable();
 	}
 	ccid_forget(&cs);
 	assert_null(cs.long_answer);
 	fixture_fault(0, "overflow");
 	assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_COMM);
-	usable();
+	expect_usable();
 	fixture_fault(0, "no-zlp count=0");
 	for (unsigned n = 1; n <= 4; n++) {
 		fixture_fault(0, "exact value=%u", n);
 		assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
-		usable();
+		expect_usable();
 	}
 }
 
-/* The heart of it: a late answer is never the answer to a later command. */
+/* The main promise: a late answer is never taken for the answer to a later command. */
 static void row_07_silence_and_late_answers(void **state)
 {
 	(void)state;
-	dropped("silent msg=6F");
+	expect_dropped("silent msg=6F");
 	for (unsigned ms = 2900; ms < 7000; ms += 171) {
 		enum ccid_err err;
 
 		fixture_fault(0, "late-answer ms=%u slot=0 msg=6F", ms);
 		err = generate(&cs, 30, 3000);
 		assert_int_equal(err, ms < 3000 ? CCID_OK : CCID_ERR_TIMEOUT);
-		usable();
+		expect_usable();
 		fake_clock_advance(300000000u);
-		usable();
+		expect_usable();
 	}
 }
 
-/* An answer that does not fit comes in the moment between the end of the wait for it and the end of the request. */
+/* An answer that does not fit arrives between the end of the wait and the end of the request. */
 static const struct transport_ops *honest_ops;
 static unsigned came;
 
@@ -250,13 +250,13 @@ static void comes_in_between(struct transport *t, struct request *r)
 	honest_ops->finish(t, r);
 }
 
-/* The answer was not awaited any more, and nothing of it stays behind. */
+/* Nothing is kept of a long answer that arrives after the wait for it. */
 static void row_07_a_long_answer_after_the_wait(void **state)
 {
 	struct transport_ops ops = *bench.t->ops;
 
 	(void)state;
-	/* what the transport keeps for messages of that length is there before */
+	/* the transport makes its buffer for messages of this length before the count begins */
 	assert_int_equal(generate(&cs, 30, 3000), CCID_OK);
 	honest_ops = bench.t->ops;
 	ops.wait = ends_without;
@@ -264,7 +264,7 @@ static void row_07_a_long_answer_after_the_wait(void **state)
 	heap.watching = true;
 	bench.t->ops = &ops;
 	assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_TIMEOUT);
-	assert_int_equal(came, 3);	/* the command, the ABORT, and the look whether the reader listens */
+	assert_int_equal(came, 3);	/* the command, the ABORT, and GetSlotStatus */
 	ccid_power_off_briefly(&cs, 500);
 	assert_int_equal(came, 4);
 	bench.t->ops = honest_ops;
@@ -272,10 +272,10 @@ static void row_07_a_long_answer_after_the_wait(void **state)
 	heap.watching = false;
 	assert_int_equal(heap.n_live, 0);
 	assert_int_equal(ccid_power_on(&cs, 0, out, sizeof out, &out_len), CCID_OK);
-	usable();
+	expect_usable();
 }
 
-/* A reader that answers nothing at all for a while: each call ends, and then it works again. */
+/* A reader does not answer for a while: each call ends, and afterwards the reader works again. */
 static void row_07_long_silence(void **state)
 {
 	(void)state;
@@ -289,7 +289,7 @@ static void row_07_long_silence(void **state)
 	}
 	fixture_fault(0, "clear");
 	assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
-	usable();
+	expect_usable();
 }
 
 static void row_08_time_extensions(void **state)
@@ -311,7 +311,7 @@ static void row_08_time_extensions(void **state)
 	assert_int_equal(ccid_power_on(&cs, 0, out, sizeof out, &len), CCID_OK);
 	assert_int_equal(out[0], 0x3B);
 	assert_true(len > 2);
-	usable();
+	expect_usable();
 }
 
 static void row_08_time_extensions_for_ever(void **state)
@@ -325,7 +325,7 @@ static void row_08_time_extensions_for_ever(void **state)
 		fixture_fault(0, "endless-extension ms=1000 value=%u slot=0 msg=6F", multiplier[i]);
 		assert_int_equal(generate(&cs, 30, 3000), CCID_ERR_TIMEOUT);
 		assert_in_range(fixture_ms() - began, CCID_TOTAL_MS, CCID_TOTAL_MS + 3000);
-		usable();
+		expect_usable();
 	}
 	for (unsigned i = 0; i < 2; i++) {
 		uint64_t began = fixture_ms();
@@ -337,10 +337,11 @@ static void row_08_time_extensions_for_ever(void **state)
 		assert_int_equal(ccid_get_slot_status(&cs, 3000), CCID_OK);
 	}
 	assert_int_equal(ccid_power_on(&cs, 0, out, sizeof out, &out_len), CCID_OK);
-	usable();
+	expect_usable();
 }
 
-/* Waiting may last a moment beyond its deadline, and bring something all the same: here, always the same. */
+/* A wait may end a moment after its deadline and still bring an answer: here, a time extension each
+ * time. */
 static enum ccid_err asks_for_more(struct transport *t, struct request *r, const struct deadline *d)
 {
 	(void)t;
@@ -379,7 +380,7 @@ static void row_29_a_flood_of_time_extensions(void **state)
 	/* the command's own 3 s, and what resynchronising takes */
 	assert_in_range(asked, 1000, 4000);
 	bench.t->ops = honest;
-	usable();
+	expect_usable();
 }
 
 static void row_08_time_extensions_beyond_the_end(void **state)
@@ -397,7 +398,7 @@ static void row_08_time_extensions_beyond_the_end(void **state)
 	assert_int_not_equal(ccid_power_off(&cs), CCID_OK);
 	assert_in_range(fixture_ms() - began, 1000, 2500);
 	bench.t->ops = honest;
-	usable();
+	expect_usable();
 }
 
 static void row_10_escape(void **state)
@@ -408,17 +409,17 @@ static void row_10_escape(void **state)
 	fixture_fault(0, "escape-claims value=5");
 	assert_int_equal(ccid_escape(&cs, cmd, 1, 3000, out, 50, &out_len), CCID_ERR_COMM);
 	assert_int_equal(out_len, 0);
-	usable();
+	expect_usable();
 	memset(out, 0xEE, sizeof out);
 	fixture_fault(0, "exact value=2 msg=6B");
 	assert_int_equal(ccid_escape(&cs, cmd, 1, 3000, out, 50, &out_len), CCID_ERR_OVERFLOW);
 	assert_int_equal(out_len, 118);
 	assert_int_equal(out[50], 0xEE);
-	usable();
+	expect_usable();
 	fixture_fault(0, "escape-long value=65000");
 	assert_int_not_equal(ccid_escape(&cs, cmd, 1, 3000, out, 50, &out_len), CCID_OK);
 	assert_int_equal(out[50], 0xEE);
-	usable();
+	expect_usable();
 }
 
 static void hear_abort(void *user, uint64_t now, const char *text)
@@ -427,7 +428,8 @@ static void hear_abort(void *user, uint64_t now, const char *text)
 	*(unsigned *)user += strncmp(text, "out", 3) == 0 && strstr(text, " Abort ");
 }
 
-/* Until the deadline; then it is not ours what the slot is busy with, and is aborted. */
+/* Retried until the deadline. By then the slot is busy with a command that this driver did not
+ * send, which is aborted. */
 static void slot_busy_is_retried(void **state)
 {
 	uint64_t began = fixture_ms();
@@ -445,7 +447,7 @@ static void slot_busy_is_retried(void **state)
 	assert_int_equal(aborts, 1);
 	assert_in_range(fixture_ms() - began, 3000, 3200);
 	fixture_fault(0, "clear");
-	usable();
+	expect_usable();
 }
 
 static void errors_keep_their_names(void **state)
@@ -462,7 +464,7 @@ static void errors_keep_their_names(void **state)
 		assert_int_equal(cs.bError, rows[i].bError);
 		fixture_fault(0, "error-status value=%u", rows[i].bError);
 		assert_int_equal(generate(&cs, 30, 3000), rows[i].want);
-		usable();
+		expect_usable();
 	}
 }
 
@@ -471,14 +473,14 @@ static void off_by_one_by_quirk(void **state)
 	(void)state;
 	quirks.bits = 1ull << QUIRK_SEQ_OFF_BY_ONE;
 	fixture_fault(0, "wrong-seq value=1 count=20");
-	usable();
+	expect_usable();
 	fixture_fault(0, "clear");
 	fixture_fault(0, "wrong-seq value=255 count=20");
-	usable();
+	expect_usable();
 	fixture_fault(0, "clear");
-	/* the quirk must not let an answer of the command before pass for one of its own */
+	/* without the quirk such an answer is dropped */
 	quirks.bits = 0;
-	dropped("wrong-seq value=1");
+	expect_dropped("wrong-seq value=1");
 }
 
 static void parameters(void **state)
@@ -512,7 +514,7 @@ static void too_long_a_command(void **state)
 	(void)state;
 	assert_int_equal(ccid_xfr_block(&cs, buffers[3], 262, 0, 0, 3000, &b), CCID_ERR_TOO_LONG);
 	assert_int_equal(fixture_log_count("dwMaxCCIDMessageLength is 271"), 1);
-	usable();
+	expect_usable();
 }
 
 static void atr_buffers(void **state)
@@ -528,7 +530,7 @@ static void atr_buffers(void **state)
 	assert_int_equal(out_len, 0);
 }
 
-/* A slot in silence does not hold up the other one. */
+/* A slot whose answer does not come does not delay the other slot. */
 static void the_other_slot_goes_on(void **state)
 {
 	struct request r = { .slot = 0, .seq = 200, .msg = out, .len = 10, .answer = out + 100, .answer_cap = 1000 };
@@ -545,7 +547,7 @@ static void the_other_slot_goes_on(void **state)
 	assert_int_equal(bench.t->ops->wait(bench.t, &r, &d), CCID_ERR_TIMEOUT);
 	bench.t->ops->finish(bench.t, &r);
 	cs.link = CCID_ANSWER_OWED;
-	usable();
+	expect_usable();
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

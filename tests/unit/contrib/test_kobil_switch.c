@@ -134,7 +134,8 @@ int libusb_release_interface(libusb_device_handle *handle, int interface)
 	return 0;
 }
 
-/* As usbfs: a request for an interface needs the interface; one for an endpoint that which has it. */
+/* Like usbfs: a request for an interface needs that interface claimed; one for an endpoint, the
+ * interface that owns it. */
 int libusb_control_transfer(libusb_device_handle *handle, uint8_t type, uint8_t request, uint16_t value,
 			    uint16_t index, unsigned char *data, uint16_t len, unsigned timeout)
 {
@@ -156,7 +157,7 @@ const char *libusb_error_name(int code)
 	return code == LIBUSB_ERROR_ACCESS ? "LIBUSB_ERROR_ACCESS" : "LIBUSB_ERROR_OTHER";
 }
 
-/* A stick that shows storage and HID only, and what else is plugged in. */
+/* A stick that shows storage and HID only, and the other devices on the bus. */
 static int fresh(void **state)
 {
 	(void)state;
@@ -183,7 +184,7 @@ static int send_it(void)
 	return run("-r", "21:09:0200:0001:04");
 }
 
-static void switches(void **state)
+static void the_stick_is_switched(void **state)
 {
 	(void)state;
 	assert_int_equal(send_it(), 0);
@@ -194,7 +195,7 @@ static void switches(void **state)
 	assert_false(stick[1].open || stick[1].claimed);
 }
 
-static void switches_all(void **state)
+static void every_stick_is_switched(void **state)
 {
 	(void)state;
 	n_sticks = 3;
@@ -203,7 +204,7 @@ static void switches_all(void **state)
 	assert_int_equal(stick[2].requests, 1);
 }
 
-static void leaves_readers_alone(void **state)
+static void readers_are_left_alone(void **state)
 {
 	(void)state;
 	stick[1].classes[2] = 0x0B;
@@ -215,7 +216,7 @@ static void leaves_readers_alone(void **state)
 	assert_int_equal(stick[1].requests, 1);
 }
 
-/* Without -r: the request that sticks in the field wait for, with both interfaces claimed. */
+/* Without -r: the request that known sticks need, with both interfaces claimed. */
 static void the_usual_request(void **state)
 {
 	const struct request *r = &stick[1].last;
@@ -229,14 +230,14 @@ static void the_usual_request(void **state)
 	assert_false(stick[1].open || stick[1].claimed);
 	assert_int_equal(run("-f", NULL), 0);
 	assert_int_equal(stick[1].requests, 2);
-	/* an interface that cannot be claimed: nothing is sent, and the other one is given back */
+	/* an interface cannot be claimed: nothing is sent, and the other interface is released */
 	stick[1].classes[1] = 0;
 	assert_int_equal(run("-f", NULL), 1);
 	assert_int_equal(stick[1].requests, 2);
 	assert_false(stick[1].open || stick[1].claimed);
 }
 
-static void none_there(void **state)
+static void without_a_stick_nothing_is_sent(void **state)
 {
 	(void)state;
 	n_sticks = 1;
@@ -245,7 +246,7 @@ static void none_there(void **state)
 	assert_int_equal(run(NULL, NULL), 1);
 }
 
-static void failures(void **state)
+static void each_failure_has_an_exit_code(void **state)
 {
 	(void)state;
 	stick[1].send_error = LIBUSB_ERROR_PIPE;
@@ -256,7 +257,7 @@ static void failures(void **state)
 	assert_int_equal(send_it(), 0);
 }
 
-static void another_request(void **state)
+static void another_request_can_be_given(void **state)
 {
 	static const char *const bad[] = { "", "40", "40:01:02", "40:01:0002:", "140:01:0002:0003", "C0:01:0002:0003",
 					   "40:01:10000:0", "40:01:0002:0003:4", "40:01:0002:0003:4x", "40:-1:2:3" };
@@ -279,13 +280,13 @@ static void another_request(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(switches, fresh),
-		cmocka_unit_test_setup(switches_all, fresh),
-		cmocka_unit_test_setup(leaves_readers_alone, fresh),
+		cmocka_unit_test_setup(the_stick_is_switched, fresh),
+		cmocka_unit_test_setup(every_stick_is_switched, fresh),
+		cmocka_unit_test_setup(readers_are_left_alone, fresh),
 		cmocka_unit_test_setup(the_usual_request, fresh),
-		cmocka_unit_test_setup(none_there, fresh),
-		cmocka_unit_test_setup(failures, fresh),
-		cmocka_unit_test_setup(another_request, fresh),
+		cmocka_unit_test_setup(without_a_stick_nothing_is_sent, fresh),
+		cmocka_unit_test_setup(each_failure_has_an_exit_code, fresh),
+		cmocka_unit_test_setup(another_request_can_be_given, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

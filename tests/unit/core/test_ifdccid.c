@@ -23,7 +23,7 @@ static enum ccid_err open_by(const char *config, const struct ifdccid_options *o
 	return err == CCID_OK ? ifdccid_open(t, o, &reader) : err;
 }
 
-/* Nothing of the core is left, and the reader had no reason to complain. */
+/* The core has freed everything, and the reader has no complaint. */
 static void end_all(void)
 {
 	ifdccid_close(reader);
@@ -104,7 +104,7 @@ static void cards_come_and_go(void **state)
 	end_all();
 }
 
-static void no_such_slot(void **state)
+static void a_slot_that_does_not_exist_is_an_error(void **state)
 {
 	uint8_t b[8] = { 0 };
 	size_t len = 1;
@@ -125,7 +125,7 @@ static void no_such_slot(void **state)
 	end_all();
 }
 
-static void what_programs_ask_for(void **state)
+static void features_and_commands_are_answered(void **state)
 {
 	static const uint8_t escape[] = { 0x02 };
 	uint8_t b[300];
@@ -144,7 +144,7 @@ static void what_programs_ask_for(void **state)
 	end_all();
 }
 
-static void pulled_out(void **state)
+static void an_unplugged_reader_is_an_error(void **state)
 {
 	uint8_t atr[IFDCCID_ATR_MAX];
 	size_t len;
@@ -161,7 +161,7 @@ static void pulled_out(void **state)
 	end_all();
 }
 
-static void options_count(void **state)
+static void options_are_used(void **state)
 {
 	const struct ifdccid_options o = {
 		.name = "mine", .quirks = "xxxx:xxxx:no-pinpad", .language = "a long language", .driver_options = 1,
@@ -177,7 +177,7 @@ static void options_count(void **state)
 	end_all();
 }
 
-static void two_slots(void **state)
+static void two_slots_work_independently(void **state)
 {
 	uint8_t atr[IFDCCID_ATR_MAX];
 	size_t len;
@@ -192,7 +192,7 @@ static void two_slots(void **state)
 	end_all();
 }
 
-static void no_memory(void **state)
+static void each_failed_allocation_is_an_error(void **state)
 {
 	(void)state;
 	for (unsigned at = 1;; at++) {
@@ -208,7 +208,7 @@ static void no_memory(void **state)
 			assert_true(at > 5);
 			return;
 		}
-		/* without the table of data rates it goes on */
+		/* opening succeeds without the table of data rates */
 		if (err == CCID_OK) {
 			end_all();
 			continue;
@@ -220,7 +220,7 @@ static void no_memory(void **state)
 	}
 }
 
-static void nobody_answers(void **state)
+static void a_reader_that_does_not_answer_is_not_opened(void **state)
 {
 	(void)state;
 	assert_int_not_equal(open_by("reader r\nfrom = GemPCTwin\nfault = silent count=0\n" CARD, NULL), CCID_OK);
@@ -235,9 +235,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_card_from_beginning_to_end), cmocka_unit_test(cards_come_and_go),
-		cmocka_unit_test(no_such_slot), cmocka_unit_test(what_programs_ask_for), cmocka_unit_test(pulled_out),
-		cmocka_unit_test(options_count), cmocka_unit_test(two_slots), cmocka_unit_test(no_memory),
-		cmocka_unit_test(nobody_answers),
+		cmocka_unit_test(a_slot_that_does_not_exist_is_an_error),
+		cmocka_unit_test(features_and_commands_are_answered),
+		cmocka_unit_test(an_unplugged_reader_is_an_error),
+		cmocka_unit_test(options_are_used), cmocka_unit_test(two_slots_work_independently),
+		cmocka_unit_test(each_failed_allocation_is_an_error),
+		cmocka_unit_test(a_reader_that_does_not_answer_is_not_opened),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,7 @@ static enum act exchange(struct actor *a, size_t command_len, const uint8_t *wan
 		apdu = get;
 		command_len = sizeof get;
 	}
-	/* A card that was reset in between has nothing to give: a status word. */
+	/* A card that was reset meanwhile answers GET RESPONSE with a status word alone. */
 	if (a->answer[got - 2] != 0x90 || a->answer[got - 1] != 0x00)
 		return got == 2 ? ACT_FAILED : ACT_WRONG;
 	if (got != want_len + 2 || (want_len > 0 && memcmp(a->answer, want, want_len) != 0))

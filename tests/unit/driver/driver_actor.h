@@ -7,12 +7,12 @@
 
 #define ACTOR_MAX 5000		/* longest data of an APDU */
 
-/* Errors are part of life under faults; an answer that is called a success and is another one is not. */
+/* Under faults a command may fail; a wrong answer that is reported as a success is never right. */
 enum act { ACT_FINE, ACT_FAILED, ACT_WRONG };
 
 struct actor {
 	DWORD lun, protocol;
-	unsigned tag;		/* changes with every echo: no answer is like another one */
+	unsigned tag;		/* changes with every echo, so that no two answers are alike */
 	uint8_t command[ACTOR_MAX + 9], answer[ACTOR_MAX + 2];
 };
 

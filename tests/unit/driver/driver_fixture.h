@@ -2,8 +2,8 @@
 #ifndef DRIVER_FIXTURE_H
 #define DRIVER_FIXTURE_H
 
-/* The whole driver on simulated readers in one process: simulator text in, opened Luns out. The fixture
- * also is pcscd's log: what the driver says is kept and can be asked for. */
+/* The whole driver on simulated readers in one process: simulator text in, opened Luns out. The
+ * fixture also plays pcscd's log: it keeps the driver's lines for fixture_log_count(). */
 #include "fake/fake_libusb.h"
 #include "util/deadline.h"
 #include "util/err.h"
@@ -22,14 +22,14 @@
 
 /* More entries for IFDCCID_QUIRKS, each with ';' before it; set before the first fixture_start(). */
 extern const char *fixture_quirks;
-/* Begins with the devices of a simulator text (numbered from 0) and an empty log. */
+/* Starts the devices of a simulator text (numbered from 0) with an empty log. */
 void fixture_start(enum fake_clock clock, const char *text);
-/* Nothing of libusb may be alive any more, and the devices have nothing to complain about (unless they
- * were pardoned). */
+/* Fails the test if an object of libusb is left, or if a device has a complaint that was not
+ * pardoned. */
 void fixture_stop(void);
 /* cmocka teardown: closes what a failed test left open. Luns 0000 to 001F and 10000 to 9001F. */
 int fixture_teardown(void **state);
-/* The devices' complaints so far are due to the test itself. */
+/* Drops the devices' complaints so far: the test itself caused them. */
 void fixture_pardon(void);
 /* Fails the test when there are complaints. */
 void fixture_expect_no_complaint(void);
@@ -45,8 +45,9 @@ RESPONSECODE fixture_open(DWORD lun, unsigned dev, unsigned interface);
 RESPONSECODE fixture_power(DWORD lun);
 /* Open, power on, T=0 or T=1: everything must succeed. */
 void fixture_ready(DWORD lun, unsigned dev, unsigned protocol);
-/* len bytes (1 to 250) there and back through the card's ECHO, with GET RESPONSE where T=0 asks for it.
- * The bytes depend on tag. The first code that is not a success, IFD_COMMUNICATION_ERROR when other bytes came. */
+/* Sends len bytes (1 to 250) to the card's ECHO and compares the answer, with GET RESPONSE where
+ * T=0 asks for it. The bytes depend on tag. Returns the first code that is not a success,
+ * IFD_COMMUNICATION_ERROR when other bytes came. */
 RESPONSECODE fixture_echo(DWORD lun, unsigned tag, size_t len);
 RESPONSECODE fixture_apdu(DWORD lun, const uint8_t *apdu, size_t len, uint8_t *out, size_t cap, size_t *out_len);
 #define FIXTURE_IS_FINE(call) assert_int_equal((call), IFD_SUCCESS)

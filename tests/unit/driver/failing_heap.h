@@ -2,8 +2,8 @@
 #ifndef FAILING_HEAP_H
 #define FAILING_HEAP_H
 
-/* For a test that is linked with --wrap for the functions that allocate: any of the driver's allocations can fail,
- * and what it has not freed is known. One thread only. */
+/* For a test that is linked with --wrap for the functions that allocate: any of the driver's
+ * allocations can be made to fail, and its blocks that are not freed are known. One thread only. */
 #include "fake/fake_libusb_priv.h"
 
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static struct {
 	unsigned fail_at;	/* 0: none */
 	bool for_ever;		/* all that follow fail as well */
 	unsigned seen;
-	void *live[LIVE_MAX];	/* what the driver has and has not freed */
+	void *live[LIVE_MAX];	/* the driver's blocks that are not freed yet */
 	unsigned n_live;
 } heap;
 

@@ -3,9 +3,9 @@
 #define HOSTILE_H
 
 /* Common checks of all rows of hostile behaviour (SECURITY.md): no wait beyond the deadline, no
- * byte beyond the buffer, nothing but the true answer called success, the other slot undisturbed,
- * one clear line in the log, and the slot works when the fault has ended. Include once in a test
- * program. */
+ * byte beyond the buffer, nothing but the true answer reported as success, the other slot
+ * undisturbed, one clear line in the log, and the slot works when the fault has ended. Include once
+ * in a test program. */
 #include "driver_fixture.h"
 
 #include <stdio.h>
@@ -53,7 +53,7 @@ static inline uint64_t limit_of(const struct row *r)
 	return r->says && strstr(r->says, "time extensions") ? ENDLESS_MS : LONGEST_MS;
 }
 
-/* The line is there: once, unless the fault strikes again and again. */
+/* The log has the line: once, unless the fault strikes repeatedly. */
 static inline void expect_line(const char *fault, const char *says)
 {
 	unsigned lines = says ? fixture_log_count(says) : 0;
@@ -65,7 +65,8 @@ static inline void expect_line(const char *fault, const char *says)
 	}
 }
 
-/* A command under a fault: it must end in time, and what it calls success must be the true answer. */
+/* Runs a command under a fault: the command must end in time, and only the true answer may be a
+ * success. */
 static inline RESPONSECODE under_fault(const char *fault, uint64_t limit_ms)
 {
 	static const uint8_t apdu[] = { 0x80, 0x14, 0x00, 0x20, 0x20 };
@@ -90,7 +91,7 @@ static inline RESPONSECODE under_fault(const char *fault, uint64_t limit_ms)
 	return rc;
 }
 
-/* The other slot works at once while slot 0 has its trouble. */
+/* The other slot works without delay while slot 0 suffers from the fault. */
 static inline void other_slot_works(const char *fault, unsigned tag)
 {
 	uint64_t began = fixture_ms();
@@ -117,7 +118,7 @@ static inline void recovers(const char *fault, unsigned protocol)
 	fixture_expect_no_complaint();
 }
 
-/* Every row on a reader of its own. */
+/* Runs every row on a new reader. */
 static inline void play(const char *reader, unsigned protocol, const struct row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

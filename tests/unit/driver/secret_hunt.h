@@ -30,10 +30,11 @@ static uint8_t masked[LONGEST];
 static size_t masked_len;
 static const uint8_t typed[] = { '8' ^ MASK, '6' ^ MASK, '4' ^ MASK, '2' ^ MASK };
 
-/* The same as the log writes it: "A5 80 EF ", masked. */
+/* The secret as the log would write it, "A5 80 EF ", masked. */
 static uint8_t masked_text[3 * 16];
 
-/* Bytes that something looked for begins with: megabytes are searched, and nearly all begin otherwise. */
+/* First bytes of the patterns that are looked for: most of the megabytes that are searched can be
+ * skipped by them. */
 static bool begins[256];
 
 static void note_beginnings(void)
@@ -82,7 +83,7 @@ static bool is_text(const uint8_t *p)
 	return true;
 }
 
-/* Is the window at this offset of the secret at p? */
+/* Are the WINDOW bytes at p those of the secret at this offset? */
 static bool is_window(const uint8_t *p, size_t at)
 {
 	for (size_t i = 0; i < WINDOW; i++)
@@ -116,7 +117,7 @@ static struct {
 	size_t len;
 } blocks[BLOCKS];
 static unsigned n_freed_leaks;
-/* The simulator works, or the test: their memory is not looked at. */
+/* More than 0 while the simulator or the test runs: their memory is not searched. */
 static __thread unsigned elsewhere = 1;
 
 void *__real_malloc(size_t n);

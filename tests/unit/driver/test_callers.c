@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The ten functions with all that a caller may pass, on real simulated readers: never a byte beyond a buffer,
- * never a crash, and the reader works afterwards. Virtual time. */
+/* The ten exported functions with everything a caller may pass, on simulated readers: no byte is
+ * written beyond a buffer, nothing crashes, and the reader works afterwards. Virtual time. */
 #include "driver_fixture.h"
 
 #include <pthread.h>
@@ -11,7 +11,8 @@
 #define UNKNOWN 0x70000
 #define ROOM 70000
 
-static uint8_t *buf;		/* exactly as large as said: the sanitizer sees the next byte */
+static uint8_t *buf;		/* exactly as large as the length that is passed, so that a
+				   sanitizer sees an access beyond */
 
 static int setup(void **state)
 {
@@ -47,7 +48,7 @@ static void expect_canary(size_t n)
 		assert_int_equal(buf[n + i], CANARY);
 }
 
-static void transmit_lengths(void **state)
+static void no_answer_exceeds_its_buffer(void **state)
 {
 	uint8_t apdu[] = { 0x80, 0x14, 0x00, 0x08, 0x08 };
 	SCARD_IO_HEADER pci = { 0, 0 };
@@ -73,7 +74,7 @@ static void transmit_lengths(void **state)
 	}
 }
 
-static void transmit_nulls(void **state)
+static void null_buffers_are_errors(void **state)
 {
 	uint8_t apdu[] = { 0x80, 0x10, 0x00, 0x00 }, out[10];
 	SCARD_IO_HEADER pci = { 0, 0 };
@@ -86,14 +87,14 @@ static void transmit_nulls(void **state)
 	assert_int_not_equal(IFDHTransmitToICC(0, pci, apdu, 4, NULL, &n, NULL), IFD_SUCCESS);
 	assert_int_equal(n, 0);
 	assert_int_not_equal(IFDHTransmitToICC(0, pci, apdu, 4, out, NULL, NULL), IFD_SUCCESS);
-	/* room for nothing, nowhere: the length tells */
+	/* no buffer and no room: the length that is returned says how much is needed */
 	n = 0;
 	FIXTURE_IS_FINE(IFDHTransmitToICC(0, pci, apdu, 4, NULL, &n, NULL));
 	assert_int_equal(n, 2);
 }
 
-/* The longest command and the longest answer there are. */
-static void the_largest_apdu(void **state)
+/* The longest command and the longest answer of ISO 7816-4. */
+static void the_largest_apdu_passes(void **state)
 {
 	uint8_t *apdu = calloc(1, 65544), *out = malloc(65538 + 16);
 	size_t n;
@@ -119,7 +120,7 @@ static void the_largest_apdu(void **state)
 }
 
 /* Longer than any APDU. */
-static void beyond_the_largest_apdu(void **state)
+static void a_command_beyond_the_largest_apdu_is_refused(void **state)
 {
 	static const size_t lengths[] = { 65545, 65546, 65547, 66000, ROOM, 200000 };
 	uint8_t *apdu = calloc(1, 200000), out[300];
@@ -139,7 +140,7 @@ static void beyond_the_largest_apdu(void **state)
 	fixture_pardon();
 }
 
-static void a_lun_that_is_not_open(void **state)
+static void each_call_on_a_closed_lun_is_an_error(void **state)
 {
 	UCHAR b[300] = { 1 };
 	DWORD n = sizeof b;
@@ -162,7 +163,7 @@ static void a_lun_that_is_not_open(void **state)
 	assert_int_equal(IFDHCloseChannel(UNKNOWN), IFD_NO_SUCH_DEVICE);
 }
 
-static void closed_twice(void **state)
+static void closing_twice_is_an_error(void **state)
 {
 	(void)state;
 	FIXTURE_IS_FINE(IFDHCloseChannel(0));
@@ -171,7 +172,7 @@ static void closed_twice(void **state)
 	fixture_ready(0, 0, 1);
 }
 
-static void powering(void **state)
+static void power_calls_return_the_atr(void **state)
 {
 	static const DWORD actions[] = { IFD_POWER_UP, IFD_RESET, IFD_POWER_DOWN, 0, 499, 503, 0xFFFFFFFF };
 	DWORD n;
@@ -194,7 +195,8 @@ static void powering(void **state)
 	assert_int_not_equal(IFDHPowerICC(0, IFD_POWER_UP, buf, NULL), IFD_SUCCESS);
 }
 
-/* Every tag there is and many there are not, with every length: what is written fits. */
+/* Every known tag and many unknown ones, with every length: nothing is written beyond the
+ * buffer. */
 static void all_tags_with_all_lengths(void **state)
 {
 	static const DWORD bases[] = { 0x0000, 0x0100, 0x0200, 0x0FA0, 0x0FB0, 0x10000, 0x7FFF0000, 0xFFFFFF00,
@@ -229,7 +231,7 @@ static void all_tags_with_all_lengths(void **state)
 	assert_int_not_equal(IFDHGetCapabilities(0, TAG_IFD_ATR, NULL, NULL), IFD_SUCCESS);
 }
 
-static void setting_tags(void **state)
+static void wrong_tags_and_values_are_refused(void **state)
 {
 	UCHAR value[300] = { 0 };
 
@@ -256,7 +258,7 @@ static void all_controls_with_all_lengths(void **state)
 			uint8_t *in = malloc(len ? len : 1);
 			DWORD n = 0xFFFFFFFF;
 
-			/* out of a size that varies with the one in */
+			/* the output's size varies with that of the input */
 			DWORD cap = (len * 7) % 301;
 
 			memset(in, (int)(len & 1 ? 0xFF : 0x00), len);
@@ -277,7 +279,7 @@ static void all_controls_with_all_lengths(void **state)
 	buf = NULL;
 }
 
-static void protocols(void **state)
+static void wrong_protocols_and_flags_are_refused(void **state)
 {
 	static const DWORD wrong[] = { 0, 4, 8, 0x10000, 3, 0xFFFFFFFF };
 
@@ -290,7 +292,7 @@ static void protocols(void **state)
 	FIXTURE_IS_FINE(IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0xFF, 0xFF, 0xFF));
 }
 
-/* A thread that is to be cancelled from its first step on, with all its calls. */
+/* A thread that makes all calls, and is cancelled at a chosen moment. */
 struct cancelled {
 	pthread_t thread;
 	const char *reader;
@@ -365,7 +367,7 @@ static void row_33_cancelled_in_any_call(void **state)
 		assert_true(c.done);
 		assert_int_equal(c.wrong, IFD_SUCCESS);
 		assert_ptr_equal(result, PTHREAD_CANCELED);
-		/* and all of it once more, by a thread that is not cancelled */
+		/* the same calls again, by a thread that is not cancelled */
 		fixture_ready(0, 0, strstr(c.reader, "t0") ? 0 : 1);
 		FIXTURE_IS_FINE(fixture_echo(0, 2, 100));
 		FIXTURE_IS_FINE(IFDHCloseChannel(0));
@@ -378,17 +380,17 @@ static void row_33_cancelled_in_any_call(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(transmit_lengths),
-		TEST(transmit_nulls),
-		TEST(the_largest_apdu),
-		TEST(beyond_the_largest_apdu),
-		TEST(a_lun_that_is_not_open),
-		TEST(closed_twice),
-		TEST(powering),
+		TEST(no_answer_exceeds_its_buffer),
+		TEST(null_buffers_are_errors),
+		TEST(the_largest_apdu_passes),
+		TEST(a_command_beyond_the_largest_apdu_is_refused),
+		TEST(each_call_on_a_closed_lun_is_an_error),
+		TEST(closing_twice_is_an_error),
+		TEST(power_calls_return_the_atr),
 		TEST(all_tags_with_all_lengths),
-		TEST(setting_tags),
+		TEST(wrong_tags_and_values_are_refused),
 		TEST(all_controls_with_all_lengths),
-		TEST(protocols),
+		TEST(wrong_protocols_and_flags_are_refused),
 		cmocka_unit_test_teardown(row_33_cancelled_in_any_call, fixture_teardown),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,9 +61,10 @@ static RESPONSECODE by_class(DWORD lun, char n)
 	return IFDHCreateChannelByName(lun, name);
 }
 
-/* What no driver lists, by its class: two at once with all their slots, gone and there again, and never what has
- * a name, nor one twice. */
-static void by_its_class(void **state)
+/* Readers that no driver lists are opened by their class: two at once with all their slots, also
+ * after they were unplugged. A reader that a driver lists is never opened so, and no reader
+ * twice. */
+static void unlisted_readers_are_opened_by_their_class(void **state)
 {
 	char dir[40];
 	unsigned number;
@@ -72,7 +73,7 @@ static void by_its_class(void **state)
 	fixture_start(FAKE_VIRTUAL, "reader listed\nvendor = 2222\nproduct = 0002\nreader vendors\nclass = 0xFF\n"
 		  "reader a\nvendor = 1111\nproduct = 0001\nslots = 2\ncard 0 = t1\n"
 		  "reader b\nvendor = 3333\nproduct = 0003\ncard 0 = t1\n");
-	/* without the lists it is unknown what has a name */
+	/* without the lists the driver cannot know which readers have a driver of their own */
 	assert_int_not_equal(by_class(0, '0'), IFD_SUCCESS);
 	assert_int_equal(fixture_log_count("readers by class are not looked for"), 1);
 	a_list(dir);
@@ -88,9 +89,9 @@ static void by_its_class(void **state)
 	FIXTURE_IS_FINE(fixture_echo(0x00000, 1, 10));
 	FIXTURE_IS_FINE(fixture_power(0x10000));
 	FIXTURE_IS_FINE(fixture_echo(0x10000, 1, 10));
-	/* the listed one by its own name all the same */
+	/* the listed reader is opened by its own name */
 	FIXTURE_IS_FINE(fixture_open(0x30000, 0, 0));
-	/* the other one is still open when it comes back */
+	/* the second reader stays open while the first is replugged */
 	fake_usb_unplug(2);
 	assert_int_equal(IFDHICCPresence(0x00000), IFD_NO_SUCH_DEVICE);
 	FIXTURE_IS_FINE(IFDHCloseChannel(0x00000));
@@ -108,8 +109,8 @@ static void by_its_class(void **state)
 	fixture_stop();
 }
 
-/* One that answers nothing keeps its place from no other, and is asked once a minute. */
-static void by_its_class_one_is_mute(void **state)
+/* A mute reader does not keep another one from being opened, and is tried again once a minute. */
+static void a_mute_reader_does_not_block_its_class(void **state)
 {
 	char dir[40];
 	unsigned number;
@@ -140,8 +141,8 @@ static void by_its_class_one_is_mute(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(by_its_class),
-		TEST(by_its_class_one_is_mute),
+		TEST(unlisted_readers_are_opened_by_their_class),
+		TEST(a_mute_reader_does_not_block_its_class),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

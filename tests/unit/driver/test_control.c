@@ -50,7 +50,7 @@ static void canaries_live(size_t len, DWORD what)
 	}
 }
 
-static void attributes_of_every_length(void **state)
+static void no_attribute_exceeds_its_buffer(void **state)
 {
 	(void)state;
 	fixture_start(FAKE_VIRTUAL, WITH_STRINGS);
@@ -85,7 +85,7 @@ static size_t attribute(DWORD tag, uint8_t *out)
 	return n;
 }
 
-static void attributes_say(void **state)
+static void attributes_have_their_values(void **state)
 {
 	uint8_t v[LENGTHS];
 	uint32_t u;
@@ -125,7 +125,8 @@ static const DWORD codes[] = {
 	SCARD_CTL_CODE(2), CODE(FEATURE_ABORT), 0, 0xFFFFFFFF,
 };
 
-/* Escape is allowed there (see fixture_start), and its answer is what was sent. */
+/* Product 0e5c allows Escape (fixture_start()); the reader answers with the bytes that were
+ * sent. */
 #define EVERY_CODE "reader one\nproduct = 0e5c\nlevel = tpdu\npinpad = 3\nlcd = 0x0210\ncard 0 = t1\n"
 
 static RESPONSECODE control(DWORD code, const void *in, size_t len, void *out, size_t cap, DWORD *n)
@@ -159,7 +160,7 @@ static void judge_control(DWORD code, const uint8_t *in, size_t len, size_t cap,
 	assert_true(rc != IFD_SUCCESS || n == full_len);
 }
 
-static void controls_of_every_length(void **state)
+static void no_control_answer_exceeds_its_buffer(void **state)
 {
 	static const struct {
 		const char *bytes;
@@ -193,7 +194,7 @@ static void controls_of_every_length(void **state)
 	fixture_stop();
 }
 
-static void controls_say(void **state)
+static void control_codes_have_their_answers(void **state)
 {
 	static const uint8_t set[] = { 0x3E, 0, 1, 0x21 }, wrong[] = { 0x3E, 0, 1, 0x33 }, get[] = { 0x3F, 0, 0 };
 	static const PIN_PROPERTIES_STRUCTURE pin = { .wLcdLayout = 0x0210, .bEntryValidationCondition = 7 };
@@ -216,7 +217,8 @@ static void controls_say(void **state)
 	assert_memory_equal(v, "\x3E\x00\x01\x00", 4);
 	FIXTURE_IS_FINE(control(SCARD_CTL_CODE(3600), get, sizeof get, v, sizeof v, &n));
 	assert_memory_equal(v, "\x3F\x00\x02\x00\x21", 5);
-	FIXTURE_IS_FINE(fixture_echo(LUN, 1, 100));	/* and the card hears it at this address */
+	FIXTURE_IS_FINE(fixture_echo(LUN, 1, 100));	/* the card still answers at this node
+							   address */
 	FIXTURE_IS_FINE(control(SCARD_CTL_CODE(3600), wrong, sizeof wrong, v, sizeof v, &n));
 	assert_memory_equal(v, "\x3E\x00\x01\x01", 4);
 	FIXTURE_IS_FINE(fixture_echo(LUN, 2, 100));
@@ -227,8 +229,8 @@ static void controls_say(void **state)
 	fixture_stop();
 }
 
-/* The way round the Escape ban is shut. */
-static void escapes_refused(void **state)
+/* Where Escape is not allowed, no other control code reaches the reader either. */
+static void escape_is_refused_by_every_way(void **state)
 {
 	static const DWORD banned[] = { SCARD_CTL_CODE(1), CODE(FEATURE_CCID_ESC_COMMAND) };
 	uint8_t v[LENGTHS];
@@ -250,7 +252,7 @@ static void escapes_refused(void **state)
 
 /* ---- PIN entry ---- */
 
-/* A person at the reader: watches the messages, and types as soon as the reader wants a PIN. */
+/* The person at the reader types as soon as a message asks for a PIN. */
 static struct {
 	const char *keys;
 	char secure[200];		/* abData of PC_to_RDR_Secure in hexadecimal */
@@ -359,7 +361,7 @@ static void ready(bool t1)
 	FIXTURE_IS_FINE(IFDHSetProtocolParameters(LUN, t1 ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0));
 }
 
-static void pin_with_habits(void **state)
+static void readers_get_the_pin_entry_they_need(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(habits); i++) {
@@ -381,7 +383,7 @@ static void pin_with_habits(void **state)
 		assert_string_equal(person.secure, h->out);
 		assert_int_equal(n, 2);
 		assert_memory_equal(answer, "\x90\x00", 2);
-		if (dell)	/* the Enter key that began it is let go first */
+		if (dell)	/* the key that started the application is released first */
 			assert_true(person.at - began >= 250000000u);
 		assert_int_equal(person.escapes, strstr(h->what, "appends") != NULL);
 		person_sits_down(NULL);
@@ -391,9 +393,9 @@ static void pin_with_habits(void **state)
 	}
 }
 
-/* An application on another kind of host, or one that packs the fields by hand: both orders mean
- * the same on a big-endian host, one on a little-endian one. */
-static void byte_orders(void **state)
+/* An application may fill the fields in either byte order: a big-endian host accepts both, a
+ * little-endian host its own. */
+static void either_byte_order_is_understood(void **state)
 {
 	static const char *const pairs[][2] = {
 		{ "1E 00 82 08 00 0804 02 01 0904 00 000000 0D000000 0020000108FFFFFFFFFFFFFFFF",
@@ -434,8 +436,8 @@ static RESPONSECODE verify(const char *keys, uint8_t sw[2], DWORD *n)
 	return control(CODE(FEATURE_VERIFY_PIN_DIRECT), in, from_hex(VERIFY_HEX("02", "01"), in), sw, 2, n);
 }
 
-/* T=1 at TPDU level: whatever a PIN entry ended with, the next one and the next APDU find the card. */
-static void t1_goes_on(void **state)
+/* T=1 at TPDU level: however a PIN entry ended, the next PIN entry and the next APDU succeed. */
+static void t1_goes_on_after_every_pin_entry(void **state)
 {
 	static const struct {
 		const char *fault, *keys, *sw;	/* sw NULL: an error */
@@ -472,8 +474,8 @@ static void t1_goes_on(void **state)
 	}
 }
 
-/* Two bytes do not fit into less; nothing is written then. */
-static void pin_answer_buffer(void **state)
+/* SW1 SW2 do not fit into fewer than two bytes; nothing is written then. */
+static void a_pin_answer_needs_two_bytes(void **state)
 {
 	uint8_t in[100];
 	DWORD n;
@@ -497,15 +499,15 @@ static void pin_answer_buffer(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(attributes_of_every_length, fixture_teardown),
-		cmocka_unit_test_teardown(attributes_say, fixture_teardown),
-		cmocka_unit_test_teardown(controls_of_every_length, fixture_teardown),
-		cmocka_unit_test_teardown(controls_say, fixture_teardown),
-		cmocka_unit_test_teardown(escapes_refused, fixture_teardown),
-		cmocka_unit_test_teardown(pin_with_habits, fixture_teardown),
-		cmocka_unit_test(byte_orders),
-		cmocka_unit_test_teardown(t1_goes_on, fixture_teardown),
-		cmocka_unit_test_teardown(pin_answer_buffer, fixture_teardown),
+		cmocka_unit_test_teardown(no_attribute_exceeds_its_buffer, fixture_teardown),
+		cmocka_unit_test_teardown(attributes_have_their_values, fixture_teardown),
+		cmocka_unit_test_teardown(no_control_answer_exceeds_its_buffer, fixture_teardown),
+		cmocka_unit_test_teardown(control_codes_have_their_answers, fixture_teardown),
+		cmocka_unit_test_teardown(escape_is_refused_by_every_way, fixture_teardown),
+		cmocka_unit_test_teardown(readers_get_the_pin_entry_they_need, fixture_teardown),
+		cmocka_unit_test(either_byte_order_is_understood),
+		cmocka_unit_test_teardown(t1_goes_on_after_every_pin_entry, fixture_teardown),
+		cmocka_unit_test_teardown(a_pin_answer_needs_two_bytes, fixture_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Each interface of the reader table as a simulated reader: open, status, power on with a card that fits it,
- * negotiation, an exchange of each APDU case it allows, features, close. The simulator must have
- * nothing to complain about and the driver no error to report. What each was driven with goes to
+/* Each interface of the reader table as a simulated reader: open, status, power on with a card that
+ * fits it, negotiation, an exchange of each APDU case it allows, features, close. The simulator
+ * must have no complaint, and the driver must report no error. The parameters that were used go to
  * every-reader.txt in the build folder. */
 #include "driver_fixture.h"
 
@@ -84,7 +84,8 @@ static bool read_table(void)
 
 static char drop_dir[] = "/tmp/every-reader-XXXXXX";
 
-/* An Info.plist that lets old firmware through: it is refused in a test of its own. */
+/* An Info.plist that allows old firmware; test_firmware shows that such firmware is otherwise
+ * refused. */
 static bool write_plist(void)
 {
 	char path[200];
@@ -196,7 +197,7 @@ static void features(void)
 	}
 }
 
-/* The parameters that the driver settled for the slot; nothing of it is held. */
+/* A copy of the parameters that the driver settled for the slot. */
 struct settled {
 	enum exchange_level level;
 	unsigned protocol;
@@ -281,7 +282,7 @@ static void with_card(const struct row *r, unsigned protocol, const char *card)
 static void every_reader(void **state)
 {
 	const struct row *r = *state;
-	unsigned protocols = r->protocols & 3 ? r->protocols & 3 : 3;	/* says nothing of use: both */
+	unsigned protocols = r->protocols & 3 ? r->protocols & 3 : 3;	/* dwProtocols names none: try both */
 	bool automatic = r->features & CCID_FEATURE_AUTO_PARAM_NEGOTIATION || r->iccd;
 
 	if (protocols & 1)

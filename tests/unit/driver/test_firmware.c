@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Readers whose firmware is too old are refused, with both versions and the way out in one line. That
- * ifdDriverOptions 0x04 lets them through is shown by test_every_reader, which drives such ones. */
+/* Readers whose firmware is too old are refused; one log line names both versions and the option
+ * that allows them. test_every_reader shows that ifdDriverOptions 0x04 lets them through. */
 #include "driver_fixture.h"
 
 #include <stdio.h>
@@ -29,8 +29,8 @@ static RESPONSECODE open_with(const struct gate *g, unsigned bcd)
 	return fixture_open(LUN, 0, 0);
 }
 
-/* One less, in BCD. */
-static unsigned before(unsigned bcd)
+/* The BCD number below. */
+static unsigned bcd_below(unsigned bcd)
 {
 	if (bcd & 0x000F)
 		return bcd - 1;
@@ -45,7 +45,7 @@ static void old_firmware_is_refused(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof gates / sizeof gates[0]; i++) {
-		unsigned old = before(gates[i].good);
+		unsigned old = bcd_below(gates[i].good);
 		char version[16];
 
 		assert_int_equal(open_with(&gates[i], old), IFD_NO_SUCH_DEVICE);

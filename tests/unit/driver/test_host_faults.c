@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The host fails: each call into USB with each errno, once and for ever, before and after opening, and transfers that
- * are never given back; for bulk readers with and without notifications, and for USB ICCs. Whatever happens, every call
- * returns in time, nothing is left behind, and the reader works when the fault has ended. Virtual time. */
+/* The host fails: each call into USB with each errno, once and for ever, before and after opening,
+ * and transfers that are never given back; for bulk readers with and without notifications, and for
+ * USB ICCs. Every call returns in time, nothing is left behind, and the reader works when the fault
+ * has ended. Virtual time. */
 #include "driver_fixture.h"
 
 #include <errno.h>
@@ -72,7 +73,7 @@ static void disarm(void)
 static char what[120];
 static uint64_t began;
 
-/* The call is over: it was not too long. */
+/* Checks that the call did not take too long. */
 static RESPONSECODE over(RESPONSECODE rc)
 {
 	uint64_t took = fixture_ms() - began;
@@ -149,7 +150,7 @@ static void one_errno(const struct kind *k, const struct call *c, unsigned times
 {
 	snprintf(what, sizeof what, "%.20s: %s: %s, %s", strchr(k->text, '\n') + 1, c->name, strerror(err),
 		 times == 1 ? "once" : "for ever");
-	/* while it is opened */
+	/* a fault while the reader is opened */
 	fixture_start(FAKE_VIRTUAL, k->text);
 	began = fixture_ms();
 	c->arm(times, err);
@@ -163,7 +164,7 @@ static void one_errno(const struct kind *k, const struct call *c, unsigned times
 		FIXTURE_IS_FINE(set_up(k));
 	}
 	finish();
-	/* while it is used, and reset by the host on top of it */
+	/* a fault while the reader is used, and after a reset by the host */
 	for (unsigned reset = 0; reset < 2; reset++) {
 		fixture_start(FAKE_VIRTUAL, k->text);
 		fixture_ready(0, 0, (unsigned)k->protocol);
@@ -178,7 +179,7 @@ static void one_errno(const struct kind *k, const struct call *c, unsigned times
 	}
 }
 
-static void each_errno(void **state)
+static void each_errno_of_each_call(void **state)
 {
 	(void)state;
 	for (size_t k = 0; k < COUNT(kinds); k++)
@@ -189,7 +190,7 @@ static void each_errno(void **state)
 }
 
 /* Transfers of one type, or all, are never given back: from the opening on, or in the middle. */
-static void never_given_back(void **state)
+static void transfers_that_are_never_given_back(void **state)
 {
 	static const int types[] = { FAKE_HOLD_ALL, LIBUSB_TRANSFER_TYPE_CONTROL, LIBUSB_TRANSFER_TYPE_BULK,
 				     LIBUSB_TRANSFER_TYPE_INTERRUPT };
@@ -208,7 +209,8 @@ static void never_given_back(void **state)
 			fake_usb_hold(types[i / 2]);
 			if (opened || over(fixture_open(0, 0, 0)) == IFD_SUCCESS)
 				use();
-			/* closed with them, and opened again when they are back */
+			/* closed while transfers are outstanding, and opened again when they are
+			 * back */
 			(void)over(IFDHCloseChannel(0));
 			disarm();
 			FIXTURE_IS_FINE(over(fixture_open(0, 0, 0)));
@@ -239,7 +241,7 @@ static void a_reset_that_a_command_sees_first(void **state)
 		;
 	fake_usb_reset(0);
 	assert_int_not_equal(fixture_echo(0, 1, 20), IFD_SUCCESS);
-	/* the look in the middle of the next command */
+	/* presence is asked for during the next command */
 	assert_in_range(poll_ms(), 0, 10);
 	assert_int_not_equal(fixture_echo(0, 2, 20), IFD_SUCCESS);
 	assert_in_range(poll_ms(), 0, 10);
@@ -266,9 +268,9 @@ static RESPONSECODE another_looks(void)
 	return found;
 }
 
-/* pcscd looks for the card before it switches its power, in whatever thread does that. An absence that only such a
- * thread hears of is lost: pcscd would call the card absent and its event thread, which alone announces cards, would
- * not know. So it is kept for the thread that polls, for its first look after a poll. */
+/* pcscd asks for the card's presence before it switches the power, in any of its threads. Only its
+ * event thread announces cards: an absence that another thread is told would be lost. The driver
+ * therefore keeps it for the first question that the polling thread asks after a poll. */
 static void the_absence_is_for_the_thread_that_polls(void **state)
 {
 	(void)state;
@@ -281,7 +283,7 @@ static void the_absence_is_for_the_thread_that_polls(void **state)
 	assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
 	fake_usb_reset(0);
 	assert_int_equal(another_looks(), IFD_ICC_PRESENT);
-	/* the event thread switches the power, too */
+	/* the event thread switches the power as well */
 	assert_int_equal(IFDHICCPresence(0), IFD_ICC_PRESENT);
 	assert_in_range(poll_ms(), 0, 10);
 	assert_int_equal(another_looks(), IFD_ICC_PRESENT);
@@ -296,8 +298,8 @@ static void the_absence_is_for_the_thread_that_polls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(each_errno, fixture_teardown),
-		cmocka_unit_test_teardown(never_given_back, fixture_teardown),
+		cmocka_unit_test_teardown(each_errno_of_each_call, fixture_teardown),
+		cmocka_unit_test_teardown(transfers_that_are_never_given_back, fixture_teardown),
 		cmocka_unit_test_teardown(a_reset_that_a_command_sees_first, fixture_teardown),
 		cmocka_unit_test_teardown(the_absence_is_for_the_thread_that_polls, fixture_teardown),
 	};

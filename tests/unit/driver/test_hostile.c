@@ -12,8 +12,8 @@ static void row_01_another_slot(void **state)
 {
 	static const struct row rows[] = {
 		{ "wrong-slot value=255", BAD, "no command waits for: 44 bytes, bSlot 255" },
-		{ "wrong-slot value=2", BAD, "bSlot 2" },	/* one beyond the last */
-		{ "wrong-slot value=1", BAD, "bSlot 1" },	/* the other one's */
+		{ "wrong-slot value=2", BAD, "bSlot 2" },	/* beyond the last slot */
+		{ "wrong-slot value=1", BAD, "bSlot 1" },	/* the other slot */
 		{ "wrong-slot value=1 count=0", BAD, "bSlot 1" },
 	};
 
@@ -27,7 +27,7 @@ static void row_02_another_sequence_number(void **state)
 		{ "wrong-seq", BAD, "bSeq" }, { "wrong-seq value=255", BAD, "bSeq" },
 		{ "stale", GOOD, "no command waits for: 44 bytes, bSlot 0, bSeq" },
 		{ "stale value=300 count=1", GOOD, "bSeq" },
-		{ "duplicate", GOOD, NULL },	/* not read at first: dropped at the next read */
+		{ "duplicate", GOOD, NULL },	/* dropped when the next answer is read */
 		{ "wrong-seq count=0", BAD, "bSeq" },
 	};
 
@@ -88,11 +88,11 @@ static void row_05_lengths_that_lie(void **state)
 
 	(void)state;
 	PLAY(APDU_TWO, 1, rows);
-	/* where the quirk allows it */
+	/* the quirk allows padding */
 	PLAY(APDU_TWO "product = 0fad\n", 1, padding);
 }
 
-/* Frames of full packets are seen where the answer may have any length. */
+/* Frames that fill their packets occur at levels where the answer may have any length. */
 static void row_06_more_than_asked_for(void **state)
 {
 	static const struct row rows[] = {
@@ -258,7 +258,7 @@ static void row_08_time_extensions_for_ever(void **state)
 	}
 }
 
-/* A few of them are what a busy reader sends. */
+/* A busy reader sends a few time extensions. */
 static void row_08_some_time_extensions(void **state)
 {
 	static const struct row rows[] = { { "time-extension", GOOD, NULL },
@@ -533,12 +533,12 @@ static void row_29_floods_in_the_log(void **state)
 	FIXTURE_IS_FINE(fixture_echo(0, 1, 200));
 	fixture_log_clear();
 	FIXTURE_IS_FINE(IFDHCloseChannel(0));
-	/* the number of omitted lines is reported at the end at the latest */
+	/* when the reader is closed at the latest, the log says how many lines were left out */
 	assert_int_equal(fixture_log_count("lines about this reader were left out"), 1);
 	fixture_stop();
 }
 
-/* So many answers of a slot that there is not are on their way. */
+/* Queues n answers of a slot that does not exist. */
 static void flood(unsigned n)
 {
 	static const uint8_t frame[] = { 0x81, 0, 0, 0, 0, 9, 0, 0, 0, 0 };
@@ -566,7 +566,7 @@ static void row_29_a_flood_of_answers(void **state)
 	fixture_ready(0x10000, 1, 1);
 	fixture_log_clear();
 	began = fixture_ms();
-	/* a few are let pass */
+	/* fewer than the limit are tolerated */
 	flood(9000);
 	FIXTURE_IS_FINE(fixture_echo(0, 1, 20));
 	assert_int_equal(fixture_log_count("floods the bus"), 0);
@@ -592,12 +592,12 @@ static void row_24_claimed_by_another_program(void **state)
 	(void)state;
 	fixture_start(FAKE_VIRTUAL, "reader one\ncard 0 = t1\nreader two\ncard 0 = t1\n");
 	fixture_ready(0x10000, 1, 1);
-	/* for a moment */
+	/* another program has the interface for a moment */
 	fake_usb_claim_busy(5);
 	FIXTURE_IS_FINE(fixture_open(0, 0, 0));
 	assert_int_equal(fixture_log_critical(), 0);
 	FIXTURE_IS_FINE(IFDHCloseChannel(0));
-	/* for good */
+	/* another program keeps the interface */
 	fake_usb_claim_busy(1000);
 	fixture_log_clear();
 	began = fixture_ms();

@@ -5,7 +5,7 @@
 
 /* --- row 9 --- */
 
-/* Any voltage: a malformed ATR is not asked for again. */
+/* The voltage is automatic: a malformed ATR is not asked for again at another voltage. */
 #define ATR_TWO "reader r\nslots = 2\nbusy = 2\nfeatures = 0x000100B8\ncard 0 = t1\ncard 1 = t1\n"
 
 static void row_09_answers_to_reset(void **state)
@@ -46,7 +46,8 @@ static void row_09_answers_to_reset(void **state)
 			assert_int_equal(atr[k], 0xEE);
 		expect_line(rows[i].fault, rows[i].says);
 		other_slot_works(rows[i].fault, i);
-		/* what has no protocol is not spoken with; with what is cut it may fail, but ends */
+		/* an ATR without a protocol is refused; with a cut ATR the call may fail, but it
+		 * ends */
 		rc = IFDHSetProtocolParameters(0, SCARD_PROTOCOL_T1, 0, 0, 0, 0);
 		if (!rows[i].usable)
 			assert_int_not_equal(rc, IFD_SUCCESS);
@@ -163,7 +164,8 @@ static void row_17_t1_blocks(void **state)
 	PLAY(TPDU_TWO("t1"), 1, rows);
 }
 
-/* A single damage heals by itself, also in the middle of chains both ways; the whole command comes through. */
+/* A single damaged block is repaired, also within chains in both directions, and the command
+ * succeeds. */
 static void row_17_one_damage_heals(void **state)
 {
 	static const char *const faults[] = { "t1-bad-edc", "t1-bad-ns", "t1-cut", "t1-empty", "t1-r-block",
@@ -186,8 +188,8 @@ static void row_17_one_damage_heals(void **state)
 	}
 }
 
-/* Three damages in a row end with S(RESYNCH), in the middle of a chain either way: the command is sent again whole.
- * A card that does not know it needs a reset. */
+/* Three damages in a row end with S(RESYNCH), in the middle of a chain either way: the command is
+ * sent again whole. A card that does not support S(RESYNCH) needs a reset. */
 static void row_17_resynchronised_in_a_chain(void **state)
 {
 	(void)state;
@@ -216,7 +218,7 @@ static void row_17_resynchronised_in_a_chain(void **state)
 
 static void row_17_t1_blocks_by_characters(void **state)
 {
-	/* the reader says mute, and what was not asked for stays with it */
+	/* the reader reports a mute card, and keeps the bytes that were not asked for */
 	static const struct row rows[] = {
 		{ "t1-empty", GOOD, "bError 0xFE" }, { "t1-empty count=0", BAD, "bError 0xFE" },
 		{ "t1-extra", GOOD, NULL }, { "t1-extra count=0", GOOD, NULL },
@@ -238,7 +240,7 @@ static void row_18_answers_to_pps(void **state)
 		{ "pps-other-protocol", BAD, "PPS: the card's answer is not acceptable: FF 10 96" },
 		{ "pps-changed", BAD, "PPS: the card's answer is not acceptable: FF 11" },
 		{ "pps-bad-ppss", BAD, "PPS: the card's answer is not acceptable: 3F" },
-		/* reset, and used at the speed that it has without a PPS */
+		/* the card is reset, and used at its speed without a PPS */
 		{ "pps-silent", GOOD, "the card is mute at the speed of its TA1" }, { "pps-no-pps1", GOOD, NULL },
 	};
 
@@ -255,7 +257,7 @@ static void row_18_answers_to_pps(void **state)
 			fail_msg("%s: %ld", rows[i].fault, (long)rc);
 		expect_line(rows[i].fault, rows[i].says);
 		other_slot_works(rows[i].fault, i);
-		/* nothing is sent to a card whose agreed parameters are unknown */
+		/* a card whose parameters are unknown is sent nothing */
 		if (rows[i].outcome == BAD)
 			assert_int_not_equal(fixture_echo(0, i, 20), IFD_SUCCESS);
 		fixture_expect_no_complaint();
@@ -308,7 +310,7 @@ static void row_19_chained_answers(void **state)
 	}
 }
 
-/* A part of the answer does not stay in the caller's buffer. */
+/* The caller's buffer keeps no part of the answer. */
 static void row_22_unplugged_in_a_chain(void **state)
 {
 	static const uint8_t apdu[] = { 0x80, 0x14, 0x03, 0xE8, 0x00, 0x03, 0xE8 };
@@ -408,7 +410,8 @@ static void row_20_iccd_b(void **state)
 	play_icc(ICC_B, 1, rows, COUNT(rows));
 }
 
-/* Mute or reset by the host: pcscd, once told that there is no card, would not look again for minutes. */
+/* A USB ICC is mute, or reset by the host: if pcscd were told that there is no card, it would not
+ * ask again for minutes. */
 static void row_20_iccd_is_never_without_its_card(void **state)
 {
 	(void)state;
@@ -431,7 +434,7 @@ static void row_20_iccd_is_never_without_its_card(void **state)
 	}
 }
 
-/* Is gone at each of its requests: opening, power, transmit, closing. */
+/* The USB ICC is unplugged at each of its requests: opening, power, transmit, closing. */
 static void row_20_iccd_unplugged_at_each_step(void **state)
 {
 	(void)state;

@@ -44,7 +44,8 @@ static void write_plist(const void *text, size_t n)
 	fclose(f);
 }
 
-/* The file is read once in a process, so each one has a process of its own. Its status: 0 all is well. */
+/* The file is read once in a process, so each file is tried in a child process. Exit status 0: all
+ * is well. */
 static int reader_works_without_plist(const char *says)
 {
 	fixture_start(FAKE_VIRTUAL, FIXTURE_ONE);
@@ -57,7 +58,7 @@ static int reader_works_without_plist(const char *says)
 	return IFDHCloseChannel(0) == IFD_SUCCESS ? 0 : 3;
 }
 
-/* Before any other: the process has not read one yet. */
+/* This case runs first: the process has not read an Info.plist yet. */
 static void row_28_unusable_plists(void **state)
 {
 	static const struct {
@@ -153,7 +154,8 @@ static void play_pins(const char *reader, unsigned protocol, const struct pin_ro
 		expect_line(fault, rows[i].says);
 		other_slot_works(fault, i);
 		fixture_fault(0, "clear");
-		/* the block numbers are right: the very next command goes through, and so does another PIN */
+		/* the block numbers are right: the next command succeeds, and another PIN entry
+		 * does */
 		if (fixture_echo(0, i, 100) != IFD_SUCCESS)
 			fail_msg("%s: the next command fails", fault);
 		press("1234\n");
@@ -165,7 +167,7 @@ static void play_pins(const char *reader, unsigned protocol, const struct pin_ro
 	}
 }
 
-/* The card may or may not have had the block before the reader answered "cancelled": both cases are
+/* The reader answers "cancelled" before or after it has sent the block to the card: both cases are
  * tested. */
 static void row_21_pin_entry_at_t1(void **state)
 {
@@ -196,7 +198,7 @@ static void row_21_pin_entry_at_t1(void **state)
 	play_pins(PINPAD PIN_CARDS("t1"), 1, rows, COUNT(rows));
 }
 
-/* A card that does not know S(RESYNCH): a PIN that was only given up costs no reset. */
+/* A card that does not support S(RESYNCH): a PIN entry that was given up needs no reset. */
 static void row_21_given_up_without_resynch(void **state)
 {
 	static const char *const keys[] = { "12\033", "12" };
@@ -222,8 +224,9 @@ static void row_21_given_up_without_resynch(void **state)
 	}
 }
 
-/* The reader says "cancelled", the card has had the block, and no S(RESYNCH) gets through: what the card says to the
- * PIN must not become the next command's answer. A reset of the card mends it. */
+/* The reader answers "cancelled" although the card received the block, and no S(RESYNCH) reaches
+ * the card: the card's answer to the PIN must not become the next command's answer. A reset of the
+ * card repairs this. */
 static void row_21_given_up_in_vain(void **state)
 {
 	static const char *const faults[] = { "t1-no-resynch slot=0 count=0", "t1-mute slot=0 count=9",
@@ -246,7 +249,7 @@ static void row_21_given_up_in_vain(void **state)
 	}
 }
 
-/* Where the reader makes the blocks, or none are made. */
+/* Levels where the reader makes the blocks, or where there are none. */
 static void row_21_pin_entry_at_other_levels(void **state)
 {
 	static const struct pin_row rows[] = {
@@ -298,7 +301,7 @@ static void row_23_reset_by_the_host(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		fixture_log_clear();
 		fake_usb_reset(0);
-		/* seen by a command, or by a look for the card */
+		/* noticed by a command, or by a question for the card's presence */
 		if (i & 1) {
 			assert_int_not_equal(fixture_echo(0, i, 20), IFD_SUCCESS);
 			assert_int_not_equal(fixture_echo(0, i, 20), IFD_SUCCESS);

@@ -31,7 +31,7 @@ static void power_slot(DWORD lun)
 	FIXTURE_IS_FINE(IFDHSetProtocolParameters(lun, SCARD_PROTOCOL_T1, 0, 0, 0, 0));
 }
 
-/* A line with two slots that take turns, and another line. */
+/* A line with two slots that take turns, and a second line. */
 static void begin_lines(void)
 {
 	static const char *const cards[] = { "t1", "t1" };
@@ -104,7 +104,8 @@ static void row_25_damaged_frames(void **state)
 			fixture_log_print();
 			fail_msg("%s: nothing says \"%s\"", rows[i].fault, rows[i].says);
 		}
-		/* the other line at once; the other slot of this one when the fault has ended */
+		/* the second line works at once; the other slot of the first one when the fault has
+		 * ended */
 		FIXTURE_IS_FINE(fixture_echo(0x10000, i, 200));
 		line_fault("clear");
 		if (fixture_echo(1, i, 200) != IFD_SUCCESS) {

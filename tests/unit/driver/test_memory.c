@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Row 27: the process runs out of memory at any allocation, a transfer cannot be made or submitted, a line
- * not be written to. What the tests of tests/e2e do with readers is done here in one process, once for every such
- * failure: each call ends with an error or without, nothing is left behind, and the same goes well afterwards.
- * Linked with --wrap for the functions that allocate. Virtual time. */
+/* Row 27: any allocation fails, a transfer cannot be made or submitted, or a serial line cannot be
+ * written to. The scenarios of tests/e2e run here in one process, once for every such failure: each
+ * call ends, with an error or without, nothing is left behind, and the same scenario succeeds
+ * afterwards. Linked with --wrap for the functions that allocate. Virtual time. */
 #include "driver_actor.h"
 #include "failing_heap.h"
 
@@ -19,7 +19,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PLACES_MAX 16
-/* There is one thread: its sanitizer, which makes this slow, is shown some of the failures. */
+/* There is one thread. The thread sanitizer is slow here, and is shown some of the failures. */
 #ifdef __SANITIZE_THREAD__
 #define STEP 10u
 #else
@@ -30,7 +30,7 @@
 /* --- what is done with a reader; nr: device, or serial line --- */
 
 static struct actor actor;
-static bool fine;		/* all of this run went well so far */
+static bool fine;		/* every step of this run has succeeded so far */
 
 static void step(enum act a)
 {
@@ -44,13 +44,13 @@ static void result(RESPONSECODE rc)
 	fine &= rc == IFD_SUCCESS;
 }
 
-/* Every case of APDU, as short as may be: each block is several chances to fail. */
+/* Every case of APDU, with little data: each block makes several failures possible. */
 static void exchanges(const char *reader)
 {
 	bool extended = actor.protocol == SCARD_PROTOCOL_T1 ? strncmp(reader, "short", 5) != 0 :
 							       strncmp(reader, "extended", 8) == 0;
 
-	/* a byte in each message: there are enough of them already */
+	/* messages of extended-11 carry one byte each: short APDUs make enough of them */
 	extended &= strncmp(reader, "extended-11", 11) != 0;
 
 	step(actor_touch(&actor));
@@ -150,7 +150,7 @@ static void card(unsigned nr)
 	end(0);
 }
 
-/* Unplugged at rest and in a command; comes back under another name. */
+/* The reader is unplugged while idle and in a command, and comes back under another name. */
 static void hotplug(unsigned nr)
 {
 	static const char *const when[] = { "clear", "unplug msg=6F nth=2" };
@@ -174,7 +174,7 @@ static void hotplug(unsigned nr)
 	everything(nr);
 }
 
-/* The first command behind a reset may have to tell that the card lost its power. */
+/* The first command after a reset may have to report that the card lost its power. */
 static void reset(unsigned nr)
 {
 	if (!begin_usb(nr))
@@ -209,8 +209,8 @@ static void control(unsigned nr)
 	end(0);
 }
 
-/* Most of them are refused, with failures and without. */
-static void odd(unsigned nr)
+/* Most of these readers are refused, with failures and without. */
+static void refused_readers(unsigned nr)
 {
 	bool good = nr == 0;
 
@@ -298,11 +298,11 @@ static const struct scenario {
 	{ "composite", "composite.sim", everything },
 	{ "control", "control.sim", control },
 	{ "pin", "pin.sim", pin },
-	{ "odd", "odd.sim", odd },
+	{ "refused_readers", "odd.sim", refused_readers },
 	{ "parse", "control.sim", parse },
 	{ "serial", NULL, serial },
 	{ "plist", NULL, plist },
-	/* of the readers' many the kinds that differ when they are opened */
+	/* the kinds of readers that are opened in different ways */
 	{ "readers", "reader r\nslots = 2\nbusy = 2\nserial = 17\nrates = 10752,86021\ncard 0 = t1\ncard 1 = t1\n"
 		     "reader p\npinpad = 3\nlevel = extended\nfeatures = 0x000404FA\nproduct = 0e5c\ncard 0 = t1\n"
 		     "reader a\niccd = a\ncard 0 = t0\nreader b\niccd = b\nfeatures = 0x000404F2\ncard 0 = t1\n",
@@ -325,7 +325,7 @@ static bool whole_file(const char *name, char *text, size_t cap)
 	return n < cap - 1;
 }
 
-/* Returns how many there are to go through. */
+/* Returns the number of readers to go through. */
 static unsigned start_readers(const struct scenario *s)
 {
 	static const char *const cards[] = { "t1 pin=1234 tries=15", "t0", "t0", "t0", "t0" };
@@ -348,7 +348,7 @@ static unsigned start_readers(const struct scenario *s)
 		}
 		return n;
 	}
-	/* one is plugged in at a time: by run() */
+	/* run() plugs in one reader at a time */
 	for (; n < fake.n_devs; n++) {
 		actor_person(fake.sim[n]);
 		fake_usb_unplug(n);
@@ -368,7 +368,7 @@ static unsigned descriptors(void)
 	return n;
 }
 
-/* The driver's own steps, and all that was asked of libusb, are undone. */
+/* Returns whether the driver freed what it had allocated and gave back what it had of libusb. */
 static bool run(const struct scenario *s, unsigned nr, unsigned fds)
 {
 	struct fake_counts c;
@@ -390,7 +390,7 @@ static bool run(const struct scenario *s, unsigned nr, unsigned fds)
 	return fine;
 }
 
-/* One way to fail: armed for the nth time, and its count so far. */
+/* One kind of failure: armed for the nth time, and counted. */
 struct way {
 	void (*arm)(unsigned nth);
 	unsigned (*count)(void);
@@ -434,7 +434,7 @@ static void every_scenario(const struct way *w, unsigned at_least)
 		fake_serial_end();
 		print_message("%s: %u failures\n", scenarios[i].name, total - before);
 	}
-	/* the failure did strike, and often */
+	/* the failure did occur, and often */
 	assert_true(total >= at_least / STEP);
 }
 
@@ -454,7 +454,7 @@ static void row_27_no_memory(void **state)
 	every_scenario(&(struct way){ arm_malloc, mallocs }, 500);
 }
 
-static void row_27_memory_stays_out(void **state)
+static void row_27_no_memory_from_there_on(void **state)
 {
 	(void)state;
 	heap.for_ever = true;
@@ -546,7 +546,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(row_27_no_memory, teardown),
-		cmocka_unit_test_teardown(row_27_memory_stays_out, teardown),
+		cmocka_unit_test_teardown(row_27_no_memory_from_there_on, teardown),
 		cmocka_unit_test_teardown(row_27_no_transfers, teardown),
 		cmocka_unit_test_teardown(row_27_no_submissions, teardown),
 	};

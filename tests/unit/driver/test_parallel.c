@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Many threads on many slots: never more in flight than allowed, everybody gets a turn, and no answer
- * reaches another slot. Real clock, threads; run it under the thread sanitizer too. */
+/* Many threads on many slots: no more commands are in flight than allowed, each slot gets its turn,
+ * and no answer reaches another slot. Real clock, threads; run it under the thread sanitizer
+ * too. */
 #include "driver_fixture.h"
 
 #include <pthread.h>
@@ -141,8 +142,8 @@ static void eight_readers_of_eight_slots(void **state)
 	fixture_stop();
 }
 
-/* All want the one place all the time: nobody gets much less than the others. */
-static void everybody_gets_a_turn(void **state)
+/* All slots want the one place all the time: each gets about its share. */
+static void each_slot_gets_its_turn(void **state)
 {
 	char text[400] = "reader r\nslots = 4\nbusy = 1\nlevel = short\nfeatures = 0x000204FA\n";
 	unsigned least = 0, most = 0;
@@ -177,7 +178,7 @@ static void everybody_gets_a_turn(void **state)
 	fixture_stop();
 }
 
-/* pcscd's polling threads beside the commands, cards that come and go in other slots. */
+/* pcscd's polling threads run beside the commands while cards come and go in other slots. */
 static void polls_beside_commands(void **state)
 {
 	struct worker watchers[4];
@@ -238,7 +239,7 @@ static void readers_come_and_go_beside_others(void **state)
 
 	(void)state;
 	fixture_start(FAKE_REAL, "reader a\ncopies = 4\nslots = 2\nbusy = 2\ncard 0 = t1\ncard 1 = t1\n");
-	/* two doors lead to slots of the same reader */
+	/* the last two threads open the two slots of one reader */
 	for (unsigned i = 0; i < 4; i++) {
 		door[i] = (struct worker){ .lun = i < 3 ? i << 16 : 2u << 16 | 1, .rounds = 15 };
 		assert_int_equal(pthread_create(&door[i].thread, NULL, open_and_close, &door[i]), 0);
@@ -251,7 +252,7 @@ static void readers_come_and_go_beside_others(void **state)
 	fixture_stop();
 }
 
-/* A reset in the middle of the work of two slots: both come back. */
+/* A reset while two slots are at work: both work again. */
 static void a_reset_beside_commands(void **state)
 {
 	(void)state;
@@ -259,7 +260,7 @@ static void a_reset_beside_commands(void **state)
 	fixture_ready(0, 0, 1);
 	fixture_ready(1, 0, 1);
 	for (unsigned round = 0; round < 5; round++) {
-		/* no power up of theirs, which would get over a reset that comes just then */
+		/* the workers do not power up: that would hide a reset that comes just then */
 		start_workers(2, 2, 1000000, false);
 		usleep(30000);
 		fake_usb_reset(0);
@@ -288,7 +289,7 @@ int main(void)
 		TEST(two_slots_five_places),
 		TEST(eight_slots_one_place),
 		TEST(eight_readers_of_eight_slots),
-		TEST(everybody_gets_a_turn),
+		TEST(each_slot_gets_its_turn),
 		TEST(polls_beside_commands),
 		TEST(readers_come_and_go_beside_others),
 		TEST(a_reset_beside_commands),

@@ -11,8 +11,8 @@
 #define READERS 1000u
 #define FEW 100u
 #define SLOTS 96u
-/* What a slot costs among many may be so many times what it costs among few: it is about the same, and this machine
- * does other things too. */
+/* The cost of a slot among many may be this many times its cost among few. It is about the same;
+ * the machine may be busy with other things. */
 #define FLAT 6u
 
 static uint64_t cpu_us(void)
@@ -74,7 +74,7 @@ static void a_thousand_readers(void **state)
 	char text[100];
 
 	(void)state;
-	/* all of them are there both times: what is plugged in and not used costs nothing */
+	/* all readers are plugged in both times: one that is not used costs nothing */
 	snprintf(text, sizeof text, "reader a\ncopies = %u\ncard 0 = t1\n", READERS);
 	fixture_start(FAKE_VIRTUAL, text);
 	few = run(FEW, 1, false);
@@ -85,7 +85,7 @@ static void a_thousand_readers(void **state)
 	is_flat("closing a reader", few.close, FEW, many.close, READERS);
 }
 
-/* Two interfaces of so many slots with a card in each. */
+/* Two interfaces of `slots` slots, with a card in each slot. */
 static char *two_interfaces(char *text, size_t cap, unsigned slots)
 {
 	size_t n = 0;
@@ -122,7 +122,7 @@ struct slow {
 	int done;	/* atomic */
 };
 
-/* The card of slot 0 works for so long. */
+/* The card of slot 0 is busy for SCALE_SLOW_MS. */
 static void *work_slowly(void *arg)
 {
 	struct slow *s = arg;
@@ -144,8 +144,8 @@ static int by_size(const void *a, const void *b)
 
 #define LATENCIES 20000u
 
-/* One card takes its time, the 95 other slots do not wait for it: how long they take is printed, that they got their
- * turn is demanded. SCALE_SLOW_MS=20000 for the figure of tests/bench/README.md. */
+/* One card is slow, and the 95 other slots do not wait for it: that each gets its turn is checked,
+ * and how long it takes is printed. SCALE_SLOW_MS=20000 for the figure of tests/bench/README.md. */
 static void one_slow_slot_of_96(void **state)
 {
 	static char text[8000];
@@ -171,7 +171,7 @@ static void one_slow_slot_of_96(void **state)
 	}
 	pthread_join(thread, NULL);
 	FIXTURE_IS_FINE(slow.rc);
-	/* each of them had its turn before the slow one ended */
+	/* each slot had its turn before the slow card answered */
 	assert_true(n >= SLOTS - 1);
 	n = n < LATENCIES ? n : LATENCIES;
 	qsort(latency, n, sizeof latency[0], by_size);

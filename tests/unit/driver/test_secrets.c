@@ -28,7 +28,7 @@ void __wrap_log_msg(const int priority, const char *fmt, ...) __attribute__((for
 
 static struct {
 	unsigned lines, leaks;
-	bool shown;			/* the line of an ordinary command was there */
+	bool shown;			/* the line of an ordinary command was seen */
 	uint8_t data[20000];		/* abData of all messages that were sent, in a row */
 	size_t len;
 } said;
@@ -40,8 +40,8 @@ static int digit_of(char c)
 	return p ? (int)(p - digits) : -1;
 }
 
-/* Hexadecimal bytes, apart or together, up to what is none. Called at each place of each line: sscanf() would look for
- * the end of the line each time. */
+/* Reads hexadecimal bytes, with blanks between them or without, up to the first other character.
+ * Not sscanf(), which looks for the end of the line at each call. */
 static size_t bytes_of(const char *hex, uint8_t *out, size_t cap)
 {
 	size_t n = 0;
@@ -104,7 +104,7 @@ static unsigned log_leaks(void)
 
 /* ---- what an application does ---- */
 
-/* Of the application, not looked at: command and answer. */
+/* The application's buffers for command and answer, which are not searched. */
 static uint8_t *app;
 #define APP_ROOM 70000u
 
@@ -240,7 +240,8 @@ static void apdus_in_the_log(void **state)
 				transmit(secret_apdu(0x00, secret_ins[i / 2], way->len, way->echo));
 				if (!shows && log_leaks())
 					fail_msg("INS %02X with levels %X is in the log", secret_ins[i / 2], mask);
-				/* asked for, it is there: this test can fail */
+				/* with IFDCCID_LOG_SECRETS the secret is in the log: this test can
+				 * fail */
 				if (shows && (mask & LOG_COMM) && way_sends(way, secret_ins[i / 2]) && !log_leaks())
 					fail_msg("INS %02X is not shown though asked for", secret_ins[i / 2]);
 			}
@@ -336,7 +337,7 @@ static void pins_in_the_log(void **state)
 #define SANITIZED false
 #endif
 
-/* The search finds what there is to find. */
+/* The search finds a secret that was left on purpose. */
 static void the_search_works(void **state)
 {
 	uint8_t *p;
@@ -380,7 +381,7 @@ static void apdus_in_memory(void **state)
 			secret_is(ways[w].len);
 			open_reader(ways[w].text, ways[w].t1);
 			memset(&said, 0, sizeof said);
-			/* the lines that show it are wiped, too */
+			/* log lines that show the secret are wiped as well */
 			log_setup(secrets ? LOG_COMM : LOG_CRITICAL, secrets);
 			for (unsigned i = 0; i < 2; i++) {
 				transmit(secret_apdu(0x00, 0x20, ways[w].len, ways[w].echo));
@@ -413,7 +414,7 @@ static void pins_in_memory(void **state)
 	assert_int_equal(leaks, 0);
 }
 
-/* Commands that do not end well. */
+/* Commands that fail. */
 static void failures_in_memory(void **state)
 {
 	static const char *const faults[] = {
@@ -443,7 +444,8 @@ static void failures_in_memory(void **state)
 			fixture_fault(0, "%s msg=6f", faults[i]);
 			/* 48 + 5 + 2 + ... makes the answer a whole packet at short APDU level */
 			transmit(secret_apdu(0x00, 0x20, k == 1 ? 52 : 48, true));
-			/* the second copy is in the transfer's buffer until libusb tells of it */
+			/* the second copy stays in the transfer's buffer until libusb reports the
+			 * transfer */
 			if (strcmp(faults[i], "duplicate") != 0)
 				leaks += memory_leaks(where);
 			fixture_fault(0, "clear");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* ifdLogLevel 0: whatever readers, cards and callers do wrong, not a line is written; and the driver does the same
- * as when it tells. Virtual time. */
+/* ifdLogLevel 0: whatever readers, cards and callers do wrong, no line is written, and the driver
+ * acts as it does with a log. Virtual time. */
 #include "driver_fixture.h"
 
 #include "util/log.h"
@@ -18,7 +18,7 @@ static const char *const readers[] = {
 	"reader iccd\niccd = a\ncard 0 = t0\n",
 };
 
-/* The answers, folded into a number. */
+/* A checksum of the answers. */
 static unsigned answers;
 
 static void heard(RESPONSECODE rc)
@@ -26,7 +26,7 @@ static void heard(RESPONSECODE rc)
 	answers = answers * 31u + (unsigned)rc;
 }
 
-/* Names and Luns that are wrong, then everything pcscd does, wrong lengths and codes included. */
+/* Wrong names and Luns, then all that pcscd does, including wrong lengths and codes. */
 static void session(void)
 {
 	static const UCHAR apdu[] = { 0x80, 0x14, 0x00, 0x20, 0x20 }, pin[] = { 1, 2, 3 };
@@ -67,7 +67,7 @@ static void session(void)
 		heard(IFDHCloseChannel(lun));
 }
 
-/* Returns the number of lines; *told is what pcscd was answered. */
+/* Returns the number of log lines; *told is the checksum of the answers. */
 static unsigned lines_at(unsigned levels, const char *reader, const char *fault, unsigned *told)
 {
 	fixture_start(FAKE_VIRTUAL, reader);
@@ -81,7 +81,7 @@ static unsigned lines_at(unsigned levels, const char *reader, const char *fault,
 	return fixture_log_count("");
 }
 
-/* The configuration is read by the first that opens: it must not undo what is set here. */
+/* The first opening reads the configuration, which would undo the log level that is set here. */
 static void configuration_is_read(void)
 {
 	fixture_start(FAKE_VIRTUAL, FIXTURE_ONE);

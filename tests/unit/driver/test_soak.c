@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Everything at once, in real time: a rack of readers, a client and a polling thread a slot, and somebody who
- * unplugs, resets and closes readers, powers cards down, takes them out and makes readers faulty all the while. No
- * answer may be a wrong one, nobody may hang; when it is over every slot works, nothing is left, and nothing has grown.
+/* Everything at once, in real time: a rack of readers, with a client and a polling thread for each slot, and a thread
+ * that unplugs, resets and closes readers, powers cards down, takes them out and makes readers faulty. No answer may be
+ * wrong and no thread may hang; in the end every slot works, nothing is left, and nothing has grown.
  *	SOAK_SECONDS=600 ./test_soak [TEST]	longer than the few seconds of make check, in rounds of a minute */
 #include "driver_actor.h"
 
@@ -70,9 +70,9 @@ static const struct soak_rack kinds_24 = {
 	{ "GemPCTwin", "GemCoreSIMPro2" }, true,
 };
 
-/* What a reader or a card may do without being able to make a right answer of a wrong one: what has no check of its
- * own on the wire (bytes of a T=0 card, a length that is too short, a part that is lost) is not here. Those that a
- * reader has not are refused by the simulator. */
+/* Faults that the driver can notice. Those that the wire has no check for (bytes of a T=0 card, a
+ * length that is too short, a part that is lost) would make a wrong answer look right, and are left
+ * out. The simulator refuses faults that a reader cannot have. */
 static const char *const message_faults[] = {
 	"wrong-slot value=255", "wrong-seq", "stale value=3", "duplicate", "wrong-type", "length-more",
 	"padded", "late-answer ms=600", "slow-answer ms=300", "time-extension",
@@ -177,7 +177,8 @@ static enum act one(struct place *p, unsigned *seed)
 	case 4:
 		return actor_write(&p->actor, 1 + draw(seed, 250));
 	case 5:
-		/* what the level or the protocol does not take is refused, and that is all */
+		/* an APDU that the level or the protocol does not take is refused, without further
+		 * harm */
 		a = actor_echo(&p->actor, 256 + draw(seed, 1500));
 		return a == ACT_WRONG ? a : ACT_FINE;
 	case 6:
@@ -298,7 +299,7 @@ static const char *any_fault(bool line, unsigned *seed)
 	return line ? line_faults[i] : usb_faults[i];
 }
 
-/* A card of the same protocol as the one before it. */
+/* Inserts a card of the same protocol as the last one. */
 static void insert(const struct place *p)
 {
 	bool t0 = __atomic_load_n(&p->protocol, __ATOMIC_RELAXED) == SCARD_PROTOCOL_T0;
@@ -321,7 +322,7 @@ static void swap_card(const struct place *p)
 	insert(p);
 }
 
-/* As pcscd does when the last application has left. */
+/* Powers the card down, as pcscd does when the last application has disconnected. */
 static void power_down(const struct place *p)
 {
 	UCHAR atr[MAX_ATR_SIZE];
@@ -330,7 +331,7 @@ static void power_down(const struct place *p)
 	IFDHPowerICC(p->actor.lun, IFD_POWER_DOWN, atr, &n);
 }
 
-/* As pcscd does when it hears of it. */
+/* Unplugs the device and plugs it in again, and does what pcscd does then. */
 static void replug(unsigned nr)
 {
 	UCHAR one_byte = 1;
@@ -424,7 +425,7 @@ static void start_rack(const struct soak_rack *r)
 	}
 }
 
-/* Readers are made sound, and out: what still runs ends at once. */
+/* Faults are cleared and readers unplugged: calls that still run end at once. */
 static void calm_down(void)
 {
 	for (unsigned i = 0; i < soak.n_devices; i++) {
@@ -434,8 +435,8 @@ static void calm_down(void)
 	}
 }
 
-/* After all that every slot works. */
-static void everybody_works(void)
+/* Every slot works after the faults have ended. */
+static void every_slot_works(void)
 {
 	for (unsigned i = 0; i < soak.n_usb; i++)
 		fake_usb_plug(i);
@@ -458,7 +459,7 @@ static void everybody_works(void)
 		IFDHCloseChannel(places[i].actor.lun);
 }
 
-/* Every client must get on within a round of a minute. */
+/* Every client must make progress within each round of a minute. */
 static void watch(unsigned s)
 {
 	sleep(s);
@@ -488,7 +489,7 @@ static void one_round(const struct soak_rack *r, unsigned s)
 	calm_down();
 	for (unsigned i = 0; i < 2 * soak.n_places; i++)
 		pthread_join(threads[i], NULL);
-	everybody_works();
+	every_slot_works();
 	alarm(0);
 	assert_int_equal(fake_serial_open_lines(), 0);
 	fake_serial_end();
@@ -496,7 +497,7 @@ static void one_round(const struct soak_rack *r, unsigned s)
 	fixture_stop();
 }
 
-/* --- what may not grow --- */
+/* --- resources that must not grow --- */
 
 struct held {
 	size_t heap;
@@ -569,7 +570,7 @@ static void rounds(const struct soak_rack *r)
 	assert_true(soak.good > 100);
 }
 
-static void rack_under_siege(void **state)
+static void a_rack_of_96_slots_under_faults(void **state)
 {
 	(void)state;
 	rounds(&slots_96);
@@ -591,7 +592,7 @@ static int teardown(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(rack_under_siege, teardown),
+		cmocka_unit_test_teardown(a_rack_of_96_slots_under_faults, teardown),
 		cmocka_unit_test_teardown(readers_of_24_kinds_under_faults, teardown),
 	};
 

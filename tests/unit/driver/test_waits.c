@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How long the driver waits for real readers, as pcscd would see it: slow cards behind readers that ask for no more
- * time, cards that leave in mid-command, answers without their empty packet, readers that answer nothing. Virtual
- * time. */
+/* How long the driver waits for readers of the field, as pcscd would see it: slow cards behind
+ * readers that send no time extensions, cards that are removed during a command, answers without
+ * their empty packet, readers that do not answer. Virtual time. */
 #include "driver_fixture.h"
 
 #include "sim/model/sim_dev_priv.h"
@@ -24,7 +24,7 @@ static RESPONSECODE transmit(DWORD lun)
 	return fixture_apdu(lun, generate, sizeof generate, out, sizeof out, &len);
 }
 
-/* --- what happens so long after an XfrBlock to slot 0 went out, once --- */
+/* --- events at a set time after an XfrBlock to slot 0, once --- */
 
 static struct plan {
 	uint64_t remove_ns, insert_ns;	/* 0: not */
@@ -80,7 +80,8 @@ static void end(unsigned slots)
 	fixture_stop();
 }
 
-/* sysmoOCTSIM, PN7462AU, Puck One: PIV keys take 15 s, Cryptoflex 30 s; no ABORT goes into the work. */
+/* sysmoOCTSIM, PN7462AU, Puck One: PIV keys take 15 s, Cryptoflex 30 s; no ABORT interrupts the
+ * card. */
 static void slow_cards_without_time_extensions(void **state)
 {
 	static const struct {
@@ -116,7 +117,7 @@ static void slow_cards_without_time_extensions(void **state)
 	}
 }
 
-/* No card works on a message that stays in bulk OUT for 5 s: such a reader is dead rather than
+/* A message that stays in bulk OUT for 5 s has not reached a card: the reader is dead rather than
  * slow. */
 static void a_message_that_is_not_taken(void **state)
 {
@@ -134,7 +135,7 @@ static void a_message_that_is_not_taken(void **state)
 	end(1);
 }
 
-/* While the reader asks for more time the card may take its 20 minutes. */
+/* While the reader sends time extensions, the card may take 20 minutes. */
 static void time_extensions_for_twenty_minutes(void **state)
 {
 	uint64_t began;
@@ -165,7 +166,8 @@ static void begin_contactless(void)
 	fixture_fault(0, "silent slot=0 msg=6F");
 }
 
-/* Reiner SCT cyberJack RFID basis: the reader tells that the card is gone, and never answers. */
+/* Reiner SCT cyberJack RFID basis: the reader reports that the card is gone, and never answers the
+ * command. */
 static void the_card_leaves_in_mid_command(void **state)
 {
 	uint64_t began;
@@ -186,7 +188,8 @@ static void the_card_leaves_in_mid_command(void **state)
 	end(2);
 }
 
-/* "Gone" and "back" within the grace: contacts bounce, the ordinary waiting time holds. */
+/* The reader reports "gone" and "back" within the grace time, as contacts bounce: the ordinary
+ * waiting time applies. */
 static void a_card_that_bounces(void **state)
 {
 	uint64_t began;
@@ -284,8 +287,8 @@ static void *run_slow(void *arg)
 	return NULL;
 }
 
-/* One busy place, and slot 0 has it: slot 1 is shown as it was last known, at once, and what the reader tells by
- * itself counts. */
+/* Slot 0 has the only busy place: the presence of slot 1 is answered at once, from its last state
+ * and the reader's notifications. */
 static void presence_while_the_reader_is_busy(void **state)
 {
 	pthread_t t;
@@ -310,9 +313,9 @@ static void presence_while_the_reader_is_busy(void **state)
 	end(2);
 }
 
-/* Slot 0 has the only place when slot 1, which is empty, is asked for the first time: nobody knows whether a card is
- * there, so its first answer is waited for; "a card" would make pcscd announce one. When the place stays taken, the
- * answer is an error, and pcscd asks again. */
+/* Slot 0 has the only place when the empty slot 1 is asked for the first time. No state is known
+ * yet, so its first answer is waited for: "a card" would make pcscd announce one. When the place
+ * stays taken, the answer is an error, and pcscd asks again. */
 static void first_presence_while_the_reader_is_busy(void **state)
 {
 	static const struct {
@@ -351,8 +354,9 @@ static void hear_seq(void *user, uint64_t now, const char *text)
 	sscanf(text, "out slot 0 seq %d", (int *)user);
 }
 
-/* With bSeq 0 on both pipes the firmware derived from STMicroelectronics' gets well. When 0 was the lost command's it
- * does not: then it is reset, once, and its card is shown as gone and back. */
+/* Firmware derived from STMicroelectronics' takes an ABORT with bSeq 0 on both pipes. When the lost
+ * command had bSeq 0 it does not: then the reader is reset, once, and its card is shown as gone and
+ * back. */
 static void abort_is_read_as_bseq_0(void **state)
 {
 	int seq = -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/ifdh/ifdh_caps.c: attributes, and the functions pcscd's polling thread gets. */
+/* src/ifdh/ifdh_caps.c: attributes, and the functions that pcscd's polling thread calls. */
 #include "ifdh/ifdh.h"
 #include "slot/composite.h"
 
@@ -180,7 +180,7 @@ static void strings(void **state)
 	check(SCARD_ATTR_VENDOR_IFD_SERIAL_NO, "0815", 5);
 }
 
-static void driver_facts(void **state)
+static void the_driver_says_what_it_supports(void **state)
 {
 	(void)state;
 	check_byte(TAG_IFD_THREAD_SAFE, 1);
@@ -195,7 +195,7 @@ static void driver_facts(void **state)
 	check_byte(TAG_IFD_SLOTS_NUMBER, 255);
 }
 
-/* All tags with all lengths: never a byte too many. */
+/* All tags with all lengths: no byte is written beyond the buffer. */
 static void every_tag_and_length(void **state)
 {
 	static const DWORD tags[] = {
@@ -234,7 +234,7 @@ static void every_tag_and_length(void **state)
 		}
 }
 
-/* A thread that polls or stops is not cancelled meanwhile. */
+/* Also checks that the calling thread cannot be cancelled meanwhile. */
 static RESPONSECODE poll(DWORD Lun, int timeout)
 {
 	RESPONSECODE (*f)(DWORD, int);
@@ -244,7 +244,7 @@ static RESPONSECODE poll(DWORD Lun, int timeout)
 	return f(Lun, timeout);
 }
 
-static void polling(void **state)
+static void a_poll_waits_for_a_change_in_its_slot(void **state)
 {
 	(void)state;
 	assert_int_equal(poll(0x30002, 5000), IFD_SUCCESS);
@@ -266,7 +266,7 @@ static void polling(void **state)
 	assert_int_equal(get(TAG_IFD_POLLING_THREAD_KILLABLE, 1), CCID_ERR_TAG);
 }
 
-static void stopping(void **state)
+static void a_stop_ends_the_poll_of_its_slot(void **state)
 {
 	RESPONSECODE (*f)(DWORD);
 
@@ -280,7 +280,7 @@ static void stopping(void **state)
 	assert_int_equal(t.taken, 0);
 }
 
-/* The slot is polled and stopped like all others: no thread is to be cancelled in the driver. */
+/* A USB ICC is polled and stopped like other slots: no thread is cancelled inside the driver. */
 static void card_that_cannot_be_taken_out(void **state)
 {
 	(void)state;
@@ -291,7 +291,7 @@ static void card_that_cannot_be_taken_out(void **state)
 	assert_int_equal(get(TAG_IFD_STOP_POLLING_THREAD, 8), CCID_OK);
 }
 
-static void without_notifications(void **state)
+static void without_notifications_there_is_no_poll(void **state)
 {
 	(void)state;
 	assert_int_equal(get(TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, 8), CCID_OK);
@@ -300,7 +300,7 @@ static void without_notifications(void **state)
 	assert_int_equal(get(TAG_IFD_STOP_POLLING_THREAD, 8), CCID_ERR_TAG);
 }
 
-static void setting(void **state)
+static void only_the_removal_can_be_set(void **state)
 {
 	(void)state;
 	assert_int_equal(ifdh_set_cap(&slot, 0x1234, 1, (const UCHAR *)"\x01"), IFD_ERROR_TAG);
@@ -317,8 +317,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-		T(attributes), T(strings), T(driver_facts), T(every_tag_and_length), T(polling), T(stopping),
-		T(card_that_cannot_be_taken_out), T(without_notifications), T(setting),
+		T(attributes), T(strings), T(the_driver_says_what_it_supports),
+		T(every_tag_and_length),
+		T(a_poll_waits_for_a_change_in_its_slot), T(a_stop_ends_the_poll_of_its_slot),
+		T(card_that_cannot_be_taken_out), T(without_notifications_there_is_no_poll),
+		T(only_the_removal_can_be_set),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ static enum ccid_err called(const char *what, const uint8_t *in, size_t len,
 	t.len = len;
 	assert_true(port_mutex_try(&slot.lock));
 	port_mutex_unlock(&slot.lock);
-	*answer_len = t.answer_len;	/* also with an error, when it must not be used */
+	*answer_len = t.answer_len;	/* set with an error as well: it must be ignored then */
 	if (t.err)
 		return t.err;
 	if (t.answer_len > cap)
@@ -110,7 +110,7 @@ static RESPONSECODE control(DWORD code, const char *in, size_t len, size_t cap)
 	return rc;
 }
 
-static void unknown_codes(void **state)
+static void unknown_codes_are_refused(void **state)
 {
 	static const DWORD codes[] = { 0, 1, SCARD_CTL_CODE(0), SCARD_CTL_CODE(2), SCARD_CTL_CODE(3401),
 				       CODE(1), CODE(0x20), 0xFFFFFFFF };
@@ -120,7 +120,7 @@ static void unknown_codes(void **state)
 		assert_int_equal(control(codes[i], "x", 1, 100), IFD_ERROR_NOT_SUPPORTED);
 }
 
-static void null_buffers(void **state)
+static void null_buffers_are_errors(void **state)
 {
 	(void)state;
 	assert_int_equal(ifdh_control(&slot, CM_IOCTL_GET_FEATURE_REQUEST, NULL, 1, out, 10, &returned),
@@ -132,7 +132,7 @@ static void null_buffers(void **state)
 	assert_int_equal(returned, 0);
 }
 
-static void features(void **state)
+static void the_feature_list_is_returned(void **state)
 {
 	(void)state;
 	assert_int_equal(control(CM_IOCTL_GET_FEATURE_REQUEST, NULL, 0, 200), IFD_SUCCESS);
@@ -145,7 +145,7 @@ static void features(void **state)
 	assert_true(returned > 6);
 }
 
-static void pinpads_only(void **state)
+static void pin_entry_needs_a_pinpad(void **state)
 {
 	static const DWORD codes[] = { CODE(FEATURE_VERIFY_PIN_DIRECT), CODE(FEATURE_MODIFY_PIN_DIRECT),
 				       CODE(FEATURE_IFD_PIN_PROPERTIES) };
@@ -196,7 +196,7 @@ static void escape_needs_permission(void **state)
 	}
 }
 
-static void mct_is_no_way_round(void **state)
+static void mct_does_not_get_around_the_escape_ban(void **state)
 {
 	static const struct { const char *bytes; size_t len; } bad[] = {
 		{ "", 0 }, { "\x20", 1 }, { "\x20\x12", 2 }, { "\x20\x70\x00\x00", 4 },
@@ -233,7 +233,7 @@ static void mct_is_no_way_round(void **state)
 
 #define NAD(text) control(SCARD_CTL_CODE(3600), text, sizeof(text) - 1, 100)
 
-static void nad(void **state)
+static void the_nad_is_set_for_t1_at_tpdu_level(void **state)
 {
 	(void)state;
 	assert_int_equal(NAD("\x3F\x00\x00"), IFD_NOT_SUPPORTED);	/* not at TPDU level */
@@ -261,19 +261,19 @@ static void nad(void **state)
 	assert_int_equal(slot.t1.nad, 0x21);
 	assert_int_equal(NAD("\x3E\x00\x01\x00"), IFD_SUCCESS);
 	assert_int_equal(slot.t1.nad, 0);
-	/* not the commands */
+	/* lengths and commands that are not right */
 	assert_int_equal(NAD(""), IFD_COMMUNICATION_ERROR);
 	assert_int_equal(NAD("\x3E\x00\x01"), IFD_COMMUNICATION_ERROR);
 	assert_int_equal(NAD("\x3E\x00\x01\x21\x00"), IFD_COMMUNICATION_ERROR);
 	assert_int_equal(NAD("\x3F\x00\x01"), IFD_COMMUNICATION_ERROR);
 	assert_int_equal(NAD("\x40\x00\x00"), IFD_COMMUNICATION_ERROR);
-	/* nothing changes when the answer does not fit */
+	/* no address is set when the answer does not fit */
 	assert_int_equal(control(SCARD_CTL_CODE(3600), "\x3E\x00\x01\x21", 4, 3), IFD_ERROR_INSUFFICIENT_BUFFER);
 	assert_int_equal(slot.t1.nad, 0);
 	assert_int_equal(control(SCARD_CTL_CODE(3600), "\x3F\x00\x00", 3, 4), IFD_ERROR_INSUFFICIENT_BUFFER);
 }
 
-static void usb_path(void **state)
+static void the_usb_path_is_told(void **state)
 {
 	(void)state;
 	assert_int_equal(control(SCARD_CTL_CODE(3601), NULL, 0, 100), IFD_SUCCESS);
@@ -290,8 +290,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-		T(unknown_codes), T(null_buffers), T(features), T(pinpads_only), T(escape_needs_permission),
-		T(mct_is_no_way_round), T(nad), T(usb_path),
+		T(unknown_codes_are_refused), T(null_buffers_are_errors),
+		T(the_feature_list_is_returned),
+		T(pin_entry_needs_a_pinpad),
+		T(escape_needs_permission),
+		T(mct_does_not_get_around_the_escape_ban), T(the_nad_is_set_for_t1_at_tpdu_level),
+		T(the_usb_path_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,7 @@
 #include <setjmp.h>
 #include "unit/unit_cmocka.h"
 
-static void what_pcscd_acts_upon(void **state)
+static void codes_that_pcscd_acts_upon_are_right(void **state)
 {
 	(void)state;
 	assert_int_equal(ifdh_code(CCID_OK), IFD_SUCCESS);
@@ -20,8 +20,9 @@ static void what_pcscd_acts_upon(void **state)
 	assert_int_equal(ifdh_code(CCID_ERR_COMM), IFD_COMMUNICATION_ERROR);
 }
 
-/* Overflow, absent card, removed reader, parity and time-out each keep their own code. */
-static void the_five_stay_apart(void **state)
+/* Overflow, absent card, removed reader, parity error and time-out each have a code of their
+ * own. */
+static void five_errors_have_codes_of_their_own(void **state)
 {
 	static const enum ccid_err five[] = {
 		CCID_ERR_OVERFLOW, CCID_ERR_NO_CARD, CCID_ERR_NO_DEVICE, CCID_ERR_PARITY, CCID_ERR_TIMEOUT,
@@ -50,8 +51,8 @@ static void only_ok_is_success(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_pcscd_acts_upon),
-		cmocka_unit_test(the_five_stay_apart),
+		cmocka_unit_test(codes_that_pcscd_acts_upon_are_right),
+		cmocka_unit_test(five_errors_have_codes_of_their_own),
 		cmocka_unit_test(only_ok_is_success),
 	};
 

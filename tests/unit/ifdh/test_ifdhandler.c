@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/ifdh/ifdhandler.c: the ten functions, their arguments, and that every slot taken is given back. */
+/* src/ifdh/ifdhandler.c: the ten functions, their arguments, and that every slot that is taken is
+ * given back. */
 #include "ifdh/ifdh.h"
 #include "slot/composite.h"
 #include "slot/pinpad.h"
@@ -162,7 +163,7 @@ static int all_given_back(void **state)
 	return t.taken;
 }
 
-static void channels(void **state)
+static void channels_open_and_close(void **state)
 {
 	char name[] = "usb:1234/5678";
 
@@ -182,7 +183,7 @@ static void channels(void **state)
 	assert_null(t.called);
 }
 
-static void unknown_lun(void **state)
+static void an_unknown_lun_is_an_error(void **state)
 {
 	UCHAR buf[40];
 	DWORD len = sizeof buf;
@@ -206,7 +207,7 @@ static void unknown_lun(void **state)
 	assert_null(t.called);
 }
 
-static void capabilities(void **state)
+static void attributes_are_passed_on(void **state)
 {
 	UCHAR value[4] = { 1, 0xEE, 0xEE, 0xEE };
 	DWORD len = sizeof value;
@@ -223,7 +224,7 @@ static void capabilities(void **state)
 	assert_string_equal(t.called, "gone");
 }
 
-static void protocols(void **state)
+static void a_protocol_is_set_or_refused(void **state)
 {
 	(void)state;
 	assert_int_equal(IFDHSetProtocolParameters(LUN, SCARD_PROTOCOL_T1, 0, 0, 0, 0), IFD_SUCCESS);
@@ -240,8 +241,8 @@ static void protocols(void **state)
 	assert_null(t.called);
 }
 
-/* As <ifdhandler.h> has it: the action failed, or there is no reader any more. */
-static void power_errors(void **state)
+/* As <ifdhandler.h> defines it: the action failed, or the reader is gone. */
+static void power_errors_have_their_codes(void **state)
 {
 	static const DWORD actions[] = { IFD_POWER_UP, IFD_RESET, IFD_POWER_DOWN };
 	UCHAR atr[MAX_ATR_SIZE];
@@ -260,7 +261,7 @@ static void power_errors(void **state)
 	t.err = CCID_OK;
 }
 
-static void powering(void **state)
+static void power_calls_return_the_atr(void **state)
 {
 	UCHAR atr[MAX_ATR_SIZE + 1];
 	DWORD len = 0;	/* as pcscd may leave it */
@@ -290,7 +291,7 @@ static void powering(void **state)
 	assert_int_equal(IFDHPowerICC(LUN, IFD_POWER_UP, atr, NULL), IFD_COMMUNICATION_ERROR);
 }
 
-static void transmitting(void **state)
+static void an_apdu_is_answered(void **state)
 {
 	SCARD_IO_HEADER pci = { 1, sizeof pci };
 	UCHAR tx[5] = { 0 }, rx[10];
@@ -300,7 +301,7 @@ static void transmitting(void **state)
 	t.answer_len = 2;
 	assert_int_equal(IFDHTransmitToICC(LUN, pci, tx, 5, rx, &len, NULL), IFD_SUCCESS);
 	assert_int_equal(len, 2);
-	/* longer than the buffer: told by the length, not written */
+	/* an answer longer than the buffer: its length is returned, nothing is written */
 	memset(rx, 0xEE, sizeof rx);
 	t.answer_len = 200;
 	len = 3;
@@ -325,7 +326,7 @@ static void transmitting(void **state)
 	assert_null(t.called);
 }
 
-static void controlling(void **state)
+static void a_control_code_is_answered(void **state)
 {
 	UCHAR buf[20];
 	DWORD len = 99;
@@ -339,7 +340,7 @@ static void controlling(void **state)
 			 IFD_COMMUNICATION_ERROR);
 }
 
-static void presence(void **state)
+static void presence_is_answered(void **state)
 {
 	(void)state;
 	assert_int_equal(IFDHICCPresence(LUN), IFD_ICC_NOT_PRESENT);
@@ -355,8 +356,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, all_given_back)
 	const struct CMUnitTest tests[] = {
-		T(channels), T(unknown_lun), T(capabilities), T(protocols), T(powering), T(power_errors),
-		T(transmitting), T(controlling), T(presence),
+		T(channels_open_and_close), T(an_unknown_lun_is_an_error),
+		T(attributes_are_passed_on),
+		T(a_protocol_is_set_or_refused),
+		T(power_calls_return_the_atr), T(power_errors_have_their_codes),
+		T(an_apdu_is_answered), T(a_control_code_is_answered), T(presence_is_answered),
 	};
 
 	port_mutex_init(&slot.lock);

@@ -2,13 +2,13 @@
 #ifndef ERR_BY_NAME_H
 #define ERR_BY_NAME_H
 
-/* Errors in the texts of talks. */
+/* Names of errors in the conversations of the tests. */
 #include "unit/unit_cmocka.h"
 #include "util/err.h"
 
 #include <string.h>
 
-/* The error of that err_name(); a name that does not exist ends the test. */
+/* The error whose err_name() is `name`; an unknown name ends the test. */
 static enum ccid_err err_by_name(const char *name)
 {
 	for (int i = 0; i < CCID_ERR_COUNT; i++)

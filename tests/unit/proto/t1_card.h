@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A card's half of T=1 for the tests, written from ISO 7816-3:2006 §11 on its own: shares
- * nothing with src/proto. Its answer is a function of the command, so that a wrong one shows. */
+/* The card's half of T=1 for the tests, written from ISO 7816-3:2006 §11; it shares no code with
+ * src/proto. The answer depends on the command, so that a wrong answer is noticed. */
 struct card {
 	bool crc;
 	bool inverted;			/* CRC inverted, low byte first */
@@ -18,14 +18,15 @@ struct card {
 	size_t cmd_len;
 	uint8_t rsp[800];
 	size_t rsp_len, rsp_sent, chunk;
-	bool replying;			/* an I-block of the driver is out */
+	bool replying;			/* an I-block of the driver is expected */
 	uint8_t last[259];
 	size_t last_len;
 	char last_kind;			/* I, R, q (S request), a (S response) */
 	unsigned executed;
-	unsigned complaints;		/* blocks no right interface device sends */
-	uint32_t random;		/* 0: asks for nothing on its own */
-	bool held;			/* an S request came before what is due */
+	unsigned complaints;		/* blocks that a correct interface device does not send */
+	uint32_t random;		/* 0: the card sends no S requests */
+	bool held;			/* an S request was sent in place of the block that is
+					   due */
 	bool asleep;			/* answers nothing, not even S(RESYNCH) */
 };
 
@@ -35,7 +36,8 @@ static inline uint32_t card_random(uint32_t *r)
 	return *r >> 8;
 }
 
-/* CRC by shifting left over reversed bits, LRC by summing up: not the way src does it. */
+/* CRC by shifting left over reversed bits, LRC byte by byte: computed in another way than in
+ * src/proto. */
 static inline size_t card_edc(const struct card *c, const uint8_t *p, size_t len, uint8_t edc[2])
 {
 	unsigned reg = 0xFFFF, out = 0;
@@ -102,7 +104,7 @@ static inline void card_i(struct card *c)
 		 c->chunk);
 }
 
-/* The card may ask something before it does what is due. */
+/* The card may send an S request before the block that is due. */
 static inline bool card_asks(struct card *c)
 {
 	uint8_t v;
@@ -120,7 +122,7 @@ static inline bool card_asks(struct card *c)
 	return true;
 }
 
-/* Does what the last I-block or acknowledgement brought about. */
+/* Sends the block that the last I-block or acknowledgement calls for. */
 static inline void card_due(struct card *c)
 {
 	c->held = false;
@@ -162,14 +164,14 @@ static inline void card_on_r(struct card *c, const uint8_t *p)
 {
 	unsigned nr = p[1] >> 4 & 1;
 
-	if (c->last_kind == 'q')	/* not the response we asked for: rule 7.3 */
+	if (c->last_kind == 'q')	/* not the response that was asked for: rule 7.3 */
 		return;
 	if (c->last_kind == 'a' || !c->replying) {
 		if (c->last_kind == 'I')
 			c->complaints++;
 		if (c->last_kind == '\0')
 			card_r(c, 2);
-		return;			/* last once more */
+		return;			/* the last block again */
 	}
 	if (nr == c->ns) {
 		card_i(c);
@@ -197,7 +199,8 @@ static inline void card_on_s(struct card *c, const uint8_t *p)
 		if (!card_asks(c))
 			card_due(c);
 	} else if (c->last_kind != 'q') {
-		card_r(c, 2);		/* a response no command waits for: our last block was lost */
+		card_r(c, 2);		/* a response that was not asked for: the card's last
+					   block was lost */
 	}
 }
 
@@ -220,7 +223,7 @@ static inline bool card_block(struct card *c, const uint8_t *p, size_t len)
 		c->complaints++;
 		card_r(c, 2);
 	} else if (!(p[1] & 0x80)) {
-		if (c->last_kind != 'q')	/* else once more what we asked */
+		if (c->last_kind != 'q')	/* otherwise the request is repeated */
 			card_on_i(c, p);
 	} else if (p[1] & 0x40) {
 		card_on_s(c, p);

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "unit/unit_cmocka.h"
 
-/* The first bytes after the header, the whole length, and what must come of it. */
+/* The header, the first bytes after it, the whole length, and the expected result. */
 static const struct row {
 	const char *what;
 	uint8_t body[5];
@@ -61,7 +61,7 @@ static void every_case(void **state)
 	}
 }
 
-/* No length field may point outside, whatever the bytes are. */
+/* No length field may point outside of the APDU, whatever its bytes are. */
 static void offsets_stay_inside(void **state)
 {
 	uint8_t buf[300];

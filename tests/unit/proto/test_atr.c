@@ -34,7 +34,7 @@ static size_t hex(const char *text, uint8_t *out, size_t cap)
 	return n;
 }
 
-/* Cuts line at the bars, in place; blanks around go. */
+/* Cuts the line at its bars, in place, and removes the blanks around them. */
 static size_t split(char *line, char *column[COL_COUNT])
 {
 	size_t n = 0;
@@ -133,7 +133,7 @@ static void check_row(char *const *col)
 	check_rest(col, &atr);
 }
 
-static void vectors(void **state)
+static void every_vector_is_decoded(void **state)
 {
 	FILE *f = fopen(TOP_SRCDIR "/tests/vectors/atr.txt", "r");
 	char line[400];
@@ -147,7 +147,7 @@ static void vectors(void **state)
 
 		if (line[0] == '#' || line[0] == '\n')
 			continue;
-		assert_non_null(strchr(line, '\n'));	/* not cut */
+		assert_non_null(strchr(line, '\n'));	/* the whole line was read */
 		print_message("%.72s\n", line);
 		n = split(line, col);
 		assert_true(n == COL_COUNT || n == 3);
@@ -183,8 +183,8 @@ static void levels_hold_the_bytes(void **state)
 	assert_false(atr.level[2].has_b || atr.level[2].has_c || atr.level[2].has_d);
 }
 
-/* Whatever comes: historical bytes lie inside, and nothing is read behind the end. */
-static void noise(void **state)
+/* Random bytes: the historical bytes lie inside of the ATR, and nothing is read beyond its end. */
+static void random_bytes_stay_inside(void **state)
 {
 	uint32_t x = 1;
 
@@ -215,9 +215,9 @@ static void noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vectors),
+		cmocka_unit_test(every_vector_is_decoded),
 		cmocka_unit_test(levels_hold_the_bytes),
-		cmocka_unit_test(noise),
+		cmocka_unit_test(random_bytes_stay_inside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

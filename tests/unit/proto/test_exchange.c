@@ -24,7 +24,7 @@ static void fill(uint8_t *p, size_t n, unsigned seed)
 		p[i] = (uint8_t)(seed = seed * 69069 + 1 + (seed >> 9));
 }
 
-/* An APDU of a case; data bytes are whatever is there. */
+/* Makes an APDU of this case; its data bytes are those that the buffer holds. */
 static size_t make_apdu(const char *shape, size_t Nc)
 {
 	bool extended = shape[1] == 'E';
@@ -63,12 +63,12 @@ static const struct {
 	{ "1", 0, 261, CCID_OK }, { "2S", 0, 261, CCID_OK }, { "3S", 255, 261, CCID_OK },
 	{ "4S", 255, 261, CCID_OK }, { "4S", 255, 260, CCID_ERR_TOO_LONG },
 	{ "1", 0, 4, CCID_OK }, { "1", 0, 3, CCID_ERR_TOO_LONG },
-	/* extended ones too: the reader and the card answer */
+	/* extended APDUs as well: the reader and the card decide what they are */
 	{ "2E", 0, 65000, CCID_OK }, { "3E", 1, 65000, CCID_OK }, { "4E", 300, 65000, CCID_OK },
 	{ "4E", 300, 308, CCID_ERR_TOO_LONG },
 };
 
-static void short_apdu_as_it_is(void **state)
+static void short_apdu_level_passes_the_apdu_on(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof shorts / sizeof shorts[0]; i++) {
@@ -93,8 +93,9 @@ static void short_apdu_as_it_is(void **state)
 	}
 }
 
-/* A reader that chains although it says "short APDU": all of the answer, or none. */
-static void short_apdu_chained(void **state)
+/* A reader that announces short APDUs and chains all the same: the caller gets the whole answer, or
+ * an error. */
+static void short_apdu_level_takes_a_chained_answer(void **state)
 {
 	static const struct {
 		uint8_t first, second;
@@ -126,7 +127,7 @@ static void short_apdu_chained(void **state)
 }
 
 /* The reader answers for the card: the user cancelled the PIN entry. */
-static void finished_by_the_reader(void **state)
+static void an_answer_of_the_reader_itself_ends_the_exchange(void **state)
 {
 	struct exchange_config cfg = config(LEVEL_SHORT_APDU, 1, 261);
 	struct exchange x;
@@ -139,7 +140,7 @@ static void finished_by_the_reader(void **state)
 	assert_memory_equal(answer, "\x64\x01", 2);
 }
 
-/* The wait is for the bytes of this command and its answer. */
+/* The wait is computed for the bytes of this command and its answer. */
 static void waits_follow_the_timing(void **state)
 {
 	size_t len = make_apdu("2S", 0);
@@ -163,7 +164,8 @@ struct reader {
 	uint8_t between;	/* bChainParameter of the answers to parts of the command */
 };
 
-/* A reader's half of CCID 1.10 §6.1.4: takes the command's parts, gives the answer's. */
+/* The reader's half of CCID 1.10 §6.1.4: takes the parts of the command, gives those of the
+ * answer. */
 static struct exchange_step pass(struct reader *r, struct exchange *x,
 				 const struct exchange_step *s, size_t max_data)
 {
@@ -254,8 +256,8 @@ static void overflow_is_signalled(void **state)
 	}
 }
 
-/* Longer than any answer, in any pieces: an error, and nothing of it remains. */
-static void answers_without_end(void **state)
+/* An answer without end, in parts of any length: an error, and no part of it is kept. */
+static void answers_without_end_are_errors(void **state)
 {
 	static const size_t parts[] = { 1, 2, 1000, 65538, 65539, 70000 };
 
@@ -275,7 +277,7 @@ static void answers_without_end(void **state)
 	}
 }
 
-/* The parts as they come (bChainParameter and length), and the end. */
+/* The parts as they arrive (bChainParameter and length), and the expected result. */
 static const struct {
 	const char *what;
 	size_t len, max_data;
@@ -287,7 +289,7 @@ static const struct {
 	{ "begin, end", 4, 10, { { 1, 5 }, { 2, 5 }, { -1, 0 } }, CCID_OK, 10 },
 	{ "begin, middle, end", 4, 10, { { 1, 1 }, { 3, 1 }, { 2, 1 }, { -1, 0 } }, CCID_OK, 3 },
 	{ "empty end", 4, 10, { { 1, 5 }, { 2, 0 }, { -1, 0 } }, CCID_OK, 5 },
-	{ "empty whole", 4, 10, { { 0, 0 }, { -1, 0 } }, CCID_ERR_PROTOCOL, 0 },
+	{ "empty, not chained", 4, 10, { { 0, 0 }, { -1, 0 } }, CCID_ERR_PROTOCOL, 0 },
 	{ "one byte", 4, 10, { { 0, 1 }, { -1, 0 } }, CCID_ERR_PROTOCOL, 0 },
 	{ "one byte in two parts", 4, 10, { { 1, 1 }, { 2, 0 }, { -1, 0 } }, CCID_ERR_PROTOCOL, 0 },
 	{ "01 twice", 4, 10, { { 1, 5 }, { 1, 5 }, { -1, 0 } }, CCID_ERR_PROTOCOL, 0 },
@@ -307,7 +309,7 @@ static const struct {
 	{ "02 in mid-command", 4, 3, { { 2, 0 }, { -1, 0 } }, CCID_ERR_PROTOCOL, 0 },
 };
 
-static void chain_parameters(void **state)
+static void chain_parameters_out_of_order_are_errors(void **state)
 {
 	(void)state;
 	fill(source, sizeof source, 96);
@@ -333,7 +335,7 @@ static void chain_parameters(void **state)
 
 /* ---- all levels ---- */
 
-static void errors_end_it(void **state)
+static void errors_end_the_exchange(void **state)
 {
 	(void)state;
 	for (unsigned level = LEVEL_CHARACTER; level <= LEVEL_EXTENDED_APDU; level++) {
@@ -351,7 +353,7 @@ static void errors_end_it(void **state)
 	}
 }
 
-static void arguments(void **state)
+static void impossible_arguments_are_refused(void **state)
 {
 	struct exchange_config good = config(LEVEL_EXTENDED_APDU, 0, 100), bad = good;
 	struct exchange x;
@@ -366,14 +368,14 @@ static void arguments(void **state)
 	bad = good;
 	bad.max_data = 0;
 	assert_int_equal(begin(&x, &bad, 4, 100).err, CCID_ERR_TOO_LONG);
-	/* T=1 by the driver needs its state */
+	/* where the driver speaks T=1, the exchange needs T=1's state */
 	bad = config(LEVEL_TPDU, 1, 100);
 	assert_int_equal(begin(&x, &bad, 4, 100).err, CCID_ERR_ARG);
 	assert_int_equal(exchange_begin_ifsd(&x, &bad, NULL, 254).err, CCID_ERR_ARG);
 }
 
-/* One feed too many is refused and leaves the answer alone. */
-static void feed_after_the_end(void **state)
+/* A feed after the end of the exchange is refused and leaves the answer as it is. */
+static void a_feed_after_the_end_is_refused(void **state)
 {
 	static const uint8_t ab[] = "ab", cd[] = "cd";
 	struct exchange_config cfg = config(LEVEL_SHORT_APDU, 0, 100);
@@ -389,7 +391,7 @@ static void feed_after_the_end(void **state)
 	assert_int_equal(exchange_feed(&x, CCID_OK, cd, 2, 0).err, CCID_ERR_ARG);
 }
 
-/* A PIN in a block must not stay in the slot. */
+/* A PIN in a block is wiped from the slot. */
 static void secrets_are_wiped(void **state)
 {
 	static const uint8_t pin[] = { 0, 0x20, 0, 0x81, 6, '4', '7', '1', '1', '0', '8' };
@@ -413,16 +415,17 @@ static void secrets_are_wiped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(short_apdu_as_it_is),
-		cmocka_unit_test(short_apdu_chained), cmocka_unit_test(finished_by_the_reader),
+		cmocka_unit_test(short_apdu_level_passes_the_apdu_on),
+		cmocka_unit_test(short_apdu_level_takes_a_chained_answer),
+		cmocka_unit_test(an_answer_of_the_reader_itself_ends_the_exchange),
 		cmocka_unit_test(waits_follow_the_timing),
 		cmocka_unit_test(extended_chains_at_any_size),
 		cmocka_unit_test(overflow_is_signalled),
-		cmocka_unit_test(answers_without_end),
-		cmocka_unit_test(chain_parameters),
-		cmocka_unit_test(errors_end_it),
-		cmocka_unit_test(arguments),
-		cmocka_unit_test(feed_after_the_end),
+		cmocka_unit_test(answers_without_end_are_errors),
+		cmocka_unit_test(chain_parameters_out_of_order_are_errors),
+		cmocka_unit_test(errors_end_the_exchange),
+		cmocka_unit_test(impossible_arguments_are_refused),
+		cmocka_unit_test(a_feed_after_the_end_is_refused),
 		cmocka_unit_test(secrets_are_wiped),
 	};
 

@@ -9,7 +9,7 @@
 
 #define BYTES(...) { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ })
 
-static void build(void **state)
+static void requests_are_built(void **state)
 {
 	static const struct {
 		uint8_t protocol, ta1;
@@ -23,7 +23,7 @@ static void build(void **state)
 		{ 1, 0x18, BYTES(0xFF, 0x11, 0x18, 0xF6) },
 		{ 0, 0x00, BYTES(0xFF, 0x10, 0x00, 0xEF) },
 		{ 14, 0x96, BYTES(0xFF, 0x1E, 0x96, 0x77) },
-		{ 0xF1, 0x11, BYTES(0xFF, 0x01, 0xFE) },	/* T has four bits */
+		{ 0xF1, 0x11, BYTES(0xFF, 0x01, 0xFE) },	/* T is four bits */
 	};
 
 	(void)state;
@@ -57,7 +57,7 @@ static void check(const uint8_t *request, size_t request_len, const struct answe
 	}
 }
 
-static void check_with_speed(void **state)
+static void answers_to_a_request_with_a_speed(void **state)
 {
 	static const uint8_t request[] = { 0xFF, 0x11, 0x95, 0x7B };
 	static const struct answer rows[] = {
@@ -71,8 +71,8 @@ static void check_with_speed(void **state)
 		{ "wrong PCK, without PPS1", BYTES(0xFF, 0x01, 0xFF), CCID_ERR_PTS, false },
 		{ "not FF", BYTES(0x3B, 0x11, 0x95, 0xBF), CCID_ERR_PTS, false },
 		{ "other protocol", BYTES(0xFF, 0x10, 0x95, 0x7A), CCID_ERR_PTS, false },
-		{ "other protocol, without PPS1", BYTES(0xFF, 0x00, 0xFF), CCID_ERR_PTS, false },
-		{ "other PPS1", BYTES(0xFF, 0x11, 0x94, 0x7A), CCID_ERR_PTS, false },
+		{ "another protocol, without PPS1", BYTES(0xFF, 0x00, 0xFF), CCID_ERR_PTS, false },
+		{ "another PPS1", BYTES(0xFF, 0x11, 0x94, 0x7A), CCID_ERR_PTS, false },
 		{ "PPS2 as well", BYTES(0xFF, 0x31, 0x95, 0x00, 0x5B), CCID_ERR_PTS, false },
 		{ "PPS2 in the place of PPS1", BYTES(0xFF, 0x21, 0x95, 0x4B), CCID_ERR_PTS, false },
 		{ "reserved bit", BYTES(0xFF, 0x91, 0x95, 0xFB), CCID_ERR_PTS, false },
@@ -84,12 +84,12 @@ static void check_with_speed(void **state)
 	check(request, sizeof request, rows, sizeof rows / sizeof rows[0]);
 }
 
-static void check_without_speed(void **state)
+static void answers_to_a_request_without_a_speed(void **state)
 {
 	static const uint8_t request[] = { 0xFF, 0x01, 0xFE };
 	static const struct answer rows[] = {
 		{ "the same", BYTES(0xFF, 0x01, 0xFE), CCID_OK, true },
-		{ "PPS1 nobody asked for", BYTES(0xFF, 0x11, 0x11, 0xFF), CCID_ERR_PTS, false },
+		{ "PPS1 that was not asked for", BYTES(0xFF, 0x11, 0x11, 0xFF), CCID_ERR_PTS, false },
 		{ "other protocol", BYTES(0xFF, 0x00, 0xFF), CCID_ERR_PTS, false },
 		{ "a byte more", BYTES(0xFF, 0x01, 0xFE, 0x00), CCID_ERR_PTS, false },
 		{ "empty", { 0 }, 0, CCID_ERR_PTS, false },
@@ -99,8 +99,8 @@ static void check_without_speed(void **state)
 	check(request, sizeof request, rows, sizeof rows / sizeof rows[0]);
 }
 
-/* Of all answers of 3 and 4 bytes with a right PCK, two are good. */
-static void only_two_are_good(void **state)
+/* Of all answers of 3 and 4 bytes with a correct PCK, two are acceptable. */
+static void only_two_answers_are_acceptable(void **state)
 {
 	uint8_t request[PPS_MAX];
 	size_t request_len = pps_build(request, 0, 0x96);
@@ -122,10 +122,10 @@ static void only_two_are_good(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(build),
-		cmocka_unit_test(check_with_speed),
-		cmocka_unit_test(check_without_speed),
-		cmocka_unit_test(only_two_are_good),
+		cmocka_unit_test(requests_are_built),
+		cmocka_unit_test(answers_to_a_request_with_a_speed),
+		cmocka_unit_test(answers_to_a_request_without_a_speed),
+		cmocka_unit_test(only_two_answers_are_acceptable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

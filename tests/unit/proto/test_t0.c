@@ -158,14 +158,14 @@ static const struct talk talks[] = {
 	  LEVEL_CHARACTER, 0, 0, 0 },
 	{ "case 1 acknowledged", "00112233", { "> 0011223300/1", "< 11", E_PROTOCOL },
 	  LEVEL_CHARACTER, 0, 0, 0 },
-	{ "wants more than Lc", "00D6000001 AA",
+	{ "asks for more than Lc", "00D6000001 AA",
 	  { "> 00D6000001/1", "< D6", "> AA/1", "< 29", E_PROTOCOL }, LEVEL_CHARACTER, 0, 0, 0 },
-	{ "gives more than Le", "00B0000001",
+	{ "sends more than Le", "00B0000001",
 	  { "> 00B0000001/1", "< B0", ">/1", "< 01", ">/1", "< B0", E_PROTOCOL },
 	  LEVEL_CHARACTER, 0, 0, 0 },
 	{ "more bytes than asked for", "00B0000001",
 	  { "> 00B0000001/1", "< B0", ">/1", "< 0102", E_PROTOCOL }, LEVEL_CHARACTER, 0, 0, 0 },
-	{ "no byte at all", "00B0000001", { "> 00B0000001/1", "<", E_COMM },
+	{ "empty answer", "00B0000001", { "> 00B0000001/1", "<", E_COMM },
 	  LEVEL_CHARACTER, 0, 0, 0 },
 	{ "malformed", "00B000000203", { E_ARG }, LEVEL_CHARACTER, 0, 0, 0 },
 	{ "extended", "00B0000000 0100", { E_NOT_SUPPORTED }, LEVEL_CHARACTER, 0, 0, 0 },
@@ -194,7 +194,7 @@ static const struct talk talks[] = {
 	  LEVEL_CHARACTER, 0, 1, 0 },
 };
 
-/* The exchange ends soon, whatever byte the card repeats for ever. */
+/* The exchange ends soon if the card repeats one byte for ever, whatever the byte. */
 static void any_byte_for_ever_ends(void **state)
 {
 	const struct exchange_config cfg = { .level = LEVEL_CHARACTER, .max_data = 261,

@@ -18,7 +18,7 @@ static uint8_t s_type(char c)
 	return (uint8_t)(strchr(types, c) - types);
 }
 
-/* The block a line speaks of, in c->last. */
+/* Makes the block that a line describes, in c->last. */
 static void line_block(struct card *c, const char *t)
 {
 	uint8_t value = strlen(t) > 3 ? (uint8_t)atoi(t + 3) : 0;
@@ -66,7 +66,7 @@ static struct exchange_step begin(struct link *l, const void *apdu, size_t len)
 	return exchange_begin(&l->x, &l->cfg, &l->t1, apdu, len, l->answer, l->cap);
 }
 
-/* Gives a block to the machine the way the level has it: at once, or prologue and rest. */
+/* Feeds a block to the exchange as the level does: whole, or the prologue and then the rest. */
 static struct exchange_step give(struct link *l, const uint8_t *p, size_t len)
 {
 	struct exchange_step s;
@@ -113,7 +113,8 @@ static struct exchange_step reply(struct link *l, const char *line)
 	if (line[1] == '%') {
 		for (line += 2; sscanf(line, "%2x", &byte) == 1; line += 2)
 			raw[n++] = (uint8_t)byte;
-		if (l->t1.edc && n > 3)	/* the raw blocks have an LRC: make it a CRC */
+		if (l->t1.edc && n > 3)	/* raw blocks are written with an LRC: replace it by a
+					   CRC */
 			n = n - 1 + card_edc(&c, raw, n - 1, raw + n - 1);
 		return give(l, raw, n);
 	}
@@ -172,7 +173,7 @@ static bool chance(struct noise *n, unsigned per_mille)
 	return per_mille && card_random(&n->seed) % 1000 < per_mille;
 }
 
-/* One byte becomes another: what both LRC and CRC always see. */
+/* Changes one byte, which LRC and CRC always detect. */
 static void damage(struct noise *n, uint8_t *p, size_t len)
 {
 	size_t at = card_random(&n->seed) % len;
@@ -180,7 +181,7 @@ static void damage(struct noise *n, uint8_t *p, size_t len)
 	p[at] ^= (uint8_t)(1 + card_random(&n->seed) % 255);
 }
 
-/* One block there and one back. */
+/* Passes one block to the card and its answer back. */
 static struct exchange_step pass(struct link *l, struct card *c, struct noise *n,
 				 const struct exchange_step *s)
 {
@@ -230,7 +231,7 @@ static bool answer_is_right(const struct link *l, const uint8_t *apdu, size_t le
 	return l->x.answer_len == n && memcmp(l->answer, want, n) == 0;
 }
 
-static void chaining_both_ways(void **state)
+static void chaining_works_both_ways(void **state)
 {
 	static const uint8_t ifs[] = { 1, 2, 31, 32, 127, 253, 254 };
 	static const size_t lengths[] = { 1, 2, 30, 31, 32, 33, 64, 126, 127, 128, 253, 254, 255,
@@ -261,7 +262,8 @@ static void chaining_both_ways(void **state)
 	}
 }
 
-/* 10 000 commands over a bad line: the right answer or an error, and never the wrong one. */
+/* 10 000 commands over a bad line end with the right answer or an error, and never with a wrong
+ * answer. */
 static void a_bad_line_never_gives_wrong_data(void **state)
 {
 	static struct link l;
@@ -313,7 +315,7 @@ static void a_good_line_executes_once(void **state)
 	uint8_t apdu[100];
 
 	(void)state;
-	/* Blocks damaged one in thirty: repaired by R-blocks, and no command is run twice but
+	/* One block in thirty is damaged: R-blocks repair it, and no command runs twice except
 	 * after a resynchronisation. */
 	link_start(&l, TPDU_LRC, 40, 32);
 	card_start(&c, false, 40);
@@ -347,7 +349,7 @@ static void any_block_for_ever_ends(void **state)
 	}
 }
 
-/* A card that chains alternately, with nothing or little in its blocks. */
+/* A card that chains for ever, with empty or short blocks. */
 static void endless_chain(size_t inf_len, enum ccid_err want)
 {
 	static struct link l;
@@ -381,7 +383,7 @@ static void answers_are_bounded(void **state)
 	endless_chain(0, CCID_ERR_PROTOCOL);
 }
 
-static void answer_longer_than_the_buffer(void **state)
+static void an_answer_longer_than_the_buffer_is_an_error(void **state)
 {
 	static struct link l;
 	static struct card c;
@@ -403,7 +405,7 @@ static void answer_longer_than_the_buffer(void **state)
 	assert_int_equal(l.answer[50], 0xA5);
 }
 
-static void small_messages_cut_blocks(void **state)
+static void small_messages_limit_the_blocks(void **state)
 {
 	static struct link l;
 	static struct card c;
@@ -433,9 +435,9 @@ static void small_messages_cut_blocks(void **state)
 	}
 }
 
-/* Character level: a block comes in as many parts as the reader's messages need, in one when the
- * reader has its own mind; a part that is too short makes the block unusable. */
-static void character_level_parts(void **state)
+/* Character level: a block arrives in as many parts as the reader's messages need, or whole when
+ * the reader sends more than was asked for; a part that is too short makes the block unusable. */
+static void blocks_arrive_in_parts_at_character_level(void **state)
 {
 	static struct link l;
 	struct card c = { 0 };
@@ -452,7 +454,7 @@ static void character_level_parts(void **state)
 	assert_int_equal(s.wLevelParameter, 6);
 	s = exchange_feed(&l.x, CCID_OK, c.last + 3, 6, 0);
 	assert_int_equal(s.wLevelParameter, 5);
-	s = exchange_feed(&l.x, CCID_OK, c.last + 9, 4, 0);	/* one is missing */
+	s = exchange_feed(&l.x, CCID_OK, c.last + 9, 4, 0);	/* one byte is missing */
 	assert_memory_equal(s.data, "\x00\x82\x00\x82", 4);
 	s = exchange_feed(&l.x, CCID_OK, c.last, c.last_len, 0);
 	assert_int_equal(s.verdict, STEP_DONE);
@@ -472,7 +474,7 @@ static struct exchange_step ifsd(struct link *l, uint8_t value)
 	return exchange_begin_ifsd(&l->x, &l->cfg, &l->t1, value);
 }
 
-static void ifsd_is_told(void **state)
+static void s_ifs_sets_the_ifsd(void **state)
 {
 	static struct link l;
 	struct exchange_step s;
@@ -488,7 +490,7 @@ static void ifsd_is_told(void **state)
 	s = reply(&l, "< SF=254");
 	assert_int_equal(s.verdict, STEP_DONE);
 	assert_int_equal(l.t1.ifsd, 254);
-	/* nothing of the sequence numbers has moved */
+	/* the sequence numbers have not changed */
 	s = begin(&l, "ab", 2);
 	assert_memory_equal(s.data, "\x00\x00\x02" "ab", 5);
 }
@@ -519,7 +521,7 @@ static void resynchronised_without_a_command(void **state)
 	assert_int_equal(exchange_begin_resynch(&l.x, &l.cfg, &l.t1).err, CCID_ERR_COMM);
 }
 
-static void ifsd_refused(void **state)
+static void a_refused_s_ifs_keeps_the_ifsd(void **state)
 {
 	static const char *const refusals[] = { "< R0.2", "< SF?254", "< SW=254", "< I00:ab",
 						"<%" };
@@ -569,7 +571,7 @@ static enum ccid_err secure(struct t1 *t1, const char *line, size_t *inf_len, ui
 	return err;
 }
 
-static void secure_blocks(void **state)
+static void pin_entry_uses_the_next_block(void **state)
 {
 	static struct link l;
 	uint8_t p[3], wtx;
@@ -593,7 +595,7 @@ static void secure_blocks(void **state)
 	}
 }
 
-static void secure_answers_that_are_none(void **state)
+static void pin_answers_without_a_block_are_errors(void **state)
 {
 	static const char *const bad[] = { "I10:ok", "I01:ok", "R0", "R1", "SW?0", "SW=5", "SF?5",
 					   "SY?", "SA?" };
@@ -608,7 +610,7 @@ static void secure_answers_that_are_none(void **state)
 		t1_secure_prologue(&l.t1, p, 13);
 		assert_int_equal(secure(&l.t1, bad[i], &n, &wtx), CCID_ERR_PROTOCOL);
 		assert_int_equal(n, 0);
-		/* the next command puts the sequence right */
+		/* the next command resynchronises */
 		check_sent(&l, (struct exchange_step[]){ begin(&l, "ab", 2) }, "> SY?");
 		check_sent(&l, (struct exchange_step[]){ reply(&l, "< SY=") }, "> I00:ab");
 	}
@@ -617,7 +619,7 @@ static void secure_answers_that_are_none(void **state)
 						  &wtx, p, &m), CCID_ERR_PROTOCOL);
 }
 
-static void reset_state(void **state)
+static void a_reset_clears_the_state(void **state)
 {
 	struct t1 t1;
 
@@ -635,20 +637,20 @@ static void reset_state(void **state)
 int main(void)
 {
 	static const struct CMUnitTest others[] = {
-		cmocka_unit_test(chaining_both_ways),
+		cmocka_unit_test(chaining_works_both_ways),
 		cmocka_unit_test(a_bad_line_never_gives_wrong_data),
 		cmocka_unit_test(a_good_line_executes_once),
 		cmocka_unit_test(any_block_for_ever_ends),
 		cmocka_unit_test(answers_are_bounded),
-		cmocka_unit_test(answer_longer_than_the_buffer),
-		cmocka_unit_test(small_messages_cut_blocks),
-		cmocka_unit_test(character_level_parts),
-		cmocka_unit_test(ifsd_is_told),
-		cmocka_unit_test(ifsd_refused),
+		cmocka_unit_test(an_answer_longer_than_the_buffer_is_an_error),
+		cmocka_unit_test(small_messages_limit_the_blocks),
+		cmocka_unit_test(blocks_arrive_in_parts_at_character_level),
+		cmocka_unit_test(s_ifs_sets_the_ifsd),
+		cmocka_unit_test(a_refused_s_ifs_keeps_the_ifsd),
 		cmocka_unit_test(resynchronised_without_a_command),
-		cmocka_unit_test(secure_blocks),
-		cmocka_unit_test(secure_answers_that_are_none),
-		cmocka_unit_test(reset_state),
+		cmocka_unit_test(pin_entry_uses_the_next_block),
+		cmocka_unit_test(pin_answers_without_a_block_are_errors),
+		cmocka_unit_test(a_reset_clears_the_state),
 	};
 	enum { TALKS = sizeof talks / sizeof talks[0], OTHERS = sizeof others / sizeof others[0] };
 	struct CMUnitTest tests[TALKS + OTHERS];

@@ -57,7 +57,7 @@ static void lrc_is_the_exclusive_or(void **state)
 	assert_memory_equal(block, "\x00\x80\x00\x80", 4);
 }
 
-/* PCB, LEN, first information byte; the verdict and what is in the block. */
+/* PCB, LEN, first information byte; the expected verdict and content of the block. */
 static const struct pcb_row {
 	uint8_t pcb, inf_len, inf;
 	enum t1_fault fault;

@@ -7,9 +7,9 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static void fi_and_di(void **state)
+static void fi_and_di_are_those_of_the_standard(void **state)
 {
-	/* Tables 7 and 8 once more; 0: reserved. */
+	/* Tables 7 and 8 of ISO 7816-3, typed a second time; 0: reserved. */
 	static const unsigned F[16] = { 372, 372, 558, 744, 1116, 1488, 1860, 0,
 					0, 512, 768, 1024, 1536, 2048, 0, 0 };
 	static const unsigned D[16] = { 0, 1, 2, 4, 8, 16, 32, 64, 12, 20, 0, 0, 0, 0, 0, 0 };
@@ -25,7 +25,7 @@ static void fi_and_di(void **state)
 	}
 }
 
-static void baud(void **state)
+static void baud_rates_are_rounded_down(void **state)
 {
 	static const struct {
 		uint32_t khz;
@@ -53,7 +53,7 @@ static void near(unsigned got, unsigned want)
 	assert_in_range(got, want, want + 1);
 }
 
-static void t0(void **state)
+static void t0_waits_follow_the_standard(void **state)
 {
 	struct timing t = plain;
 
@@ -66,7 +66,7 @@ static void t0(void **state)
 	near(timing_t0_ms(&t, 2, 5), 7250);
 	near(timing_t0_ms(&t, 261, 2), 235807);		/* 234806.4 + 1000 */
 	assert_int_equal(timing_t0_ms(&t, 261, 258), 300000);
-	t.Di = 32;	/* WT does not hang on D */
+	t.Di = 32;	/* WT does not depend on D */
 	near(timing_t0_ms(&t, 5, 2), 7250);
 	t.Fi = 512;
 	near(timing_t0_ms(&t, 5, 2), 9602);		/* 7 x 1228.8 + 1000 */
@@ -76,7 +76,7 @@ static void t0(void **state)
 	near(timing_t0_ms(&t, 5, 2), 220340);		/* 7 x 31334.4 + 1000 */
 }
 
-static void t1(void **state)
+static void t1_waits_follow_the_standard(void **state)
 {
 	struct timing t = plain;
 
@@ -95,20 +95,20 @@ static void t1(void **state)
 	near(timing_t1_ms(&t, 4, 4, 1), 46745);		/* 45712.383 + 31.992 + 1000 */
 	t.BWI = 15;
 	assert_int_equal(timing_t1_ms(&t, 4, 4, 1), 300000);
-	/* Faster: etu = 512/32 cycles = 0.004 ms; BWI goes by 372 whatever F is */
+	/* A faster card: etu = 512/32 cycles = 0.004 ms; BWI counts 372 cycles whatever F is */
 	t = plain;
 	t.Fi = 512;
 	t.Di = 32;
 	near(timing_t1_ms(&t, 0, 258, 2), 12323);	/* 2857.048 + 258 x 32.812 + 1000 */
 }
 
-/* TC1 spaces our bytes: it counts where CWT is shorter. */
-static void guard_time(void **state)
+/* TC1 delays the bytes that the reader sends: it counts where CWT is shorter. */
+static void guard_time_counts_where_cwt_is_shorter(void **state)
 {
 	struct timing t = { 4000, 372, 1, 254, 10, 0, 0 };
 
 	(void)state;
-	/* BWT 90.303; CWT 12 etu = 1.116; ours 266 etu = 24.738 */
+	/* BWT 90.303; CWT 12 etu = 1.116; the reader's bytes 266 etu = 24.738 */
 	near(timing_t1_ms(&t, 258, 0, 1), 7473);	/* 90.303 + 6382.404 + 1000 */
 	assert_int_equal(timing_t1_ms(&t, 0, 258, 1), 3000);
 	near(timing_t1_ms(&t, 100, 1000, 1), 4681);	/* 90.303 + 2473.8 + 1116 + 1000 */
@@ -116,7 +116,7 @@ static void guard_time(void **state)
 	near(timing_t1_ms(&t, 2000, 0, 1), 3323);	/* 90.303 + 2232 + 1000 */
 }
 
-static void extremes(void **state)
+static void extremes_do_not_overflow(void **state)
 {
 	static const struct timing zero;
 	struct timing t = { UINT32_MAX, 1, 64, 0, 1, 0, 0 };
@@ -127,14 +127,15 @@ static void extremes(void **state)
 	t = (struct timing){ 1, 0xFFFF, 1, 255, 255, 255, 255 };
 	assert_int_equal(timing_t0_ms(&t, SIZE_MAX, SIZE_MAX), 300000);
 	assert_int_equal(timing_t1_ms(&t, SIZE_MAX, SIZE_MAX, 255), 300000);
-	/* Unset: no division by zero. */
+	/* Parameters that are not set: no division by zero. */
 	assert_int_equal(timing_t0_ms(&zero, 0, 0), 3000);
 	assert_in_range(timing_t0_ms(&zero, 5, 5), 3000, 300000);
 	assert_in_range(timing_t1_ms(&zero, 5, 5, 1), 3000, 300000);
 }
 
-/* Whole commands, where the reader speaks with the card: the shortest of them is given the longest time. */
-static void whole_commands_t0(void **state)
+/* Whole commands, at levels where the reader exchanges the blocks: a short command is given the
+ * time of a long one. */
+static void whole_t0_commands_have_time(void **state)
 {
 	static const struct {
 		uint8_t TA1, TC1, WI;
@@ -159,12 +160,12 @@ static void whole_commands_t0(void **state)
 
 		near(timing_t0_command_ms(&t, 5, 2), rows[i].ms);
 		near(timing_t0_command_ms(&t, 0, 0), rows[i].ms);
-		/* never less than the bytes themselves need */
+		/* never less than the time of the bytes themselves */
 		assert_true(timing_t0_command_ms(&t, 65544, 258) >= timing_t0_ms(&t, 65544, 258));
 	}
 }
 
-static void whole_commands_t1(void **state)
+static void whole_t1_commands_have_time(void **state)
 {
 	struct timing t = plain;
 
@@ -188,10 +189,14 @@ static void whole_commands_t1(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fi_and_di), cmocka_unit_test(baud),
-		cmocka_unit_test(t0), cmocka_unit_test(t1),
-		cmocka_unit_test(whole_commands_t0), cmocka_unit_test(whole_commands_t1),
-		cmocka_unit_test(guard_time), cmocka_unit_test(extremes),
+		cmocka_unit_test(fi_and_di_are_those_of_the_standard),
+		cmocka_unit_test(baud_rates_are_rounded_down),
+		cmocka_unit_test(t0_waits_follow_the_standard),
+		cmocka_unit_test(t1_waits_follow_the_standard),
+		cmocka_unit_test(whole_t0_commands_have_time),
+		cmocka_unit_test(whole_t1_commands_have_time),
+		cmocka_unit_test(guard_time_counts_where_cwt_is_shorter),
+		cmocka_unit_test(extremes_do_not_overflow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

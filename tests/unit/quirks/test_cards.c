@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/quirks/cards.c and cards.def: every row is found by its ATR, and by no other. */
+/* src/quirks/cards.c and cards.def: every row is found by its ATR, and by no other ATR. */
 #include "proto/atr.h"
 #include "quirks/cards.h"
 #include "unit/unit_cmocka.h"

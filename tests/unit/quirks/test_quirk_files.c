@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/quirks/quirk_files.c: what administrators write into quirks.d, right and wrong. */
+/* src/quirks/quirk_files.c: files that administrators put into quirks.d, correct ones and
+ * others. */
 #include "quirks/quirk_files.h"
 #include "unit/unit_cmocka.h"
 #include "util/log.h"
@@ -28,7 +29,7 @@ void log_msg(const int priority, const char *fmt, ...)
 	strncat(said, "\n", sizeof said - strlen(said) - 1);
 }
 
-/* A driver without log text says nothing. */
+/* In a driver without log text every line counts as logged. */
 static bool told(const char *what)
 {
 	return !LOG_BUILT_IN || strstr(said, what);
@@ -53,7 +54,7 @@ static bool same(const struct quirk_set *a, const struct quirk_set *b)
 	return numbers && a->bits == b->bits;
 }
 
-static void good_lines(void **state)
+static void good_lines_have_effect(void **state)
 {
 	static const struct {
 		const char *text;
@@ -84,8 +85,8 @@ static void good_lines(void **state)
 	}
 }
 
-/* A line with a mistake has no effect at all, and the others count. */
-static void bad_lines(void **state)
+/* A line with a mistake has no effect, and the other lines count. */
+static void a_bad_line_is_reported_and_ignored(void **state)
 {
 	static const char *const t[] = {
 		"hello", "1111:2222", "1111:2222:", "1111:2222:no-pinpad,nonsense", "1111:2222:nonsense,no-pinpad",
@@ -138,7 +139,7 @@ static struct quirk_set all_files(void)
 	return q;
 }
 
-static void files_of_a_folder(void **state)
+static void all_files_of_the_folder_count(void **state)
 {
 	char path[200];
 
@@ -154,7 +155,7 @@ static void files_of_a_folder(void **state)
 	assert_int_equal(all_files().bits, UINT64_C(1) << QUIRK_NO_IFSD);
 	assert_string_equal(said, "");
 
-	/* not a file, and too long: both reported, and the others count */
+	/* a folder and a file that is too long are reported, and the other files count */
 	put("e.quirk", "1111:2222:max-pin=3\n", 4000);
 	snprintf(path, sizeof path, "%s/f.quirk", folder);
 	assert_int_equal(mkfifo(path, 0600), 0);
@@ -169,7 +170,7 @@ static void files_of_a_folder(void **state)
 	assert_true(told("/h.quirk cannot be read: No such file"));
 }
 
-static void more_files_than_are_read(void **state)
+static void more_than_64_files_are_reported(void **state)
 {
 	char name[32];
 
@@ -182,7 +183,7 @@ static void more_files_than_are_read(void **state)
 	assert_true(told("has more than 64 files: the last are ignored"));
 }
 
-static void no_folder(void **state)
+static void a_missing_folder_is_not_an_error(void **state)
 {
 	struct quirk_set q = { 0 };
 
@@ -215,9 +216,11 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good_lines),	     cmocka_unit_test(bad_lines),
-		cmocka_unit_test(files_of_a_folder), cmocka_unit_test(more_files_than_are_read),
-		cmocka_unit_test(no_folder),
+		cmocka_unit_test(good_lines_have_effect),
+		cmocka_unit_test(a_bad_line_is_reported_and_ignored),
+		cmocka_unit_test(all_files_of_the_folder_count),
+		cmocka_unit_test(more_than_64_files_are_reported),
+		cmocka_unit_test(a_missing_folder_is_not_an_error),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

@@ -72,13 +72,13 @@ static void override_adds_and_removes(void **state)
 	assert_true(has(0x1111, 0x2222, 0, "xxxx:xxxx:no-pinpad", QUIRK_NO_PINPAD));
 	assert_true(has(0x1111, 0x0022, 0, "1111:22:case1-needs-p3,no-pinpad", QUIRK_NO_PINPAD));
 	assert_true(has(0x1111, 0x2222, 0, "1:2:no-ifsd;1111:2222:no-pinpad;", QUIRK_NO_PINPAD));
-	/* the last word counts */
+	/* of two contradictions the last one counts */
 	assert_false(has(0x1111, 0x2222, 0, "1111:2222:no-pinpad,-no-pinpad", QUIRK_NO_PINPAD));
 	assert_true(has(0x1111, 0x2222, 0, "1111:2222:-no-pinpad,no-pinpad", QUIRK_NO_PINPAD));
 	assert_false(has(0x1111, 0x2222, 0, "1111:2222:no-pinpad;1111:2222:-no-pinpad", QUIRK_NO_PINPAD));
 }
 
-static void override_survives_nonsense(void **state)
+static void mistakes_in_an_override_are_ignored(void **state)
 {
 	static const struct {
 		const char *text;
@@ -104,7 +104,7 @@ static void override_survives_nonsense(void **state)
 			fail_msg("\"%s\": %u", t[i].text, quirks_check_override(t[i].text));
 		quirks_match(&q, 0x1111, 0x2222, 0, t[i].text);
 	}
-	/* what is right in a text with mistakes counts */
+	/* the correct parts of a text with mistakes count */
 	assert_true(has(0x1111, 0x2222, 0, "oops;1111:2222:a,no-pinpad,b", QUIRK_NO_PINPAD));
 }
 
@@ -164,8 +164,8 @@ static void firmware_ranges(void **state)
 	assert_false(has(0x08e6, 0x3480, 0x0200, NULL, QUIRK_PRESENCE_FROM_POWER));
 }
 
-/* Refused as too old is what is older than the first good firmware, and nothing else. */
-static void too_old_rows(void **state)
+/* Firmware is refused as too old if and only if it is older than the first good one. */
+static void only_older_firmware_is_too_old(void **state)
 {
 	size_t n, rows = 0;
 	const struct quirk_row *t = quirks_table(&n);
@@ -188,7 +188,7 @@ static void too_old_rows(void **state)
 
 /* ---- every row ---- */
 
-/* A product of the vendor that no exact row names. */
+/* A product of this vendor that no exact row names. */
 static uint16_t unlisted_product(uint32_t vendor)
 {
 	size_t n;
@@ -201,7 +201,7 @@ static uint16_t unlisted_product(uint32_t vendor)
 	return product;
 }
 
-/* Everything one can see of a reader with these quirks, as text. */
+/* All observable effects of these quirks on a reader, as text. */
 static void fingerprint(const struct quirk_set *q, char *out, size_t cap)
 {
 	/* bNumberMessage 0 and 2 are tried; all bytes differ */
@@ -240,7 +240,7 @@ static void fingerprint(const struct quirk_set *q, char *out, size_t cap)
 	traffic_add("desc", (const uint8_t *)&g.reader.desc, sizeof g.reader.desc);
 	traffic_add("rates", (const uint8_t[]){ (uint8_t)g.reader.n_data_rates }, 1);
 	quirk_rates(&g.reader, 1, &n_rates);
-	traffic_add("rates of slot 1", (const uint8_t[]){ (uint8_t)n_rates }, 1);
+	traffic_add("data rates of slot 1", (const uint8_t[]){ (uint8_t)n_rates }, 1);
 	quirk_ready(&g.reader, &g.slot);
 	traffic_add("level", (const uint8_t[]){ (uint8_t)g.reader.level }, 1);
 	if (quirk_power_failed(&g.slot) == CCID_OK)
@@ -266,7 +266,7 @@ static void fingerprint(const struct quirk_set *q, char *out, size_t cap)
 	assert_true(strlen(out) < cap - 1 && strlen(traffic) < sizeof traffic - 1);
 }
 
-static void flags_show(const struct quirk_row *row, const struct quirk_set *all)
+static void check_flags_have_effects(const struct quirk_row *row, const struct quirk_set *all)
 {
 	static char with[4000], without[4000];
 
@@ -279,7 +279,7 @@ static void flags_show(const struct quirk_row *row, const struct quirk_set *all)
 			continue;
 		quirk_name((enum quirk)flag, name, sizeof name);
 		assert_true((all->bits & bit) != 0);
-		/* The others have their effect elsewhere, and their tests there. */
+		/* Quirks of other areas have their effect, and their tests, elsewhere. */
 		if (quirk_area((enum quirk)flag) != QUIRK_READER)
 			continue;
 		less.bits &= ~bit;
@@ -290,7 +290,7 @@ static void flags_show(const struct quirk_row *row, const struct quirk_set *all)
 	}
 }
 
-static void every_row_shows(void **state)
+static void every_row_has_its_effect(void **state)
 {
 	size_t n;
 	const struct quirk_row *t = quirks_table(&n);
@@ -307,12 +307,13 @@ static void every_row_shows(void **state)
 #define X(type, name, max, doc) assert_true(want->name == 0 || q.name == want->name);
 		QUIRK_VALUES(X)
 #undef X
-		flags_show(&t[i], &q);
+		check_flags_have_effects(&t[i], &q);
 	}
 }
 
-/* Next to a row, by vendor, product or firmware, its flags and numbers are gone unless another row gives them. */
-static void no_row_shows_elsewhere(void **state)
+/* For a neighbour of a row (another vendor, product or firmware) its flags and numbers do not
+ * apply, unless another row gives them. */
+static void no_row_has_an_effect_on_its_neighbours(void **state)
 {
 	struct quirk_set any, q;
 	size_t n;
@@ -335,7 +336,7 @@ static void no_row_shows_elsewhere(void **state)
 	}
 }
 
-/* No row gives more than a number may be. */
+/* No row's number exceeds its range. */
 static void numbers_are_in_range(void **state)
 {
 	size_t n;
@@ -355,13 +356,13 @@ int main(void)
 		cmocka_unit_test(table_is_sorted_and_whole),
 		cmocka_unit_test(names_go_both_ways),
 		cmocka_unit_test(override_adds_and_removes),
-		cmocka_unit_test(override_survives_nonsense),
+		cmocka_unit_test(mistakes_in_an_override_are_ignored),
 		cmocka_unit_test(entries_for_cards),
 		cmocka_unit_test(composite_by_hand_means_all_interfaces),
 		cmocka_unit_test(firmware_ranges),
-		cmocka_unit_test(too_old_rows),
-		cmocka_unit_test(every_row_shows),
-		cmocka_unit_test(no_row_shows_elsewhere),
+		cmocka_unit_test(only_older_firmware_is_too_old),
+		cmocka_unit_test(every_row_has_its_effect),
+		cmocka_unit_test(no_row_has_an_effect_on_its_neighbours),
 		cmocka_unit_test(numbers_are_in_range),
 	};
 

@@ -95,8 +95,8 @@ static inline void expect_hex(const struct talk *t, const char *want)
 	expect_bytes(t, b, from_hex(want, b, sizeof(b)));
 }
 
-/* Ends a test: exactly n complaints, the last of which contains text. */
-static inline void bye(struct sim_card *c, unsigned n, const char *text)
+/* Ends a test: there must be exactly n complaints, and the last one must contain the text. */
+static inline void end_with_complaints(struct sim_card *c, unsigned n, const char *text)
 {
 	const char *last = n > 0 ? sim_card_complaint(c, n - 1) : NULL;
 

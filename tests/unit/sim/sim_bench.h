@@ -21,7 +21,7 @@ struct bench {
 	struct sim_dev *d;
 	uint64_t now;
 	uint8_t seq;
-	uint8_t *in;		/* what came last */
+	uint8_t *in;		/* the last transfer's bytes */
 	size_t in_len;
 	int status;
 	char err[200];
@@ -52,7 +52,7 @@ static inline void no_complaints(struct bench *b)
 		fail_msg("%s", sim_dev_complaint(b->d, 0));
 }
 
-/* The last complaint says `what`; there are n. */
+/* There are n complaints, and the last one contains `what`. */
 static inline void complained(struct bench *b, unsigned n, const char *what)
 {
 	assert_int_equal(sim_dev_complaints(b->d), n);
@@ -132,7 +132,7 @@ static inline void send(struct bench *b, uint8_t type, uint8_t slot, const uint8
 	free(m);
 }
 
-/* One transfer from bulk IN; false when nothing comes within ms. */
+/* One transfer from bulk IN; false when none ends within ms. */
 static inline bool receive_room(struct bench *b, uint64_t ms, size_t room)
 {
 	struct sim_urb u = { .type = SIM_BULK, .endpoint = 0x81, .buf = b->in, .len = room }, *r;
@@ -165,7 +165,7 @@ static inline void command(struct bench *b, uint8_t type, uint8_t slot, const ui
 	assert_int_equal(b->status, SIM_OK);
 }
 
-/* The answer is of that type, with that bStatus and bError. */
+/* Checks the answer's type, bStatus and bError. */
 static inline void answered(struct bench *b, uint8_t type, uint8_t status, uint8_t error)
 {
 	assert_true(b->in_len >= 10);

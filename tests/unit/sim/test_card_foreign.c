@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The foreign side: what it was asked last, and what it says. */
+/* The foreign program: the last command to it, and its answer. */
 static struct {
 	enum sim_foreign_result reset, apdu;
 	uint8_t in[300], out[1200];
@@ -72,8 +72,8 @@ static struct sim_card *far_on(const char *spec)
 	return c;
 }
 
-/* The card's next answer: n bytes i & FF, and 9000. */
-static void says(size_t n)
+/* Sets the card's next answer: n bytes i & FF, and 9000. */
+static void set_answer(size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		far.out[i] = (uint8_t)i;
@@ -124,27 +124,30 @@ static void test_t0(void **state)
 	struct sim_card *c = far_on("own-atr t0");
 
 	(void)state;
-	says(0);
+	set_answer(0);
 	tpdu(c, "\x80\x10\0\0\0", 5, 0, 0x9000);
-	tpdu(c, "\0\x20\0\1\4abcd", 9, 0, 0x9000);		/* case 3: no Le is made up */
+	tpdu(c, "\0\x20\0\1\4abcd", 9, 0, 0x9000);		/* case 3: the foreign card gets
+								   no Le */
 	asked("\0\x20\0\1\4abcd", 9);
-	says(20);
-	tpdu(c, "\0\xA4\4\0\2ab", 7, 0, 0x6114);		/* case 4: Le is, and the answer waits */
+	set_answer(20);
+	tpdu(c, "\0\xA4\4\0\2ab", 7, 0, 0x6114);		/* case 4: it gets an Le, and the
+								   answer waits for GET RESPONSE */
 	asked("\0\xA4\4\0\2ab\0", 8);
 	tpdu(c, "\0\xC0\0\0\x14", 5, 20, 0x9000);
-	assert_int_equal(far.asked, 3);				/* GET RESPONSE was not the card's */
+	assert_int_equal(far.asked, 3);				/* GET RESPONSE was not passed on */
 	tpdu(c, "\0\xCA\0\x6E\0", 5, 0, 0x6C14);
 	tpdu(c, "\0\xCA\0\x6E\x14", 5, 20, 0x9000);
-	assert_int_equal(far.asked, 4);				/* nor is the command run twice */
-	says(1000);
+	assert_int_equal(far.asked, 4);				/* the command did not run twice */
+	set_answer(1000);
 	tpdu(c, "\0\xB0\0\0\0", 5, 256, 0x6100);
 	tpdu(c, "\0\xC0\0\0\0", 5, 256, 0x6100);
 	tpdu(c, "\0\xC0\0\0\0", 5, 256, 0x61E8);
 	tpdu(c, "\0\xC0\0\0\xE8", 5, 232, 0x9000);
 	memcpy(far.out, "\x61\x10", 2);
 	far.out_len = 2;
-	tpdu(c, "\x80\x55\0\0\1a", 6, 0, 0x6110);		/* what it keeps itself is asked for there */
-	says(16);
+	tpdu(c, "\x80\x55\0\0\1a", 6, 0, 0x6110);		/* an answer that the foreign
+								   card keeps is fetched from it */
+	set_answer(16);
 	tpdu(c, "\0\xC0\0\0\x10", 5, 16, 0x9000);
 	asked("\0\xC0\0\0\x10", 5);
 	assert_int_equal(sim_card_complaints(c), 0);
@@ -157,7 +160,7 @@ static void test_working(void **state)
 	struct sim_card *c = far_on(""), *saved;
 
 	(void)state;
-	says(2);
+	set_answer(2);
 	far.apdu = SIM_FOREIGN_WORKING;
 	saved = sim_card_save(c);
 	assert_int_equal(sim_card_t1_block(c, block, sizeof(block), out, &out_len, &work), SIM_CARD_MUTE);
@@ -168,7 +171,7 @@ static void test_working(void **state)
 	assert_int_equal(sim_card_t1_block(c, block, sizeof(block), out, &out_len, &work), SIM_CARD_OK);
 	assert_int_equal(far.again, 1);
 	assert_int_equal(out_len, 8);
-	assert_int_equal(out[1], 0);		/* N(S) 0: the first time has not been */
+	assert_int_equal(out[1], 0);		/* N(S) 0: the first command was not executed */
 	assert_int_equal(sim_card_complaints(c), 0);
 	free(saved);
 	sim_card_free(c);
@@ -183,9 +186,9 @@ static void test_mute(void **state)
 	far.apdu = SIM_FOREIGN_MUTE;
 	assert_int_equal(sim_card_t0_tpdu(c, (const uint8_t *)"\0\x84\0\0\4", 5, out, &out_len, &work), SIM_CARD_MUTE);
 	far.apdu = SIM_FOREIGN_DONE;
-	says(4);
+	set_answer(4);
 	assert_int_equal(sim_card_t0_tpdu(c, (const uint8_t *)"\0\x84\0\0\4", 5, out, &out_len, &work), SIM_CARD_MUTE);
-	assert_int_equal(far.asked, 1);		/* until it is reset */
+	assert_int_equal(far.asked, 1);		/* mute until the reset */
 	sim_card_reset(c, 0, false, &len);
 	tpdu(c, "\0\x84\0\0\4", 5, 4, 0x9000);
 	far.out_len = 1;			/* no SW: no answer */

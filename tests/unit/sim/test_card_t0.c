@@ -22,7 +22,7 @@ static int chars(struct sim_card *c, const char *in, size_t want)
 	return sim_card_t0_chars(c, t.in, t.in_len, want, t.out, &t.out_len, &t.work);
 }
 
-/* in goes out, and `room` bytes are waited for; "" is: the card sends nothing. */
+/* Sends `in`, and waits for `room` bytes; "" means that the card sends nothing. */
 static void type(struct sim_card *c, const char *in, size_t room, const char *want)
 {
 	int rc = *want == '\0' && room > 0 ? SIM_CARD_MUTE : SIM_CARD_OK;
@@ -50,7 +50,7 @@ static void test_cases(void **state)
 	say(c, "80 44 00 00", "6D 00");
 	say(c, "90 10 00 00", "90 00");		/* a chain of one part */
 	say(c, "C0 10 00 00", "6E 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_le(void **state)
@@ -68,7 +68,7 @@ static void test_le(void **state)
 	assert_memory_equal(t.out + 256, "\x61\x02", 2);
 	say(c, "00 C0 00 00 02", "00 01 90 00");
 	say(c, "80 14 01 02 10", "6C 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_long_answer(void **state)
@@ -87,7 +87,7 @@ static void test_long_answer(void **state)
 	}
 	assert_memory_equal(t.out + 256, "\x90\x00", 2);
 	assert_int_equal(have, 65536);
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_tpdu_violations(void **state)
@@ -101,7 +101,7 @@ static void test_tpdu_violations(void **state)
 	assert_int_equal(sim_card_complaints(c), 3);
 	say(c, "80 16 00 00 03", "67 00");
 	say(c, "00 84 00 00 01 AA", "67 00");
-	bye(c, 3, "TPDU");
+	end_with_complaints(c, 3, "TPDU");
 }
 
 static void test_gsm(void **state)
@@ -116,7 +116,7 @@ static void test_gsm(void **state)
 	assert_true(len > 0);
 	say(c, "A0 A4 00 00 02 3F 00", "9F 0E");
 	say(c, "00 A4 00 00 02 3F 00", "61 0E");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_echo(void **state)
@@ -128,10 +128,10 @@ static void test_echo(void **state)
 	say(c, "12 C0 00 00 02", "01 02 90 00");
 	say(c, "12 34 56 78 02", "00 01 90 00");
 	say(c, "12 34 56 78", "90 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 	c = card_on("t0 applet=none");
 	say(c, "00 A4 00 00 02 3F 00", "6D 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_envelope(void **state)
@@ -156,7 +156,7 @@ static void test_envelope(void **state)
 	assert_int_equal(t.out[247], 0x77);
 	assert_int_equal(t.out[248], 0x78);
 	assert_memory_equal(t.out + 256, "\x61\x2C", 2);
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_chars_all(void **state)
@@ -175,7 +175,7 @@ static void test_chars_all(void **state)
 	type(c, "00 C0 00 00 02", 5, "C0 AA BB 90 00");
 	type(c, "80 14", 0, "");		/* the header may come in pieces */
 	type(c, "00 01 01", 4, "14 00 90 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_chars_one(void **state)
@@ -191,13 +191,13 @@ static void test_chars_one(void **state)
 	type(c, "80 16 00 00 02", 1, "E9");
 	type(c, "AA", 1, "E9");
 	type(c, "BB", 2, "61 02");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 	c = card_on("t0 ack=mixed");
 	type(c, "80 14 00 03 03", 9, "EB 00 14 01 02 90 00");
 	type(c, "80 16 00 00 03", 1, "E9");
 	type(c, "AA", 1, "16");
 	type(c, "BB CC", 2, "61 03");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_chars_null(void **state)
@@ -207,7 +207,7 @@ static void test_chars_null(void **state)
 	(void)state;
 	type(c, "80 14 00 01 01", 1, "60");
 	type(c, "", 20, "60 14 00 60 60 90 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 	/* WT 0,89 s: work of 2 s takes two more 60, the work is shared */
 	c = card_on("t0");
 	type(c, "80 18 07 D0 00", 1, "60");
@@ -215,7 +215,7 @@ static void test_chars_null(void **state)
 	type(c, "", 1, "60");
 	type(c, "", 2, "90 00");
 	assert_true(t.work > 600000000 && t.work < 700000000);
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_chars_violations(void **state)
@@ -228,7 +228,7 @@ static void test_chars_violations(void **state)
 	type(c, "", 2, "61 02");
 	type(c, "80 14 00 02 02", 1, "14");
 	type(c, "80 10 00 00 00", 2, "90 00");
-	bye(c, 3, "while the card sends");
+	end_with_complaints(c, 3, "while the card sends");
 }
 
 static void test_faults_chars(void **state)
@@ -260,7 +260,7 @@ static void test_faults_chars(void **state)
 	fault(c, "t0-mute");
 	type(c, "80 14 00 02 02", 7, "");
 	type(c, "80 10 00 00 00", 2, "90 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_faults_tpdu(void **state)
@@ -279,7 +279,7 @@ static void test_faults_tpdu(void **state)
 	say(c, "80 14 00 00 02", "00 90 00");
 	fault(c, "t0-cut");
 	say(c, "80 14 00 00 02", "00 01 90");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 int main(void)

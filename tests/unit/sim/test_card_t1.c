@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The card's T=1, by conversations in the manner of ISO 7816-3:2006 annex A. Blocks are written
- * without their LRC. */
+/* The card's T=1, by conversations in the manner of ISO 7816-3:2006 annex A. The hex text of a
+ * block leaves out its LRC. */
 #include "card_talk.h"
 
 static struct talk t;
@@ -19,7 +19,7 @@ static void say(struct sim_card *c, const char *in, const char *want)
 	expect_bytes(&t, b, add_lrc(b, from_hex(want, b, sizeof(b) - 1)));
 }
 
-/* As say(), but the block that comes is compared whole. */
+/* Like say(), but the card's block is compared with its LRC. */
 static void say_raw(struct sim_card *c, const char *in, const char *want)
 {
 	assert_int_equal(send_block(c, in), SIM_CARD_OK);
@@ -44,7 +44,7 @@ static void test_simple(void **state)
 	say(c, "00 00 04 80 10 00 00", SW0);
 	say(c, "00 C1 01 FE", "00 E1 01 FE");
 	say(c, "00 40 08 80 16 00 00 02 AB CD 00", "00 40 04 AB CD 90 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_ifsd_and_chain_out(void **state)
@@ -59,7 +59,7 @@ static void test_ifsd_and_chain_out(void **state)
 	say(c, "00 C1 01 10", "00 E1 01 10");
 	say(c, "00 40 05 80 14 00 12 12", "00 20 10 000102030405060708090A0B0C0D0E0F");
 	say(c, R1, "00 40 04 10 11 90 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_chain_in(void **state)
@@ -70,7 +70,7 @@ static void test_chain_in(void **state)
 	say(c, "00 20 03 80 16 00", R1);
 	say(c, "00 60 03 00 04 01", R0);
 	say(c, "00 00 04 02 03 04 00", "00 00 06 01 02 03 04 90 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_ifsc(void **state)
@@ -80,7 +80,7 @@ static void test_ifsc(void **state)
 	(void)state;
 	say(c, "00 00 09 80 16 00 00 03 01 02 03 00", "00 82 00");
 	say(c, "00 00 08 80 16 00 00 03 01 02 03", "00 00 02 90 00");
-	bye(c, 1, "longer than IFSC");
+	end_with_complaints(c, 1, "longer than IFSC");
 }
 
 static void test_retransmission(void **state)
@@ -88,7 +88,7 @@ static void test_retransmission(void **state)
 	struct sim_card *c = card_on("t1");
 
 	(void)state;
-	/* the card's block is damaged: the R-block carries the N(S) that is missed */
+	/* the card's block is damaged: the R-block carries the N(S) that is missing */
 	fault(c, "t1-bad-edc");
 	say_raw(c, NOP0, "00 00 02 90 00 C8");
 	say(c, "00 81 00", SW0);
@@ -102,7 +102,7 @@ static void test_retransmission(void **state)
 	say(c, "00 40 04 80 10 00 00", SW0);
 	say_raw(c, "00 C1 01 20", "00 E1 01 20 9A");
 	say(c, "00 C1 01 20", "00 E1 01 20");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_asking_for_nothing(void **state)
@@ -117,7 +117,7 @@ static void test_asking_for_nothing(void **state)
 	say(c, R0, SW0);
 	assert_int_equal(sim_card_complaints(c), 1);
 	say(c, R1, "00 92 00");
-	bye(c, 2, "acknowledges the end");
+	end_with_complaints(c, 2, "acknowledges the end");
 }
 
 static void test_wrong_blocks(void **state)
@@ -151,9 +151,9 @@ static void test_wrong_blocks(void **state)
 			assert_int_equal(send_block(c, rows[i].in), SIM_CARD_OK);
 		} else {
 			say(c, rows[i].in, rows[i].want);
-			say(c, NOP0, SW0);	/* nothing of it was taken for good */
+			say(c, NOP0, SW0);	/* none of it was accepted */
 		}
-		bye(c, 1, rows[i].text);
+		end_with_complaints(c, 1, rows[i].text);
 	}
 }
 
@@ -165,7 +165,7 @@ static void test_epilogue(void **state)
 	(void)state;
 	assert_int_equal(sim_card_t1_block(c, bad, sizeof(bad), t.out, &t.out_len, &t.work), 0);
 	expect_hex(&t, "00 81 00 81");
-	bye(c, 1, "epilogue");
+	end_with_complaints(c, 1, "epilogue");
 }
 
 static void raw(struct sim_card *c, const char *in, const char *want)
@@ -183,13 +183,13 @@ static void test_crc(void **state)
 	raw(c, "00 C1 01 FE B1 AB", "00 E1 01 FE 8A A8");
 	raw(c, "00 00 05 80 10 00 00 00 00 DE", "00 00 02 90 00 92 63");
 	raw(c, "00 C1 01 FE B1 AC", "00 91 00 49 C6");
-	bye(c, 1, "epilogue");
+	end_with_complaints(c, 1, "epilogue");
 	c = card_on("t1crc crc=plain");
 	raw(c, "00 C1 01 FE 54 4E", "00 E1 01 FE 57 75");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 	c = card_on("t1crc");
 	raw(c, "00 C1 01 FE 54 4E", "00 E1 01 FE 57 75");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_nad(void **state)
@@ -198,10 +198,10 @@ static void test_nad(void **state)
 
 	(void)state;
 	say(c, "21 00 05 80 10 00 00 00", "12 00 02 90 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 	c = card_on("t1 nad=echo");
 	say(c, "21 00 05 80 10 00 00 00", "21 00 02 90 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_wtx(void **state)
@@ -216,17 +216,17 @@ static void test_wtx(void **state)
 	assert_int_equal(t.work, 1000000);
 	say(c, NOP1, "00 C3 01 03");
 	say(c, "00 E3 01 02", "00 C3 01 03");
-	bye(c, 1, "does not fit");
+	end_with_complaints(c, 1, "does not fit");
 
 	/* BWI 4: BWT 1,43 s; 2 s of work need one more */
 	c = card_on("t1");
 	say(c, "00 00 04 80 18 07 D0", "00 C3 01 01");
 	say(c, "00 E3 01 01", SW0);
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 	c = card_on("t1 wtx=off");
 	say(c, "00 00 04 80 18 07 D0", SW0);
 	assert_int_equal(t.work, 2000000000u);
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_resynch(void **state)
@@ -236,13 +236,13 @@ static void test_resynch(void **state)
 	(void)state;
 	say(c, NOP0, SW0);
 	say(c, "00 60 03 80 16 00", R0);
-	say(c, "00 C0 00", "00 E0 00");		/* in mid-chain: all is forgotten */
+	say(c, "00 C0 00", "00 E0 00");		/* in a chain: the card forgets all of it */
 	say(c, NOP0, SW0);
 	fault(c, "t1-no-resynch");
 	say(c, "00 C0 00", "00 92 00");
 	say(c, "00 C0 00", "00 E0 00");
 	say(c, NOP0, SW0);
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_damage(void **state)
@@ -266,7 +266,7 @@ static void test_damage(void **state)
 		say_raw(c, NOP0, rows[i].came);
 		say(c, "00 82 00", SW0);
 		say(c, NOP1, SW1);
-		bye(c, 0, NULL);
+		end_with_complaints(c, 0, NULL);
 	}
 }
 
@@ -289,10 +289,10 @@ static void test_fault_window(void **state)
 	assert_int_equal(send_block(c, NOP1), SIM_CARD_MUTE);
 	sim_card_reset(c, 0, true, &t.out_len);
 	say(c, NOP0, SW0);
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
-/* Requests the standard allows are answered, then the exchange goes on. */
+/* Requests that the standard allows are answered, then the exchange goes on. */
 static void test_requests(void **state)
 {
 	struct sim_card *c = card_on("t1");
@@ -308,13 +308,13 @@ static void test_requests(void **state)
 	say(c, "00 20 04 80 10 00 00", R1);
 	say(c, "00 40 01 00", SW0);
 	assert_int_equal(sim_card_complaints(c), 1);
-	/* lost request: asked for again, rule 7.3 */
+	/* a lost request is sent again, rule 7.3 */
 	fault(c, "t1-wtx-255");
 	fault(c, "t1-mute");
 	assert_int_equal(send_block(c, "00 00 04 80 10 00 00"), SIM_CARD_MUTE);
 	say(c, "00 90 00", "00 C3 01 FF");
 	say(c, "00 E3 01 FF", SW1);
-	bye(c, 1, "IFSC");
+	end_with_complaints(c, 1, "IFSC");
 }
 
 static void test_abort(void **state)
@@ -331,10 +331,10 @@ static void test_abort(void **state)
 	say(c, "00 00 05 80 14 00 12 12", "00 60 10 000102030405060708090A0B0C0D0E0F");
 	say(c, "00 C2 00", "00 E2 00");
 	say(c, NOP1, SW0);
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
-/* Requests that are wrong: an R-block refuses them, and the answer comes. */
+/* Wrong requests are refused with an R-block, and the answer comes. */
 static void test_illegal_requests(void **state)
 {
 	static const struct { const char *fault, *came; } rows[] = {
@@ -353,7 +353,7 @@ static void test_illegal_requests(void **state)
 		say(c, NOP0, rows[i].came);
 		say(c, "00 82 00", rows[i].came);
 		say(c, "00 82 00", SW0);
-		bye(c, 0, NULL);
+		end_with_complaints(c, 0, NULL);
 	}
 }
 
@@ -366,7 +366,7 @@ static void test_r_block(void **state)
 	for (int i = 0; i < 3; i++)
 		say(c, NOP0, "00 82 00");
 	say(c, NOP0, SW0);
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_out_of_turn(void **state)
@@ -382,10 +382,10 @@ static void test_out_of_turn(void **state)
 	say(c, NOP1, "00 C3 01 FF");
 	say(c, "00 C1 01 FE", "00 C3 01 FF");
 	say(c, "00 E3 01 FF", "00 40 01 00");
-	bye(c, 3, "in place of an S(response)");
+	end_with_complaints(c, 3, "in place of an S(response)");
 }
 
-/* 64 KiB both ways, byte for byte. */
+/* 64 KiB in both directions, compared byte for byte. */
 static void test_long(void **state)
 {
 	struct sim_card *c = card_on("t1");
@@ -420,7 +420,7 @@ static void test_long(void **state)
 	assert_int_equal(have, 65537);
 	assert_memory_equal(got, apdu + 7, 65535);
 	assert_memory_equal(got + 65535, "\x90\x00", 2);
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_wrong_protocol(void **state)
@@ -429,10 +429,10 @@ static void test_wrong_protocol(void **state)
 
 	(void)state;
 	assert_int_equal(send_block(c, NOP0), SIM_CARD_MUTE);
-	bye(c, 1, "T=1 spoken to a card that speaks T=0");
+	end_with_complaints(c, 1, "T=1 spoken to a card that speaks T=0");
 	c = card_off("t1");
 	assert_int_equal(send_block(c, NOP0), SIM_CARD_MUTE);
-	bye(c, 1, "without power");
+	end_with_complaints(c, 1, "without power");
 }
 
 int main(void)

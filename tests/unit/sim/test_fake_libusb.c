@@ -142,7 +142,7 @@ static void test_config_descriptor(void **state)
 	fixture_close(&r);
 }
 
-/* Altsetting announced and not there; class descriptor behind the endpoints. */
+/* An altsetting that is announced and missing; a class descriptor behind the endpoints. */
 static void test_odd_descriptors(void **state)
 {
 	static const char *const faults[] = { "no-altsetting", "desc-at-endpoint" };
@@ -344,7 +344,7 @@ static void test_threads(void **state)
 	__atomic_store_n(&h.stop, 1, __ATOMIC_SEQ_CST);
 	libusb_interrupt_event_handler(r.ctx);
 	pthread_join(thread, NULL);
-	/* no thread slept through to the end of a wait */
+	/* no thread slept until the end of its wait */
 	assert_true(clock_now() - start < 15 * S);
 	libusb_free_transfer(t);
 	assert_int_equal(sim_dev_complaints(fake_usb_dev(r.nr)), 0);

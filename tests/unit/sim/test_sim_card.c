@@ -11,7 +11,7 @@ static void expect_atr(const char *spec, const char *want)
 
 	memcpy(t.out, atr, t.out_len);
 	expect_hex(&t, want);
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_atr(void **state)
@@ -43,7 +43,7 @@ static void test_atr_read(void **state)
 
 		assert_int_equal(sim_card_protocol(c), rows[i].protocol);
 		assert_int_equal(sim_card_fidi(c), rows[i].fidi);
-		bye(c, 0, NULL);
+		end_with_complaints(c, 0, NULL);
 	}
 }
 
@@ -97,7 +97,7 @@ static void test_spec_errors(void **state)
 	for (int i = 0; i < 8; i++)
 		fault(c, "t1-mute");
 	assert_false(sim_card_fault(c, "t1-mute", err, sizeof(err)));
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_power(void **state)
@@ -113,7 +113,7 @@ static void test_power(void **state)
 	assert_int_equal(sim_card_apdu(c, t.in, 4, t.out, &t.out_len, &t.work), SIM_CARD_MUTE);
 	assert_int_equal(sim_card_complaints(c), 1);
 	sim_card_reset(c, 2, true, &t.out_len);
-	bye(c, 2, "warm reset");
+	end_with_complaints(c, 2, "warm reset");
 }
 
 static int pps(struct sim_card *c, const char *in)
@@ -131,9 +131,9 @@ static void test_pps(void **state)
 	} rows[] = {
 		{ "", "FF 11 96 78", "FF 11 96 78", 1, 0x96 },
 		{ "", "FF 10 96 79", "FF 10 96 79", 0, 0x96 },
-		{ "", "FF 11 95 7B", "FF 11 95 7B", 1, 0x95 },		/* slower than TA1 */
+		{ "", "FF 11 95 7B", "FF 11 95 7B", 1, 0x95 },		/* a speed slower than TA1 */
 		{ "", "FF 11 18 F6", "FF 11 18 F6", 1, 0x18 },		/* 372/12 */
-		{ "", "FF 11 97 79", "FF 01 FE", 1, 0x11 },		/* faster: PPS1 left out */
+		{ "", "FF 11 97 79", "FF 01 FE", 1, 0x11 },		/* a speed faster than TA1: PPS1 is left out */
 		{ "", "FF 11 7A 94", "FF 01 FE", 1, 0x11 },		/* reserved */
 		{ "", "FF 01 FE", "FF 01 FE", 1, 0x11 },
 		{ "", "FF 31 96 00 58", "FF 11 96 78", 1, 0x96 },	/* PPS2 left out */
@@ -156,7 +156,7 @@ static void test_pps(void **state)
 		assert_int_equal(sim_card_protocol(c), rows[i].protocol);
 		assert_int_equal(sim_card_fidi(c), rows[i].fidi);
 		assert_false(sim_card_pps_possible(c));
-		bye(c, 0, NULL);
+		end_with_complaints(c, 0, NULL);
 	}
 }
 
@@ -178,23 +178,23 @@ static void test_pps_violations(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		c = card_on(rows[i].spec);
 		assert_int_equal(pps(c, rows[i].in), SIM_CARD_MUTE);
-		bye(c, 1, rows[i].text);
+		end_with_complaints(c, 1, rows[i].text);
 	}
 	c = card_on("");
 	from_hex("80100000", t.in, 4);
 	sim_card_t0_tpdu(c, t.in, 4, t.out, &t.out_len, &t.work);
 	assert_int_equal(pps(c, "FF 11 96 78"), SIM_CARD_MUTE);
-	bye(c, 1, "after the ATR");
+	end_with_complaints(c, 1, "after the ATR");
 	c = card_on("fault=pps-silent");
 	assert_int_equal(pps(c, "FF 11 96 78"), SIM_CARD_MUTE);
 	sim_card_set_protocol(c, 1, 0x95);
 	assert_int_equal(sim_card_protocol(c), 1);
 	assert_int_equal(sim_card_fidi(c), 0x95);
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 	c = card_on("t0");
 	sim_card_set_protocol(c, 1, 0x11);
 	assert_int_equal(sim_card_protocol(c), 0);
-	bye(c, 1, "does not offer");
+	end_with_complaints(c, 1, "does not offer");
 }
 
 static void say(struct sim_card *c, const char *in, const char *want)
@@ -233,7 +233,7 @@ static void test_apdu_forms(void **state)
 	say(c, "80 16 00 00 00 00 00 00", "67 00");
 	say(c, "80 16 00 00 00 00 02 AA", "67 00");
 	say(c, "80 16 00 00 00 00 02 AA BB 00", "67 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_64k(void **state)
@@ -253,7 +253,7 @@ static void test_64k(void **state)
 	assert_int_equal(sim_card_apdu(c, t.in, t.in_len, t.out, &t.out_len, &t.work), 0);
 	assert_int_equal(t.out_len, 65538);
 	say(c, "80 1C 00 00 04 00 01 00 01 00", "6A 80");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_files(void **state)
@@ -263,7 +263,7 @@ static void test_files(void **state)
 	(void)state;
 	say(c, "00 B0 00 00 01", "69 86");
 	say(c, "00 A4 00 00 00", "6F 0C 82 01 38 83 02 3F 00 80 03 00 00 00 90 00");
-	say(c, "00 A4 00 0C 02 50 01", "6A 82");		/* not below the MF */
+	say(c, "00 A4 00 0C 02 50 01", "6A 82");		/* not a file below the MF */
 	say(c, "00 A4 00 0C 02 2F E2", "90 00");
 	say(c, "00 B0 00 08 00", "08 09 90 00");
 	say(c, "00 B0 00 0A 01", "6B 00");
@@ -283,7 +283,7 @@ static void test_files(void **state)
 	say(c, "00 A4 03 0C", "6A 82");
 	say(c, "00 A4 01 0C 02 50 00", "6A 86");
 	say(c, "00 A4 00 0C 01 50", "67 00");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_pin(void **state)
@@ -312,7 +312,7 @@ static void test_pin(void **state)
 	say(c, "00 20 00 01 04 39 39 39 39", "63 C0");
 	say(c, "00 20 00 01 04 31 31 31 31", "69 83");
 	say(c, "00 20 00 01", "69 83");
-	bye(c, 0, NULL);
+	end_with_complaints(c, 0, NULL);
 }
 
 static void test_challenge_and_chaining(void **state)
@@ -338,8 +338,8 @@ static void test_challenge_and_chaining(void **state)
 	say(c, "90 16 00 00 02 01 02", "90 00");
 	say(c, "80 10 00 00", "90 00");
 	say(c, "80 16 00 00 01 03 00", "03 90 00");
-	bye(c, 0, NULL);
-	bye(d, 0, NULL);
+	end_with_complaints(c, 0, NULL);
+	end_with_complaints(d, 0, NULL);
 }
 
 static void test_complaints(void **state)

@@ -6,7 +6,8 @@
 
 /* --- the table and the descriptors --- */
 
-/* A walk over the descriptors; returns how many class descriptors fit and checks that all lengths agree. */
+/* Walks over the descriptors and checks that all lengths agree; returns how many class descriptors
+ * are whole. */
 static unsigned walk(struct sim_dev *d, const uint8_t **class_desc)
 {
 	size_t len, at = 18;
@@ -111,7 +112,7 @@ static void test_every_row(void **state)
 		if (line[0] == '#')
 			continue;
 		tsv_split(&row, line);
-		/* the name again, but the interface numbers start again: a further device */
+		/* the same name with interface numbers that start again: a further device */
 		if (strcmp(before, row.column[0]) != 0)
 			device = 0;
 		else if (tsv_number(&head, &row, "bInterfaceNumber", 10) <= last)
@@ -146,7 +147,7 @@ static void test_table_errors(void **state)
 	sim_dev_free(b);
 }
 
-/* The table as it is, but one cell. */
+/* Reads the table with one cell changed. */
 static bool reads_with(const char *path, const char *wanted, const char *instead, char *err, size_t cap)
 {
 	char which[] = "LTC31", head[4096], row[4096];
@@ -178,7 +179,7 @@ static bool reads_with(const char *path, const char *wanted, const char *instead
 	return d != NULL;
 }
 
-/* Cells that readers/columns.def does not allow: the reader is refused, and not made up from what is left. */
+/* A row with a cell that readers/columns.def does not allow is refused as a whole. */
 static void test_damaged_cells(void **state)
 {
 	static const struct {
@@ -376,7 +377,7 @@ static void test_config(void **state)
 	assert_int_equal(sim_dev_interface_number(devs[3], 1), 2);
 	assert_false(sim_dev_is_plugged(devs[3]));
 	assert_true(sim_dev_has_card(devs[3], 1, 0));
-	/* interface 1 is filled with one that is not a CCID */
+	/* the missing interface 1 is not a CCID interface */
 	assert_int_equal(walk(devs[3], classes), 2);
 	assert_int_equal(sim_dev_descriptors(devs[3], &len)[18 + 4], 3);
 	for (i = 0; i < 4; i++)

@@ -60,7 +60,7 @@ static void test_t1(void **state)
 	bench_close(&b);
 }
 
-/* A reader that does not know that the card went to T=1, or another speed, gets nothing. */
+/* A reader that was not told that the card is at T=1, or at another speed, gets no answer. */
 static void test_t1_without_parameters(void **state)
 {
 	static const uint8_t block[8] = { 0, 0, 4, 0x80, 0x10, 0, 0, 0x94 };
@@ -97,7 +97,7 @@ static void test_pps(void **state)
 	bench_close(&b);
 }
 
-/* dwFeatures 0x40: the reader did all of it. */
+/* dwFeatures 0x40: the reader negotiated by itself. */
 static void test_automatic(void **state)
 {
 	static const uint8_t generate[5] = { 0x80, 0x14, 0, 0, 4 };
@@ -285,7 +285,7 @@ static void test_message_complaints(void **state)
 	make(m, &b, 0x6F, 2, NULL, long_data, 262);
 	send_raw(&b, m, 272);
 	receive(&b, 100);
-	n += 2;			/* the slot is not there either */
+	n += 2;			/* a second complaint: the slot does not exist */
 	assert_int_equal(sim_dev_complaints(b.d), n);
 	assert_non_null(strstr(sim_dev_complaint(b.d, n - 2), "message of 272 bytes"));
 	b.seq = (uint8_t)(b.seq - 2);
@@ -348,7 +348,7 @@ static void test_busy_slots(void **state)
 	assert_true(receive(&b, 100));
 	assert_true(receive(&b, 100));
 	assert_int_equal(b.in[5], 1);
-	/* both worked at the same time */
+	/* both cards worked at the same time */
 	assert_in_range(b.now - start, 20 * MS, 22 * MS);
 	assert_int_equal(sim_dev_max_in_flight(b.d, 0), 2);
 	bench_close(&b);
@@ -415,11 +415,11 @@ static void test_card_removed(void **state)
 	assert_true(sim_dev_insert(b.d, 0, 0, "t0basic", b.now, b.err, sizeof(b.err)));
 	power(&b, 0);
 	assert_true(sim_dev_remove(b.d, 0, 0, b.now));
-	/* the driver cannot know yet ... */
+	/* the driver cannot know yet: no complaint */
 	command(&b, 0x6F, 0, NULL, generate, 5);
 	answered(&b, 0x80, 0x42, 0xFE);
 	no_complaints(&b);
-	/* ... but now it does */
+	/* now the driver knows: a complaint */
 	command(&b, 0x6F, 0, NULL, generate, 5);
 	complained(&b, 1, "no power");
 	bench_close(&b);

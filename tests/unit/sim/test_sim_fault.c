@@ -8,7 +8,7 @@ struct answer_case {
 	const char *spec;
 	int status;
 	size_t len;
-	size_t at;		/* this byte ... */
+	size_t at;		/* the byte at this place ... */
 	uint8_t byte;		/* ... is this */
 };
 
@@ -105,7 +105,7 @@ static void test_atr_faults(void **state)
 	}
 }
 
-/* A fault starts at the n-th message and ends after count of them. */
+/* A fault starts at the n-th message and ends after `count` messages. */
 static void test_fault_count(void **state)
 {
 	static const uint8_t want[6] = { 0x81, 0x81, 0x8F, 0x8F, 0x81, 0x81 };
@@ -212,7 +212,7 @@ static void test_abort_complaints(void **state)
 	bench_close(&b);
 }
 
-/* The late answer comes after all, behind the abort's. */
+/* The late answer arrives after the answer to the abort. */
 static void test_late_answer(void **state)
 {
 	static const uint8_t generate[5] = { 0x80, 0x14, 0, 0, 4 };
@@ -235,7 +235,7 @@ static void test_late_answer(void **state)
 	answered(&b, 0x80, 0, 0);
 	assert_int_equal(b.in[6], late_seq);
 	no_complaints(&b);
-	/* a slow one does not */
+	/* a slow answer does not */
 	fault(&b, "slow-answer ms=2000");
 	send(&b, 0x6F, 0, NULL, generate, 5);
 	assert_false(receive(&b, 1990));
@@ -267,7 +267,8 @@ static void test_packets(void **state)
 	assert_int_equal(b.in_len, 64);
 	assert_true(receive(&b, 1000));
 	assert_int_equal(b.in_len, 0);
-	/* without one the transfer goes on waiting, and has its bytes when it is discarded */
+	/* without an empty packet the transfer goes on waiting, and has its bytes when it is
+	 * discarded */
 	fault(&b, "no-zlp");
 	send(&b, 0x6F, 0, NULL, generate, 5);
 	assert_false(receive(&b, 1000));
@@ -277,7 +278,7 @@ static void test_packets(void **state)
 	send(&b, 0x6F, 0, NULL, generate, 5);
 	assert_true(receive_room(&b, 1000, 32));
 	assert_int_equal(b.status, SIM_OVERFLOW);
-	/* a message in two transfers, cut at a packet; and one read in two */
+	/* a message in two transfers, cut at a packet; and an answer read in two */
 	{
 		uint8_t m[10 + 261];
 		uint8_t sink[5 + 120] = { 0x80, 0x12, 0, 0, 120 };
@@ -390,12 +391,12 @@ static void test_slot_changes(void **state)
 
 	(void)state;
 	bench_open(&b, "reader r\nslots = 5\ncard 1 = t0\n");
-	/* the card that was there from the start is news */
+	/* the card that is present from the start is reported */
 	assert_true(interrupt(&b, p, 8, &status, &len));
 	assert_int_equal(len, 3);
 	assert_memory_equal(p, "\x50\x0C\x00", 3);
 	assert_false(interrupt(&b, p, 8, &status, &len));
-	/* changes without a pending transfer are kept, together */
+	/* changes without a pending transfer are kept and reported together */
 	assert_true(sim_dev_insert(b.d, 0, 4, "t0", b.now, b.err, sizeof(b.err)));
 	assert_false(sim_dev_insert(b.d, 0, 4, "t0", b.now, b.err, sizeof(b.err)));
 	assert_false(sim_dev_insert(b.d, 0, 5, "t0", b.now, b.err, sizeof(b.err)));

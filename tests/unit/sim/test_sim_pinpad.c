@@ -27,7 +27,7 @@ static void test_pin_verify(void **state)
 	power(&b, 0);
 	start = b.now;
 	send(&b, 0x69, 0, NULL, verify, sizeof(verify));
-	/* OK does nothing while there are fewer than 4; a digit is taken back */
+	/* OK has no effect while there are fewer than 4 digits; one digit is deleted */
 	keys(&b, "12\n35\b4\n");
 	assert_true(receive(&b, 1000));
 	answered(&b, 0x80, 0, 0);
@@ -46,7 +46,7 @@ static void test_pin_verify(void **state)
 	bench_close(&b);
 }
 
-/* The same with the length in the APDU, BCD, right justified, and appended. */
+/* VERIFY with the length in the APDU, with BCD digits, right justified, and appended. */
 static void test_pin_formats(void **state)
 {
 	static const struct {
@@ -72,7 +72,7 @@ static void test_pin_formats(void **state)
 		/* binary, at bit 4 */
 		{ 0x20, 0x04, 0x00, "applet=echo", "\x00\x20\x00\x01\x05\x00\x00\x00\x00\x00", 11,
 		  "\x00\x10\x20\x30\x40\x90\x00", 7 },
-		/* appended, to an Lc or to nothing; the card knows the right PIN */
+		/* appended, with an Lc or without one; the card checks the PIN */
 		{ 0x82, 0x00, 0x00, "pin=1234", "\x00\x20\x00\x01\x00", 5, "\x90\x00", 2 },
 		{ 0x82, 0x00, 0x00, "pin=1234", "\x00\x20\x00\x01", 4, "\x90\x00", 2 },
 		{ 0x82, 0x00, 0x00, "pin=1235", "\x00\x20\x00\x01", 4, "\x63\xC2", 2 },
@@ -121,7 +121,7 @@ static size_t modify(uint8_t *m, uint8_t messages)
 	n += 3;
 	memcpy(m + n, "\x00\x24\x00\x01\x10", 5);
 	memset(m + n + 5, 0xFF, 16);
-	m[n + 21] = 0x00;	/* Le: the card gives back what it got */
+	m[n + 21] = 0x00;	/* Le: the card returns what it received */
 	return n + 22;
 }
 
@@ -236,7 +236,7 @@ static void test_pin_complaints(void **state)
 	}
 	command(&b, 0x69, 0, NULL, verify, 18);
 	complained(&b, (unsigned)++i, "too few");
-	/* a block that does not fit */
+	/* a PIN block that does not fit */
 	{
 		uint8_t m[sizeof(verify)];
 
@@ -295,7 +295,7 @@ static void test_iccd_a(void **state)
 	bench_close(&b);
 }
 
-/* Between the command and its data the card is taken out. */
+/* The card is removed between the command and its data. */
 static void test_iccd_a_card_gone(void **state)
 {
 	static uint8_t generate[5] = { 0x80, 0x14, 0, 0, 4 };

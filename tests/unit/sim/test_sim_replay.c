@@ -75,7 +75,7 @@ static void whole_talk(struct bench *b)
 	(void)sim_dev_reap(b->d, b->now);
 }
 
-static void followed(struct bench *b)
+static void expect_followed(struct bench *b)
 {
 	sim_replay_end(b->d);
 	if (sim_replay_divergences(b->d))
@@ -84,8 +84,8 @@ static void followed(struct bench *b)
 	bench_close(b);
 }
 
-/* n divergences, one of which says what. */
-static void left(struct bench *b, unsigned n, const char *what)
+/* There are n divergences, and one of them contains `what`. */
+static void expect_divergences(struct bench *b, unsigned n, const char *what)
 {
 	bool told = false;
 
@@ -107,7 +107,7 @@ static void test_followed(void **state)
 	(void)state;
 	play(&b);
 	whole_talk(&b);
-	followed(&b);
+	expect_followed(&b);
 }
 
 static void test_opened_again(void **state)
@@ -123,10 +123,11 @@ static void test_opened_again(void **state)
 	command(&b, 0x61, 0, NULL, slow, 5);
 	command(&b, 0x6F, 0, NULL, get, 5);
 	assert_memory_equal(b.in + 10, "\x11\x22\x90\x00", 4);
-	followed(&b);
+	expect_followed(&b);
 }
 
-/* pcscd switches a card off that no program uses, and on when one does. The recording has that at its end only. */
+/* pcscd powers a card off that no program uses, and on again for the next program. The recording
+ * has this at its end only. */
 static void test_switched_off_early(void **state)
 {
 	struct bench b;
@@ -137,7 +138,7 @@ static void test_switched_off_early(void **state)
 	command(&b, 0x63, 0, NULL, NULL, 0);
 	answered(&b, 0x81, 1, 0);
 	whole_talk(&b);
-	followed(&b);
+	expect_followed(&b);
 }
 
 static void test_other_bytes(void **state)
@@ -153,7 +154,9 @@ static void test_other_bytes(void **state)
 	command(&b, 0x6F, 0, NULL, get, 5);
 	assert_memory_equal(b.in + 10, "\x11\x22\x90\x00", 4);
 	command(&b, 0x6F, 0, NULL, verify, 9);
-	left(&b, 1, "the driver asked SetParameters 11 00 00 0A 00; the recording has SetParameters 95 00 00 0A 00");
+	expect_divergences(&b, 1,
+			   "the driver asked SetParameters 11 00 00 0A 00; "
+			   "the recording has SetParameters 95 00 00 0A 00");
 }
 
 static void test_left_out(void **state)
@@ -165,7 +168,7 @@ static void test_left_out(void **state)
 	command(&b, 0x62, 0, five, NULL, 0);
 	command(&b, 0x6F, 0, NULL, get, 5);
 	command(&b, 0x6F, 0, NULL, verify, 9);
-	left(&b, 1, "the recording has SetParameters 95 00 00 0A 00 before it");
+	expect_divergences(&b, 1, "the recording has SetParameters 95 00 00 0A 00 before it");
 }
 
 static void test_once_more(void **state)
@@ -176,7 +179,7 @@ static void test_once_more(void **state)
 	play(&b);
 	whole_talk(&b);
 	command(&b, 0x6F, 0, NULL, get, 5);
-	left(&b, 1, "the driver asked XfrBlock 00 CA 00 01 02 once more");
+	expect_divergences(&b, 1, "the driver asked XfrBlock 00 CA 00 01 02 once more");
 }
 
 static void test_ended_early(void **state)
@@ -186,7 +189,7 @@ static void test_ended_early(void **state)
 	(void)state;
 	play(&b);
 	command(&b, 0x62, 0, five, NULL, 0);
-	left(&b, 1, "the driver ended; the recording has SetParameters 95 00 00 0A 00");
+	expect_divergences(&b, 1, "the driver ended; the recording has SetParameters 95 00 00 0A 00");
 }
 
 /* The card is removed when the recording says so, not before. */
@@ -209,10 +212,10 @@ static void test_removed(void **state)
 		assert_memory_equal(note, "\x50\x02", 2);
 	}
 	polls_as_often_as_one_likes(&b, 2);
-	followed(&b);
+	expect_followed(&b);
 }
 
-/* A fault is reported with its line. */
+/* A mistake in a file is reported with its line. */
 static void test_files(void **state)
 {
 	static const struct { const char *first, *second, *says; } wrong[] = {

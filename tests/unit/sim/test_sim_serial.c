@@ -42,7 +42,7 @@ static void close_line(struct line *l, unsigned complaints)
 	free(l);
 }
 
-/* Lets everything happen that will happen by itself within 5 s. */
+/* Lets 5 s pass, with all that the reader does by itself. */
 static void settle(struct line *l)
 {
 	uint64_t end = l->now + 5 * SECOND, at;
@@ -92,7 +92,7 @@ static size_t command(struct line *l, uint8_t *f, uint8_t type, uint8_t b7, cons
 	return len;
 }
 
-/* Where the answer begins in what came; it is the last thing, and sound. */
+/* Finds the answer at the end of the bytes that came, and checks it. */
 static const uint8_t *answer_at(const struct line *l, size_t at, uint8_t type)
 {
 	const uint8_t *p = l->got + at;
@@ -166,7 +166,7 @@ static void naks(void **state)
 	say(l, nak, 3);
 	assert_int_equal(l->n, n);
 	assert_memory_equal(l->got, before, n);
-	/* a length no message has */
+	/* a length that no message has */
 	say(l, "\x03\x06\x6F\xFF\xFF\xFF\xFF", 7);
 	assert_memory_equal(l->got, nak, 3);
 	close_line(l, 0);
@@ -199,13 +199,13 @@ static void movements(void **state)
 	char err[100];
 
 	(void)state;
-	/* not asked for: not told */
+	/* a change is not reported before the driver asks for it */
 	assert_true(sim_dev_remove(d, 0, 0, l->now));
 	command(l, f, 0x65, 0, NULL, 0);
 	answer_at(l, 0, 0x81);
 	command(l, f, 0x6B, 0, "\x01\x01\x01", 3);
 	answer_at(l, 0, 0x83);
-	/* told in front of the next answer, not before */
+	/* the change is reported in front of the next answer */
 	assert_true(sim_dev_insert(d, 0, 0, "t0", l->now, err, sizeof(err)));
 	l->n = 0;
 	settle(l);
@@ -285,7 +285,7 @@ static void faults(void **state)
 	close_line(l, 0);
 }
 
-/* A driver's violation inside the frame is complained about. */
+/* A wrong message inside a correct frame is a complaint. */
 static void complaints(void **state)
 {
 	struct line *l = open_line("GemCorePOSPro", "t0");

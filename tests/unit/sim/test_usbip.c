@@ -55,7 +55,7 @@ static int dial(struct bench *b)
 	return pair[0];
 }
 
-/* The server's turn; time goes on by ms. */
+/* Lets the server run, and ms of its time pass. */
 static void turn(struct bench *b, unsigned ms)
 {
 	struct pollfd p[USBIP_MAX_LINKS];
@@ -81,7 +81,8 @@ static void say(struct bench *b, const void *p, size_t len)
 	}
 }
 
-/* Hears len bytes; false: the server hung up. A server that stays silent for ten seconds fails the test. */
+/* Reads len bytes; false: the server closed the connection. Ten seconds without a byte fail the
+ * test. */
 static bool hear(struct bench *b, void *p, size_t len)
 {
 	uint8_t *bytes = p;
@@ -199,7 +200,7 @@ static uint32_t unlink_urb(struct bench *b, uint32_t seqnum)
 	return b->seqnum;
 }
 
-/* Hears a RET_SUBMIT; returns its status. The data of an IN transfer is in b->data. */
+/* Reads a RET_SUBMIT; returns its status. The data of an IN transfer is in b->data. */
 static int32_t ret_submit(struct bench *b, uint32_t seqnum, bool in)
 {
 	assert_true(hear(b, b->head, HEADER));
@@ -249,7 +250,7 @@ static void test_devlist(void **state)
 	uint8_t answer[12 + 312 + 4];
 	size_t i;
 
-	for (i = 0; i < sizeof(req_devlist); i++)	/* in bytes, as TCP may bring it */
+	for (i = 0; i < sizeof(req_devlist); i++)	/* byte by byte, as TCP may deliver it */
 		say(b, req_devlist + i, 1);
 	assert_true(hear(b, answer, sizeof(answer)));
 	assert_memory_equal(answer, "\x01\x11\x00\x05\0\0\0\0\0\0\0\x02", 12);
@@ -262,7 +263,7 @@ static void test_devlist(void **state)
 	assert_memory_equal(answer + 12 + 312, "\x0b\0\0\0", 4);
 	assert_true(hear(b, answer, 312 + 4));
 	assert_string_equal((char *)answer + 256, "1-2");
-	assert_false(hear(b, answer, 1));			/* the list is all there is */
+	assert_false(hear(b, answer, 1));			/* nothing follows the list */
 }
 
 static void test_devlist_without_the_taken(void **state)
@@ -288,13 +289,14 @@ static void test_import_refused(void **state)
 	assert_int_equal(import(b, "1-1"), 0);
 	assert_string_equal((char *)b->data + 256, "1-1");
 	second = b->fd = dial(b);
-	assert_int_equal(import(b, "1-1"), 1);			/* taken */
+	assert_int_equal(import(b, "1-1"), 1);			/* the device is attached already */
 	assert_false(hear(b, b->data, 1));
 	close(second);
 	second = b->fd = dial(b);
 	assert_int_equal(import(b, "1-9"), 1);			/* no such device */
 	close(second);
-	close(first);						/* detached: to be had again */
+	close(first);						/* after detaching, the device
+								   can be attached again */
 	b->fd = dial(b);
 	turn(b, 0);
 	assert_int_equal(import(b, "1-1"), 0);
@@ -364,10 +366,10 @@ static void test_short_not_ok(void **state)
 	assert_int_equal(ret_submit(b, s, false), 0);
 	s = submit_flags(b, IN, 1, 1, NULL, NULL, 512);
 	assert_int_equal(ret_submit(b, s, true), USBIP_EREMOTEIO);
-	assert_int_equal(b->data[0], 0x80);			/* and the data all the same */
+	assert_int_equal(b->data[0], 0x80);			/* and the data are there */
 }
 
-/* A message of a whole packet, and the empty packet behind it that the flag asks for. */
+/* A message of a whole packet, and the empty packet after it that the flag asks for. */
 static void test_zero_packet(void **state)
 {
 	/* XfrBlock with a T=0 command of 49 bytes of data */
@@ -403,7 +405,8 @@ static void test_unlink(void **state)
 	assert_true(silent(b, 100));				/* no RET_SUBMIT for it */
 	u = unlink_urb(b, s);
 	assert_int_equal(ret_unlink(b, u), 0);			/* the request has ended already */
-	exchange(b, get_status);				/* the answer is for the living */
+	exchange(b, get_status);				/* the answer reaches the next
+								   request */
 	assert_int_equal(b->data[0], 0x81);
 }
 
@@ -429,7 +432,8 @@ static void test_unplug(void **state)
 	exchange(b, power_on);
 }
 
-/* The client is gone while requests are under way; another one finds a device that knows nothing of them. */
+/* The client disappears while requests are under way; the next client finds a device without
+ * them. */
 static void test_detach_at_work(void **state)
 {
 	struct bench *b = *state;
@@ -447,7 +451,8 @@ static void test_detach_at_work(void **state)
 	assert_int_equal(b->data[7] & 3, 1);
 }
 
-/* A program ends in mid-command, the device stays imported. The next program finds the slot at work. */
+/* A program ends during a command while the device stays attached. The next program finds the slot
+ * busy. */
 static void test_program_ends(void **state)
 {
 	/* T=0: ten seconds of work */
@@ -490,7 +495,7 @@ static void test_two_devices(void **state)
 	close(first);
 }
 
-/* Peers that do not speak the protocol are hung up on. */
+/* The server closes the connection to a client that does not speak the protocol. */
 static void test_nonsense(void **state)
 {
 	struct bench *b = *state;

@@ -2,8 +2,8 @@
 #ifndef LAYER_DOUBLES_H
 #define LAYER_DOUBLES_H
 
-/* Stand-ins for the command layer and for slot.c, on virtual time: they write down what would go to the
- * reader and answer what the test prepared. Include once in a test program. */
+/* Stand-ins for the command layer and for slot.c, on virtual time: they record what would go to the
+ * reader and return the answers that the test prepared. Include once in a test program. */
 #include "slot/slot.h"
 #include "slot/slot_exchange.h"
 #include "slot/slot_power.h"
@@ -156,7 +156,7 @@ enum ccid_err slot_ensure_protocol(struct slot *s)
 	return answers.ensure_err;
 }
 
-/* One step out, and nothing more is wanted. */
+/* Records one step, and ends the exchange. */
 enum ccid_err slot_run_exchange(struct slot *s, struct exchange_step step, unsigned least_wait_ms, size_t *answer_len)
 {
 	assert_int_equal(step.verdict, STEP_SEND);
@@ -201,7 +201,7 @@ static void fixture_init(struct fixture *g)
 	port_mutex_init(&g->slot.lock);
 }
 
-/* The lock was released by the thread that took it. */
+/* Checks that the slot's lock is free. */
 static inline void fixture_check_unlocked(struct fixture *g)
 {
 	assert_true(port_mutex_try(&g->slot.lock));

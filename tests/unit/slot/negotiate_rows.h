@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The rows of test_negotiate.c, computed apart from the driver; struct row and the readers are there. */
-	/* the plain reader: TPDU, sets everything */
+	/* the plain reader: TPDU level, every parameter is set by the driver */
 	{ &rd_plain, "3B 00", 0, 0,
 	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
 	{ &rd_plain, "3B 80 01 81", 1, 0,
@@ -98,7 +98,7 @@
 	  CCID_OK, "", "11 10 00 4D 00 20 00", 1, 372, 1, true, 254, 32 },
 	{ &rd_plain, "3B F7 91 00 FF 91 81 71 FE 40 00 41 20 00 11 77 81 80 40", 1, 0,
 	  CCID_OK, "", "91 10 FF 40 00 FE 00", 1, 512, 1, true, 254, 254 },
-	/* F and D agreed upon in some other way (TA2 b5): as TA1 says */
+	/* F and D are implicit (TA2 b5): those of TA1 */
 	{ &rd_plain, "3B 90 13 10 10", 0, 0,
 	  CCID_OK, "", "13 00 00 0A 00", 0, 372, 4, false, 254, 32 },
 	{ &rd_plain, "3B 90 13 11 11 83", 1, 0,
@@ -109,7 +109,7 @@
 	  CCID_OK, "", "", 1, 512, 32, true, 32, 32 },
 	{ &rd_auto, "3B 90 96 11 81 96", 0, 0,
 	  .err = CCID_ERR_PROTO_UNSUPPORTED },
-	/* protocols the card or the reader lacks */
+	/* protocols that the card or the reader does not have */
 	{ &rd_plain, "3B 00", 1, 0,
 	  .err = CCID_ERR_PROTO_UNSUPPORTED },
 	{ &rd_plain, "3B 80 01 81", 0, 0,
@@ -201,7 +201,7 @@
 	  CCID_OK, "", "", 1, 372, 1, true, 32, 32 },
 	{ &rd_auto, "3B 80 80 01 01", 0, 0,
 	  CCID_OK, "", "", 0, 372, 1, false, 32, 32 },
-	/* the ATR's default protocol kept */
+	/* a reader that keeps the ATR's default protocol */
 	{ &rd_oz, "3B 9E 96 80 01 41 05 41 00 00 00 00 00 00 00 00 00 90 00 1C", 1, KEEP,
 	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
 	{ &rd_oz, "3B 80 01 81", 0, KEEP,
@@ -214,7 +214,7 @@
 	  CCID_OK, "", "11 00 00 0A 00", 0, 372, 1, false, 254, 32 },
 	{ &rd_plain, "3B 80 0E 8E", 0, KEEP,
 	  .err = CCID_ERR_PROTO_UNSUPPORTED },
-	/* lengths and clocks out of the way */
+	/* unusual lengths and clocks */
 	{ &rd_t1only, "3B D0 95 00 81 71 FE 45 01 0F", 1, 0,
 	  CCID_OK, "FF 11 95 7B", "95 11 00 45 00 FE 00", 1, 512, 16, true, 254, 1 },
 	{ &rd_noclock, "3B D0 95 00 81 71 FE 45 01 0F", 1, 0,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Devices with several CCID interfaces: a reader each, or slots of one (--enable-composite-as-multislot).
- * The whole driver on simulated devices: what pcscd sees is what counts. */
+/* Devices with several CCID interfaces: a reader each, or slots of one
+ * (--enable-composite-as-multislot). The whole driver on simulated devices, as pcscd sees it. */
 #include "slot/composite.h"
 
 #include "unit/driver/driver_fixture.h"
@@ -18,8 +18,8 @@
 static const struct composite {
 	const char *from;
 	const char *more;		/* further lines of the simulator's text */
-	unsigned first, interfaces;	/* that are CCID; numbers go up from first */
-	unsigned slots;			/* as one reader */
+	unsigned first, interfaces;	/* that are CCID; the numbers are consecutive */
+	unsigned slots;			/* as slots of one reader */
 } devices[] = {
 	{ "HID_OMNIKEY_5422", "", 0, 2, 2 },
 	{ "Alcor_Link_AK9567", "", 0, 2, 2 },
@@ -38,7 +38,7 @@ static const struct composite {
 	{ "KAPELSE_KAP-LINK2", "", 0, 3, 3 },
 	{ "Kapelse_KAP-Move", "", 0, 3, 3 },
 	{ "KAPELSE_KAP-eCV", "interface = 1\n", 0, 2, 1 },
-	/* an interface more than the row knows of, and some less */
+	/* one interface more than the row has, and some fewer */
 	{ "HID_OMNIKEY_5422", "interface = 2\n", 0, 3, 2 },
 	{ "GemPCTwin", "vendor = 096e\nproduct = 060d\nbcd = 1.00\n", 0, 1, 1 },
 	{ "GemPCTwin", "vendor = 2947\nproduct = 0f0f\nbcd = 1.00\n", 0, 1, 1 },
@@ -46,7 +46,7 @@ static const struct composite {
 	{ "GemPCTwin", "interface = 1\n", 0, 2, 0 },
 };
 
-/* In each interface a card that names the interface. */
+/* Each interface has a card whose ATR names the interface. */
 static void start(const struct composite *d)
 {
 	char text[600];
@@ -93,11 +93,11 @@ static void readers_apart(const struct composite *d)
 		FIXTURE_IS_FINE(IFDHCloseChannel((DWORD)i << 16));
 }
 
-/* pcscd offers every interface, then opens the slots it was told of by the first one's name. */
+/* pcscd offers every interface, then opens the slots under the name of the first one. */
 static void slots_of_one(const struct composite *d)
 {
 	FIXTURE_IS_FINE(fixture_open(0, 0, d->first));
-	fixture_log_clear();	/* the configuration is missed once */
+	fixture_log_clear();	/* the missing configuration is reported once */
 	assert_int_equal(value(0, TAG_IFD_SLOTS_NUMBER), d->slots);
 	assert_int_equal(value(0, TAG_IFD_SLOT_THREAD_SAFE), d->slots > 1);
 	for (unsigned i = 1; i < d->slots; i++)
@@ -110,7 +110,7 @@ static void slots_of_one(const struct composite *d)
 		assert_int_equal(value(i, TAG_IFD_SLOTS_NUMBER), d->slots);
 		assert_int_equal(interface_of(i), i);
 	}
-	/* in any order, and again after it */
+	/* slots are closed in any order, and opened again */
 	FIXTURE_IS_FINE(IFDHCloseChannel(0));
 	FIXTURE_IS_FINE(fixture_open(0, 0, d->first));
 	assert_int_equal(interface_of(0), 0);
@@ -130,7 +130,7 @@ static void every_device(void **state)
 	fixture_stop();
 }
 
-/* Each interface does its own command, removal and poll. */
+/* Commands, removals and polls of one interface do not disturb the others. */
 static void independent(void **state)
 {
 	static const struct composite d = { "Feitian_R502", "", 0, 4, 4 };
@@ -166,7 +166,8 @@ static void independent(void **state)
 	fixture_stop();
 }
 
-/* Names without an interface, and numbers no composite reader has, stay as they are. */
+/* Names without an interface, and interface numbers that no composite reader has, are not
+ * changed. */
 static void untouched(void **state)
 {
 	struct usb_name name = { .idVendor = 0x096E, .idProduct = 0x060D, .interface = -1 };

@@ -113,7 +113,7 @@ static void defaults_without_keys(void **state)
 	assert_int_equal(c.driver_options, 0);
 }
 
-static void numbers(void **state)
+static void numbers_are_in_c_notation(void **state)
 {
 	static const struct {
 		const char *text;
@@ -183,7 +183,7 @@ static void mistaken_and_long_quirks(void **state)
 	out[0] = '\0';
 	assert_int_equal(config_load(&c), CCID_OK);
 	assert_logged("longer than 511");
-	assert_true(strlen(c.quirks) % 20 == 19);	/* whole entries */
+	assert_true(strlen(c.quirks) % 20 == 19);	/* only whole entries are kept */
 	assert_null(strstr(out, "unknown"));
 	memset(text, 'x', 600);
 	text[600] = '\0';
@@ -192,7 +192,7 @@ static void mistaken_and_long_quirks(void **state)
 	assert_string_equal(c.quirks, "");
 }
 
-static void unequal_arrays(void **state)
+static void arrays_of_unequal_length_are_reported(void **state)
 {
 	struct config c;
 
@@ -212,7 +212,7 @@ static void unequal_arrays(void **state)
 	assert_int_equal(config_load(&c), CCID_ERR_CONFIG);
 }
 
-static void unusable_files(void **state)
+static void unusable_files_are_reported(void **state)
 {
 	struct config c;
 	FILE *f;
@@ -234,7 +234,8 @@ static void unusable_files(void **state)
 	assert_logged("zero byte");
 }
 
-/* The table's quirks, then those of the bundle's quirks.d, then those of the environment. */
+/* The table's quirks apply first, then those of the bundle's quirks.d, then those of the
+ * environment. */
 static void quirks_of_all_sources(void **state)
 {
 	static const struct quirk_ids ids = { .idVendor = 0x25dd, .idProduct = 0x3111, .bcdDevice = 0x0100 };
@@ -278,7 +279,7 @@ static void compiled_in_folder(void **state)
 	(void)state;
 	write_plist(ARRAYS);
 	setenv("PCSCLITE_HP_DROPDIR", "", 1);
-	config_load(&c);	/* whatever is installed there: ours is not looked at */
+	config_load(&c);	/* reads whatever is installed there, and not the test's folder */
 	assert_null(strstr(out, dir));
 }
 
@@ -286,8 +287,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(values_of_the_plist), T(defaults_without_keys), T(numbers), T(environment_wins),
-		T(mistaken_and_long_quirks), T(unequal_arrays), T(unusable_files), T(compiled_in_folder),
+		T(values_of_the_plist), T(defaults_without_keys),
+		T(numbers_are_in_c_notation), T(environment_wins),
+		T(mistaken_and_long_quirks), T(arrays_of_unequal_length_are_reported),
+		T(unusable_files_are_reported),
+		T(compiled_in_folder),
 		T(quirks_of_all_sources),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/slot/device.c: what interfaces of one device know of one another. */
+/* src/slot/device.c: what the interfaces of one device share. */
 #include "../driver/driver_fixture.h"
 
 #include "slot/device_list.h"
@@ -19,7 +19,7 @@ static void one_for_each_place(void **state)
 	assert_true(a && b && c && a != b && a != c && b != c);
 	assert_ptr_equal(device_get(&list, 1, 2), a);
 	assert_ptr_equal(device_get(&list, 1, 3), b);
-	/* gone when the last has given it back, in any order */
+	/* the device ends when the last user has given it back, in any order */
 	device_put(b);
 	device_put(a);
 	assert_ptr_equal(device_get(&list, 1, 2), a);
@@ -42,7 +42,7 @@ static void cards_are_told_by_interface(void **state)
 	assert_int_equal(device_card(d, 0), DEVICE_CARD_PRESENT);
 	assert_int_equal(device_card(d, 1), DEVICE_NOT_OPEN);
 	assert_int_equal(device_card(d, 31), DEVICE_CARD_ABSENT);
-	/* numbers that no interface has, and readers that are not USB devices */
+	/* interface numbers out of range, and readers that are not USB devices */
 	device_tell_card(d, 32, DEVICE_CARD_PRESENT);
 	device_tell_card(d, 255, DEVICE_CARD_PRESENT);
 	assert_int_equal(device_card(d, 32), DEVICE_NOT_OPEN);
@@ -50,7 +50,7 @@ static void cards_are_told_by_interface(void **state)
 	device_tell_card(NULL, 0, DEVICE_CARD_PRESENT);
 	assert_int_equal(device_card(NULL, 0), DEVICE_NOT_OPEN);
 	device_put(d);
-	/* the next device at that place does not inherit them */
+	/* the next device at that address does not inherit the cards */
 	d = device_get(&list, 1, 2);
 	assert_int_equal(device_card(d, 0), DEVICE_NOT_OPEN);
 	device_put(d);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/slot/features.c: what PC/SC part 10 lets applications ask. */
+/* src/slot/features.c: the queries of PC/SC part 10 that applications may make. */
 #include "layer_doubles.h"
 
 #include "slot/features.h"
@@ -52,7 +52,7 @@ static void list_with_options(void **state)
 	IS("\x08\x04\x42\x33\x00\x08" "\x12\x04\x42\x33\x00\x12" "\x13\x04\x42\x33\x00\x13");
 }
 
-static void list_respects_the_buffer(void **state)
+static void the_list_never_exceeds_the_buffer(void **state)
 {
 	(void)state;
 	for (size_t cap = 0; cap < 24; cap++) {
@@ -81,7 +81,7 @@ static void pin_properties(void **state)
 	g.reader.has_gemalto_features = true;
 	g.reader.gemalto_features[3] = 3;
 	features_pin_properties(&g.slot, out, sizeof out, &len);
-	assert_int_equal(out[2], 2);	/* the table knows better */
+	assert_int_equal(out[2], 2);	/* the quirk table overrides the descriptor */
 	g.reader.quirks.entry_condition = 0;
 	features_pin_properties(&g.slot, out, sizeof out, &len);
 	assert_int_equal(out[2], 3);
@@ -157,7 +157,7 @@ static void tlv_of_a_gemalto(void **state)
 	assert_memory_equal(out + 7, "\x06\x01\x04\x07\x01\x08", 6);
 }
 
-static void escapes(void **state)
+static void escape_is_allowed_by_option_or_quirk(void **state)
 {
 	static const uint8_t firmware[] = { 0x02, 0x00 };
 	static const uint8_t switch_if[] = { 0x52, 0xF8, 0x04, 0x01, 0x00, 0x99, 0x00 };
@@ -192,8 +192,9 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
 		T(list_of_a_plain_reader), T(list_of_a_pinpad), T(list_with_options),
-		T(list_respects_the_buffer), T(pin_properties), T(tlv_of_a_plain_reader), T(tlv_levels),
-		T(tlv_of_everything), T(tlv_of_a_gemalto), T(escapes),
+		T(the_list_never_exceeds_the_buffer), T(pin_properties), T(tlv_of_a_plain_reader),
+		T(tlv_levels),
+		T(tlv_of_everything), T(tlv_of_a_gemalto), T(escape_is_allowed_by_option_or_quirk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

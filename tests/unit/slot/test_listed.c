@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/slot/listed.c: which readers have a name in a bundle. */
+/* src/slot/listed.c: which readers a driver's bundle lists. */
 #include "slot/listed.h"
 
 #include "unit/unit_cmocka.h"

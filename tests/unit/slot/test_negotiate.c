@@ -153,7 +153,7 @@ static void expect_bytes(const char *want, const uint8_t *got, size_t len)
 	assert_memory_equal(bytes, got, len);
 }
 
-/* Expected values were computed by a program that shares nothing with the code under test. */
+/* The expected values were computed by a program that shares no code with the driver. */
 static const struct row {
 	const struct reader *reader;
 	const char *atr;
@@ -208,7 +208,7 @@ static void check_row(const struct row *row)
 	assert_int_equal(n.exchange.max_data, row->reader->max_data);
 }
 
-static void table(void **state)
+static void every_row_is_negotiated(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -229,7 +229,7 @@ static struct negotiation planned(struct atr *atr, const char *text, struct nego
 	return n;
 }
 
-static void openpgp_v1(void **state)
+static void openpgp_card_1_is_given_more_time(void **state)
 {
 	static const char text[] = "3B FA 13 00 FF 81 31 80 45 00 31 C1 73 C0 01 00 00 90 00 B1";
 	struct negotiate_input in = { .desc = &rd_plain.desc, .protocol = 1 };
@@ -239,7 +239,7 @@ static void openpgp_v1(void **state)
 	(void)state;
 	assert_int_equal(n.exchange.timing.BWI, 7);
 	assert_int_equal(n.exchange.timing.CWI, 5);
-	/* Also where the reader does the rest: the driver still waits. */
+	/* The driver also needs the waiting times where the reader negotiates by itself. */
 	in.desc = &rd_auto.desc;
 	n = planned(&atr, text, &in);
 	assert_int_equal(n.exchange.timing.BWI, 7);
@@ -265,7 +265,7 @@ static void quirks_reach_the_exchange(void **state)
 	assert_int_equal(n.exchange.extra_wait_ms, 0);
 }
 
-static void clocks(void **state)
+static void clocks_are_those_of_the_reader(void **state)
 {
 	struct negotiate_input in = { .desc = &rd_cm3121.desc, .protocol = 0 };
 	struct atr atr;
@@ -303,7 +303,7 @@ static void back_to_default_speed(void **state)
 	expect_bytes("11 02 05 0A 00", n.params, n.params_len);
 }
 
-static void an_empty_table_is_none(void **state)
+static void an_empty_rate_table_is_ignored(void **state)
 {
 	static const uint32_t nothing[1];
 	struct negotiate_input in = { .desc = &rd_plain.desc, .rates = nothing, .n_rates = 0 };
@@ -314,8 +314,8 @@ static void an_empty_table_is_none(void **state)
 	expect_bytes("FF 10 96 79", n.pps, n.pps_len);
 }
 
-/* 4000 kHz, TA1 94: 62500 bps. */
-static void tolerance(void **state)
+/* A rate of the table may differ from 62500 bps (4000 kHz, TA1 94) by the tolerance. */
+static void a_rate_within_the_tolerance_counts(void **state)
 {
 	static const struct {
 		uint32_t rate;
@@ -340,8 +340,9 @@ static void tolerance(void **state)
 	}
 }
 
-/* dwMaxDataRate is the last rate that is allowed, and the default speed gains nothing. */
-static void maximum(void **state)
+/* dwMaxDataRate is the highest rate that is allowed, and a PPS for the default speed is not
+ * made. */
+static void the_maximum_rate_is_allowed(void **state)
 {
 	struct ccid_desc desc = rd_plain.desc;
 	struct negotiate_input in = { .desc = &desc };
@@ -359,8 +360,9 @@ static void maximum(void **state)
 	assert_int_equal(planned(&atr, "3B 10 98", &in).params[0], 0x11);
 }
 
-/* 058C:9590, 1403:750C: dwMaxDataRate is the default rate, and the table has much more. Of the card's own
- * speed the maximum decides, of a lowered one the table: libccid does so, and these readers work with it. */
+/* 058C:9590, 1403:750C: dwMaxDataRate is the default rate, and the table has much more. The maximum
+ * limits the card's own speed, the table a lowered one: libccid does so, and these readers work
+ * with it. */
 static void maximum_below_the_table(void **state)
 {
 	static const uint32_t rates[] = { 689655, 500000, 250000, 125000, 62500, 31250, 10752 };
@@ -379,7 +381,7 @@ static void maximum_below_the_table(void **state)
 	assert_int_equal(planned(&atr, "3B 10 96", &in).params[0], 0x11);
 }
 
-/* --- every TA1, every reader: the speed once more, worked out differently ------------------ */
+/* --- every TA1 and every reader: the speed, computed in a second way ------------------ */
 
 static double factor(unsigned TA1)
 {
@@ -490,10 +492,15 @@ static void every_TA1(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table), cmocka_unit_test(openpgp_v1),
-		cmocka_unit_test(quirks_reach_the_exchange), cmocka_unit_test(clocks),
-		cmocka_unit_test(back_to_default_speed), cmocka_unit_test(an_empty_table_is_none),
-		cmocka_unit_test(tolerance), cmocka_unit_test(maximum), cmocka_unit_test(every_TA1),
+		cmocka_unit_test(every_row_is_negotiated),
+		cmocka_unit_test(openpgp_card_1_is_given_more_time),
+		cmocka_unit_test(quirks_reach_the_exchange),
+		cmocka_unit_test(clocks_are_those_of_the_reader),
+		cmocka_unit_test(back_to_default_speed),
+		cmocka_unit_test(an_empty_rate_table_is_ignored),
+		cmocka_unit_test(a_rate_within_the_tolerance_counts),
+		cmocka_unit_test(the_maximum_rate_is_allowed),
+		cmocka_unit_test(every_TA1),
 		cmocka_unit_test(maximum_below_the_table),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/slot/pinpad.c: PC/SC part 10 structures into PC_to_RDR_Secure, byte for byte. */
+/* src/slot/pinpad.c: PC/SC part 10 structures become PC_to_RDR_Secure, compared byte for byte. */
 #include "layer_doubles.h"
 
 #include "proto/t1.h"
@@ -53,7 +53,7 @@ static enum ccid_err run_modify(const uint8_t *in, size_t len)
 	return err;
 }
 
-/* MODIFY with another bNumberMessage. */
+/* MODIFY with this bNumberMessage. */
 static void modify_messages(uint8_t n)
 {
 	uint8_t in[sizeof modify];
@@ -74,7 +74,7 @@ static void verify_byte_for_byte(void **state)
 	assert_string_equal(traffic, VERIFY_SECURE);
 	assert_int_equal(out_len, 2);
 	assert_memory_equal(out, "\x90\x00\xEE", 3);
-	assert_memory_equal(in, verify, sizeof in);	/* never written to */
+	assert_memory_equal(in, verify, sizeof in);	/* the caller's buffer is not changed */
 }
 
 static void modify_byte_for_byte(void **state)
@@ -126,7 +126,7 @@ static void wrong_lengths_send_nothing(void **state)
 	assert_int_equal(out_len, 0);
 }
 
-static void message_numbers(void **state)
+static void verify_takes_any_message_number(void **state)
 {
 	uint8_t in[sizeof verify];
 
@@ -159,7 +159,7 @@ static void big_endian_hosts(void **state)
 	assert_int_equal(pinpad_parse(&be, PIN_OPERATION_VERIFY, in, sizeof in, false), CCID_ERR_NOT_SUPPORTED);
 }
 
-static void waiting_time(void **state)
+static void the_wait_covers_the_pin_entry(void **state)
 {
 	uint8_t in[sizeof verify];
 
@@ -192,7 +192,8 @@ static void without_a_card_or_a_reader(void **state)
 	g.slot.ccid.icc_state = ICC_ABSENT;
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_NO_CARD);
 	g.slot.card = CARD_ON;
-	g.transport.generation++;	/* reopened meanwhile: the card lost its power */
+	g.transport.generation++;	/* the reader was opened again meanwhile: the card has
+					   lost its power */
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_NO_CARD);
 	g.slot.generation++;
 	answers.ensure_err = CCID_ERR_PTS;
@@ -267,13 +268,13 @@ static void verify_quirks(void **state)
 	run_verify(verify, sizeof verify);
 	assert_string_equal(traffic, "sleep 250\nsecure 00 1E 82 48 01 04 08 02 01 09 04 05 11 22 33 "
 			    "00 20 00 81 08 FF FF FF FF FF FF FF FF\n");
-	/* not for MODIFY */
+	/* the quirk does not apply to MODIFY */
 	traffic[0] = '\0';
 	run_modify(modify, sizeof modify);
 	assert_string_equal(traffic, MODIFY_HEAD "03 09 04 0A 0B 0C" MODIFY_TAIL);
 }
 
-static void append_mode(void **state)
+static void append_mode_is_set_where_it_is_needed(void **state)
 {
 	uint8_t in[23];
 
@@ -291,7 +292,7 @@ static void append_mode(void **state)
 	run_verify(in, sizeof in);
 	run_verify(verify, sizeof verify);
 	assert_null(strstr(traffic, "escape"));
-	/* refused: nothing more goes out */
+	/* the reader refuses: nothing more is sent */
 	traffic[0] = '\0';
 	in[3] = 0x40;
 	answers.escape_err = CCID_ERR_NOT_SUPPORTED;
@@ -364,7 +365,7 @@ static void t1_prologue_and_answer(void **state)
 			    "00 20 00 81 08 FF FF FF FF FF FF FF FF\n");
 	assert_int_equal(out_len, 2);
 	assert_memory_equal(out, "\x63\xC2", 2);
-	/* the next one has N(S) = 1 */
+	/* the next block has N(S) = 1 */
 	traffic[0] = '\0';
 	SECURE_BLOCK("\x00\x40\x02\x90\x00");
 	assert_int_equal(run_modify(modify, sizeof modify), CCID_OK);
@@ -400,7 +401,9 @@ static void t1_cancelled(void **state)
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_OK);
 	assert_int_equal(out_len, 2);
 	assert_memory_equal(out, "\x64\x01", 2);
-	assert_int_equal(g.slot.t1.ns, 0);	/* nothing was sent, if that is true: asked before the next command */
+	assert_int_equal(g.slot.t1.ns, 0);	/* no block was sent if the reader says so
+						   truthfully: the card is asked before the next
+						   command */
 	assert_true(g.slot.t1.unsettled);
 	assert_true(g.slot.t1.doubtful);
 }
@@ -413,7 +416,7 @@ static void t1_refused_or_lost(void **state)
 	answers.secure_err = CCID_ERR_NOT_SUPPORTED;
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_NOT_SUPPORTED);
 	assert_int_equal(g.slot.t1.ns, 0);
-	/* a reader that answers so may still have sent the block */
+	/* a reader with this answer may still have sent the block */
 	assert_true(g.slot.t1.unsettled && g.slot.t1.doubtful);
 	use_t1();
 	answers.secure_not_sent = true;
@@ -434,13 +437,13 @@ static void t1_short_answers_are_errors(void **state)
 		assert_int_equal(out_len, 0);
 		assert_true(g.slot.t1.unsettled);
 	}
-	/* LEN beyond what came */
+	/* LEN is more than the bytes that came */
 	use_t1();
 	SECURE_BLOCK("\x00\x00\xFE\x90\x00");
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_PROTOCOL);
 }
 
-static void t1_more_time(void **state)
+static void t1_time_requests_are_granted(void **state)
 {
 	(void)state;
 	use_t1();
@@ -453,7 +456,7 @@ static void t1_more_time(void **state)
 	assert_true(answers.forgotten > 0);
 }
 
-static void t1_settled_first(void **state)
+static void t1_resynchronises_before_a_pin_entry(void **state)
 {
 	(void)state;
 	use_t1();
@@ -470,7 +473,7 @@ static void t1_settled_first(void **state)
 	assert_true(g.slot.t1.unsettled);
 }
 
-static void t1_more_time_for_ever(void **state)
+static void t1_time_requests_for_ever_end(void **state)
 {
 	(void)state;
 	use_t1();
@@ -486,7 +489,7 @@ static void t1_more_time_for_ever(void **state)
 	assert_int_equal(run_verify(verify, sizeof verify), CCID_ERR_NO_DEVICE);
 }
 
-static void t1_what_does_not_fit_a_block(void **state)
+static void t1_refuses_what_does_not_fit_a_block(void **state)
 {
 	(void)state;
 	use_t1();
@@ -504,12 +507,17 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
 		T(verify_byte_for_byte), T(modify_byte_for_byte), T(wrong_lengths_send_nothing),
-		T(message_numbers), T(big_endian_hosts), T(waiting_time), T(without_a_pinpad),
-		T(without_a_card_or_a_reader), T(buffers_and_errors), T(entry_conditions), T(verify_quirks),
-		T(append_mode), T(modify_quirks), T(t1_prologue_and_answer),
+		T(verify_takes_any_message_number), T(big_endian_hosts),
+		T(the_wait_covers_the_pin_entry),
+		T(without_a_pinpad),
+		T(without_a_card_or_a_reader), T(buffers_and_errors), T(entry_conditions),
+		T(verify_quirks),
+		T(append_mode_is_set_where_it_is_needed), T(modify_quirks),
+		T(t1_prologue_and_answer),
 		T(t1_other_levels_keep_the_prologue), T(t1_cancelled), T(t1_refused_or_lost),
-		T(t1_short_answers_are_errors), T(t1_more_time), T(t1_settled_first), T(t1_more_time_for_ever),
-		T(t1_what_does_not_fit_a_block),
+		T(t1_short_answers_are_errors), T(t1_time_requests_are_granted),
+		T(t1_resynchronises_before_a_pin_entry), T(t1_time_requests_for_ever_end),
+		T(t1_refuses_what_does_not_fit_a_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

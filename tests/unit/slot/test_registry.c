@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/slot/registry.c: Luns and readers that come, go, and go in the middle of everything. */
+/* src/slot/registry.c: Luns and readers that come and go, also during calls. */
 #include "../driver/driver_fixture.h"
 
 #include "slot/registry.h"
@@ -18,7 +18,8 @@
 #define FOUR "slots = 4\nbusy = 2\ncard 0 = t1\ncard 1 = t1\ncard 2 = t0\ncard 3 = t1\n"
 /* "At once" by the virtual clock. */
 #define AT_ONCE_MS 100
-/* The same by the machine's clock, when it is busy with other things too; the waits are 20 s and more. */
+/* "At once" by the machine's clock, which may be busy with other things; the waits are 20 s and
+ * more. */
 #define SOON_MS 5000
 
 /* --- opening and closing --- */
@@ -30,7 +31,7 @@ static void nothing_alive(void)
 	assert_int_equal(c.contexts + c.handles + c.transfers + c.submitted + c.nodes + c.device_refs + c.claims, 0);
 }
 
-/* Bytes in use, where the C library tells. */
+/* Bytes in use, where the C library reports them. */
 static size_t memory_in_use(void)
 {
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
@@ -40,7 +41,7 @@ static size_t memory_in_use(void)
 #endif
 }
 
-static void in_any_order_a_thousand_times(void **state)
+static void a_thousand_openings_leave_nothing_behind(void **state)
 {
 	DWORD luns[8] = { 0, 1, 2, 3, 0x10000, 0x10001, 0x10002, 0x10003 };
 	bool open[8] = { false };
@@ -69,7 +70,7 @@ static void in_any_order_a_thousand_times(void **state)
 		if (n_open > 0)
 			continue;
 		nothing_alive();
-		/* libraries keep something at first; after that nothing may grow */
+		/* libraries keep some memory at first; afterwards nothing may grow */
 		if (++empty == 5)
 			used = memory_in_use();
 	}
@@ -79,7 +80,7 @@ static void in_any_order_a_thousand_times(void **state)
 	fixture_stop();
 }
 
-static void further_slots(void **state)
+static void slots_of_one_reader_open_one_by_one(void **state)
 {
 	UCHAR n[1];
 	DWORD len = 1;
@@ -106,7 +107,7 @@ static void further_slots(void **state)
 	fixture_stop();
 }
 
-static void luns_and_names(void **state)
+static void wrong_names_and_open_luns_are_refused(void **state)
 {
 	(void)state;
 	fixture_start(FAKE_VIRTUAL, "reader a\nreader b\n");
@@ -117,7 +118,7 @@ static void luns_and_names(void **state)
 	assert_int_not_equal(IFDHCreateChannelByName(1, (char[]){ "usb:nonsense" }), IFD_SUCCESS);
 	assert_int_equal(IFDHCreateChannelByName(1, (char[]){ "usb:1234/5678:libudev:0:/dev/bus/usb/001/099" }),
 			 IFD_NO_SUCH_DEVICE);
-	/* by nothing at all: the first that is free */
+	/* without a name: the first reader that is free */
 	FIXTURE_IS_FINE(IFDHCreateChannel(0x10000, 0));
 	assert_int_equal(IFDHCreateChannel(0x20000, 0), IFD_NO_SUCH_DEVICE);
 	assert_int_equal(fake_usb_counts().handles, 2);
@@ -139,7 +140,7 @@ static unsigned address_of(DWORD lun, unsigned *number)
 }
 
 /* Without a node in the name: first the free slots of the reader that is open, then the next reader. */
-static void names_without_a_node(void **state)
+static void a_name_without_a_node_is_the_next_free_slot(void **state)
 {
 	static const struct {
 		DWORD lun;
@@ -160,7 +161,7 @@ static void names_without_a_node(void **state)
 	assert_int_equal(IFDHCreateChannelByName(0x20000, name), IFD_NO_SUCH_DEVICE);
 	FIXTURE_IS_FINE(IFDHCreateChannelByName(0x20000, (char[]){ "usb:2222/0002" }));
 	assert_int_equal(address_of(0x20000, &number), 4);
-	/* a slot that is closed can be had again, by its number and by any other */
+	/* a closed slot can be opened again, under its own Lun or another one */
 	FIXTURE_IS_FINE(IFDHCloseChannel(0x00001));
 	FIXTURE_IS_FINE(IFDHCreateChannelByName(0x30000, name));
 	assert_int_equal(address_of(0x30000, &number), 2);
@@ -183,8 +184,8 @@ static struct usb_gate *gate_of(DWORD lun)
 	return gate;
 }
 
-/* Interfaces of one device that cannot work at the same time take turns; others do not. */
-static void shared_gate(void **state)
+/* Interfaces that cannot work at the same time (quirk shared-gate) take turns; others do not. */
+static void interfaces_with_a_shared_gate_take_turns(void **state)
 {
 	static const char text[] = "reader twins\nvendor = f1f1\nproduct = 5a7e\ncard 0 = t1\n"
 				   "interface = 1\ncard 0 = t1\nreader free\ncard 0 = t1\ninterface = 1\ncard 0 = t1\n";
@@ -198,7 +199,7 @@ static void shared_gate(void **state)
 	assert_ptr_equal(gate_of(0x00000), gate_of(0x10000));
 	assert_ptr_not_equal(gate_of(0x20000), gate_of(0x30000));
 	assert_ptr_not_equal(gate_of(0x00000), gate_of(0x20000));
-	/* the one that is left keeps it */
+	/* the interface that is still open keeps the gate */
 	FIXTURE_IS_FINE(IFDHCloseChannel(0x00000));
 	FIXTURE_IS_FINE(fixture_power(0x10000));
 	FIXTURE_IS_FINE(fixture_echo(0x10000, 1, 20));
@@ -207,7 +208,7 @@ static void shared_gate(void **state)
 	fixture_stop();
 }
 
-static void many_readers(void **state)
+static void a_hundred_readers_are_opened(void **state)
 {
 	(void)state;
 	fixture_start(FAKE_VIRTUAL, "reader a\ncopies = 100\ncard 0 = t1\n");
@@ -232,7 +233,7 @@ static void many_readers(void **state)
 	} while (0)
 #define AT_ONCE(call) WITHIN(AT_ONCE_MS, call)
 
-/* Everything pcscd does; true when all of it succeeded. */
+/* All calls of pcscd; true when each one succeeded. */
 static bool session(const char *fault)
 {
 	UCHAR atr[MAX_ATR_SIZE];
@@ -359,7 +360,7 @@ static void row_22_unplugged_in_the_middle(void **state)
 		since = fixture_ms();
 		fake_usb_unplug(0);
 		end_with(&busy, IFD_NO_SUCH_DEVICE, since);
-		/* another thread of pcscd learns it from its next call */
+		/* another thread of pcscd is told at its next call */
 		WITHIN(SOON_MS, IFDHICCPresence(1));
 		end_poll(&polling);
 		end_with(&polling, IFD_SUCCESS, since);
@@ -374,7 +375,7 @@ static void row_22_unplugged_in_the_middle(void **state)
 	}
 }
 
-/* One short try for all of its powered slots. */
+/* Closing makes one short attempt for all powered slots of the reader. */
 static void closing_a_reader_that_answers_nothing(void **state)
 {
 	uint64_t began;
@@ -392,7 +393,8 @@ static void closing_a_reader_that_answers_nothing(void **state)
 	fixture_stop();
 }
 
-/* Every call that asks the reader, in any order and as often as it is made, says that there is no such device. */
+/* Every call that needs the reader returns "no such device", in any order and any number of
+ * times. */
 static void row_22_gone_is_gone(void **state)
 {
 	static const uint8_t apdu[] = { 0x80, 0x14, 0x00, 0x05, 0x05 };
@@ -405,7 +407,7 @@ static void row_22_gone_is_gone(void **state)
 		DWORD len;
 
 		fixture_start(FAKE_VIRTUAL, FIXTURE_ONE);
-		/* a protocol that is settled is nothing to ask for */
+		/* setting a protocol that is already set does not need the reader */
 		if (first == 3)
 			FIXTURE_IS_FINE(fixture_open(0, 0, 0));
 		else
@@ -430,7 +432,7 @@ static void row_22_gone_is_gone(void **state)
 }
 
 /* pcscd reports the removal before the calls notice it. */
-static void device_removed(void **state)
+static void after_the_removal_calls_fail_at_once(void **state)
 {
 	struct caller busy, polling;
 	uint64_t since;
@@ -484,8 +486,8 @@ static void row_26_closed_during_a_transmit(void **state)
 	}
 }
 
-/* The same when nothing of the reader stays open, as after the end of pcscd: the command that is still under way is
- * aborted, and does not keep the slot busy until its end. */
+/* The reader is closed and opened again during a command, as when pcscd ends and starts: the
+ * command is aborted, and does not keep the slot busy until its end. */
 static void opened_again_in_mid_command(void **state)
 {
 	struct caller busy;
@@ -519,7 +521,7 @@ static void *verify_main(void *arg)
 	return NULL;
 }
 
-/* The user goes on typing a PIN that is not asked for any more: the card's answer is dropped. */
+/* The user goes on typing after pcscd was restarted: the card's answer to the PIN is dropped. */
 static void opened_again_in_a_pin_entry(void **state)
 {
 	struct caller busy;
@@ -536,7 +538,7 @@ static void opened_again_in_a_pin_entry(void **state)
 		FIXTURE_IS_FINE(IFDHCloseChannel(0));
 		end_with(&busy, IFD_NO_SUCH_DEVICE, since);
 		fake_usb_lock();
-		/* twice he types it in time, once too late */
+		/* the PIN is typed twice in time, and once too late */
 		sim_dev_keys(fake_usb_dev(0), 0, "1234\n", clock_now() + (i < 2 ? 300000000u : 6000000000u));
 		fake_usb_unlock();
 		fixture_ready(0, 0, 1);
@@ -548,7 +550,7 @@ static void opened_again_in_a_pin_entry(void **state)
 	}
 }
 
-/* "out slot 0 seq N ...": of the first command since *user was -1. */
+/* "out slot 0 seq N ...": stores the bSeq of the first command since *user was set to -1. */
 static void hear_seq(void *user, uint64_t now, const char *text)
 {
 	int *seq = user;
@@ -558,9 +560,9 @@ static void hear_seq(void *user, uint64_t now, const char *text)
 		sscanf(text, "out slot 0 seq %d", seq);
 }
 
-/* A late answer for an earlier program does not carry the number of a new command, as it would if
- * both counted from 0. */
-static void numbers_do_not_begin_anew(void **state)
+/* Sequence numbers do not start at 0 after opening: a late answer to an earlier program cannot
+ * match a new command. */
+static void bseq_does_not_start_at_0(void **state)
 {
 	int first[8];
 	unsigned same = 0;
@@ -581,8 +583,8 @@ static void numbers_do_not_begin_anew(void **state)
 	fixture_stop();
 }
 
-/* The driver fixture has no Info.plist: the first opening could not read it. The next one reads what is there by then.
- * Comes last, as the configuration stays. */
+/* The driver fixture has no Info.plist, so the first opening could not read one. The next opening
+ * reads the file that exists by then. This case is the last one, as the configuration stays. */
 static void configuration_is_read_again(void **state)
 {
 	char dir[] = "/tmp/test_registry.XXXXXX", path[128];
@@ -625,21 +627,21 @@ static void configuration_is_read_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(in_any_order_a_thousand_times),
-		TEST(further_slots),
-		TEST(luns_and_names),
-		TEST(names_without_a_node),
-		TEST(shared_gate),
-		TEST(many_readers),
+		TEST(a_thousand_openings_leave_nothing_behind),
+		TEST(slots_of_one_reader_open_one_by_one),
+		TEST(wrong_names_and_open_luns_are_refused),
+		TEST(a_name_without_a_node_is_the_next_free_slot),
+		TEST(interfaces_with_a_shared_gate_take_turns),
+		TEST(a_hundred_readers_are_opened),
 		TEST(row_22_unplugged_at_each_step),
 		TEST(row_22_unplugged_in_the_middle),
 		TEST(closing_a_reader_that_answers_nothing),
 		TEST(row_22_gone_is_gone),
-		TEST(device_removed),
+		TEST(after_the_removal_calls_fail_at_once),
 		TEST(row_26_closed_during_a_transmit),
 		TEST(opened_again_in_mid_command),
 		TEST(opened_again_in_a_pin_entry),
-		TEST(numbers_do_not_begin_anew),
+		TEST(bseq_does_not_start_at_0),
 		TEST(configuration_is_read_again),
 	};
 

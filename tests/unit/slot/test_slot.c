@@ -92,7 +92,7 @@ static void voltages_in_their_order(void **state)
 	}
 }
 
-static void warm_and_cold(void **state)
+static void a_reset_is_warm_and_a_power_on_is_cold(void **state)
 {
 	(void)state;
 	begin(FIXTURE_ONE);
@@ -110,7 +110,7 @@ static void warm_and_cold(void **state)
 	end();
 }
 
-static void an_empty_slot(void **state)
+static void an_empty_slot_is_reported(void **state)
 {
 	bool present = true;
 
@@ -126,7 +126,7 @@ static void an_empty_slot(void **state)
 	end();
 }
 
-/* Row 9: the ATR is cut or refused, and nothing in it is invented. */
+/* Row 9: a malformed ATR is cut or refused, and no byte of it is invented. */
 static void row_09_answers_to_reset(void **state)
 {
 	static const struct {
@@ -154,7 +154,7 @@ static void row_09_answers_to_reset(void **state)
 			assert_int_equal(len, rows[i].len);
 		for (size_t k = len; k < sizeof atr; k++)
 			assert_int_equal(atr[k], 0xEE);
-		/* what is done with such a card may fail, but must end */
+		/* later calls for such a card may fail, but must end */
 		(void)slot_set_protocol(slot, 1);
 		(void)transmit(sizeof out);
 		fixture_pardon();
@@ -193,8 +193,8 @@ static void cards_come_and_go(void **state)
 	end();
 }
 
-/* Another card was inserted between two looks: the change is reported. */
-static void a_swapped_card(void **state)
+/* Another card was inserted between two questions for the presence: the change is reported. */
+static void a_swapped_card_is_reported(void **state)
 {
 	struct deadline d;
 
@@ -204,7 +204,7 @@ static void a_swapped_card(void **state)
 	fixture_remove(0, 0);
 	fixture_insert(0, 0, "t0");
 	assert_false(present_now());
-	/* and its return is not waited for */
+	/* the return of the card is not waited for */
 	d = deadline_in_ms(5000);
 	assert_int_equal(slot->reader->transport->ops->wait_change(slot->reader->transport, 0, &d), CCID_OK);
 	assert_true(present_now());
@@ -242,7 +242,7 @@ static void poll_once(void)
 	assert_int_equal(slot->reader->transport->ops->wait_change(slot->reader->transport, 0, &d), CCID_OK);
 }
 
-/* pcscd asks while a command is under way: no wait, and the answer is the last known state. */
+/* pcscd asks for the presence during a command: the last known state is returned without a wait. */
 static void asked_while_a_command_is_under_way(void **state)
 {
 	(void)state;
@@ -250,7 +250,7 @@ static void asked_while_a_command_is_under_way(void **state)
 	/* a control command on an empty slot */
 	slot_enter(slot);
 	assert_false(present_now());
-	/* the reader tells that a card was put in */
+	/* the reader reports that a card was inserted */
 	fixture_insert(0, 0, "t1");
 	poll_once();
 	assert_true(present_now());
@@ -258,7 +258,7 @@ static void asked_while_a_command_is_under_way(void **state)
 	assert_true(present_now());
 	slot_enter(slot);
 	assert_true(present_now());
-	/* one that is taken out is the command's to find */
+	/* a removal is left to the command to find out */
 	fixture_remove(0, 0);
 	poll_once();
 	assert_true(present_now());
@@ -267,7 +267,8 @@ static void asked_while_a_command_is_under_way(void **state)
 	end();
 }
 
-/* Of a slot that was never asked nothing is known: what pcscd does with a card that may be there tells more. */
+/* The state of a slot that was never asked is unknown: "present" makes pcscd power the card up,
+ * which shows what is there. */
 static void asked_before_the_first_answer(void **state)
 {
 	bool present = false;
@@ -288,7 +289,7 @@ static void asked_before_the_first_answer(void **state)
 	end();
 }
 
-/* A reader without a card detector: the last power on tells. */
+/* A reader without a card detector: the last power on decides. */
 static void asked_while_powering(void **state)
 {
 	(void)state;
@@ -325,7 +326,7 @@ static void sec1210_follows_its_first_interface(void **state)
 	assert_true(present_now());
 	assert_int_equal(slot_presence(second, &present), CCID_OK);
 	assert_true(present);
-	/* the same while a command runs on either of them */
+	/* the same during a command on either interface */
 	fixture_remove(0, 0);
 	assert_false(present_now());
 	slot_enter(slot);
@@ -336,7 +337,7 @@ static void sec1210_follows_its_first_interface(void **state)
 	assert_false(present);
 	slot_leave(second);
 	slot_leave(slot);
-	/* alone, it goes by what its reader says */
+	/* without interface 0, its own reader's state counts */
 	close_slot();
 	assert_int_equal(slot_presence(second, &present), CCID_OK);
 	assert_true(present);
@@ -346,7 +347,7 @@ static void sec1210_follows_its_first_interface(void **state)
 	fixture_stop();
 }
 
-/* The reader's firmware still has the old state of the card: off comes first. */
+/* The reader's firmware remembers the card's old state: a power off precedes the power on. */
 static void sec1210_powers_off_before_on(void **state)
 {
 	(void)state;
@@ -360,7 +361,7 @@ static void sec1210_powers_off_before_on(void **state)
 	}
 }
 
-/* Gemalto's bError BB: the card is not an EMV card, and the reader takes it in ISO mode. */
+/* Gemalto's bError BB: the card is not an EMV card, and is powered on again in ISO mode. */
 static void iso_mode_for_cards_that_are_not_emv(void **state)
 {
 	(void)state;
@@ -369,7 +370,7 @@ static void iso_mode_for_cards_that_are_not_emv(void **state)
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 	assert_int_equal(power_ons, 2);
 	assert_int_equal(transmit(sizeof out), CCID_OK);
-	/* another error is no reason */
+	/* another error does not switch the mode */
 	power_ons = 0;
 	fixture_fault(0, "error value=0xFE count=0");
 	assert_int_not_equal(slot_power_on(slot, atr, &len), CCID_OK);
@@ -379,7 +380,7 @@ static void iso_mode_for_cards_that_are_not_emv(void **state)
 }
 
 /* Kobil's own command is answered by the driver, with or without a card. */
-static void kobil_says_who_it_is(void **state)
+static void the_driver_answers_kobils_command(void **state)
 {
 	static const uint8_t who[] = { 0xFF, 0x9A, 0x01, 0x01, 0x00 };
 
@@ -442,7 +443,7 @@ static void row_23_reset_seen_by_a_command(void **state)
 
 /* --- transmit --- */
 
-static void answers_and_buffers(void **state)
+static void answers_never_exceed_the_buffer(void **state)
 {
 	(void)state;
 	begin(FIXTURE_ONE);
@@ -472,7 +473,8 @@ static void what_a_removed_reader_answers(void **state)
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_ERR_NO_DEVICE);
 	assert_int_equal(slot_power_off(slot), CCID_ERR_NO_DEVICE);
 	assert_int_equal(slot_set_protocol(slot, 1), CCID_ERR_NO_DEVICE);
-	/* not "no such device": pcscd would sleep on it; not "no card": it would forget what it is about */
+	/* after "no such device" pcscd would sleep; after "no card" it would forget that it is
+	 * ending the thread */
 	assert_int_equal(slot_presence(slot, &present), CCID_ERR_COMM);
 	assert_false(present);
 	assert_int_equal(slot_escape(slot, challenge, 1, out, sizeof out, &len), CCID_ERR_NO_DEVICE);
@@ -480,7 +482,7 @@ static void what_a_removed_reader_answers(void **state)
 	end();
 }
 
-/* T=1 repairs what it can; what it cannot ends in an error, and a reset of the card heals it. */
+/* An error that T=1 cannot repair ends the command; after a reset of the card it works again. */
 static void a_mute_card(void **state)
 {
 	uint64_t began;
@@ -519,11 +521,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(voltages_in_their_order),
-		TEST(warm_and_cold),
-		TEST(an_empty_slot),
+		TEST(a_reset_is_warm_and_a_power_on_is_cold),
+		TEST(an_empty_slot_is_reported),
 		TEST(row_09_answers_to_reset),
 		TEST(cards_come_and_go),
-		TEST(a_swapped_card),
+		TEST(a_swapped_card_is_reported),
 		TEST(a_card_swapped_before_a_command),
 		TEST(asked_while_a_command_is_under_way),
 		TEST(asked_before_the_first_answer),
@@ -531,10 +533,10 @@ int main(void)
 		TEST(sec1210_follows_its_first_interface),
 		TEST(sec1210_powers_off_before_on),
 		TEST(iso_mode_for_cards_that_are_not_emv),
-		TEST(kobil_says_who_it_is),
+		TEST(the_driver_answers_kobils_command),
 		TEST(row_23_reset_seen_by_presence),
 		TEST(row_23_reset_seen_by_a_command),
-		TEST(answers_and_buffers),
+		TEST(answers_never_exceed_the_buffer),
 		TEST(what_a_removed_reader_answers),
 		TEST(a_mute_card),
 	};

@@ -47,7 +47,7 @@ static void end(void)
 	fixture_stop();
 }
 
-/* ECHO of n bytes in an extended APDU. */
+/* Sends n bytes to the card's ECHO in an extended APDU. */
 static enum ccid_err echo(size_t n)
 {
 	static const uint8_t head[] = { 0x80, 0x16, 0x00, 0x00, 0x00 };
@@ -87,7 +87,8 @@ static void all_lengths_there_and_back(void **state)
 	end();
 }
 
-/* The reader has block numbers of its own; after it has spoken the host begins again. */
+/* The reader keeps block numbers of its own; after a short APDU through the reader the host
+ * resynchronises. */
 static void short_apdus_in_between(void **state)
 {
 	(void)state;
@@ -145,7 +146,7 @@ static void damaged_blocks_are_asked_for_again(void **state)
 	end();
 }
 
-/* A card that says nothing any more: an error, and short APDUs go on. */
+/* A mute card: the extended APDU ends with an error, and short APDUs work. */
 static void what_cannot_be_repaired_ends(void **state)
 {
 	(void)state;
@@ -160,13 +161,13 @@ static void what_cannot_be_repaired_ends(void **state)
 	end();
 }
 
-static void others_go_as_they_are(void **state)
+static void other_apdus_are_not_changed(void **state)
 {
 	(void)state;
 	begin(OMNIKEY "card 0 = t1\n", 1);
 	short_echo(1);
 	assert_int_equal(escapes, 0);
-	/* a reader that refuses: the whole APDU, as to any reader of this level */
+	/* a reader that refuses the Escape gets the whole APDU, as any reader of this level */
 	fixture_fault(0, "error value=0");
 	assert_int_equal(echo(100), CCID_OK);
 	assert_int_equal(escapes, 1);
@@ -181,7 +182,7 @@ static void others_go_as_they_are(void **state)
 	end();
 }
 
-/* VERIFY in an extended APDU: neither the PIN nor the answer is in the log. */
+/* VERIFY in an extended APDU: the log shows neither the PIN nor the answer. */
 static void pins_are_not_logged(void **state)
 {
 	static const uint8_t verify[] = {
@@ -223,7 +224,7 @@ int main(void)
 		TEST(small_blocks_and_crc),
 		TEST(damaged_blocks_are_asked_for_again),
 		TEST(what_cannot_be_repaired_ends),
-		TEST(others_go_as_they_are),
+		TEST(other_apdus_are_not_changed),
 		TEST(pins_are_not_logged),
 	};
 

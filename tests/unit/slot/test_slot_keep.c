@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/slot/slot_keep.c: what pcscd asks for, and what goes to the card. Virtual time. */
+/* src/slot/slot_keep.c: what pcscd asks for, and what is sent to the card. Virtual time. */
 #include "../driver/driver_fixture.h"
 
 #include "slot/registry.h"
@@ -66,7 +66,7 @@ static void begin_kept(void)
 	snprintf(slot->reader->config.quirks, sizeof slot->reader->config.quirks, "xxxx:xxxx:keep-power");
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 	assert_int_equal(slot_set_protocol(slot, 1), CCID_OK);
-	/* this thread is from now on the one that polls */
+	/* makes this thread the polling thread */
 	slot_poll_ended(slot);
 	power_ons = power_offs = 0;
 }
@@ -91,11 +91,11 @@ static void the_idle_power_off_is_kept_from_the_card(void **state)
 	/* a second power on in a row is a reset */
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 	assert_int_equal(power_ons, 1);
-	/* a reset, one that was asked for while it is kept */
+	/* a reset that is asked for while the power is kept */
 	assert_int_equal(slot_power_off(slot), CCID_OK);
 	assert_int_equal(slot_reset(slot, atr, &len), CCID_OK);
 	assert_int_equal(power_ons, 2);
-	/* no power, nothing to keep */
+	/* without power there is nothing to keep */
 	fixture_remove(0, 0);
 	assert_false(present_now());
 	assert_int_equal(slot_power_off(slot), CCID_OK);
@@ -103,7 +103,7 @@ static void the_idle_power_off_is_kept_from_the_card(void **state)
 	end();
 }
 
-static void programs_power_off_all_the_same(void **state)
+static void a_program_can_power_off_a_kept_card(void **state)
 {
 	pthread_t thread;
 
@@ -116,7 +116,7 @@ static void programs_power_off_all_the_same(void **state)
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 	assert_int_equal(power_ons, 1);
 	slot_poll_ended(slot);
-	/* one that is kept is powered off when the slot is closed */
+	/* a card whose power is kept is powered off when the slot is closed */
 	assert_int_equal(slot_power_off(slot), CCID_OK);
 	assert_int_equal(power_offs, 1);
 	close_slot();
@@ -124,7 +124,7 @@ static void programs_power_off_all_the_same(void **state)
 	fixture_stop();
 }
 
-static void another_protocol_or_a_reset_end_it(void **state)
+static void another_protocol_or_a_reset_ends_the_kept_power(void **state)
 {
 	char hex[2 * ATR_MAX + 1] = "";
 
@@ -142,7 +142,7 @@ static void another_protocol_or_a_reset_end_it(void **state)
 	assert_int_equal(slot_power_on(slot, atr, &len), CCID_OK);
 	assert_true(power_ons > 1);
 	assert_int_equal(transmit(), CCID_OK);
-	/* the card's own entry takes it away */
+	/* an entry for this card's ATR removes the quirk */
 	for (size_t i = 0; i < slot->atr_len; i++)
 		snprintf(hex + 2 * i, 3, "%02X", slot->atr[i]);
 	snprintf(slot->reader->config.quirks, sizeof slot->reader->config.quirks,
@@ -174,8 +174,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_idle_power_off_is_kept_from_the_card),
-		TEST(programs_power_off_all_the_same),
-		TEST(another_protocol_or_a_reset_end_it),
+		TEST(a_program_can_power_off_a_kept_card),
+		TEST(another_protocol_or_a_reset_ends_the_kept_power),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

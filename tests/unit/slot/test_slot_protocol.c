@@ -43,7 +43,7 @@ static RESPONSECODE set(unsigned protocol)
 	return IFDHSetProtocolParameters(0, protocol ? SCARD_PROTOCOL_T1 : SCARD_PROTOCOL_T0, 0, 0, 0, 0);
 }
 
-static void what_goes_out(void **state)
+static void pps_and_parameters_are_sent_where_needed(void **state)
 {
 	static const struct {
 		const char *text;
@@ -63,20 +63,20 @@ static void what_goes_out(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		begin(rows[i].text);
-		/* not automatic: bPowerSelect is */
+		/* the reader complains of bPowerSelect, which is not automatic here */
 		fixture_pardon();
 		FIXTURE_IS_FINE(set(rows[i].protocol));
 		if (pps != rows[i].pps || set_parameters != rows[i].parameters)
 			fail_msg("row %u: %u PPS, %u SetParameters", i, pps, set_parameters);
 		FIXTURE_IS_FINE(fixture_echo(0, i, 20));
-		/* once settled it costs nothing */
+		/* setting the same protocol again sends nothing */
 		FIXTURE_IS_FINE(set(rows[i].protocol));
 		assert_int_equal(set_parameters, rows[i].parameters);
 		end();
 	}
 }
 
-static void protocols_that_are_not_there(void **state)
+static void missing_protocols_are_refused(void **state)
 {
 	(void)state;
 	begin("reader r\ncard 0 = t0\n");
@@ -89,7 +89,7 @@ static void protocols_that_are_not_there(void **state)
 	assert_int_equal(set(0), IFD_PROTOCOL_NOT_SUPPORTED);
 	FIXTURE_IS_FINE(set(1));
 	end();
-	/* settled: the other one needs a reset of the card */
+	/* one protocol is set: the other one needs a reset of the card */
 	begin("reader r\ncard 0 = t0t1\n");
 	FIXTURE_IS_FINE(set(0));
 	assert_int_equal(set(1), IFD_PROTOCOL_NOT_SUPPORTED);
@@ -133,7 +133,8 @@ static void row_18_answers_to_pps(void **state)
 	}
 }
 
-/* The reader refuses a parameter: done all the same; refuses them as a whole: not supported. */
+/* A reader that refuses one parameter has set the others: success. A reader that refuses
+ * SetParameters as a whole: not supported. */
 static void refused_parameters(void **state)
 {
 	static const struct {
@@ -158,7 +159,8 @@ static void refused_parameters(void **state)
 	}
 }
 
-/* By quirk SetParameters may fail: two resets, and the card is used with what the reader made of it. */
+/* With the quirk params-may-fail, SetParameters may fail: after two resets the card is used with
+ * the reader's own parameters. */
 static void params_may_fail(void **state)
 {
 	(void)state;
@@ -169,7 +171,7 @@ static void params_may_fail(void **state)
 	FIXTURE_IS_FINE(fixture_echo(0, 7, 20));
 	assert_int_equal(fixture_log_count("the card is reset and used without"), 1);
 	end();
-	/* a quirk is no reason to go on when the reader is gone */
+	/* the quirk does not apply when the reader is gone */
 	begin("reader r\nproduct = 0aa5\ncard 0 = t0basic\n");
 	fixture_fault(0, "unplug msg=61");
 	assert_int_equal(set(0), IFD_NO_SUCH_DEVICE);
@@ -192,8 +194,8 @@ static void a_card_without_ifs(void **state)
 	end();
 }
 
-/* No protocol was set: the first command uses the ATR's first one. */
-static void without_being_asked(void **state)
+/* Without a protocol that was set, the first command uses the ATR's first protocol. */
+static void the_first_command_sets_the_first_protocol(void **state)
 {
 	(void)state;
 	begin("reader r\ncard 0 = t0t1\n");
@@ -206,10 +208,10 @@ static void without_being_asked(void **state)
 	end();
 }
 
-/* The protocol asked for is refused before anything goes out. APDUs still go out, in a protocol
- * that card and reader both have, or else in the card's own. Automatic readers of the table serve
- * cards of a protocol that their dwProtocols does not have; one that waits for SetParameters need
- * not. */
+/* A protocol that cannot be set is refused before anything is sent. APDUs are still sent, in a
+ * protocol that card and reader both have, or else in the card's own. Automatic readers of the
+ * table serve cards of a protocol that their dwProtocols does not have; a reader that waits for
+ * SetParameters need not. */
 static void an_apdu_after_a_refusal(void **state)
 {
 	static const struct {
@@ -241,7 +243,7 @@ static void an_apdu_after_a_refusal(void **state)
 	}
 }
 
-static void without_power(void **state)
+static void no_protocol_is_set_without_power(void **state)
 {
 	(void)state;
 	begin(FIXTURE_ONE);
@@ -259,15 +261,15 @@ static void without_power(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_goes_out),
-		TEST(protocols_that_are_not_there),
+		TEST(pps_and_parameters_are_sent_where_needed),
+		TEST(missing_protocols_are_refused),
 		TEST(row_18_answers_to_pps),
 		TEST(refused_parameters),
 		TEST(params_may_fail),
 		TEST(a_card_without_ifs),
-		TEST(without_being_asked),
+		TEST(the_first_command_sets_the_first_protocol),
 		TEST(an_apdu_after_a_refusal),
-		TEST(without_power),
+		TEST(no_protocol_is_set_without_power),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/slot/slot_quirks.c: what goes to the reader, byte for byte. */
+/* src/slot/slot_quirks.c: what is sent to the reader, byte for byte. */
 #include "../slot/layer_doubles.h"
 
 #include "quirks/display_strings.h"
@@ -99,7 +99,7 @@ static void gemalto_apdu_mode(void **state)
 	g.reader.quirks.bits = BIT(GEMALTO_APDU_MODE);
 	g.reader.level = LEVEL_TPDU;
 	quirk_ready(&g.reader, &g.slot);
-	assert_string_equal(traffic, "");	/* only when asked for */
+	assert_string_equal(traffic, "");	/* only with the option */
 	g.reader.config.driver_options = OPTION_GEMALTO_APDU_MODE;
 	answers.escape_err = CCID_ERR_COMM;
 	quirk_ready(&g.reader, &g.slot);
@@ -128,7 +128,7 @@ static void gemalto_features(void **state)
 	quirk_ready(&g.reader, &g.slot);
 	assert_string_equal(traffic, "escape 6A\nescape 6A\nescape 6A\n");
 	assert_false(g.reader.has_gemalto_features);
-	/* 21 bytes is what readers in the field answer; more is a later firmware */
+	/* readers of the field answer 21 bytes; a later firmware may answer more */
 	for (size_t n = 21; n <= 30; n++) {
 		g.reader.has_gemalto_features = false;
 		answers.escape_len = n;
@@ -150,7 +150,7 @@ static void display_strings(void **state)
 	quirk_ready(&g.reader, &g.slot);
 	p = "sleep 1000\nescape B2 A0 00 4D 4C 50 49 4E 20 65";	/* "PIN e" */
 	assert_memory_equal(traffic, p, strlen(p));
-	/* one line with 165 bytes, nothing behind it */
+	/* one command of 165 bytes, and nothing after it */
 	assert_int_equal(strlen(traffic), strlen("sleep 1000\nescape") + 3 * 165 + 1);
 	g.reader.config.driver_options = OPTION_NO_PIN_RETRY;
 	quirk_ready(&g.reader, &g.slot);
@@ -176,7 +176,7 @@ static void power_failed(void **state)
 	assert_int_not_equal(quirk_power_failed(&g.slot), CCID_OK);
 }
 
-static void own_answers(void **state)
+static void kobils_command_is_answered_by_the_driver(void **state)
 {
 	static const struct {
 		uint8_t what;
@@ -203,14 +203,14 @@ static void own_answers(void **state)
 	apdu[3] = 0x07;
 	assert_true(quirk_answers_apdu(&g.slot, apdu, 5, out, sizeof out, &len));
 	assert_true(len > 2);
-	/* bounded, whole length told */
+	/* the answer is cut to the buffer, and its whole length is returned */
 	apdu[3] = 0x01;
 	memset(out, 0xEE, sizeof out);
 	assert_true(quirk_answers_apdu(&g.slot, apdu, 5, out, 3, &len));
 	assert_int_equal(len, 15);
 	assert_memory_equal(out, "KOB\xEE", 4);
 	assert_true(quirk_answers_apdu(&g.slot, apdu, 5, NULL, 0, &len));
-	/* not quite the command */
+	/* commands that differ from it in one byte */
 	assert_false(quirk_answers_apdu(&g.slot, apdu, 4, out, sizeof out, &len));
 	assert_false(quirk_answers_apdu(&g.slot, apdu, 6, out, sizeof out, &len));
 	apdu[3] = 0x02;
@@ -227,7 +227,7 @@ int main(void)
 		cmocka_unit_test(fast_rates_are_dropped), cmocka_unit_test(sim_slots),
 		cmocka_unit_test(gemalto_apdu_mode), cmocka_unit_test(gemalto_features),
 		cmocka_unit_test(display_strings), cmocka_unit_test(power_failed),
-		cmocka_unit_test(own_answers),
+		cmocka_unit_test(kobils_command_is_answered_by_the_driver),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
