@@ -13,7 +13,7 @@ TRACE = os.path.join(os.environ["e2e_tmp"], "trace")
 FRIENDLY = {"apdu": "Aktiv Rutoken SCR 3001", "tpdu": "Gemalto PC Twin", "atr": "Avtor SC Reader 371",
             "char": "Winbond", "extended": "Alcor Micro AU9540", "icc-a": "BIFIT iBank2Key", "icc-b": "Aktiv Co., ProgramPark Rutoken Magistra",
             "pinpad": "OMNIKEY"}
-# what a command may come to
+# possible ends of a command
 GOOD, BAD, ANY = "the true answer", "an error", "an answer or an error"
 ALL = "all that came"
 # bytes that `longer` makes of an answer; behind the true one they are 0xA5

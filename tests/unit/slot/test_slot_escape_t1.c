@@ -147,7 +147,7 @@ static void damaged_blocks_are_asked_for_again(void **state)
 }
 
 /* A mute card: the extended APDU ends with an error, and short APDUs work. */
-static void what_cannot_be_repaired_ends(void **state)
+static void a_mute_card_ends_the_exchange(void **state)
 {
 	(void)state;
 	begin(OMNIKEY "card 0 = t1\n", 1);
@@ -223,7 +223,7 @@ int main(void)
 		TEST(short_apdus_in_between),
 		TEST(small_blocks_and_crc),
 		TEST(damaged_blocks_are_asked_for_again),
-		TEST(what_cannot_be_repaired_ends),
+		TEST(a_mute_card_ends_the_exchange),
 		TEST(other_apdus_are_not_changed),
 		TEST(pins_are_not_logged),
 	};

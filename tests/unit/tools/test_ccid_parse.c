@@ -205,7 +205,7 @@ static void exchange_levels(void **state)
 	}
 }
 
-static void zeros_have_words(void **state)
+static void zero_values_are_explained(void **state)
 {
 	static const char *const lines[] = {
 		"bVoltageSupport: 0x00 (none)\n", "dwProtocols: 0x00000000 (none)\n",
@@ -281,7 +281,7 @@ static void class_ff_has_its_own_protocols(void **state)
 	free(text);
 }
 
-static void faults_are_named(void **state)
+static void descriptor_faults_are_named(void **state)
 {
 	struct bench *b = *state;
 	char *text;
@@ -324,7 +324,7 @@ static void faults_are_named(void **state)
 	free(text);
 }
 
-static void as_long_as_it_gets(void **state)
+static void longest_text(void **state)
 {
 	struct bench *b = *state;
 
@@ -458,12 +458,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(text_has_every_field, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(every_feature_bit_has_a_meaning, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(exchange_levels, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(zeros_have_words, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(zero_values_are_explained, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(colour_only_when_asked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(finds_the_descriptor, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(class_ff_has_its_own_protocols, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(faults_are_named, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(as_long_as_it_gets, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(descriptor_faults_are_named, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(longest_text, set_up, tear_down),
 		cmocka_unit_test(strings),
 		cmocka_unit_test(string_lengths),
 		cmocka_unit_test(rates),

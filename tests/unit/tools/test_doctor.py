@@ -561,7 +561,7 @@ NAMES = ("\u00e9".encode(), "\u20ac \ud55c".encode(), "\U0001f600".encode(), b"\
          b"\xc2\xa9", b"\xc3\x80", b"\xe2\x82", b"\xe2\x82\xc0")
 
 
-def odd_names(tap, row):
+def unusual_reader_names(tap, row):
     with tempfile.TemporaryDirectory() as folder:
         system = System(folder, [row])
         faults = []
@@ -604,7 +604,7 @@ def odd_devices(tap, row):
         tap.case("more readers than are looked at", len(diagnosis(folder)[2]["devices"]) == 64)
 
 
-def odd_files(tap, row):
+def unusual_files(tap, row):
     """Files of the system as they may be found; a good reader stays well."""
     with tempfile.TemporaryDirectory() as folder:
         system = System(folder, [row])
@@ -730,9 +730,9 @@ def main():
         well(tap, name, change, row)
     several(tap, row)
     cannot_tell(tap, row)
-    odd_names(tap, row)
+    unusual_reader_names(tap, row)
     odd_devices(tap, row)
-    odd_files(tap, row)
+    unusual_files(tap, row)
     colours(tap, row)
     folder_of_drivers(tap, row)
     schema(tap, row)

@@ -307,7 +307,7 @@ static void flushed_bytes_are_gone(void **state)
 	assert_int_equal(get(l, &b, 1, 0), 0);
 }
 
-static void what_cannot_be_opened(void **state)
+static void paths_that_cannot_be_opened(void **state)
 {
 	struct line *l = *state;
 	unsigned before = files_open();
@@ -388,7 +388,7 @@ int main(void)
 		TEST(raw_8n2_without_flow_control), TEST(every_byte_value_both_ways),
 		TEST(waits_end_without_bytes),	    TEST(interrupted_calls_are_no_end),
 		TEST(hung_up),			    TEST(flushed_bytes_are_gone),
-		TEST(what_cannot_be_opened),	    TEST(a_line_that_fails_later),
+		TEST(paths_that_cannot_be_opened),	    TEST(a_line_that_fails_later),
 		TEST(every_errno_has_its_line),	    TEST(without_exclusive_access),
 	};
 

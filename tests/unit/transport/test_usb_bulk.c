@@ -307,7 +307,7 @@ static void a_message_that_is_never_taken(void **state)
 	assert_int_equal(status_of(bench.t, 1, 2), CCID_OK);
 }
 
-static void a_late_answer_is_nobodys(void **state)
+static void a_late_answer_is_dropped(void **state)
 {
 	(void)state;
 	fixture_fault(0, "late-answer ms=1500");
@@ -389,7 +389,7 @@ int main(void)
 		TEST(a_pipe_that_only_fails),
 		TEST(damage_among_two_commands),
 		TEST(a_message_that_is_never_taken),
-		TEST(a_late_answer_is_nobodys),
+		TEST(a_late_answer_is_dropped),
 		TEST(failing_submissions),
 		TEST(failing_first_submission),
 		TEST(failing_allocation),

@@ -203,7 +203,7 @@ static const struct {
 };
 
 /* Two in flight, one in the queue for a place: each learns at once what happened to it. */
-static void whoever_waits_is_told_at_once(void **state)
+static void an_unplug_ends_each_wait_at_once(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < sizeof events / sizeof events[0]; i++) {
@@ -406,7 +406,7 @@ static void *reopen_main(void *arg)
 	return bench.t->ops->reopen(bench.t, &d) == CCID_ERR_NO_DEVICE ? bench.t : NULL;
 }
 
-static void gone_while_it_is_opened_again(void **state)
+static void unplugged_during_reopening(void **state)
 {
 	pthread_t thread;
 	void *result;
@@ -552,7 +552,7 @@ int main(void)
 		TEST(slots_that_do_not_exist),
 		TEST(abort_on_the_control_pipe),
 		TEST(a_closed_slot_refuses_and_opens_again),
-		cmocka_unit_test(whoever_waits_is_told_at_once),
+		cmocka_unit_test(an_unplug_ends_each_wait_at_once),
 		TEST(gone_is_for_good),
 		TEST(reset_and_reopened),
 		TEST(reopening_fails),
@@ -560,7 +560,7 @@ int main(void)
 		TEST(row_31_any_errno_at_reopening),
 		TEST(row_31_the_deadline_of_reopening),
 		TEST(row_31_another_device_at_the_node),
-		cmocka_unit_test_teardown(gone_while_it_is_opened_again, bench_teardown),
+		cmocka_unit_test_teardown(unplugged_during_reopening, bench_teardown),
 		TEST(closing_is_immediate),
 		TEST(row_32_closed_with_transfers_that_do_not_come_back),
 		TEST(row_32_unplugged_with_transfers_that_do_not_come_back),

@@ -54,7 +54,7 @@ static void claimed_by_another_program(void **state)
 	is(0, USB_UNTRIED);
 }
 
-static void hopeless_for_a_minute(void **state)
+static void a_lasting_error_is_not_retried_for_a_minute(void **state)
 {
 	(void)state;
 	/* busy with another command, not with another program */
@@ -99,7 +99,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(claimed_by_another_program, begin),
-		cmocka_unit_test_setup(hopeless_for_a_minute, begin),
+		cmocka_unit_test_setup(a_lasting_error_is_not_retried_for_a_minute, begin),
 		cmocka_unit_test_setup(many, begin),
 	};
 

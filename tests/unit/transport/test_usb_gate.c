@@ -138,7 +138,7 @@ static void first_come_first_served(void **state)
 }
 
 /* Callers that give up, at either end and in the middle, leave the queue whole. */
-static void who_gives_up_is_passed_over(void **state)
+static void a_thread_that_gave_up_loses_its_turn(void **state)
 {
 	static const unsigned patience[] = { 1500, 20000, 1500, 20000, 1500 };
 	struct guest g[5];
@@ -256,7 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(places_are_counted),
 		TEST(first_come_first_served),
-		TEST(who_gives_up_is_passed_over),
+		TEST(a_thread_that_gave_up_loses_its_turn),
 		TEST(a_wake_without_a_place_is_no_place),
 		TEST(references),
 		TEST(never_more_than_places),

@@ -80,7 +80,7 @@ static void has(const char *said, const char *part)
 		fail_msg("\"%s\" is not in \"%s\"", part, said);
 }
 
-static void named_by_their_open_files(void **state)
+static void holders_are_found_by_open_files(void **state)
 {
 	char said[200] = "";
 
@@ -104,7 +104,7 @@ static void named_by_their_open_files(void **state)
 	assert_null(strstr(said, "nobody"));
 }
 
-static void what_may_not_be_seen(void **state)
+static void folders_that_may_not_be_read(void **state)
 {
 	char said[200] = "", path[128];
 
@@ -122,7 +122,7 @@ static void what_may_not_be_seen(void **state)
 }
 
 /* Of this system: another process, and never this one. */
-static void of_other_processes(void **state)
+static void holders_that_are_other_processes(void **state)
 {
 	char path[128], byte;
 	struct usb_holder h;
@@ -156,9 +156,9 @@ static void of_other_processes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(named_by_their_open_files, a_root, no_root),
-		cmocka_unit_test_setup_teardown(what_may_not_be_seen, a_root, no_root),
-		cmocka_unit_test_setup_teardown(of_other_processes, a_root, no_root),
+		cmocka_unit_test_setup_teardown(holders_are_found_by_open_files, a_root, no_root),
+		cmocka_unit_test_setup_teardown(folders_that_may_not_be_read, a_root, no_root),
+		cmocka_unit_test_setup_teardown(holders_that_are_other_processes, a_root, no_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

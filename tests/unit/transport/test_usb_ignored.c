@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static void by_the_property(void **state)
+static void udev_property_decides(void **state)
 {
 	static const struct { const char *text; bool ignored; } rows[] = {
 		{ "N:bus/usb/002/003\nE:ID_BUS=usb\nE:PCSCLITE_IGNORE=1\nG:systemd\n", true },
@@ -48,7 +48,7 @@ static void by_the_property(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(by_the_property),
+		cmocka_unit_test(udev_property_decides),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

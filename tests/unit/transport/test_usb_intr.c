@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* src/transport/usb_intr.c: slot changes, told to whom they concern, and none lost. */
+/* src/transport/usb_intr.c: a slot change reaches the slot it concerns, and none is lost. */
 #include "usb_bench.h"
 
 #include <errno.h>

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-static void names_that_mean_something(void **state)
+static void device_names_that_are_parsed(void **state)
 {
 	static const struct {
 		const char *text;
@@ -42,7 +42,7 @@ static void names_that_mean_something(void **state)
 	}
 }
 
-static void names_that_mean_nothing(void **state)
+static void device_names_that_are_refused(void **state)
 {
 	static const char *const rows[] = {
 		"", "usb", "usb:", "usb:08e6", "usb:08e6/", "usb:xyz/3437", "/dev/ttyS0", "USB:08e6/3437",
@@ -74,8 +74,8 @@ static void names_that_mean_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_that_mean_something),
-		cmocka_unit_test(names_that_mean_nothing),
+		cmocka_unit_test(device_names_that_are_parsed),
+		cmocka_unit_test(device_names_that_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,7 @@ static enum ccid_err open_without_node(unsigned dev)
 	return bench_open_interface(dev, 0, &bench.t);
 }
 
-static void opens_by_bus_and_address(void **state)
+static void node_is_opened_by_bus_and_address(void **state)
 {
 	(void)state;
 	bench_host(FAKE_VIRTUAL, "reader r\nserial = one\nreader s\nserial = two\n");
@@ -22,7 +22,7 @@ static void opens_by_bus_and_address(void **state)
 	bench_stop();
 }
 
-static void leaves_nothing_behind(void **state)
+static void no_node_stays_open(void **state)
 {
 	struct fake_counts c;
 
@@ -52,8 +52,8 @@ static void a_device_that_is_not_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(opens_by_bus_and_address, bench_teardown),
-		cmocka_unit_test_teardown(leaves_nothing_behind, bench_teardown),
+		cmocka_unit_test_teardown(node_is_opened_by_bus_and_address, bench_teardown),
+		cmocka_unit_test_teardown(no_node_stays_open, bench_teardown),
 		cmocka_unit_test_teardown(a_device_that_is_not_there, bench_teardown),
 	};
 

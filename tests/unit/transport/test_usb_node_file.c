@@ -55,7 +55,7 @@ ssize_t __wrap_readlink(const char *path, char *buf, size_t cap)
 }
 
 /* The name of its folder in /sys, where it is one of a USB device. */
-static void where_it_is_plugged_in(void **state)
+static void port_path_of_a_node(void **state)
 {
 	static const struct { const char *link, *ports; } rows[] = {
 		{ "../../devices/pci0000:00/0000:00:14.0/usb3/3-1/3-1.4", "3-1.4" }, { "12-3", "12-3" },
@@ -78,7 +78,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(opened_for_both_ways_and_closed),
-		cmocka_unit_test(where_it_is_plugged_in),
+		cmocka_unit_test(port_path_of_a_node),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

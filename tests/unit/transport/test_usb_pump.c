@@ -295,7 +295,7 @@ static void *crowd_main(void *arg)
 	return NULL;
 }
 
-static void nobody_is_forgotten(void **state)
+static void each_waiting_thread_is_woken(void **state)
 {
 	unsigned left = CROWD, random = 1;
 
@@ -357,7 +357,7 @@ int main(void)
 		TEST(the_lead_is_handed_over),
 		TEST(a_leader_at_its_deadline_hands_over),
 		TEST(a_deputy_that_leaves_is_replaced),
-		TEST(nobody_is_forgotten),
+		TEST(each_waiting_thread_is_woken),
 		TEST(libusb_cannot_wait),
 	};
 

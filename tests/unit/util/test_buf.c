@@ -70,7 +70,7 @@ static void writing_past_the_end_writes_nothing(void **state)
 	assert_memory_equal(b, ((uint8_t[]){ 1, 9, 9, 9, 9 }), 5);
 }
 
-static void fixed_places(void **state)
+static void numbers_at_fixed_places(void **state)
 {
 	uint8_t b[4];
 
@@ -83,7 +83,7 @@ static void fixed_places(void **state)
 	assert_memory_equal(b, "\x98\xBA\xDC\xFE", 4);
 }
 
-static void wipe_wipes(void **state)
+static void wiped_bytes_are_zero(void **state)
 {
 	uint8_t b[] = { 1, 2, 3, 4 };
 
@@ -100,8 +100,8 @@ int main(void)
 		cmocka_unit_test(reading_past_the_end_is_remembered),
 		cmocka_unit_test(writes_in_order),
 		cmocka_unit_test(writing_past_the_end_writes_nothing),
-		cmocka_unit_test(fixed_places),
-		cmocka_unit_test(wipe_wipes),
+		cmocka_unit_test(numbers_at_fixed_places),
+		cmocka_unit_test(wiped_bytes_are_zero),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

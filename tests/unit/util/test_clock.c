@@ -35,7 +35,7 @@ int __wrap_nanosleep(const struct timespec *ts, struct timespec *left)
 	return __real_nanosleep(ts, left);
 }
 
-static void never_goes_back(void **state)
+static void clock_never_goes_back(void **state)
 {
 	uint64_t before = clock_now();
 
@@ -48,7 +48,7 @@ static void never_goes_back(void **state)
 	}
 }
 
-static void sleeps_to_the_end(void **state)
+static void sleep_lasts_until_its_time(void **state)
 {
 	uint64_t at = clock_now() + 20 * MS;
 
@@ -104,8 +104,8 @@ static void a_condition_is_waited_for_until_its_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(never_goes_back),
-		cmocka_unit_test(sleeps_to_the_end),
+		cmocka_unit_test(clock_never_goes_back),
+		cmocka_unit_test(sleep_lasts_until_its_time),
 		cmocka_unit_test(does_not_sleep_without_need),
 		cmocka_unit_test(a_condition_is_waited_for_until_its_time),
 	};

@@ -22,7 +22,7 @@ void clock_sleep_until(uint64_t at_ns)
 
 #define MS UINT64_C(1000000)
 
-static void left_is_rounded_up(void **state)
+static void time_left_is_rounded_up(void **state)
 {
 	struct deadline d;
 
@@ -53,7 +53,7 @@ static void long_waits_do_not_wrap(void **state)
 	assert_false(deadline_passed(&d));
 }
 
-static void the_earlier_one(void **state)
+static void earlier_of_two_deadlines(void **state)
 {
 	struct deadline a = { 5 }, b = { 7 };
 
@@ -80,9 +80,9 @@ static void sleep_does_not_outlive_the_deadline(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(left_is_rounded_up),
+		cmocka_unit_test(time_left_is_rounded_up),
 		cmocka_unit_test(long_waits_do_not_wrap),
-		cmocka_unit_test(the_earlier_one),
+		cmocka_unit_test(earlier_of_two_deadlines),
 		cmocka_unit_test(sleep_does_not_outlive_the_deadline),
 	};
 

@@ -23,7 +23,7 @@ static void every_error_has_its_own_name(void **state)
 	}
 }
 
-static void strangers_have_a_name_too(void **state)
+static void an_unknown_error_has_a_name(void **state)
 {
 	(void)state;
 	assert_string_equal(err_name(CCID_ERR_COUNT), "unknown error");
@@ -35,7 +35,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_error_has_its_own_name),
-		cmocka_unit_test(strangers_have_a_name_too),
+		cmocka_unit_test(an_unknown_error_has_a_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

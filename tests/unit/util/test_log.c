@@ -128,7 +128,7 @@ static void bytes_in_lines_of_256(void **state)
 
 #else
 
-static void other_sinks(void **state)
+static void log_without_pcscd_goes_to_stderr(void **state)
 {
 	FILE *f = tmpfile();
 	int saved = dup(2);
@@ -515,7 +515,7 @@ int main(void)
 		cmocka_unit_test_setup(budget_of_lines, setup),
 		cmocka_unit_test_setup(user_may_ask_for_secrets, setup),
 #else
-		cmocka_unit_test_setup(other_sinks, setup),
+		cmocka_unit_test_setup(log_without_pcscd_goes_to_stderr, setup),
 #endif
 		cmocka_unit_test_setup(budget_of_a_kind, setup),
 		cmocka_unit_test_setup(budget_of_many_kinds, setup),

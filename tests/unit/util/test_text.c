@@ -41,7 +41,7 @@ static void strings(void **state)
 	SAME("%.4s %.*s", four, 3, four);
 }
 
-static void nothing_to_show(void **state)
+static void empty_text(void **state)
 {
 	char got[40];
 	struct text t = text_of(got, sizeof got);
@@ -92,7 +92,7 @@ static void cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers), cmocka_unit_test(strings), cmocka_unit_test(nothing_to_show),
+		cmocka_unit_test(numbers), cmocka_unit_test(strings), cmocka_unit_test(empty_text),
 		cmocka_unit_test(not_known), cmocka_unit_test(cut),
 	};
 

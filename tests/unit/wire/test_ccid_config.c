@@ -83,7 +83,7 @@ static void odd_lengths(void **state)
 	assert_string_equal(ccid_desc_of(&d, device, small, sizeof small, -1), "a bulk endpoint is missing");
 }
 
-static void what_cannot_be_used(void **state)
+static void unusable_descriptors(void **state)
 {
 	static const uint8_t bare[] = { FACE(0, 0, 0, 0x0B, 0) };
 	static const uint8_t four[] = { FACE(0, 0, 0, 0x0B, 4), CCID_DESC };
@@ -102,7 +102,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_reader), cmocka_unit_test(by_number), cmocka_unit_test(cut_short),
-		cmocka_unit_test(odd_lengths), cmocka_unit_test(what_cannot_be_used),
+		cmocka_unit_test(odd_lengths), cmocka_unit_test(unusable_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
