@@ -84,6 +84,8 @@ test_hotplug() { e2e test_hotplug.sh single.sim; }
 test_reset() { e2e test_reset.sh single.sim; }
 test_pin() { e2e test_pin.sh pin.sim; }
 test_scdaemon() { e2e test_scdaemon.sh scdaemon.sim; }
+# The recorder sees what the kernel really gives and takes.
+test_record() { e2e test_record.sh record.sim; }
 
 # What only a kernel can show.
 test_kernel()
@@ -117,7 +119,7 @@ drop=$(pkg-config libpcsclite --variable=usbdropdir 2> /dev/null || echo /usr/li
 export CCID_SIM CCID_SIM_TABLE CCID_SIM_SOCKET CCID_BUNDLE_DIR PYTHONPATH="$top/tests/e2e" run drop
 [ -e "$CCID_SIM_SOCKET" ] && rm "$CCID_SIM_SOCKET"
 echo "# Linux $(uname -r), up since $(uptime_of) s"
-for each in ${tests:-kernel readers card slots hotplug reset scdaemon bank levels}; do
+for each in ${tests:-kernel readers card slots hotplug reset record scdaemon bank levels}; do
 	"test_$each"
 done
 echo "# at $(uptime_of) s"
