@@ -28,18 +28,18 @@ struct bench_subject {
 	/* *len: room, then length of the answer. */
 	bool (*transmit)(void *ctx, unsigned index, const uint8_t *apdu, size_t apdu_len,
 			 uint8_t *answer, size_t *len);
-	/* Starts and ends what pcscd has running beside: a polling thread a slot. */
+	/* Starts and ends a polling thread for each slot, as pcscd has. */
 	bool (*start_polling)(void *ctx, unsigned index);
 	void (*stop_polling)(void *ctx, unsigned index);
 	void (*close_slot)(void *ctx, unsigned index);
 	void *ctx;
 };
 
-/* library: n paths of copies of the driver, each with globals of its own; they get the devices in turn.
- * apart: each has its own libusb context, too; otherwise they share one, as slots of one driver do. False when one
- * cannot be loaded. */
+/* library: n paths of copies of the driver, each with its own globals; devices are given to the
+ * copies in turn. apart: each copy has its own libusb context, too; otherwise all share one, as
+ * slots of one driver do. False when a copy cannot be loaded. */
 bool bench_driver_new(char *const *library, unsigned n, bool apart, struct bench_subject *out);
-/* places: how many commands it has in flight in a device at most. False when libusb cannot be started. */
+/* places: the maximum of commands in flight in a device. False when libusb cannot be started. */
 bool bench_baseline_new(unsigned places, struct bench_subject *out);
 
 /* The cost of a piece of work to this process. Times in microseconds. */
@@ -49,12 +49,12 @@ struct bench_usage {
 struct bench_usage bench_usage_now(void);
 struct bench_usage bench_usage_since(struct bench_usage before);
 
-/* Fills in at most cap devices, in the order of their nodes, each said to have so many slots;
- * returns how many. */
+/* Fills in at most cap devices, in the order of their nodes, each with the given number of slots;
+ * returns their number. */
 unsigned bench_find_devices(struct bench_device *dev, unsigned cap, unsigned slots);
 /* Threads of this process. */
 unsigned bench_threads(void);
-/* Bytes that malloc() has handed out. Whole only when there is one arena. */
+/* Bytes that malloc() has handed out. Complete only when there is one arena. */
 size_t bench_heap(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The baseline: the same bytes by libusb with no driver in it. One event thread for all devices, one
- * sleeping thread a slot. Knows just enough CCID to be answered; checks nothing, locks nothing -
- * but for a reader with fewer busy places than slots, where commands take turns.
- * Short APDUs only; of T=1 just the blocks that move them when nothing goes wrong. */
+/* The baseline: the same bytes by libusb without a driver. One event thread for all devices, one
+ * sleeping thread a slot. The code has just enough CCID to get answers, without checks and without
+ * locks, except for a reader with fewer busy places than slots, where commands take turns. There
+ * are only short APDUs, and for T=1 only the blocks of an exchange without errors. */
 #include "bench/bench.h"
 
 #include <libusb.h>
@@ -42,8 +42,8 @@ struct baseline_slot {
 };
 
 /* One IN transfer is pending while commands are in flight: the thread that sets in_flight to 1
- * submits it, and the event thread submits it again unless in_flight became 0. So it belongs to one
- * thread at any time. */
+ * submits it, and the event thread submits it again unless in_flight became 0. So the transfer
+ * belongs to one thread at any time. */
 struct baseline_device {
 	libusb_device_handle *handle;
 	struct libusb_transfer *in;
@@ -197,7 +197,7 @@ static bool went_well(const struct baseline_slot *s)
 	return s->answer_len > HEADER && (s->answer[7] & STATUS_MASK) == 0;
 }
 
-/* Fi/Di, LRC, guard time, BWI/CWI, clock stop, IFSC, NAD: as a card says that says nothing. */
+/* Fi/Di, LRC, guard time, BWI/CWI, clock stop, IFSC, NAD: the defaults of an ATR. */
 static bool begin_t1(struct baseline_slot *s)
 {
 	static const uint8_t parameters[] = { 0x11, 0x10, 0, 0x4D, 0, 32, 0 };
@@ -222,7 +222,8 @@ static bool power_on(void *ctx, unsigned index, unsigned protocol)
 	return went_well(s) && (protocol == 0 || begin_t1(s));
 }
 
-/* In the order of coming: were one slot overtaken each time, it would in the end be at work alone. */
+/* Takes turns in the order of arrival: a slot that is always overtaken would be at work alone in
+ * the end. */
 static void wait_turn(struct bench_baseline *f, struct baseline_device *d)
 {
 	pthread_mutex_lock(&f->turns);

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the benchmark runs, and what the figures must reach."""
+"""The cases of the benchmark, and the goals for their figures."""
 
 OURS, CLASSIC, BASELINE = "ifd-ccid", "libccid", "baseline"
 SUBJECTS = (OURS, CLASSIC, BASELINE)
 CURVE = (1, 2, 4, 8, 16, 32, 64, 96)
-# Copies of libccid that are tried, until there are enough for all readers.
+# Numbers of copies of libccid, tried in this order until all readers can be opened.
 COPIES = (1, 2, 3, 4, 6, 12)
 
 # A single-slot reader at TPDU level whose other properties do not matter.
@@ -14,12 +14,12 @@ LONG = ["-c", "80160000", "-d", "65535", "-l", "65536", "-e", "65537", "-p", "1"
 
 
 def sim(slots=1, copies=1, card="t0", lines=()):
-    """A simulator file: `copies` readers, all of whose slots can be busy, the same card in all."""
+    """A simulator file: `copies` readers, whose slots can all be busy at once, with the same card in each slot."""
     return real(READER, slots, card, [f"copies = {copies}", f"slots = {slots}", f"busy = {slots}", *lines])
 
 
 def real(row, slots, card, lines=()):
-    """A simulator file: a reader as the reader table has it, the same card in all slots."""
+    """A simulator file: a reader from the reader table, with the same card in each slot."""
     return "\n".join(["reader bench", "from = " + row, *lines] +
                      [f"card {i} = {card}" for i in range(slots)]) + "\n"
 
@@ -42,7 +42,7 @@ class Case:
 
 NO_FLOOR = (OURS, CLASSIC)
 QUIT = ["-x"]
-# What the baseline has in flight at most.
+# The baseline's maximum of commands in flight.
 TWO_PLACES, FIVE_PLACES = ["-b", "2"], ["-b", "5"]
 APART = ["-k"]
 CASES = [
@@ -69,7 +69,7 @@ CASES = [
 
 
 class Goal:
-    """value OP limit. against: None for the figure itself, else the subject whose share it is;
+    """value OP limit. against: None for the figure itself, otherwise the subject to compare it with;
     plus: the difference counts, not the ratio."""
 
     def __init__(self, limit, against=None, plus=False):
@@ -101,7 +101,7 @@ ROWS = [
     Row("96 open, 1 at work", SWITCHES, "context switches per APDU", LEAN, digits=2),
     Row("1 x 8 at work", CPU, "CPU per APDU", LEAN, "us"),
     Row("1 x 8 at work", SWITCHES, "context switches per APDU", LEAN, digits=2),
-    # Over the ideal: 3 x 50 x 20 ms in 2 places, 2 x 50 x 20 ms at once. The bus takes a little, too, for all alike.
+    # Over the ideal: 3 x 50 x 20 ms in 2 places, 2 x 50 x 20 ms at once. The bus adds a little, the same for all.
     Row("3 slots, 2 busy places", "wall_over_ideal", "wall over 1.5 s", AS_BASELINE, digits=3),
     Row("3 slots, 2 busy places", "in_flight", "most in flight", [Goal(2)], digits=0, exact=True),
     Row("2 slots, 5 busy places", "wall_over_ideal", "wall over 1.0 s", AS_BASELINE, digits=3),
@@ -121,7 +121,7 @@ ROWS = [
 
 
 def derive(figures, ideal):
-    """Figures made of those that bench-load printed, in place. ideal: seconds."""
+    """Adds figures that are computed from bench-load's own, in place. ideal: seconds."""
     if "wall_us" in figures:
         figures["wall_over_ideal"] = figures["wall_us"] / 1e6 / ideal
     if "open_us" in figures:

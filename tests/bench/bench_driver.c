@@ -39,8 +39,8 @@ void log_xxd(const int priority, const char *msg, const unsigned char *buffer, c
 	(void)len;
 }
 
-/* The libusb context of all copies: a driver has one, in which all threads that wait meet. One driver alone
- * or the baseline get what they ask for. */
+/* The libusb context of all copies: a driver has one context, shared by all waiting threads. A
+ * single driver and the baseline get contexts as usual. */
 static struct {
 	bool wanted;
 	libusb_context *ctx;
@@ -152,7 +152,7 @@ static bool start_polling(void *ctx, unsigned index)
 	DWORD len = sizeof d->poll[index];
 
 	if (c->caps(d->lun[index], TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &len, (PUCHAR)&d->poll[index]) != IFD_SUCCESS)
-		return true;	/* none: pcscd would ask for the presence now and then */
+		return true;	/* no polling function: pcscd would call IFDHICCPresence() */
 	len = sizeof d->stop[index];
 	c->caps(d->lun[index], TAG_IFD_STOP_POLLING_THREAD, &len, (PUCHAR)&d->stop[index]);
 	d->polling[index] = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs one subject (a driver, or the baseline) over all simulated readers and prints what it cost as
+/* Runs one subject (a driver, or the baseline) over all simulated readers and prints its cost as
  * one line of key=value pairs. Times in microseconds. */
 #include "bench/bench.h"
 
@@ -13,7 +13,7 @@
 struct options {
 	char *const *subject;		/* "baseline", or the paths of copies of a library */
 	unsigned subjects;
-	const char *unplug;		/* the simulator's program: unplugs all before closing */
+	const char *unplug;		/* the simulator's program, to unplug all before closing */
 	unsigned active, rounds, protocol, idle_s, slots_per_device, places;
 	uint8_t apdu[65560];
 	size_t apdu_len, data, ne, expect;
@@ -57,7 +57,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* All active slots at work, spread over the devices. Prints wall, CPU and switches per APDU;
+/* Runs APDUs in all active slots, spread over the devices. Prints wall, CPU and switches per APDU;
  * returns how many APDUs failed. */
 static unsigned run(struct bench *b)
 {
@@ -76,7 +76,7 @@ static unsigned run(struct bench *b)
 		if (pthread_create(&w[i].thread, NULL, work, &w[i]) != 0)
 			abort();
 	}
-	/* Before the start, so that no worker is ahead of it when there are few processors. */
+	/* Measured before the start: with few processors a worker might run first. */
 	before = bench_usage_now();
 	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
@@ -96,7 +96,7 @@ static void idle(const struct options *o)
 {
 	struct bench_usage before, cost;
 
-	sleep(1);	/* until what just ran has calmed down */
+	sleep(1);	/* until the previous step's threads are idle */
 	before = bench_usage_now();
 	sleep(o->idle_s);
 	cost = bench_usage_since(before);
@@ -105,7 +105,7 @@ static void idle(const struct options *o)
 	       cost.cpu_us);
 }
 
-/* What a slot of the first device adds once it has a card at work in it. */
+/* Prints the memory that a slot of the first device needs once a card works in it. */
 static bool open_measuring_memory(struct bench *b)
 {
 	uint8_t *answer = malloc(BENCH_ANSWER_MAX);
@@ -143,7 +143,7 @@ static bool open_all(struct bench *b)
 	return true;
 }
 
-/* As pcscd does when a reader is pulled out or pcscd ends. */
+/* Closes all slots, as pcscd does when a reader is unplugged or pcscd ends. */
 static void close_all(struct bench *b)
 {
 	struct bench_usage before;
@@ -285,6 +285,6 @@ int main(int argc, char **argv)
 	ok = measure(&b);
 	putchar('\n');
 	fflush(stdout);
-	/* Not exit(): what is still open has threads. */
+	/* Not exit(): open slots still have threads. */
 	_exit(ok ? 0 : 1);
 }

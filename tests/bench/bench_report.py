@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""From what was measured to the table, the plot and the README."""
+"""Makes the table, the plot and the README's text from the measured figures."""
 
 import shutil
 import statistics
@@ -7,7 +7,7 @@ import subprocess
 
 from bench_cases import CASES, CLASSIC, BASELINE, OURS, READERS, ROWS
 
-MARK = "*"      # several copies of libccid
+MARK = "*"      # marks figures of several copies of libccid
 
 
 def values(results, case, subject, figure):
@@ -31,12 +31,12 @@ def ratio(a, b):
 
 
 def reached(results, row, goal):
-    """True, False, or None when there is nothing to compare with."""
+    """True, False, or None when there is no figure to compare with."""
     if not goal.against:
         mine = values(results, row.case, OURS, row.figure)
         if not mine or None in mine:
             return False
-        # What must never happen is judged by its worst round.
+        # A figure that must reach the goal in every run is judged by its worst round.
         value = max(mine) if row.exact else median(mine)
     else:
         combine = (lambda a, b: a - b) if goal.plus else ratio
@@ -45,7 +45,7 @@ def reached(results, row, goal):
 
 
 def table(results, copies):
-    """A list of dictionaries, one a row, everything a number or None. copies: of libccid, for all readers."""
+    """A list of dictionaries, one a row, with numbers or None. copies: number of copies of libccid for all readers."""
     out = []
     readers = {c.name: c.readers for c in CASES}
     for row in ROWS:
@@ -61,14 +61,14 @@ def table(results, copies):
             "libccid_copies": min(copies, readers[row.case]),
             "goal": ", ".join(g.text() for g in row.goals),
             "verdicts": verdicts,
-            # None: nothing to compare with, or no goal.
+            # None: no figure to compare with, or no goal.
             "reached": None if not verdicts else False if False in verdicts else None if None in verdicts else True,
         })
     return out
 
 
 def failed(results, case, subject):
-    """The subject ran, and never to the end."""
+    """True when the subject ran, but every run failed."""
     runs = results.get(case, {}).get(subject, [])
     return bool(runs) and not any(runs)
 
@@ -95,7 +95,7 @@ HEAD = ["case", "figure", "this driver", "libccid", "baseline", "/ libccid", "/ 
 
 def as_text(lines):
     rows = [HEAD] + [cells(line) for line in lines]
-    for i in range(len(rows) - 1, 1, -1):       # the name of a case once only
+    for i in range(len(rows) - 1, 1, -1):       # the name of a case stands in its first row only
         if rows[i][0] == rows[i - 1][0]:
             rows[i][0] = ""
     rows.insert(1, None)
@@ -113,7 +113,7 @@ def as_markdown(lines):
 
 
 def notes(about):
-    """What a reader of the table has to know."""
+    """The notes on the table."""
     text = [f"{about['date']}, {about['machine']}. Medians of {about['rounds']} rounds."]
     classic = about["subjects"].get(CLASSIC)
     text.append(f"libccid: {classic}." if classic else
@@ -150,8 +150,8 @@ unset multiplot
 
 
 def plot(curve, folder):
-    """curve: subject -> [(active, wall ms, CPU us)]. Writes *.dat, bench.gp and, where there is a
-    gnuplot, bench.svg; returns whether that was drawn."""
+    """curve: subject -> [(active, wall ms, CPU us)]. Writes *.dat, bench.gp and, if gnuplot is
+    installed, bench.svg; returns True when bench.svg was drawn."""
     names = []
     for name, points in curve.items():
         if points:
@@ -170,7 +170,7 @@ def publish(drawn, path):
 
 
 def write_readme(path, lines, about):
-    """Replaces what stands behind the line "## The last table"."""
+    """Replaces the text after the line "## The last table"."""
     head = "## The last table"
     text = path.read_text().split(head)[0]
     path.write_text(text + head + "\n\n" + "\n".join(notes(about)) + "\n\n" + as_markdown(lines) + "\n")

@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Static analysis of src/, folder by folder: gcc -fanalyzer, clang-tidy and cppcheck have nothing to say. What
-# they are not asked, and why, is in analyse.exceptions. A tool that is missing is a failed case.
+# Static analysis of src/, folder by folder: gcc -fanalyzer, clang-tidy and cppcheck find no fault. The checks that
+# are off, and the reasons, are in analyse.exceptions. A missing tool is a failed case.
 # From make: top_srcdir, abs_top_builddir, CHECK_CPPFLAGS.
 : "${top_srcdir:=.}" "${abs_top_builddir:=$PWD}"
 read -ra flags <<<"$CHECK_CPPFLAGS"
 flags+=('-DPCSCLITE_HP_DROPDIR="/"' '-DBUNDLE_ARCH="Linux"' '-DPCSCD_GROUP="pcscd"')
 here=$(dirname "$0")
 
-# off FOLDER: what is off there, a line each; with a leading "-" it is one of gcc's.
+# off FOLDER: prints the checks that are off there, one a line; a check of gcc begins with "-".
 off() {
 	awk -v folder="$1" '/^[^#]/ && ($2 == "*" || $2 == folder) { print $1 }' "$here/analyse.exceptions"
 }
@@ -18,7 +18,7 @@ tidy_checks() {
 	off "$1" | sed -n '/^[^-]/s/^/,-/p' | tr -d '\n'
 }
 
-# TOOL_says FOLDER FILE: prints what the tool finds, and nothing else; FILE is for what it says besides.
+# TOOL_says FOLDER FILE: prints only the tool's findings; FILE receives its other output.
 gcc_says() {
 	local file less
 	mapfile -t less < <(off "${1##*/}" | sed -n 's/^-W/-Wno-/p')
@@ -27,7 +27,7 @@ gcc_says() {
 	done
 }
 
-# The analyser of clang looks less deep than it could, for a sixth of the time.
+# The shallow mode of clang's analyser takes a sixth of the time.
 tidy_says() {
 	clang-tidy --quiet --checks="$(tidy_checks "${1##*/}")" \
 		--config='{CheckOptions: [{key: concurrency-mt-unsafe.FunctionSet, value: glibc}]}' \
@@ -46,7 +46,7 @@ cppcheck_says() {
 		--include="$abs_top_builddir/config.h" "${own[@]}" "$1" 2>&1
 }
 
-# one WORK TOOL FOLDER: as it is started below.
+# analyse.sh one WORK TOOL FOLDER: runs one tool on one folder; started below.
 if [ "$1" = one ]; then
 	out=$2/$3.${4##*/}
 	{ "$3_says" "$4" "$2/err.${4##*/}" || echo "$3: status $?"; } >"$out"
@@ -67,7 +67,7 @@ result() {
 	fi
 }
 
-# A line that each must find fault with.
+# Each tool must find a fault in this file.
 mkdir "$work/bad"
 cat >"$work/bad/bad.c" <<-END
 	#include <stdlib.h>
@@ -84,7 +84,7 @@ folders=()
 for each in "$top_srcdir"/src/*/; do
 	folders+=("${each%/}")
 done
-# What takes longest comes first.
+# The slowest tool comes first.
 for tool in tidy gcc cppcheck; do
 	printf "$tool\\0%s\\0" "${folders[@]}" "$work/bad"
 done | xargs -0 -n 2 -P "$(nproc)" bash "$0" one "$work"

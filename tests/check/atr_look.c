@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* For check_atr_list.py: reads ATRs in hexadecimal, one a line, and says for each "ok PROTOCOLS TA1 REFUSED" or
- * "refused - - -". REFUSED: the first protocol that the card offers and negotiation refuses on a TPDU reader
- * with T=0 and T=1, or "-". */
+/* For check_atr_list.py: reads ATRs in hexadecimal, one a line, and prints for each "ok PROTOCOLS
+ * TA1 REFUSED" or "refused - - -". REFUSED: the first protocol that the card offers and negotiation
+ * refuses on a TPDU reader with T=0 and T=1, or "-". */
 #include "proto/atr.h"
 #include "slot/negotiate.h"
 
@@ -10,7 +10,7 @@
 
 #define IMPLICIT 0x10	/* TA2: parameters the interface device must know (ISO 7816-3:2006 §8.3) */
 
-/* libccid refuses those as well. */
+/* libccid refuses such ATRs as well. */
 static bool to_be_refused(const struct atr *atr, unsigned protocol)
 {
 	return atr->specific && ((atr->TA2 & 0x0F) != protocol || (atr->TA2 & IMPLICIT));

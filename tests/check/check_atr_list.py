@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The ATRs of pcsc-tools' list, where it is installed, through the driver's parser and its negotiation
-(tests/check/atr_look), and through pyscard's smartcard.ATR: does each parse, is none refused that the
-reader and the card can agree on, and do protocols and TA1 agree?
+(tests/check/atr_look), and through pyscard's smartcard.ATR: each parses, none is refused when reader and
+card can agree, and protocols and TA1 are the same.
 
-A line of the list is a regular expression. Each digit in it is a hexadecimal one, '.', or a choice in
-brackets; '.*' is taken as nothing. It is expanded three times: with the first choices and 0, with the last ones and F, and with what a generator
-seeded by the line says. A last byte that is open and must be a check byte is made right."""
+A line of the list is a regular expression. Each place in it is a hexadecimal digit, '.', or a choice in
+brackets; '.*' is ignored. Three ATRs are made of a line: with the first choices and 0, with the last choices and F,
+and with random digits from a generator that the line seeds. An open last byte that must be a check byte is computed."""
 
 import os
 import random
@@ -25,7 +25,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 
 
 def pyscard():
-    """The independent parser; with the system's python where this one does not have it."""
+    """The independent parser; from the system's Python where this Python lacks it."""
     try:
         from smartcard.ATR import ATR
         return ATR
@@ -37,7 +37,7 @@ def pyscard():
 
 
 def choices(text):
-    """The digits that each place of a line may have; None: not such a line."""
+    """The digits that each place of a line may have; None: not the pattern of an ATR."""
     places, rest = [], re.sub(r"\s|\.\*", "", text.upper())
     while rest:
         match = re.match(r"\[([0-9A-F,-]+)\]|([0-9A-F])|(\.)", rest)
@@ -55,7 +55,7 @@ def choices(text):
 
 
 def check_byte_place(atr):
-    """Where the check byte must be by ISO 7816-3 8.2, or None: written apart from the driver."""
+    """The place of the check byte by ISO 7816-3 8.2, or None; independent of the driver's code."""
     at, y, named = 2, atr[1] >> 4, set()
     while y:
         at += bin(y & 7).count("1")
@@ -100,7 +100,7 @@ def read_list(path):
 
 
 def look(atrs):
-    """What the driver makes of them: (protocols, TA1, refused) each."""
+    """The driver's result for each ATR: (protocols, TA1, refused)."""
     run = subprocess.run([os.path.join(BUILD, "tests", "check", "atr_look")],
                          input="".join(a.hex() + "\n" for a in atrs), stdout=subprocess.PIPE,
                          universal_newlines=True, check=True)
@@ -108,13 +108,13 @@ def look(atrs):
 
 
 def independent(parser, atr):
-    """Protocols as a set of T, and TA1, by pyscard; None where it cannot read the ATR."""
+    """Protocols as a set of T, and TA1, by pyscard; None where pyscard cannot read the ATR."""
     try:
         told = parser(list(atr))
         protocols = {int(name[2:]) for name in told.getSupportedProtocols()
                      if told.getSupportedProtocols()[name]}
         return (protocols - {15}) or {0}, told.TA[0] if told.TA and told.TA[0] is not None else 0x11
-    except Exception:  # any error of that parser says the same: it does not know
+    except Exception:  # any error of that parser means the same: the ATR is unknown to it
         return None
 
 

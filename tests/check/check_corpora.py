@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Is there one packed corpus for each fuzz target, in the form that corpus.py writes, and are all its inputs run?"""
+"""Each fuzz target has one packed corpus, in the form that corpus.py writes, and all its inputs are run."""
 
 import os
 import re
@@ -18,7 +18,7 @@ import corpus  # noqa: E402 # pylint: disable=wrong-import-position
 
 
 def targets():
-    """A file that defines fuzz_name is a target."""
+    """The targets: files that define fuzz_name."""
     found = []
     for name in os.listdir(FUZZ):
         match = re.fullmatch(r"fuzz_(\w+)\.c", name)
@@ -35,7 +35,7 @@ def read(target):
 
 
 def replayed(target, path=None):
-    """What replay_TARGET says of its corpus, or of a file: exit code, names of its cases."""
+    """The result of replay_TARGET for its corpus, or for a file: exit code, names of its cases."""
     command = [os.path.join(BUILD, "tests", "fuzz", "replay_" + target)] + ([path] if path else [])
     said = subprocess.run(command, stdout=subprocess.PIPE, timeout=300, check=False)
     return said.returncode, re.findall(rf"^ok \d+ - {target}: (.*)$", said.stdout.decode(), re.M)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Do the documents say what is so? Links and files, options of configure, log lines, variables, flags and exit
-codes are compared with the sources; manual pages are formatted without complaint; the made documents are whole."""
+"""Are the documents right? Links and files, options of configure, log lines, variables, flags and exit codes are
+compared with the sources; manual pages are formatted without complaints; generated documents are complete."""
 
 import glob
 import os
@@ -17,7 +17,7 @@ BUILD = os.environ.get("top_builddir", ".")
 PAGES = ("README.md", "HACKING.md", "SECURITY.md", "doc/install.md", "doc/troubleshooting.md", "doc/from-libccid.md",
          "doc/recipes.md", "doc/scardcontrol.md", "doc/test-your-program.md",
          "examples/README.md", "contrib/recipes/README.md", "tests/bench/README.md", "contrib/debian/README.packaging.md")
-# What configures the driver in order to try it.
+# Scripts that configure the driver for tests.
 TRIERS = ("run-tests", "tests/check/check_install.sh", "tests/tests.am", "tests/fuzz/run", "tests/package/reproducible.sh", "contrib/debian/rules")
 MADE = {"doc/readers.md", "doc/quirks.md"}
 
@@ -32,7 +32,7 @@ def exists(name):
 
 
 def strings_of(text):
-    """The string literals of C, neighbours joined, escapes and conversions as they are printed."""
+    """The string literals of C, with neighbours joined, and escapes and conversions as printed."""
     joined = re.sub(r'"\s*\n?\s*"', "", text)
     return [s.replace('\\"', '"') for s in re.findall(r'"((?:\\.|[^"\\\n])*)"', joined)]
 
@@ -57,13 +57,13 @@ def dead_links(page, text):
 
 
 def unsaid_lines(readme, literals):
-    """Quotations in the column "what the log says" that no source writes."""
+    """Quotations in the column "what the log says" that are in no source."""
     table = readme.partition("what the log says")[2].partition("\n\n")[0]
     quotes = [q for row in table.split("\n")[1:] if row.count("|") > 3
               for q in re.findall(r"`([^`]+)`", row.split("|")[2])]
     faults = []
     for quote in quotes:
-        # What the driver fills in is any text.
+        # Any text may stand for the parts that the driver fills in.
         pieces = [p for p in re.split(r"/dev/\S+|Info\.plist|0xFE|PC_to_RDR_\w+", quote)
                   if p.strip(" :.")]
         for piece in pieces:
@@ -93,7 +93,7 @@ def check_options(tap, readme, install, configure):
 
 
 def formatted(page):
-    """What man and mandoc complain about."""
+    """The complaints of man and mandoc."""
     faults = []
     if shutil.which("man"):
         run = subprocess.run(["man", "--warnings=w", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page],
@@ -155,7 +155,7 @@ def is_case(text, case):
 
 
 def hostile_faults(rows, faults, unit, scripts):
-    """What the rows name that is not there. unit: name to text of the tests, scripts: likewise of those with pcscd."""
+    """Names in the rows that do not exist. unit: name to text of the unit tests; scripts: the same with pcscd."""
     wrong, numbers = [], []
     for number, named, tests, e2e in rows:
         where = f"row {number or tests[0][1]}"
@@ -172,7 +172,7 @@ def hostile_faults(rows, faults, unit, scripts):
 
 
 def mended_faults(security, unit, scripts):
-    """What the table of mended faults names that is not there."""
+    """Names in the table of repaired faults that do not exist."""
     table = security.partition("## Faults of version 1.0.0")[2].partition("\n## ")[0]
     wrong, numbers = [], []
     for line in re.findall(r"^\|(.*)\|$", table, re.M)[2:]:

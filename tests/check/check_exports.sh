@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The module shows the ten functions that pcscd calls, and nothing else; and it cannot start a thread or a process.
+# The module exports only the ten functions that pcscd calls, and cannot start a thread or a process.
 # From make: top_builddir, NM, DRIVER_MODULES.
 : "${top_builddir:=.}" "${NM:=nm}"
 work=$(mktemp -d) || exit 99
@@ -20,14 +20,14 @@ cat >"$work/want" <<-END
 	IFDHTransmitToICC
 END
 
-# What the instrumentation of a sanitizer or of gcov adds is not ours.
+# Symbols of a sanitizer's or gcov's instrumentation do not count.
 exported() {
 	$NM -D --defined-only "$1" | awk '{ print $NF }' |
 		grep -Ev '^(__asan_|__odr_asan|__ubsan_|__tsan_|__sancov_|__gcov_|mangle_path|__start_|__stop_)' |
 		LC_ALL=C sort
 }
 
-# starters SYMBOL...: those that start something.
+# starters SYMBOL...: prints the symbols that start a thread or a process.
 starters() {
 	awk '{ print $NF }' | sed 's/@.*//' |
 		grep -E '^(pthread_create|thrd_create|timer_create|clone3?|v?fork|_Fork|posix_spawnp?|system|popen)$'

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Is the Info.plist that was made from readers/ what pcscd needs, and are the udev rules?"""
+"""Are the Info.plist and the udev rules that were made from readers/ right for pcscd and udev?"""
 
 import os
 import plistlib
@@ -20,7 +20,7 @@ def generated(name):
 
 
 def make_plist(list_text):
-    """Runs the generator on another list, by standard input."""
+    """Runs the generator on another list, from standard input."""
     top = os.path.join(TOP, "readers")
     return subprocess.run(
         [AWK, "-v", "library=a.so", "-v", "class=C", "-v", "version=1", "-f",
@@ -74,7 +74,7 @@ def quirk_rows():
 
 
 def check_quirk_ids(tap, rows):
-    """A reader that is treated is one that is offered, or that a switch makes one."""
+    """A reader with a quirk is offered, or becomes a reader by a switch command."""
     known = {row[2] for row in rows}
     tap.case("quirks.def: every id is in the list",
              [f"{v}:{p} is not listed" for (v, p), row in quirk_rows()

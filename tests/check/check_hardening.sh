@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What configure chose against attacks is in the modules. Instrumented builds choose none of it.
+# The modules have the protections that configure chose. In instrumented builds configure chooses none.
 # From make: top_builddir, DRIVER_MODULES, HARDENING.
 : "${top_builddir:=.}" "${READELF:=readelf}"
 n=0

@@ -33,7 +33,7 @@ for header in "$top_srcdir"/src/*/*.h "$top_srcdir"/sim/*/*.h "$top_srcdir"/test
 	result $? "$name"
 done
 
-# A header that leans on another must be found out.
+# A header that depends on another one must be found.
 printf 'uint8_t unknown_type;\n' >"$work/bad.h"
 printf '#include "%s/bad.h"\n' "$work" >"$work/one.c"
 if compiles "$work/one.c"; then false; else true; fi

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# make install and make uninstall in a folder: what is there, what is left; what stops an installation. TAP.
+# make install and make uninstall in a folder: installed files, remaining files; reasons to stop an installation. TAP.
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}" "${top_builddir:=.}"
 work=$(mktemp -d) || exit 99
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
@@ -26,7 +26,7 @@ run_make() {
 
 is_there() { [ -n "$(find "$root" -path "*$1" -print -quit)" ]; }
 
-# Links of installed documents that lead nowhere.
+# Broken links in installed documents.
 dead_links() {
 	local folder=$1 file link dead=
 
@@ -105,7 +105,7 @@ check "uninstalled: no bundle is left" test -z "$(find "$root" -name '*.bundle')
 spaced="$work/a folder"
 mkdir "$spaced"
 if [ -x "$top_srcdir/configure" ]; then
-	# As much of the sources as configure looks at: a tree that is configured itself refuses to be elsewhere's.
+	# A copy of the files that configure reads: a tree that is configured in place cannot be configured elsewhere.
 	mkdir -p "$work/src/src/ifdh" "$work/src/src/util"
 	cp -r "$top_srcdir/configure" "$top_srcdir/build-aux" "$work/src/"
 	cp "$top_srcdir/src/ifdh/ifdhandler.c" "$work/src/src/ifdh/"

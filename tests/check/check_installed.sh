@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# make installcheck: what lies in the folders of the installation is whole. TAP.
+# make installcheck: the files in the folders of the installation are complete. TAP.
 #	check_installed.sh CONTENTS ARCH [LOADER]
 contents=$1 arch=$2 loader=$3
 plist=$contents/Info.plist

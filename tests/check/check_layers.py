@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The layers \(HACKING.md\): which folder of src/ may include what, and which file may use what only one
-system has. Each rule is also shown a text that breaks it."""
+"""The layers (HACKING.md): the folders that each folder of src/ may include, and the files that may use
+features of a single system. Each rule must also find the fault in a text made to break it."""
 
 import glob
 import importlib.machinery
@@ -32,10 +32,10 @@ LAYERS = {
 # Folders where a function is defined in the module whose header declares it: no cycle hides behind a header that
 # speaks for several files.
 OWN_HEADERS = ("proto", "quirks", "ccid", "slot", "core")
-# What ports call, and the driver does not.
+# Files whose functions are called by ports, and not by the driver.
 FOR_PORTS = ("core/ifdccid.c", "transport/pipes.c", "wire/ccid_config.c")
-# What is not in POSIX.1-2008 or C11, and the only file that may have it. No test for a system by name:
-# configure looks for what is needed.
+# Features beyond POSIX.1-2008 and C11, and the only files that may use them. No file tests for a system by name:
+# configure looks for features.
 ONLY_IN = (
     (r"#\s*if.*\b(__linux__|__FreeBSD__|__OpenBSD__|__NetBSD__|__APPLE__)\b", ()),
     (r"#\s*include\s*<(linux|asm)/", ()),
@@ -43,7 +43,7 @@ ONLY_IN = (
     (r"\blibusb_wrap_sys_device\s*\(", ("transport/usb_find.c",)),
     (r'"/sys/', ("tools/system.h", "tools/doctor_bus.c", "transport/usb_node.c")),
     (r'"/proc/', ("tools/doctor_node.c", "tools/doctor_pcsc.c", "tools/doctor_pcscd.c")),
-    # Where the names of devices are read and written.
+    # The files that read and write the names of devices.
     (r'"/dev/bus/usb', ("transport/usb_name.c", "transport/usb_find.c", "tools/ccid_parse.c",
                          "tools/system.h")),
     (r"\bsecure_getenv\s*\(", ("slot/config.c", "util/log.c")),
@@ -72,12 +72,12 @@ def climbs(name, text):
 
 
 def module(name):
-    """A .c file and its header are one."""
+    """The module of a file: a .c file and its header are one module."""
     return name.rsplit(".", 1)[0]
 
 
 def cycles(files):
-    """Modules that include each other, however long the way round."""
+    """Modules that include each other, directly or through others."""
     graph, wrong, done = {}, [], set()
     for name, text in files:
         graph.setdefault(module(name), set()).update({module(i) for i in includes(text)} - {module(name)})
@@ -108,12 +108,12 @@ def foreign(files):
             if match[1] in declared and declared[match[1]] != name[:-1] + "h"]
 
 
-# Functions that pcscd calls, and doors into tables for the tests of every row.
+# Functions that give tests access to every row of a table.
 DOORS = ("card_row", "quirk_doc", "quirks_table", "serial_type_at")
 
 
 def unused(files):
-    """Functions with no caller in src/: nothing of them is in a driver that is in use."""
+    """Functions with no caller in src/, which no driver needs."""
     code = [(name, without_comments(text)) for name, text in files]
     everything = "\n".join(text for name, text in code if name.endswith((".c", ".l", ".def")))
     inline = "\n".join(text for name, text in code if name.endswith(".h"))
@@ -130,7 +130,7 @@ def without_comments(text):
 
 
 def strangers(name, text):
-    """What only one system has, outside the file that needs it."""
+    """Features of a single system, outside the files that may use them."""
     code = without_comments(text)
     return [f"{name}:{code.count(chr(10), 0, match.start()) + 1}: {match[0].strip()}"
             for pattern, files in ONLY_IN if name not in files for match in re.finditer(pattern, code)]
@@ -154,7 +154,7 @@ def drawing():
 
 
 def drawn(svg):
-    """What a drawing of dot shows: the arrows, and the words of each box."""
+    """The arrows and the words of each box in a drawing of dot."""
     edges, boxes = set(), {}
     for group in ElementTree.fromstring(svg).iterfind(".//{*}g"):
         title = group.find("{*}title")

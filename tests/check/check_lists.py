@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every source file and every test is named in a makefile: none is forgotten, none is lost
-from the package."""
+"""Every source file and every test is named in a makefile, so that none is forgotten or missing
+in the package."""
 
 import os
 import re
@@ -41,7 +41,7 @@ FIELD_RULES = [f"{letter}{n}" for letter, last in (("W", 6), ("R", 9), ("S", 22)
 
 
 def there(case):
-    """A case of tests/field, or a test of another file: "PATH: words that are in it"."""
+    """True when there is such a case of tests/field, or such a file with these words: "PATH: WORDS"."""
     path, _, words = case.partition(": ")
     full = os.path.join(TOP, path if words else f"tests/field/cases/{case}.script")
     if not os.path.isfile(full):
@@ -51,7 +51,7 @@ def there(case):
 
 
 def rules_without_case(text):
-    """Of the table in tests/field/README.md: rules that are not in it or name no case, and cases that are not there."""
+    """Rules without a case in the table of tests/field/README.md, and cases of the table that do not exist."""
     rows = {m[1]: re.findall(r"`([^`]+)`", m[2]) for m in re.finditer(r"^\| ([WRS]\d+) \|.*\|(.*)\|$", text, re.M)}
     return [f"{rule} has no case" for rule in FIELD_RULES if not rows.get(rule)] + \
         [f"{rule}: {case} is not there" for rule, cases in rows.items() for case in cases if not there(case)]
@@ -60,7 +60,7 @@ def rules_without_case(text):
 def main():
     tap = Tap()
     text = makefile()
-    # What the flex rule makes in a build inside the tree is not a source.
+    # The output of flex in a build inside the tree is not a source.
     sources = [f for f in tree("src", r"\.([chl]|def)$") if f != "src/util/plist_lex.c"]
     tap.case("src: every file", missing(sources, text))
     tap.case("sim: every file", missing(tree("sim", r"\.[ch]$"), text))

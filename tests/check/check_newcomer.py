@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The recipes of HACKING.md, followed word for word in a copy of the tree: what stands there indented is typed in."""
+"""The recipes of HACKING.md, followed word for word in a copy of the tree: the indented lines are typed in."""
 
 import glob
 import gzip
@@ -39,7 +39,7 @@ def copy_of_the_tree(folder):
 
 
 def run(folder, *command, **variables):
-    """Exit code and words of a command in the copy; ccid-parse and ccid-sim are those that were built."""
+    """Exit code and output of a command in the copy; ccid-parse and ccid-sim are from this build."""
     env = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}", "top_srcdir": folder, **variables}
     done = subprocess.run(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     return done.returncode, done.stdout.decode("utf-8", "replace")
@@ -90,8 +90,8 @@ def insert(path, line, before):
 
 
 def flags_of_example(folder):
-    """The flags that the driver of the copy gives to 1234:5678, as a program says them. Of src/util not: what reads a
-    plist, and the functions of a port with one thread, which stand in for those of port_posix.c."""
+    """The flags that the driver of the copy gives to 1234:5678, printed by a program. Of src/util the program lacks the
+    reader of plists, and the functions of a port with one thread, which replace the ones of port_posix.c."""
     flags = [f"-I{folder}/src", *os.environ.get("CHECK_CPPFLAGS", "").split()]
     util = os.path.join(folder, "src", "util")
     sources = [os.path.join(folder, "src", "quirks", "quirks.c"),
@@ -123,13 +123,13 @@ def check_quirk(tap, folder):
 
 
 def check_way(tap):
-    """Every step of an APDU is where HACKING.md says, and the files above it name the function."""
+    """Every step of an APDU is in the file that HACKING.md names, and the files of earlier steps call the function."""
     steps = [re.match(r"(src/\S+\.c): (\w+)", line) for line in recipe("The path of an APDU")]
     tap.case("APDU: from pcscd to libusb and back", [] if len(steps) > 8 and all(steps) else [str(steps)])
     above = ""
     for file, name in (step.groups() for step in steps if step):
         text = read(TOP, file)
-        short = name.split("_")[-1]         # usb_start stands in a table as .start
+        short = name.split("_")[-1]         # in a table usb_start is .start
         tap.case(f"APDU: {name}() is in {file}",
                  bool(re.search(rf"^(?!\s)[^;{{}}]*\b{name}\([^;]*?\)\n\{{", text, re.M)))
         if above:
@@ -139,7 +139,7 @@ def check_way(tap):
 
 
 def build_and_run(folder, objects):
-    """tests/unit/driver/test_hostile.c of the copy, with the copy's simulator; only what is not built yet is compiled."""
+    """tests/unit/driver/test_hostile.c of the copy, with the copy's simulator; only missing objects are compiled."""
     flags = [f"-I{folder}", f"-I{folder}/tests", f"-I{folder}/src", *os.environ["CHECK_CPPFLAGS"].split(),
              f'-DTOP_SRCDIR="{folder}"', f'-DCCID_SIM_TABLE="{folder}/readers/reader_descriptors.tsv"']
     driver = os.path.join(folder, "tests", "unit", "driver")

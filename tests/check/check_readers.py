@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Reads readers/: is every line well formed, sorted, unique, and does every reader have a
-descriptor row? Every rule is also shown a text that breaks it."""
+"""Reads readers/: every line is well formed, sorted and unique, and every reader has a
+descriptor row. Every rule must also find the fault in a text made to break it."""
 
 import os
 import re
@@ -40,7 +40,7 @@ NO_DUMP = {
 }
 NO_DESCRIPTOR = {ident: reason for reason, idents in NO_DUMP.items() for ident in idents.split()}
 
-# How readers/columns.def types a cell.
+# The types of cells in readers/columns.def.
 TYPES = {
     "NAME": r"[^\s\x00-\x1f\x7f]+", "TEXT": r".*", "BCD": r"[0-9A-Fa-f]{1,2}\.[0-9A-Fa-f]{1,2}",
     "ID": r"[0-9a-f]{%d}", "HEX": r"0x[0-9A-F]{%d}", "DEC": r"0|[1-9]\d*", "LIST": r"((0|[1-9]\d*)(,(0|[1-9]\d*))*)?",
@@ -54,7 +54,7 @@ def columns():
 
 
 def cell_fault(column, text):
-    """What is wrong with a cell; "" when nothing is."""
+    """The fault of a cell, or ""."""
     name, kind, size, values = column
     pattern = TYPES[kind] % (2 * size) if "%d" in TYPES[kind] else TYPES[kind]
     if not re.fullmatch(pattern, text) or values and text not in values:
@@ -65,7 +65,7 @@ def cell_fault(column, text):
 
 
 def parse(text):
-    """The list as [(line number, state, id, name)], and what is wrong with its form."""
+    """The list as [(line number, state, id, name)], and the faults of its form."""
     rows, faults, state = [], [], None
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith("#: "):

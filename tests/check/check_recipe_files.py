@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The units, the rule and the scripts of doc/recipes.md, as far as they can be judged without being started;
+"""The units, the rule and the scripts of doc/recipes.md, checked without starting them;
 tests/kernel/recipe.py starts them."""
 
 import os
@@ -29,12 +29,12 @@ def run(*words):
 
 
 def can(*words):
-    """Whether there is such a program that knows this option."""
+    """True when there is such a program and it has this option."""
     return bool(shutil.which(words[0])) and not run(*words)
 
 
 def verify_units(tap, folder, files):
-    """systemd's own opinion, in a folder that has the targets and programs that the units name."""
+    """systemd verifies the units, in a folder with the targets and programs that the units name."""
     name = "systemd-analyze finds no fault in the units"
     if not can("systemd-analyze", "--recursive-errors=yes", "--version"):
         tap.skip(name, "no systemd-analyze 250 or later")
@@ -65,7 +65,7 @@ def main():
         verify_units(tap, folder, files)
         verify_rule(tap, folder)
         tap.case("the script of the recipe is one", run("sh", "-n", folder + KEEP))
-    # %I makes a slash of every hyphen: of a host's name, too
+    # %I replaces every hyphen by a slash, in a host's name, too
     tap.case("no unit hands over a name whose hyphens have become slashes",
              [line for text in files.values() for line in text.split("\n") if re.match(r"Exec.*%I", line)])
     tap.finish()

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The recipes for distributions as far as they can be read here; the description for AppStream. What a tool is missing
-# for is a skip that names it. TAP.
+# The recipes for distributions, checked with the tools of this system; the description for AppStream. A case whose tool
+# is missing is a skip that names the tool. TAP.
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}" "${top_builddir:=.}"
 contrib=$top_srcdir/contrib
 work=$(mktemp -d) || exit 99
@@ -93,7 +93,7 @@ ids_of_plist() {
 modaliases=$(grep -c '<modalias>usb:v[0-9A-F]\{4\}p[0-9A-F]\{4\}d\*</modalias>' "$metainfo")
 [ ! -r "$top_builddir/readers/Info.plist" ] ||
 	check "metainfo: a modalias for each reader of Info.plist" test "$modaliases" = "$(ids_of_plist)"
-# Newer ones want to know of a home on the web, which there is not; older ones cannot be told so.
+# Newer versions want a home page, which does not exist; older versions do not know the option that allows this.
 with appstreamcli "metainfo: valid" eval 'appstreamcli validate --no-net --explain "$metainfo" ||
 	appstreamcli validate --no-net --override=url-homepage-missing=info "$metainfo"'
 echo "1..$count"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What ./run-tests prints and writes: its command line, progress, counts, the list of failed cases, JUnit XML. Three
-test programs, one good, one bad, one that does not compile, run by this build's own Makefile."""
+"""The output of ./run-tests: command line, progress, counts, the list of failed cases, JUnit XML. There are three
+test programs, one good, one bad, and one that does not compile, run by this build's Makefile."""
 
 import os
 import re
@@ -23,7 +23,7 @@ PROGRAMS = ["good.sh", "bad.sh", "uncompiled"]
 
 
 def environment():
-    """Without the make and the test that this one runs in."""
+    """The environment without the variables of the make and the test that run this program."""
     return {k: v for k, v in os.environ.items()
             if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "CHECK_PROGRESS", "CHECK_TOTAL")}
 
@@ -51,7 +51,7 @@ def command_line(tap):
 
 
 def copy_to(folder):
-    """As much of the tree as is looked at before anything is built."""
+    """Copies the files of the tree that run-tests needs before the build."""
     for name in ("run-tests", "demo", "configure.ac", "Makefile.am"):
         os.makedirs(folder, exist_ok=True)
         shutil.copy2(os.path.join(TOP, name), folder)
@@ -61,7 +61,7 @@ def copy_to(folder):
 
 
 def where_nothing_can_be_built(tap):
-    """One line says what to do, and an old build's results are not taken for new ones."""
+    """One line says what to do, and results of an old build do not count as new."""
     with tempfile.TemporaryDirectory() as place:
         plain = copy_to(os.path.join(place, "plain"))
         spaced = copy_to(os.path.join(place, "with a blank"))
@@ -71,7 +71,7 @@ def where_nothing_can_be_built(tap):
             with open(name, "w", encoding="ascii"):
                 pass
         no_folder = os.path.join(place, "file", "build")
-        # Nothing is installed from here.
+        # A dpkg-query that finds every package: this test installs no package.
         os.mkdir(os.path.join(place, "bin"))
         with open(os.path.join(place, "bin", "dpkg-query"), "w", encoding="ascii") as file:
             file.write("#!/bin/sh\necho installed\n")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The project's rules that a machine can see: licence line, length of functions and files,
-width, no VLA-like habits of macros that return. Every rule is also shown a text that breaks it."""
+"""The project's rules that a program can check: licence line, length of functions and files,
+width, no macros that return. Every rule must also find the fault in a text made to break it."""
 
 import os
 import re
@@ -13,15 +13,15 @@ TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..",
 FOLDERS = ("src", "sim", "tests", "readers", "doc", "tools", "m4", "examples", "contrib", ".ci")
 FILES = ("autogen.sh", "configure.ac", "Makefile.am", "demo", "run-tests", "README.md",
          "HACKING.md", "SECURITY.md", ".clang-format", ".editorconfig")
-# Without a place for comments; a file NAME.license beside one says its licence instead.
+# Files without a place for comments; NAME.license has the licence of NAME.
 BARE = (".license", ".gz", ".json", ".bin", ".raw")
 SPDX = "SPDX-License-Identifier: LGPL-2.1-or-later"
-# The driver's functions are short; a test may tell a longer story.
+# The driver's functions are short; a test may be longer.
 MAX_FUNCTION = {"src": 48, "else": 80}
 MAX_FILE = 700
-# What everybody reads is narrow; tables of tests may be wider.
+# Lines of the driver are narrow; tables of tests may be wider.
 MAX_WIDTH = {"src": 100, "else": 120}
-# A table of data may be as long as it is.
+# Tables of data have no maximum length.
 DATA = (".def",)
 
 
@@ -36,7 +36,7 @@ def tracked():
 
 
 def built(name):
-    """In a tree that is configured in place: younger than its configuration."""
+    """True for a file that a build in the tree made: newer than the tree's configuration."""
     status = os.path.join(TOP, "config.status")
     return os.path.exists(status) and os.path.getmtime(os.path.join(TOP, name)) > os.path.getmtime(status)
 
@@ -52,9 +52,9 @@ def all_files():
             folders[:] = [f for f in folders if f not in ("__pycache__", ".libs", ".deps")]
             for name in sorted(files):
                 if folder == "m4" and not name.startswith("ifd_"):
-                    continue        # libtool puts its own there
+                    continue        # libtool writes its own files there
                 if name == "plist_lex.c":
-                    continue        # flex writes it, and a release carries it
+                    continue        # flex writes this file, and a release contains it
                 if not re.search(r"\.(o|lo|la|a|so|pyc|log|trs|gcno|gcda)$|^\.dirstamp$", name):
                     yield os.path.relpath(os.path.join(path, name), TOP)
     for name in FILES:
@@ -118,7 +118,7 @@ def macros(name, text):
 
 
 def cmocka(name, text):
-    """One header makes versions 1.1 and 2 of cmocka one to the tests."""
+    """One header hides the differences of cmocka 1.1 and 2 from the tests."""
     mine = name.endswith("unit_cmocka.h")
     return [] if mine or "#include <cmocka.h>" not in text else [f"{name}: includes <cmocka.h>, not unit/unit_cmocka.h"]
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The style guide of HACKING.md, as far as a machine can read: retired words, comments that begin with a pronoun,
-one static name in two files of src/. Every rule is also shown a text that breaks it, and one that does not."""
+one static name in two files of src/. Every rule must also find a text made to break it, and pass a good text."""
 
 import collections
 import os
@@ -11,9 +11,9 @@ from check_sources import read, sources
 from tap import Tap
 
 ME = os.path.join("tests", "check", "check_words.py")
-# Data, and pictures of what programs print.
+# Data, and pictures of the output of programs.
 NOT_PROSE = (".def", ".tsv", ".json", ".svg", ".gz", ".raw", ".bin", ".license", ".ccidlog", ".supp")
-# What is looked for, and what to write instead.
+# Words to find, and the words to write instead.
 RETIRED = (
     (r"\brigs?\b", "sim host, driver fixture, fuzz device or bench device"),
     (r"\b(?:floors?|stairs?)\b", "layer, baseline, threshold or minimum"),
@@ -24,7 +24,7 @@ RETIRED = (
     (r"\b(?:knows|shows|says|takes|tells|asks|finds|sends|needs|opens|reads) not\b", "does not know, does not show, …"),
     (r"\bha(?:s|ve) not(?: (?:the|this|that|any|a|an)\b|[.:,;)])", "does not have"),
 )
-# Not in tests and programs around them: users, threads and words of the system may be meant there.
+# Words that tests and their programs may use: for users, threads, and words of the system.
 RETIRED_IN_PROSE = ((r"\b(?:every|no|any|some)body\b|\bwhoever\b", "the reader, thread, program or user that is meant"),)
 PROSE = ("src/", "sim/", "doc/", "README", "HACKING", "SECURITY")
 PRONOUNS = r"(?:it|its|he|him|his|she|they|them|their|we|us|these|those|who|whoever|whom|everybody|nobody|somebody|anybody)"
@@ -46,7 +46,7 @@ def words(name, text):
 
 
 def pronouns(name, text):
-    """A comment names what it is about: the reader of a file begins anywhere."""
+    """Comments that begin with a pronoun: a comment names its subject, as a person may start to read anywhere."""
     faults = []
     for match in re.finditer(STRING + r"|'(?:\\.|[^'\\\n])'|/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*", text):
         if match[0][0] == "/" and re.match(r"/[*/]+[\s*]*" + PRONOUNS + r"\b(?!-)", match[0], re.I):

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# tools/compare-lists finds what it should, and no driver that is installed here lists a reader that ours does not. TAP.
+# tools/compare-lists finds differences, and no installed driver lists a reader that is missing in our list. TAP.
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 tool=$top_srcdir/tools/compare-lists
 work=$(mktemp -d) || exit 99
@@ -20,7 +20,7 @@ check() {
 	fi
 }
 
-# all_arrays ID NAME...: compares with these. Three arrays are all that the tool looks at.
+# all_arrays ID NAME...: compares with a list of these readers. The tool reads only three arrays.
 all_arrays() {
 	local key i j
 

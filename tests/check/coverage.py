@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What of src/ the tests have reached (make coverage, in a build with --enable-coverage): each folder and all of it
-against the threshold, file by file in coverage.txt. tests/coverage.txt is a copy of that.
+"""The coverage of src/ by the tests (make coverage, in a build with --enable-coverage): each folder and all folders
+against the threshold, file by file in coverage.txt. tests/coverage.txt is its copy.
 
-Counted are the unit tests and the corpora of the fuzzers alone: what only pcscd on simulated readers reaches, or the
-virtual machine, comes on top. A line that a race between threads decides about moves the numbers by a little, never the
-verdict: the threshold is below what is always reached."""
+Only the unit tests and the corpora of the fuzzers count: lines that only pcscd on simulated readers or the virtual
+machine reaches are not included. Lines that depend on a race between threads change the numbers a little, but never
+the verdict: the threshold is below the minimum."""
 
 import json
 import os
@@ -19,12 +19,12 @@ TOP = os.path.realpath(os.environ.get("top_srcdir", os.path.join(os.path.dirname
 SUMMARY = "coverage.txt"
 COMMITTED = os.path.join(TOP, "tests", "coverage.txt")
 
-# Percent of lines and of branches that each folder of src/ and all of it must reach.
+# Percent of lines and of branches that each folder of src/, and src/ as a whole, must reach.
 THRESHOLD = {"line": 95, "branch": 88}
-# Points by which tests/coverage.txt may differ in all.
+# Points by which the total of tests/coverage.txt may differ.
 STALE = 1.0
 
-# The one list of what is left out, and why.
+# The one list of files that are left out, with the reasons.
 LEFT_OUT = {
     "src/util/plist_lex.c": "made by flex from plist.l: its tables and buffers are not ours to test",
     "src/util/plist.l": "becomes part of that file",
@@ -35,7 +35,7 @@ Not C: src/tools/ccid-add-reader.in (tests/unit/tools/test_add_reader.sh), src/q
 
 
 def measure():
-    """Per file of src/: lines and branches, reached and in all."""
+    """For each file of src/: lines and branches, reached and total."""
     gcovr = subprocess.run(
         ["gcovr", "-r", TOP, "--object-directory", ".", "--filter", re.escape(os.path.join(TOP, "src", "")),
          "--gcov-exclude", r".*(plist_lex|lex\.yy)", "--exclude-throw-branches", "--exclude-unreachable-branches",
@@ -74,7 +74,7 @@ def compiler():
 
 
 def below_threshold(inside, what):
-    """Why these files do not reach the threshold together: the figure, and the files that are below it."""
+    """The faults when these files do not reach the threshold together: the figure, and the files below it."""
     reached = percent(add(inside), what)
     low = [row(file["filename"], file) for file in inside if percent(file, what) < THRESHOLD[what]]
     return [] if reached >= THRESHOLD[what] else [f"{reached:.1f} % are reached", *low]
@@ -93,7 +93,7 @@ def summary(files):
 
 
 def sources():
-    """What must be measured: the C files of src/ that are not left out."""
+    """The files to measure: the C files of src/ that are not left out."""
     for path, _, names in os.walk(os.path.join(TOP, "src")):
         for name in names:
             full = os.path.relpath(os.path.join(path, name), TOP)
@@ -109,7 +109,7 @@ def rows_of(text):
 
 
 def differences(now, committed):
-    """Why the committed summary does not speak of these sources any more."""
+    """The reasons why the committed summary is out of date."""
     (names, values), (old_names, old_values) = rows_of(now), rows_of(committed)
     faults = [f"{name} is missing" for name in sorted(names - old_names)]
     faults += [f"{name} is gone" for name in sorted(old_names - names)]

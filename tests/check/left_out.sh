@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The tests that this build leaves out, as skipped cases: none is missing from the count without a word.
+# Prints the tests that this build leaves out as skipped cases, so that the count includes them.
 # LEFT_OUT: words REASON:TEST.
 declare -A why=(
 	[cmocka]="cmocka is not installed (package libcmocka-dev)"

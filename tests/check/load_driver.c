@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Loads driver modules as pcscd does and asks them for nothing but their functions: TAP.
+/* Loads driver modules as pcscd does and looks up their functions, but calls none: TAP.
  *	load_driver MODULE... */
 #include <dlfcn.h>
 #include <stdarg.h>
@@ -77,7 +77,7 @@ static void try_module(const char *path)
 	       "a channel that is not open cannot be closed");
 	result(dlclose(module) == 0, base, "unloads");
 #ifdef RTLD_NOLOAD
-	/* A thread whose command was interrupted by the closing may still be on its way out. */
+	/* After closing, a thread with an interrupted command may still run the driver's code. */
 	module = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
 	result(module != NULL, base, "its code stays");
 	if (module)

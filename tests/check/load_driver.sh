@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The modules as built can be loaded, and unloaded again.
+# The built modules can be loaded, and unloaded again.
 # From make: top_builddir, DRIVER_MODULES.
 : "${top_builddir:=.}" "${DRIVER_MODULES:=libccid.so}"
 for module in $DRIVER_MODULES; do

@@ -21,7 +21,7 @@ def expand(patterns):
 
 
 def makefile():
-    """All of it as one text, as automake reads it, and with the files that its patterns stand for."""
+    """All makefiles as one text, as automake reads them, with each pattern replaced by its files."""
     text, fragments = read("Makefile.am"), 1
     while fragments:
         text, fragments = re.subn(r"^include \$\(top_srcdir\)/(\S+)$", lambda match: read(match[1]), text, flags=re.M)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # not_built.sh MAKE LOG...
-# Every test program of LOG... that has no result could not be built: one failed case each, with the compiler's words in
-# its log, so that a program that does not compile is counted and does not hide the others.
+# A test program of LOG... without a result could not be built: it becomes a failed case, with the compiler's messages
+# in its log, so that a program that does not compile is counted and does not hide the others.
 make=$1
 shift
 missing=0

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The files whose texts doc/recipes.md has: an indented line "# /path..." begins one, or the "#!" line before it, and an
-empty line ends it.
+"""The files in doc/recipes.md: an indented line "# /path..." begins a file, or the "#!" line before that line, and an
+empty line ends the file.
     recipe_files.py DOCUMENT FOLDER     writes them below FOLDER; scripts may be executed"""
 
 import os

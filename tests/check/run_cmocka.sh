@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Runs a cmocka program and hands on its TAP as one sequence: a program may have several
+# Runs a cmocka program and prints its TAP as one sequence: a program may have several
 # groups, each with a plan of its own, and cmocka 1.1 calls a skipped case "not ok".
 # LAUNCHER: words to put before the program: an emulator, a checker of memory.
 {
@@ -24,6 +24,6 @@
 			print "Bail out! no test case ran"
 			exit 1
 		}
-		# A failed case says enough; a crash or a sanitizer speaks by the exit code alone.
+		# A failed case is enough; only the exit code reports a crash or a sanitizer.
 		exit (status != 0 && (!failed || n != planned)) ? status : 0
 	}'

@@ -25,7 +25,7 @@ class Tap:
             print(f"# and {len(faults) - 20} more")
 
     def skip(self, name, why):
-        """One case that could not be tried."""
+        """One skipped case."""
         self.count += 1
         print(f"ok {self.count} - {name} # SKIP {why}")
 

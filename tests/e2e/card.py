@@ -17,7 +17,7 @@ context.wait_card(reader)
 
 
 def start_waiting(seconds=10):
-    """Waits for a change of state in a thread, from the state that is known now. Returns a function that gives
+    """Waits for a change of state in a thread, starting from the current state. Returns a function that gives
     the new state."""
     state, _ = context.state(reader)
     answer = []
@@ -84,7 +84,7 @@ def changes():
 
 
 def removals():
-    """The card goes while it is used."""
+    """The card is removed while a program uses it."""
     rv, card = context.connect(reader)
     same(rv, 0, "connect")
     sim("remove", 0, 0)
@@ -106,12 +106,12 @@ def removals():
     ok(time.monotonic() - before < 8, "and at once, not after the waiting time")
     timer.join()
     card.disconnect()
-    context.wait_card(reader, False)    # else the old card may be taken for the new one
+    context.wait_card(reader, False)    # otherwise the old card may count as the new one
     sim("insert", 0, 0, "t0t1")
     context.wait_card(reader)
     rv, card = context.connect(reader)
     if rv == scard.SCARD_E_NO_SMARTCARD:
-        # pcscd was told once more that the old card is gone
+        # pcscd heard a second time that the old card is gone
         print("# the new card was not seen at once")
         context.wait_card(reader)
         wait_for(lambda: context.state(reader)[1])

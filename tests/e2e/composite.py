@@ -7,7 +7,7 @@ from e2e import *
 
 OK = b"\x90\x00"
 MULTISLOT = os.environ["E2E_MULTISLOT"] == "1"
-# Name of the device, pcscd's name without its numbers, interfaces, slots when they are one reader.
+# Name of the device, pcscd's name without its numbers, interfaces, and number of slots as one reader.
 DEVICES = (
     ("omnikey-5422", "HID Global OMNIKEY 5422 Smartcard Reader", 2, 2),
     ("prox-du", "Gemalto Prox Dual USB PC Link Reader", 2, 2),
@@ -20,7 +20,7 @@ DEVICES = (
 
 
 def numbers(name):
-    """What pcscd put behind the name: index of the reader, number of the slot."""
+    """The numbers that pcscd appended to the name: index of the reader, number of the slot."""
     return tuple(int(part, 16) for part in name.split()[-2:])
 
 
@@ -82,7 +82,7 @@ def visit(device, name, interfaces, slots):
         movements(readers, device)
     sim("unplug", device)
     ok(wait_for(lambda: not context.readers()), device + ": all go with the device", context.readers())
-    # and come back
+    # and all slots come back
     sim("plug", device)
     same(len(context.wait_readers(count)), count, device + ": plugged again")
     sim("unplug", device)

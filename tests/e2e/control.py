@@ -36,7 +36,7 @@ def tlv(data):
 context = Context()
 names = context.wait_readers(3)
 plain, pinpad, mct = names
-# what is different: features, vendor name, firmware, TLV properties (tag: value)
+# how the readers differ: features, vendor name, firmware, TLV properties (tag: value)
 wanted = {
     plain: ([], b"Gemplus\0", 0x01000000, {1: b"\0\0", 3: b"\0", 8: GEMALTO_FIRMWARE, 11: b"\xe6\x08", 12: b"\x37\x34",
                                            10: b"\0\0\1\0", 2: b"\2", 6: b"\4", 7: b"\x08"}),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The demo's steps: a table of all slots, slots at once, a late answer, a PIN, an unplugging. Each is measured and
-checked; what fails is left in the file demo.failed for demo.sh."""
+checked; the failures are written to the file demo.failed for demo.sh."""
 
 import struct
 import sys
@@ -58,7 +58,7 @@ def number_of(name):
 
 
 def level_of(number, text):
-    """What the driver's line about that reader says; the Lun begins with the reader's number."""
+    """The text of the driver's log line about that reader; the Lun begins with the reader's number."""
     found = re.search(r"\(lun %x\): ifd-ccid .*: level ([\w ]+)," % (number << 16), text)
     return found[1] if found else "?"
 
@@ -68,7 +68,7 @@ def many(card):
 
 
 def together(names):
-    """Each slot has a thread and a PC/SC context of its own. Returns how long all take, and whether all went well."""
+    """Each slot has a thread and a PC/SC context of its own. Returns the time for all, and whether all succeeded."""
     start, results = threading.Barrier(len(names) + 1), []
 
     def work(name):
@@ -94,7 +94,7 @@ def at_once(cards):
 
 
 def late(name):
-    """Late and doubled answers (faults of the simulator); the card gives back what it is sent."""
+    """Late and doubled answers (faults of the simulator); the card returns the data it received."""
     number = number_of(name)
     rv, card = context.connect(name)
     if rv:
@@ -129,16 +129,16 @@ def pin(name):
     check(rv == 0 and bytes(answer) == OK, "a user types 7391 at the PIN pad: the card says 9000")
     got = card.apdu(short(0x20, 0, 1, digits + b"\xff" * 4, cla=0))
     check(got == OK, "a program sends the same PIN in a VERIFY command: the card says 9000")
-    # pcscd --apdu writes what programs send: its own lines, not the driver's
+    # pcscd --apdu logs the APDUs of programs in lines of its own, which are not the driver's
     lines = [line for line in log().upper().split("\n") if "WINSCARD" not in line and "APDU: " not in line]
-    # a line begins with the microseconds since the one before, which may be 7391
+    # a line begins with the microseconds since the previous line, which may be 7391
     hidden = not [line for line in lines if re.search("37 ?33 ?39 ?31|7391", re.sub(r"^\d{8} ", "", line))]
     check(hidden, "none of the %d lines of the driver in pcscd's log has the PIN in it" % len(lines))
     card.disconnect()
 
 
 def unplug(names, everything):
-    """In the middle of commands on eight slots."""
+    """The reader is unplugged in the middle of commands on eight slots."""
     ended = []
 
     def work(name):

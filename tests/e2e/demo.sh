@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What there is to see without any hardware: real pcscd with this driver on simulated readers. Each step says what it
-# shows, measures it and checks it; the last line is "demo: all well" or what failed. demo.py does the talking.
+# A demonstration without any hardware: real pcscd with this driver on simulated readers. Each step says what it
+# shows, measures it and checks it; the last line is "demo: all well" or names the failure. demo.py prints the steps.
 . "$(dirname "$0")/lib.sh"
 
-# In place of lib.sh's: what would skip a test is the end of the demo.
+# Replaces the function of lib.sh: a reason to skip a test is the end of the demo.
 tap_skip_all()
 {
 	cannot_run "$1"
@@ -16,7 +16,7 @@ cannot_run()
 	exit 1
 }
 
-# Why there are no readers: pcscd's own words.
+# pcscd's log says why there are no readers.
 what_pcscd_says()
 {
 	grep -m 1 -ihE 'access denied|not authorized|polkit|error.*(driver|library)|no such file' "$e2e_log" |
@@ -24,7 +24,7 @@ what_pcscd_says()
 }
 
 e2e_enter "$e2e_dir/readers/demo.sim" "$0" "$@"
-# Bytes on the wire and all: what must not be in the log has its chance.
+# The log contains all bytes on the wire, so that a PIN could get into it.
 LIBCCID_ifdLogLevel=0x0F
 export LIBCCID_ifdLogLevel
 pcscd_start "$@" > $e2e_tmp/start

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What the python tests share: TAP, the simulator's commands, and PC/SC without exceptions' politeness."""
+"""Functions for all Python tests: TAP, the simulator's commands, and PC/SC with result codes instead of exceptions."""
 
 import os
 import re
@@ -28,12 +28,12 @@ def ok(good, name, why=""):
     return good
 
 
-# E2E_CLASSIC=1: libccid is tested, which cannot pass everything.
+# E2E_CLASSIC=1: the tested driver is libccid, which does not pass every case.
 CLASSIC = bool(os.environ.get("E2E_CLASSIC"))
 
 
 def better(good, name, why=""):
-    """A case that the classic driver is known not to pass."""
+    """A case that is skipped with the classic driver, which is known to fail it."""
     if CLASSIC:
         return ok(True, name + " # SKIP not with the classic driver")
     return ok(good, name, why)
@@ -92,10 +92,10 @@ def rv_name(rv):
 
 
 # pcsc-lite 2.5: its client asks for the size of the reader table, then for its contents, and waits for ever when a reader
-# came in between (doc/pcsclite-client.md). Others ask while readers come, and are ended when they hang.
+# came in between (doc/pcsclite-client.md). While readers come, other processes ask; a process that hangs is ended.
 TWO_QUESTIONS = bool(re.search(r" 2\.([5-9]|\d\d)\.", subprocess.run(["pcscd", "--version"], capture_output=True,
                                                                   text=True).stdout.split("\n")[0]))
-# pcscd lists a reader for a moment before it puts the numbers of reader and slot behind the name.
+# pcscd lists a reader for a moment before the name has its numbers of reader and slot.
 WHOLE_NAME = " [0-9A-F]{2} [0-9A-F]{2}$"
 LIST = f"""import re
 from smartcard import scard
@@ -104,7 +104,7 @@ print(len([name for name in scard.SCardListReaders(context, [])[1] if re.search(
 
 
 def listed_by_another():
-    """How many readers a new client sees; None when it cannot tell."""
+    """The number of readers that a new client sees; None when the client hangs or fails."""
     try:
         said = subprocess.run([sys.executable, "-c", LIST], capture_output=True, text=True, timeout=3).stdout
         return int(said) if said.strip() else None
@@ -121,7 +121,7 @@ class Context:
             raise RuntimeError(rv_name(rv))
 
     def readers(self):
-        # pyscard asks twice, for the length and for the names, and fails when a reader went in between
+        # pyscard asks twice, for the length and for the names, and fails when a reader is removed in between
         while True:
             try:
                 rv, names = scard.SCardListReaders(self.handle, [])
@@ -130,7 +130,7 @@ class Context:
                 pass
 
     def wait_readers(self, n):
-        """Until there are n readers; returns those there are."""
+        """Waits until there are n readers; returns the names of the present readers."""
         wait_for(lambda: (listed_by_another() if TWO_QUESTIONS else len(self.readers())) == n)
         return self.readers()
 
@@ -162,7 +162,7 @@ class Card:
         return rv, bytes(data) if rv == 0 else b""
 
     def apdu(self, apdu):
-        """As applications do it: 61xx and 6Cxx are followed at T=0. Returns data and status bytes."""
+        """Transmits as applications do: at T=0, 61xx and 6Cxx are followed. Returns data and status bytes."""
         apdu = bytes(apdu)
         rv, answer = self.raw(apdu)
         if self.protocol == T0 and len(answer) == 2 and answer[0] == 0x6C:
@@ -174,7 +174,7 @@ class Card:
         return data + answer[-2:] if rv == 0 else rv_name(rv)
 
     def echo(self, data):
-        """Whether the card gives the data back. At T=0 Le is left out and the answer fetched (ISO 7816-4 §12.2.5)."""
+        """True when the card returns the data. At T=0 Le is left out and the answer fetched (ISO 7816-4 §12.2.5)."""
         return self.apdu(short(0x16, data=data, le=256 if self.protocol == T1 else None)) == data + b"\x90\x00"
 
     def reconnect(self, what, protocol=ANY, mode=scard.SCARD_SHARE_SHARED):

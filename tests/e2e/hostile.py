@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Rows of the list of hostile behaviour (SECURITY.md) through a real pcscd. After each fault: the command ended in
-time and well or badly as it must, the log has the line that names the field, a program on another slot noticed nothing,
+"""Rows of the list of hostile behaviour (SECURITY.md) through a real pcscd. After each fault the command has ended in
+time and with the expected result, the log has the line that names the field, a program on another slot is undisturbed,
 and the slot works. Arguments: row_NN to run only these, or "busy"."""
 
 import ctypes
@@ -16,7 +16,7 @@ FRIENDLY = {"apdu": "Aktiv Rutoken SCR 3001", "tpdu": "Gemalto PC Twin", "atr": 
 # possible ends of a command
 GOOD, BAD, ANY = "the true answer", "an error", "an answer or an error"
 ALL = "all that came"
-# bytes that `longer` makes of an answer; behind the true one they are 0xA5
+# length of an answer after the fault `longer`; the bytes after the true answer are 0xA5
 LONGER = 65000
 # room for the answer to an Escape command
 SMALL, ROOM = "an insufficient buffer", 300
@@ -53,7 +53,7 @@ class Beside(threading.Thread):
 
 
 class Reader:
-    """Slot 0 has the fault; there is somebody on slot 1, or on another reader."""
+    """Slot 0 has the fault; another program uses slot 1, or another reader."""
 
     def __init__(self, reader, beside=None):
         self.reader = reader
@@ -91,13 +91,13 @@ class Reader:
         return BAD if self.card.reconnect(scard.SCARD_RESET_CARD) else GOOD
 
     def power_off(self):
-        """And on again."""
+        """Powers the card off and on again."""
         self.card.disconnect(scard.SCARD_UNPOWER_CARD)
         rv, self.card = context.connect(self.name)
         return BAD if rv else GOOD
 
     def escape(self):
-        """The firmware's name; a longer answer has 0xA5 behind it. pyscard has room for 64 KiB, the program here for
+        """Asks for the firmware's name; a longer answer ends with 0xA5. pyscard has room for 64 KiB, this program for
         ROOM bytes; pcscd has room for all that the driver gives it."""
         untouched, n = b"\x33" * ROOM, ctypes.c_ulong()
         out = ctypes.create_string_buffer(untouched, ROOM)
@@ -114,7 +114,7 @@ class Reader:
         return ALL if answer == name.ljust(len(answer), b"\xa5") else "a wrong answer: " + show(answer)
 
     def case(self, row, fault, want, says, act=None):
-        """One fault and all that must come of it."""
+        """One fault and all its expected consequences."""
         wrong = []
         mark = os.path.getsize(os.environ["e2e_log"])
         count, self.beside.longest = self.beside.count, 0
@@ -130,7 +130,7 @@ class Reader:
         if not wait_for(lambda: self.beside.count > count + 1):
             wrong.append("nothing goes on beside")
         sim("fault", self.reader, "clear")
-        # Not the next command: a damaged ATR is nothing to speak with the card by, and half an answer is in an ICC.
+        # The next command is no good here: a damaged ATR allows no exchange, and a USB ICC still has half an answer.
         if act == self.reset or self.reader.startswith("icc"):
             self.reconnect()
         if not wait_for(self.works_again, 5):
@@ -167,7 +167,7 @@ def find(reader):
 
 
 def rows_of_silence(r):
-    """No answer comes that belongs to the command. The card is one that must answer soon: WI 1 at 20 MHz, 5.8 s."""
+    """No answer to the command comes. The card has a short waiting time: WI 1 at 20 MHz, 5.8 s."""
     for row, fault, says in ((1, "wrong-slot value=255", "bSlot 255"), (1, "wrong-slot value=1", "bSlot 1"),
                              (2, "wrong-seq", "no command waits for: 44 bytes, bSlot 0"),
                              (7, "silent", "ended without its answer"),
@@ -190,7 +190,7 @@ def rows_1_to_8(r):
             (6, "overflow", BAD, "bulk IN transfer failed (overflow)"), (6, "longer", ALL, None)):
         r.case(row, fault + xfr, want, says)
     for n in (1, 2, 4):
-        # of status messages: an APDU's answer would be another one
+        # only for status messages: with this fault the answer to an APDU would be a different one
         r.case(6, "exact value=%d msg=65 count=0" % n, GOOD, None)
     r.case(8, "time-extension msg=6F", GOOD, None)
     r.case(8, "endless-extension msg=63", GOOD, "PC_to_RDR_IccPowerOff: no answer after", r.power_off)
@@ -273,7 +273,7 @@ def row_20_b(r):
 
 
 def pin_entry(r, keys):
-    """PIN_VERIFY_STRUCTURE: 30 s, ASCII, 4 to 8 digits. Returns what came, a status word in hexadecimal."""
+    """PIN_VERIFY_STRUCTURE: 30 s, ASCII, 4 to 8 digits. Returns the result, a status word in hexadecimal."""
     structure = bytes.fromhex("1e1e820800" "080402010904" "00000000" "0d000000" "0020000008") + b"\xff" * 8
 
     def secures():
@@ -307,7 +307,7 @@ def row_21(r):
 
 
 def unplugged(r, step, fault, act):
-    """The reader goes at that step, somebody works on another one, and it is plugged again."""
+    """The reader is unplugged at that step and plugged in again, while a program works on another reader."""
     name, before = r.name, r.beside.count
     sim("fault", r.reader, *fault.split())
     begin = time.monotonic()
@@ -333,7 +333,7 @@ def row_22(r):
 
 
 def row_26(r):
-    """A second program comes and goes in the middle of the first one's command, and resets the card when it may."""
+    """A second program comes and goes in the middle of the first one's command, and resets the card if possible."""
     answers, mark = [], os.path.getsize(os.environ["e2e_log"])
     thread = threading.Thread(target=lambda: answers.append(r.card.apdu(short(0x18, 0x03, 0xE8, b"slow", 256))))
     thread.start()
@@ -349,7 +349,7 @@ def row_26(r):
 
 
 def busy():
-    """For test_hostile.sh, which ends pcscd meanwhile."""
+    """Begins a long command, during which test_hostile.sh ends pcscd."""
     rv, card = context.connect(find("apdu")[0])
     print("begins", rv_name(rv), flush=True)
     rv, answer = card.raw(short(0x18, 0x4E, 0x20, b"slow", 256))

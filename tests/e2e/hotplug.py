@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Plugging and unplugging, at rest and at work."""
+"""Readers are plugged in and unplugged, at rest and at work."""
 
 import threading
 
@@ -19,7 +19,7 @@ def change(what):
 
 
 def settled():
-    """Whether pcscd is done with all that was done so far."""
+    """True when pcscd has handled all events so far."""
     text = log()
     return (text.count("USB Device add") == changes["plug"] and
             text.count("USB Device removed") == changes["unplug"])
@@ -49,7 +49,7 @@ for i in range(5):
     same(context.wait_readers(1), [NAME], "plugged (%d): the reader is back" % i)
     works("it works (%d)" % i)
 
-# while a program is connected
+# unplugged while a program is connected
 rv, card = context.connect(NAME, T1)
 change("unplug")
 context.wait_readers(0)
@@ -59,7 +59,7 @@ change("plug")
 same(context.wait_readers(1), [NAME], "back again")
 works("it works")
 
-# in the middle of a command
+# unplugged in the middle of a command
 rv, card = context.connect(NAME, T1)
 same(rv, 0, "connect")
 timer = threading.Timer(0.3, lambda: change("unplug"))
@@ -77,7 +77,7 @@ works("it works")
 
 
 def quick_changes():
-    """Faster than anybody looks: pcscd removes a reader that it has only just begun to poll."""
+    """A reader comes and goes so fast that pcscd removes it when polling has only just begun."""
     for i in range(5):
         change("unplug")
         change("plug")
@@ -94,7 +94,7 @@ def quick_changes():
 
 
 if CLASSIC:
-    better(False, "quick changes")  # its polling is not ended by a stop that comes first
+    better(False, "quick changes")  # a stop before the poll does not end libccid's polling
 else:
     quick_changes()
 ok(pcscd_alive(), "pcscd lives")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A PIN that was entered, and what pcscd does to an idle card: keep.py WHAT, run by test_keep.sh."""
+"""A verified PIN survives pcscd's power-down of an idle card: keep.py WHAT, run by test_keep.sh."""
 
 from e2e import *
 
@@ -27,7 +27,7 @@ def enter(card):
 
 
 def idle(seconds=0):
-    """Until pcscd has powered the idle card off, as it believes; at least so long."""
+    """Waits until pcscd's log says that the idle card is powered off; at least the given time."""
     count = log().count("powerState: POWER_STATE_UNPOWERED")
     time.sleep(seconds)
     ok(wait_for(lambda: log().count("powerState: POWER_STATE_UNPOWERED") > count, 30), "%s: pcscd powers it off" % what)
@@ -44,7 +44,7 @@ card = connected()
 same(is_entered(card), KEEPS, "%s: %sidle, the PIN is %s entered" % (what, LONG * "12 s ", "still" if KEEPS else "no more"))
 ok(card.echo(b"on"), "%s: the card goes on" % what)
 if what == "by reader":
-    # another protocol than the card speaks: it is reset, as ever
+    # a protocol that the card does not speak: the card is reset, as without keep-power
     card.disconnect()
     idle()
     card = connected(T0)
@@ -55,7 +55,7 @@ if what == "by reader":
         card.disconnect(action)
         card = connected(T0)
         ok(not is_entered(card), "%s: %s ends it" % (what, name))
-    # the same for one that has kept its power before
+    # the same for a card that has kept its power before
     enter(card)
     card.disconnect()
     idle()

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Every case of APDU at every exchange level, each reader for itself. Names of readers may be given as arguments."""
+"""Every case of APDU at every exchange level, one reader after the other. Arguments: names of readers."""
 
 from e2e import *
 
 OK = b"\x90\x00"
 WHOLE = 65536
 # Name, protocol, whether the application does GET RESPONSE itself (no Le in case 4), and the longest data of
-# extended APDUs (0: they cannot go through; FITS: those that fit into one message of the reader).
+# extended APDUs (0: none; FITS: as long as one message of the reader allows).
 FITS = -1
 READERS = (
     ("tpdu-t0", T0, True, 0),
@@ -43,7 +43,7 @@ def noise(n, seed):
     return bytes((i * i + 7 * i + seed) & 0xff for i in range(n))
 
 
-# E2E_LONGEST=N: no longer data than that (where a block takes its time).
+# E2E_LONGEST=N: the data are at most N bytes long (for machines on which a block is slow).
 LONGEST = int(os.environ.get("E2E_LONGEST", WHOLE))
 
 
@@ -52,7 +52,7 @@ def up_to(top, *numbers):
 
 
 def apdu(card, command, t0):
-    """At T=0 as the application has to do it; else one command, one answer."""
+    """At T=0 the application fetches the answer; otherwise there is one command and one answer."""
     if t0:
         return card.apdu(command)
     rv, answer = card.raw(command)
@@ -86,14 +86,14 @@ def extended_cases(card, where, top):
 
 
 def refused(card, where):
-    """An extended APDU that cannot go through is refused; the card does not see half of it."""
+    """An extended APDU that the reader cannot pass on is refused; the card never sees half of it."""
     for command, case in ((extended(0x14, le=300), "2E"), (extended(0x12, 1, data=pattern(300)), "3E")):
         rv, answer = card.raw(command)
         ok(rv != 0 or answer[0] >> 4 == 6, "%s case %s is refused" % (where, case), (rv_name(rv), answer))
 
 
 def fitting(card, where):
-    """A reader of short APDU level passes on what fits into its message; the rest is refused."""
+    """A reader of short APDU level passes on an APDU that fits into its message; a longer one is refused."""
     same(apdu(card, extended(0x14, le=200), False), pattern(200) + OK, where + " case 2E, 200 bytes")
     same(apdu(card, extended(0x12, 1, data=pattern(200)), False), OK, where + " case 3E, 200 bytes")
     rv, answer = card.raw(extended(0x12, 1, data=pattern(300)))

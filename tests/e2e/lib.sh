@@ -3,17 +3,17 @@
 #
 # A real pcscd on simulated readers. A test script sources this file and says
 #
-#	e2e_enter FILE.sim "$0" "$@"	# goes on inside "ccid-sim run FILE.sim", skips where that cannot be
+#	e2e_enter FILE.sim "$0" "$@"	# runs the rest inside "ccid-sim run FILE.sim", or skips the script
 #	pcscd_start			# returns when pcscd serves
 #	... tap_ok / tap_not_ok, or python programs that print TAP themselves ...
 #	pcscd_stop
 #	tap_plan
 #
-# CCID_BUNDLE_DIR   the bundle to test: a folder with Contents/ in it (default: what the build made, else the
+# CCID_BUNDLE_DIR   the bundle to test: a folder with Contents/ in it (default: the one of the build, else the
 #                   installed ifd-ccid.bundle)
-# CCID_SIM          the simulator's program (default: what the build made, else ccid-sim in PATH)
-# E2E_CLASSIC=1     the bundle is libccid's: what it is known not to pass is skipped
-# E2E_REQUIRED=1    what would skip a script fails it
+# CCID_SIM          the simulator's program (default: the one of the build, else ccid-sim in PATH)
+# E2E_CLASSIC=1     the bundle is libccid's: cases that libccid is known to fail are skipped
+# E2E_REQUIRED=1    a reason to skip a script is a failure
 # E2E_VERBOSE=1     shows pcscd's log at the end
 #
 # pcscd 1.9 reads its drivers from the folder that it was compiled with: in the private mount namespace that folder
@@ -56,7 +56,7 @@ tap_check()
 	fi
 }
 
-# Runs a program that prints TAP lines without a plan; its cases are counted on with ours.
+# Runs a program that prints TAP lines without a plan, and counts its cases with ours.
 tap_include()
 {
 	"$@" > "$e2e_tmp/tap" || echo "not ok - $* ended with status $?" >> "$e2e_tmp/tap"
@@ -134,21 +134,21 @@ e2e_enter()
 		shift
 		E2E_INSIDE=1 "$CCID_SIM" run "$e2e_file" -- /bin/sh "$e2e_script" "$@"
 		e2e_status=$?
-		# 99: all went well, but the simulator complained
+		# 99: the script passed, but the simulator complained
 		[ -n "$E2E_CLASSIC" ] && [ $e2e_status -eq 99 ] && e2e_status=0
 		exit $e2e_status
 	fi
-	# below /run, which is the simulator's own here: nothing stays behind
+	# below /run, which is private to the simulator here: no file is left behind
 	e2e_tmp=/run/ccid-sim/e2e
 	e2e_drop=$(pkg-config libpcsclite --variable=usbdropdir 2> /dev/null || echo /usr/lib/pcsc/drivers)
 	e2e_log=$e2e_tmp/pcscd.log
 	mkdir -p $e2e_tmp/drop $e2e_tmp/reader.conf.d
-	cp -RL "$CCID_BUNDLE_DIR" $e2e_tmp/tested	# before it may be covered
+	cp -RL "$CCID_BUNDLE_DIR" $e2e_tmp/tested	# before the folder is covered by another mount
 	mount --bind $e2e_tmp/drop "$e2e_drop" || tap_skip_all "cannot cover $e2e_drop"
 	e2e_stage
-	# The driver may be built for another folder: make distcheck's is not pcscd's.
+	# The driver may be built for another folder than pcscd's, as in make distcheck.
 	PCSCLITE_HP_DROPDIR=$e2e_drop
-	# pcscd 2 asks polkit, where it was built with it, and no polkit is needed here.
+	# pcscd 2 asks polkit if it was built with polkit; these tests need no polkit.
 	E2E_PCSCD_OPTIONS=$(pcscd --help 2>&1 | grep -o -e --disable-polkit)
 	export E2E_PCSCD_OPTIONS e2e_log e2e_tmp CCID_SIM PCSCLITE_HP_DROPDIR
 }
@@ -162,7 +162,7 @@ e2e_stage()
 	e2e_library=$e2e_tmp/drop/ifd-ccid.bundle/Contents/Linux/libccid.so
 }
 
-# Waits until a command succeeds; fails after 10 s (a minute under a checker). There are no sleeps of a length somebody guessed.
+# Waits until a command succeeds; fails after 10 s (a minute under a checker). No test sleeps for a guessed time.
 wait_until()
 {
 	e2e_tries=${E2E_LAUNCHER:+-2500}
@@ -190,7 +190,7 @@ is_answering()
 	[ -S /run/pcscd/pcscd.comm ] && timeout 10 pcsc_scan -r > /dev/null
 }
 
-# pcscd_start [OPTION...]: starts pcscd and waits until it answers. E2E_LAUNCHER: a program that becomes it.
+# pcscd_start [OPTION...]: starts pcscd and waits until it answers. E2E_LAUNCHER: a program that execs pcscd.
 pcscd_start()
 {
 	# shellcheck disable=SC2086 # words
@@ -205,7 +205,7 @@ pcscd_alive()
 	kill -0 "$pcscd_pid" 2> /dev/null && is_answering
 }
 
-# Ends pcscd. Fails when it was dead already, or ended badly.
+# Ends pcscd. Fails when pcscd was dead already, or ended with an error.
 pcscd_stop()
 {
 	kill -TERM "$pcscd_pid" 2> /dev/null || return 1
@@ -215,7 +215,7 @@ pcscd_stop()
 	[ $pcscd_status -eq 0 ]
 }
 
-# The staged file is what pcscd has mapped, and what its log names.
+# pcscd maps the staged file and names it in its log.
 right_library()
 {
 	grep -q " $(stat -c %i "$e2e_library") .*/ifd-ccid.bundle/Contents/Linux/libccid.so" "/proc/$pcscd_pid/maps" &&

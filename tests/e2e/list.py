@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Six identical readers and one of two interfaces, in several orders: key and card belong together."""
+"""Six identical readers and one of two interfaces, plugged in several orders: each key stays with its card."""
 
 import json
 
@@ -15,7 +15,7 @@ def rows():
 
 
 def cards():
-    """Keys, and the last historical byte of the card that is there."""
+    """Keys, and the last historical byte of the card in each reader."""
     return {each["key"]: each["atr"] and re.search(r"(3[0-5]|4[01])..$", each["atr"]).group(1) for each in rows()}
 
 

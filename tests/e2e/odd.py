@@ -21,7 +21,7 @@ good_works("at first")
 for name in ("desc-none", "desc-short", "no-endpoints", "no-altsetting", "endpoint-type", "max-message"):
     sim("plug", name)
     node = "/dev/bus/usb/001/" + address(name)
-    # without an interface there is nothing that pcscd would look at
+    # pcscd ignores a device without an interface
     ok(name == "no-altsetting" or wait_for(lambda: node in log()), "%s: pcscd sees it" % name)
     ok(pcscd_alive(), "%s: pcscd lives" % name)
     refused = ok if name != "max-message" else better

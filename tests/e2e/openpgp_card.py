@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A card for "card 0 = vpcd:PORT": OpenPGP card 3.4 as far as its data go, and commands that try the simulator.
+"""A card for "card 0 = vpcd:PORT": the data of an OpenPGP card 3.4, and commands that test the simulator.
 
     openpgp_card.py PORT...     one card for each port
 
-Class 80: 10 nothing, 16 gives the data back, 18 P1P2 the same after that many ms, 1A P1P2 is mute for that many ms and
-answers then, 1C P1P2 as many bytes, 1E leaves, and comes back when P1P2 ms are over.
+Class 80: 10 does nothing, 16 returns the data, 18 P1P2 does so after that many ms, 1A P1P2 is mute for that many ms and
+answers then, 1C P1P2 returns that many bytes, 1E removes the card for P1P2 ms.
 """
 
 import socket

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""ccid-parse on simulated readers: text, JSON and the compressed dump have the very values of the reader table.
+"""ccid-parse on simulated readers: text, JSON and the compressed dump have the same values as the reader table.
 Prints TAP lines without a plan."""
 
 import csv
@@ -46,7 +46,7 @@ def list_of(text):
 
 
 def rates(row, column, announced):
-    """What a device that announces a number of rates is asked for, and gives."""
+    """The rates that the device returns when it announces a number of rates."""
     if row["bInterfaceProtocol"] != "0" and row["bInterfaceClass"] == "0x0B":
         return []       # ICCD
     n = int(row[announced])
@@ -76,7 +76,7 @@ def key(fields):
 
 
 def from_json(text):
-    """Interfaces by key, all sections in one."""
+    """Interfaces by key, each with the fields of all its sections."""
     found = []
     for each in json.loads(text):
         found.append({**each["device"], **each["interface"], **each["class_descriptor"]})
@@ -84,7 +84,7 @@ def from_json(text):
 
 
 def from_text(text):
-    """The same from the text: values by the first word, or the list of numbers."""
+    """The same from the text output: values by the first word, or the list of numbers."""
     found = []
     for block in text.strip().split("\n\n"):
         fields = {}
@@ -115,7 +115,7 @@ def names(value, table):
 
 
 def check_words(found):
-    """Some meanings, written a second time from the standard."""
+    """Some meanings of bits, written independently from the standard."""
     levels = {0: "character", 0x10000: "TPDU", 0x20000: "short APDU", 0x40000: "short and extended APDU"}
     faults = []
     for each in found:
@@ -133,7 +133,7 @@ def check_words(found):
 
 
 def on_terminal():
-    """What goes to a terminal; None where there is none to be had."""
+    """The output on a terminal; None where the system gives no pseudo terminal."""
     try:
         leader, follower = pty.openpty()
     except OSError:
@@ -154,7 +154,7 @@ def on_terminal():
 
 
 def comparable(row):
-    """A row without its name, the string that the table has no text of, and what a reader is not asked for."""
+    """A row without the reader's name, a string whose text the table lacks, and values that are not read."""
     row = {**row, "dump": "", "clocks_kHz": rates(row, "clocks_kHz", "bNumClockSupported"),
            "data_rates_bps": rates(row, "data_rates_bps", "bNumDataRatesSupported")}
     if re.fullmatch(r"\d*|\?", row["iInterface"]):
@@ -246,7 +246,7 @@ def main():
         got = subprocess.run([PARSE], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     ok(got.returncode == 1 and "No space left" in got.stderr, "a full disk is noticed", got)
 
-    # The node answers only to programs that know the simulator.
+    # Only programs that run inside the simulator can use the node.
     elsewhere = {**os.environ, "CCID_SIM_SOCKET": "/nowhere"}
     got = subprocess.run([PARSE, "08e6:3437"], capture_output=True, text=True, env=elsewhere, check=False)
     ok(got.returncode == 1 and "/dev/bus/usb/%s/%s: cannot open it" % node in got.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A person types PINs: right, wrong, given up, too late; the messages byte for byte, the card's tries."""
+"""A person types PINs: right, wrong, cancelled, too late. Messages are compared byte for byte, and the card's tries."""
 
 import struct
 import threading

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A USB reset by somebody else must not leave the reader dead."""
+"""A USB reset by another program must not leave the reader dead."""
 
 from e2e import *
 
@@ -9,7 +9,7 @@ reader = context.wait_readers(1)[0]
 
 
 def echo():
-    """Connects and exchanges; True when that went well."""
+    """Connects and exchanges an APDU; True on success."""
     rv, card = context.connect(reader)
     if rv:
         return False

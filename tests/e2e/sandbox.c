@@ -6,8 +6,8 @@
  *	ProtectSystem=strict PrivateTmp= ProtectHome= ProtectKernelTunables= RestrictSUIDSGID= RestrictNamespaces=
  *	RestrictAddressFamilies=AF_UNIX AF_NETLINK
  *	SystemCallFilter=@system-service, SystemCallFilter=~@resources @privileged, SystemCallArchitectures=native
- * A system call beyond that is refused, and named in the file REPORT. To be run inside "ccid-sim run", whose mount
- * namespace it makes read-only but for /run/pcscd. */
+ * Any other system call is refused, and named in the file REPORT. To be run inside "ccid-sim run",
+ * whose mount namespace it makes read-only but for /run/pcscd. */
 #include "sandbox_calls.h"
 
 #include <errno.h>
@@ -70,7 +70,7 @@ static void close_file_systems(uid_t uid, gid_t gid)
 
 /* --- users --- */
 
-/* Writes the map of users or of groups that has all that is there, each as itself, for the process pid. */
+/* Writes the map of users or groups of the process pid: each existing id is mapped to itself. */
 static void map_to_itself(pid_t pid, const char *map)
 {
 	char path[64];
@@ -82,7 +82,7 @@ static void map_to_itself(pid_t pid, const char *map)
 	snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, map);
 	to = fopen(path, "we");
 	must(!from || !to, path);
-	/* the kernel takes it in one write */
+	/* the kernel accepts a single write only */
 	must(setvbuf(to, NULL, _IOFBF, 4096), path);
 	while (fscanf(from, "%lu %lu %lu", &inside, &outside, &n) == 3)
 		fprintf(to, "%lu %lu %lu\n", inside, inside, n);
@@ -90,8 +90,8 @@ static void map_to_itself(pid_t pid, const char *map)
 	must(fclose(to), path);
 }
 
-/* PrivateUsers=full: the same users and groups in a namespace of their own, whose root has no right outside. Outside,
- * where /proc can be written, the mapper waits until there is that namespace. */
+/* PrivateUsers=full: the same users and groups in a new namespace, whose root has no right outside.
+ * Outside, where /proc can be written, the mapper waits until that namespace exists. */
 struct mapper {
 	pid_t pid;
 	int begin;
@@ -132,7 +132,7 @@ static void own_users(const struct mapper *m)
 		exit(CANNOT);
 }
 
-/* A namespace of a user who is not root has no other user to become. */
+/* The namespace of an ordinary user has no other user. */
 static void drop_rights(uid_t uid, gid_t gid)
 {
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
@@ -146,7 +146,7 @@ static void drop_rights(uid_t uid, gid_t gid)
 	must((int)syscall(SYS_capset, &head, none), "capset");
 	must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges");
 	if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) && errno != EINVAL)
-		must(1, "PR_SET_MDWE");	/* older than Linux 6.3 */
+		must(1, "PR_SET_MDWE");	/* does not exist before Linux 6.3 */
 }
 
 /* --- system calls --- */
@@ -180,7 +180,7 @@ static void allow_some(scmp_filter_ctx f)
 	allow_if(f, "mkdirat", SCMP_A2(SCMP_CMP_MASKED_EQ, S_ISUID | S_ISGID, 0));
 }
 
-/* From here on all calls but the allowed ones are reported to the returned descriptor. */
+/* Installs the filter: all calls that are not allowed are reported to the returned descriptor. */
 static int close_calls(void)
 {
 	static const char calls[] = SANDBOX_CALLS;
@@ -197,7 +197,8 @@ static int close_calls(void)
 			must(seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 0), name);
 	}
 	allow_some(f);
-	/* a filter cannot see the flags of clone3(): as service managers do, the C library is sent to clone() */
+	/* a filter cannot see the flags of clone3(): ENOSYS makes the C library use clone(), as
+	 * under systemd */
 	must(seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0), "clone3");
 	free(names);
 	errno = -seccomp_load(f);
@@ -244,7 +245,7 @@ static int receive_descriptor(int from)
 	return fd;
 }
 
-/* Refuses what comes, and writes it down, until the last sandboxed process has ended. */
+/* Refuses and writes down each reported call, until the last sandboxed process has ended. */
 static void watch(int fd, FILE *report)
 {
 	struct seccomp_notif *call;
@@ -273,7 +274,8 @@ static void watch(int fd, FILE *report)
 	}
 }
 
-/* The process has no parent in here: the program finds no child that it did not start. */
+/* Forks twice: the watcher is not a child of the program, which must not find a child that it did
+ * not start. */
 static int start_watcher(const char *path)
 {
 	FILE *report = fopen(path, "ae");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What readers are used for, once each, under a pcscd without rights."""
+"""Each use of a reader once, under a pcscd without rights."""
 
 import threading
 
@@ -27,7 +27,7 @@ def work(name):
 
 
 def pin(card, code, name):
-    """PIN_VERIFY_STRUCTURE: 30 s, ASCII, 4 to 8 digits, a block of 8 bytes. A key that nobody asked for is lost."""
+    """PIN_VERIFY_STRUCTURE: 30 s, ASCII, 4 to 8 digits, a block of 8 bytes. A key that is pressed too early is lost."""
     structure = bytes.fromhex("1E 00 82 08 00 0804 02 01 0904 00 000000 0D000000 0020000108") + b"\xff" * 8
     trace = os.path.join(os.environ["e2e_tmp"], "trace")
     sim("trace", trace)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Serial readers: every kind, several at once, cards that come and go, keys, lines that lie. Names of parts may be
+"""Serial readers: every kind, several at once, cards that come and go, keys, faulty lines. Names of parts may be
 given as arguments."""
 
 import shutil
@@ -17,10 +17,10 @@ ATR = {
 }
 TMP = os.environ["e2e_tmp"]
 CONF = TMP + "/reader.conf.d/serial"
-# A copy: what is mapped is what was built.
+# A copy, so that the file that pcscd maps cannot change.
 TWIN = TMP + "/libccidtwin.so"
 VERIFY_PIN_DIRECT, TLV_PROPERTIES = 6, 18
-# one command ends within the waiting time of the card, its repeats included
+# a command, with its repeats, ends within the waiting time of the card
 BOUND = 40
 
 
@@ -54,7 +54,7 @@ class Port:
             lines.append(line)
 
     def end(self, name=None):
-        """The line is pulled. With a name: a case that the reader had nothing to complain about."""
+        """Unplugs the line. With a name: a case, which passes when the simulated reader has no complaint."""
         complaints = []
         if self.process.poll() is None:
             complaints = self.tell("complaints")
@@ -97,7 +97,7 @@ class Pcscd:
         return self.process.poll() is None and pcscd_alive()
 
     def stop(self, how=signal.SIGTERM):
-        """Seconds it took and the status it ended with; None: it was dead."""
+        """Ends pcscd; returns the seconds and the exit status, or None when pcscd was dead."""
         if self.process.poll() is not None:
             return None
         before = time.monotonic()
@@ -114,13 +114,13 @@ class Pcscd:
 
 
 def environment():
-    """A driver with the address sanitizer in it wants that library loaded first."""
+    """The environment for a driver with the address sanitizer, whose library must be loaded first."""
     env = dict(os.environ)
     needs = subprocess.run(["ldd", TWIN], capture_output=True, text=True).stdout
     asan = re.search(r"=> (\S*libasan\S*)", needs)
     if asan:
         env["LD_PRELOAD"] = asan.group(1) + ":" + env.get("LD_PRELOAD", "")
-        # pcscd itself is not instrumented and leaves memory behind
+        # pcscd itself is not instrumented, and leaks memory
         env["ASAN_OPTIONS"] = "detect_leaks=0:abort_on_error=1:verify_asan_link_order=0"
     return env
 
@@ -131,8 +131,8 @@ def timed(what, *args):
 
 
 def wait_state(context, reader, present):
-    """Waits by SCardGetStatusChange, in a thread, from the state that is known now; returns a function that gives
-    whether that state came and how long it took."""
+    """Waits by SCardGetStatusChange in a thread, starting from the current state; returns a function that says
+    whether the wanted state came, and after how long."""
     state = context.state(reader)[0]
     answer = []
 
@@ -156,7 +156,7 @@ def wait_state(context, reader, present):
 
 
 def exchanges(card, where, top=255):
-    """Bytes there and back, all of them compared."""
+    """Echoes bytes and compares all of them."""
     same(card.apdu(short(0x10)), OK, where + " case 1")
     for n in (1, 2, 127, 128, 246, 247, 255, 256):
         same(card.apdu(short(0x14, le=n)), pattern(n) + OK, "%s case 2, %d bytes" % (where, n))
@@ -172,7 +172,7 @@ def exchanges(card, where, top=255):
 
 def own_client(part, *arguments):
     """Runs the part in a process of its own: a client of pcsc-lite 2.5 that has seen more readers in an earlier pcscd
-    lists none any more (doc/pcsclite-client.md). This process itself is never a client."""
+    lists none any more (doc/pcsclite-client.md). This process is never a client."""
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
@@ -182,7 +182,7 @@ def own_client(part, *arguments):
         except BaseException:
             traceback.print_exc()
             status = 1
-            for pcscd in Pcscd.all:	# the next part begins without it
+            for pcscd in Pcscd.all:	# the next part begins without a pcscd
                 pcscd.process.kill()
                 pcscd.process.wait()
         sys.stdout.flush()
@@ -230,7 +230,7 @@ def one_kind(kind, specs):
 
 
 def default_kind():
-    """No kind, another case, a path with a colon in it."""
+    """Device names: without a kind, in upper case, with a colon in the path."""
     port = Port("GemPCTwin", "t1")
     colon = port.path + ":with:colons"
     os.symlink(os.readlink(port.path), colon)
@@ -313,7 +313,7 @@ def moves(kind):
         rv, _ = card.raw(short(0x10))
         ok(rv in (scard.SCARD_W_REMOVED_CARD, scard.SCARD_E_NO_SMARTCARD), kind + ": APDU to no card", rv_name(rv))
         card.disconnect()
-    # pulled and put back between two looks: still another card
+    # removed and inserted between two polls: still another card
     port.tell("insert", 0, "t1")
     context.wait_card(name)
     rv, card = context.connect(name)
@@ -395,7 +395,7 @@ def keypad():
 
 
 def again():
-    """pcscd ends and comes back, well or badly; the reader stays on."""
+    """pcscd ends, normally or killed, and starts again; the reader keeps its power."""
     port = Port("GemCorePOSPro", "t1", "t0")
     for how in (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
         pcscd = Pcscd(("POS", port.path + ":GemCorePOSPro"))
@@ -418,7 +418,7 @@ def again():
 
 
 def strangers():
-    """A device that is not a reader: clearly reported, and soon."""
+    """A device that is not a reader is reported clearly and soon."""
     port = Port("GemPCTwin", "t1")
     good = ("Good", port.path + ":GemPCTwin")
     master, slave = os.openpty()
@@ -453,7 +453,7 @@ def strangers():
 
 
 def chatter(master, slave, good):
-    """Lines that say something else all the time: a modem that repeats everything, and noise."""
+    """Lines without a reader: a modem that echoes everything, and constant noise."""
     for what in ("echo", "noise"):
         stop = threading.Event()
 
@@ -485,7 +485,7 @@ def chatter(master, slave, good):
 
 
 def faults():
-    """A damaged frame is never used: an exchange gives the right bytes, or an error."""
+    """A damaged frame is never used: an exchange returns the right bytes, or an error."""
     for spec in ("t0", "t1"):
         port = Port("GemPCTwin", spec)
         pcscd = Pcscd(("Twin", port.path + ":GemPCTwin"))
@@ -498,7 +498,7 @@ def faults():
                                 ("too-long count=1", True), ("half count=1", True),
                                 ("bad-lrc", False), ("nak", False), ("too-long", False), ("half", False),
                                 ("silence", False)):
-            # a T=0 card that says nothing has 232 s for a byte: the tests on a virtual clock wait for those
+            # a silent T=0 card has 232 s for a byte: only the tests on a virtual clock wait so long
             if spec == "t0" and fault == "silence":
                 continue
             where = "%s, %s:" % (spec, fault)
@@ -548,7 +548,7 @@ def hang_up():
         if when == "silent, then pulled":
             port.tell("fault", "silence")
             time.sleep(0.3)
-        # pcscd lets 1 s go by when a reader is gone
+        # pcscd sleeps for 1 s when a reader is gone
         pulled = time.monotonic()
         port.end()
         if when != "idle":

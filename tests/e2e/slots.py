@@ -39,7 +39,7 @@ for i in range(len(names)):
 for r in (0, 1):
     ok(1 <= int(sim("in-flight", r)) <= 8, "reader %d: never more than 8 commands at once" % r)
 
-# one slot's card goes and comes, the others do not notice
+# the card of one slot goes and comes, and the other slots are undisturbed
 rv, other = context.connect(names[3])
 sim("remove", 0, 5)
 better(context.wait_card(names[5], False), "the card of slot 5 is gone")
@@ -55,7 +55,7 @@ sim("unplug", 0)
 same(context.wait_readers(8), want[8:], "the first reader is unplugged: its 8 slots go")
 took = time.monotonic() - began
 print("# gone after %.2f s" % took)
-# not one after the other, each after a sleep of pcscd's polling thread
+# all at once, without a sleep of pcscd's polling thread for each
 better(took < 5, "which takes no time", "%.2f s" % took)
 rv, card = context.connect(want[9])
 same(card.apdu(short(0x10)) if card else rv_name(rv), OK, "the second one works on")

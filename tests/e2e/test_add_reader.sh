@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Readers that no list has: one command and a start of pcscd, and they work; another, and they are gone.
+# Unlisted readers work after one command and a restart of pcscd; another command removes them again.
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$e2e_dir/readers/add.sim" "$0" "$@"
 add_reader=${CCID_ADD_READER:-$e2e_build/ccid-add-reader}
@@ -15,18 +15,18 @@ refuses() { ! add "$@"; }
 list() { timeout 10 pcsc_scan -r 2> /dev/null | sed -n 's/^[0-9]*: //p'; }
 listed() { list | grep -qxF "$1"; }
 not_listed() { ! list | grep -qF "$1"; }
-# A T=1 card answers, a T=0 card too: the file system's root can be selected.
+# Cards answer at T=1 and at T=0: the root of the file system can be selected.
 number_of() { timeout 10 pcsc_scan -r 2> /dev/null | sed -n "s/^\([0-9]*\): $1 .*/\1/p"; }
 named_answers() { answers "$(number_of "$1")"; }
 answers() { timeout 20 opensc-tool -r "$1" -s 00A4000C023F00 2> /dev/null | grep -q 'SW1=0x90, SW2=0x00'; }
 mapped() { awk '/\/ifd-ccid.*\/libccid/ && !/sim-preload/ { print $5 }' "/proc/$pcscd_pid/maps" | sort -u; }
-# Two files, so that the Luns of one are not those of the other.
+# The library is loaded from two files, so that each copy has its own Luns.
 loaded_twice() { [ "$(mapped)" = "$(stat -c %i "$e2e_library" "${e2e_library%.so}-local.so" | sort)" ]; }
 drops() { ls "$e2e_drop" | tr '\n' ' '; }
-# The reader's events, its interface, and its library as pcscd says them.
+# The reader's events, its interface, and its library, from pcscd's log.
 uses_local() { grep -q "ifd-ccid-local.bundle/Contents/Linux/libccid.so" "$e2e_log"; }
 
-# Without the tool. pcscd 1.9 offers no unlisted reader to the class driver; later ones may offer that of class 0B.
+# Without the tool pcscd 1.9 offers no unlisted reader to the class driver; later ones may offer the reader of class 0B.
 pcscd_start
 tap_check "before: the listed reader" wait_until listed "Gemalto PC Twin Reader 00 00"
 tap_check "before: no reader of class FF" not_listed "Vendor Pad"
@@ -59,7 +59,7 @@ tap_check "after: one is pulled out" wait_readers 3
 "$CCID_SIM" plug vendor
 tap_check "after: and comes back" wait_readers 4
 tap_check "after: and answers" wait_until named_answers "Tom & Co Vendor Pad"
-# Another program has the interface: what needs no claim is shown, and the rest is said to be missing.
+# When another program has the interface, the values that need no claim are shown, and the rest is reported as missing.
 "$ccid_parse" 08e6:3437 > $e2e_tmp/parsed 2> $e2e_tmp/said
 tap_check "after: ccid-parse beside pcscd ends with 1" test $? -eq 1
 tap_check "after: and says who is in the way" grep -q "stop pcscd" $e2e_tmp/said
@@ -67,7 +67,7 @@ tap_check "after: and shows the strings" grep -q "iProduct: USB SmartCard Reader
 tap_check "after: but no rates" grep -qF "GET_DATA_RATES: none (not read)" $e2e_tmp/parsed
 tap_check "after: pcscd ends well" pcscd_stop
 
-# Without the driver that it belongs to, the local bundle is passed over.
+# Without its driver the local bundle is ignored.
 mv "$e2e_drop/ifd-ccid.bundle/Contents/local" "$e2e_drop/ifd-ccid.bundle/Contents/away"
 pcscd_start
 tap_check "another driver's bundle: only the listed reader" wait_until listed "Gemalto PC Twin Reader 00 00"

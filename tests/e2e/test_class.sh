@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Readers that no driver lists work by their class, by the reader.conf file that is installed; one that is plugged in later
+# Unlisted readers work by their class, through the installed reader.conf file; a reader that is plugged in later works
 # with pcscd 2.5.2 and newer at once, with older ones when pcscd starts.
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$e2e_dir/readers/class.sim" "$0" "$@"
@@ -12,7 +12,7 @@ sed "s,^\(LIBPATH[^/]*\).*,\1$class_library," "$e2e_build/readers/libccid-class"
 
 list() { timeout 10 pcsc_scan -r 2> /dev/null | sed -n 's/^[0-9]*: //p' | sort; }
 lists() { [ "$(list)" = "$1" ]; }
-# A T=1 card answers, a T=0 card too: the file system's root can be selected.
+# Cards answer at T=1 and at T=0: the root of the file system can be selected.
 number_of() { timeout 10 pcsc_scan -r 2> /dev/null | sed -n "s/^\([0-9]*\): $1\$/\1/p"; }
 answers() { timeout 20 opensc-tool -r "$(number_of "$1")" -s 00A4000C023F00 2> /dev/null | grep -q 'SW1=0x90, SW2=0x00'; }
 opened() { grep -c "drives $1 " "$e2e_log"; }
@@ -42,7 +42,7 @@ tap_check "hostile strings: in the log they are tamed" grep -qF 'drives f1f1:000
 tap_check "hostile strings: nothing was done" test ! -e "$e2e_tmp/harm" -a ! -e /etc/x -a -z "$(files)"
 tap_check "no warning of pcscd" not grep -q "SHOULD NOT be declared\|tok_error\|Error with library" "$e2e_log"
 
-# One goes, another comes.
+# One reader is unplugged, and another is plugged in.
 "$CCID_SIM" unplug second
 "$CCID_SIM" plug late
 if finds_new_ones; then
@@ -73,7 +73,7 @@ tap_check "at the next start: it answers" answers "CCID reader 01 00"
 tap_check "at the next start: it is the new one" test "$(opened f1f1:0006)" -eq 1
 tap_check "at the next start: pcscd ends well" pcscd_stop
 
-# With more readers than entries, and none of the entries.
+# Without an entry in reader.conf only the listed reader works.
 : > "$conf"
 pcscd_start
 tap_check "without the entries: the listed one alone" wait_until lists "Gemalto PC Twin Reader 00 00"

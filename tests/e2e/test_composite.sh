@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Devices with several CCID interfaces: a reader each, or, built with --enable-composite-as-multislot, slots of one.
-# E2E_MULTISLOT	1: the tested library is built so, 0: it is not (default: as config.h of the build says)
+# Devices with several CCID interfaces: a reader each, or, with --enable-composite-as-multislot, slots of one reader.
+# E2E_MULTISLOT	1: the tested library has that option, 0: it does not (default: from config.h of the build)
 . "$(dirname "$0")/lib.sh"
 if [ -z "$E2E_MULTISLOT" ]; then
 	E2E_MULTISLOT=0

@@ -12,7 +12,7 @@ code()
 	[ "$("$getpasswd" -a $aid -c "$2")" = "$1" ]
 }
 
-# ends WANT OPTION...: nothing is shown, the exit status is WANT.
+# ends WANT OPTION...: there is no output, and the exit status is WANT.
 ends()
 {
 	ends_want=$1

@@ -29,7 +29,7 @@ expect='usage' tap_check "scardcontrol usage" shows "$scardcontrol" nonsense
 
 "$CCID_SIM" trace $e2e_tmp/trace
 asked() { [ "$(grep -c ' out .* Secure ' $e2e_tmp/trace)" -eq "$1" ]; }
-typing() { wait_until asked "$1" && "$CCID_SIM" keys 1 "$2"; }	# once the reader asked so often
+typing() { wait_until asked "$1" && "$CCID_SIM" keys 1 "$2"; }	# once the reader has received that many Secure messages
 typing 1 '9999\n' & expect='63C2: wrong PIN, 2 tries are left' \
 	tap_check "scardcontrol verify, wrong" shows "$scardcontrol" -r Pinpad verify 20
 typing 2 '1234\n' & expect='9000: the card accepted it' tap_check "scardcontrol verify" shows "$scardcontrol" -r Pinpad verify 20

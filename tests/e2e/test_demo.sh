@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The demo: that it goes well, and that it says so in its last line and by its exit code when it cannot run or when a
-# step fails. Programs that stand in for others are put in front of PATH.
+# The demo succeeds; when it cannot run or a step fails, its last line and its exit code say
+# so. Stand-ins for other programs are put in front of PATH.
 . "$(dirname "$0")/lib.sh"
 e2e_find_sim
 e2e_find_bundle

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# ccid-doctor beside a real pcscd: all is well with a good reader, and what is broken is blamed.
+# ccid-doctor beside a real pcscd: no fault with a good reader, and the right report for each fault.
 . "$(dirname "$0")/lib.sh"
-# Other tests have a pcscd, too: without processes of its own ccid-doctor would blame or praise theirs.
+# Other tests run a pcscd as well, which ccid-doctor would find without a process namespace.
 if [ -z "$E2E_PROCESSES" ]; then
 	e2e_own=--mount-proc
 	[ "$(id -u)" = 0 ] || e2e_own="--map-root-user $e2e_own"
@@ -12,7 +12,7 @@ if [ -z "$E2E_PROCESSES" ]; then
 	E2E_PROCESSES=own exec unshare $e2e_own --pid --fork /bin/sh "$0" "$@"
 fi
 e2e_enter "$e2e_dir/readers/doctor.sim" "$0" "$@"
-# Since 2.4 pcscd is a user of its own, and no udev gives it the simulated readers.
+# Since 2.4 pcscd runs as its own user, and no udev gives this user the simulated readers.
 chmod 666 /dev/bus/usb/001/* || tap_skip_all "cannot give the readers to pcscd"
 doctor=$e2e_build/ccid-doctor
 [ -x "$doctor" ] || tap_skip_all "ccid-doctor is not built"
@@ -61,7 +61,7 @@ tap_check "pcscd hangs" doctor_says 1 "pcscd has not answered within"
 kill -CONT "$pcscd_pid"
 tap_check "pcscd ends well" pcscd_stop
 
-# The list comes after pcscd was started.
+# The list is changed after pcscd has started.
 cp "$e2e_plist" $e2e_tmp/whole
 sed -i 's/0x08E6/0xF1F1/' "$e2e_plist"
 pcscd_start

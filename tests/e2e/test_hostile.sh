@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Readers and cards that break the rules, and honest programs on them. The cases: SECURITY.md.
+# Honest programs on readers and cards that break the rules. SECURITY.md lists the cases.
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$e2e_dir/readers/hostile.sim" "$0" "$@"
 # Escape commands are allowed
 sed -i '/<key>ifdDriverOptions</,/<string>/s|<string>.*</string>|<string>0x0001</string>|' "$e2e_plist"
-# each line is looked for: no budget of lines
+# the cases look for each line: no limit for lines
 sed -i '/<key>ifdLogLevel</,/<string>/s|<string>.*</string>|<string>0x0007</string>|' "$e2e_plist"
 "$CCID_SIM" trace $e2e_tmp/trace
 pcscd_start

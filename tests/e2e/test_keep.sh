@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# keep-power: a card that nobody uses keeps its power, and its PIN stays entered. By reader, by ATR, and not without.
+# keep-power: an idle card keeps its power, and its PIN stays verified. By reader, by ATR, and not without the quirk.
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$e2e_dir/readers/single.sim" "$0" "$@"
 
-# with_pcscd WHAT QUIRKS: keep.py under a pcscd of its own.
+# with_pcscd WHAT QUIRKS: runs keep.py under a new pcscd.
 with_pcscd()
 {
 	IFDCCID_QUIRKS=$2

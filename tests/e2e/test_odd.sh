@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Devices that are not what they seem, or vanish while they are opened; a good reader beside them.
+# Devices without a usable interface, or that vanish while they are opened; a good reader beside them.
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$e2e_dir/readers/odd.sim" "$0" "$@"
 pcscd_start

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# ccid-parse shows simulated readers as their rows in the reader table are. No pcscd.
+# ccid-parse shows simulated readers with the values of their rows in the reader table. There is no pcscd.
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$e2e_dir/readers/parse.sim" "$0" "$@"
 ccid_parse=${CCID_PARSE:-$e2e_build/ccid-parse}

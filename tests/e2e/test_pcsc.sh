@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The card of another reader (card 0 = pcsc:READER). Without hardware the other reader is a simulated one as well, on a
-# machine around this one: a simulator within the simulator, each with a pcscd.
+# The card of another reader (card 0 = pcsc:READER). The other reader is simulated as well, on a
+# machine outside this one: a simulator within the simulator, each with a pcscd.
 . "$(dirname "$0")/lib.sh"
 
 card_answers()
@@ -21,7 +21,7 @@ still_no_card()
 	no_card
 }
 
-# ask WORD: the machine around this one does it.
+# ask WORD: has the outer machine do something.
 ask()
 {
 	touch "$E2E_WISHES/$1"

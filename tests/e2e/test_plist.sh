@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Info.plist missing or broken: a clear error, and pcscd lives.
+# Info.plist is missing or broken: there is a clear error, and pcscd goes on.
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$e2e_dir/readers/single.sim" "$0" "$@"
 
@@ -12,7 +12,7 @@ plist_case()
 	e2e_stage
 	"$@"
 	pcscd_start
-	# pcscd 2.5 does not start with arrays of unequal length: it says which file, and that is the right end.
+	# pcscd 2.5 does not start with arrays of unequal length; the right result is an error that names the file.
 	if grep -q "HPReadBundleValues() Error parsing .*/ifd-ccid.bundle/Contents/Info.plist" "$e2e_log" && ! pcscd_alive; then
 		tap_ok "$plist_name: pcscd names the file and ends by itself"
 		return

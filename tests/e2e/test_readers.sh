@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Names, ATRs and answers as the usual tools show them.
+# Names, ATRs and answers as common tools show them.
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$e2e_dir/readers/levels.sim" "$0" "$@"
 

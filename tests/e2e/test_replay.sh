@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Record, replay, record: the recorded reader says the same once more, also when what is played is pcscd's log, that of
-# libccid or a capture. A driver that does something else is told where.
+# Record, replay, record: the second recording equals the first, also when the player reads pcscd's log, the log of
+# libccid or a capture. For a driver that does something else, the player says where.
 . "$(dirname "$0")/lib.sh"
 
 # talk SIM RECORDING: pcscd and a card, recorded, on the readers of SIM.
@@ -9,7 +9,7 @@ if [ "$1" = talk ]; then
 	e2e_enter "$2" "$0" "$@"
 	apdu() { timeout 20 opensc-tool --reader 0 "$@"; }
 	LIBCCID_ifdLogLevel=0x0F
-	IFDCCID_LOG_SECRETS=1	# as libccid writes it: what is played hides them
+	IFDCCID_LOG_SECRETS=1	# as libccid logs; the player hides the secrets
 	export LIBCCID_ifdLogLevel IFDCCID_LOG_SECRETS
 	E2E_LAUNCHER="$CCID_SIM record -n -o $3 08e6:3437 --"
 	pcscd_start
@@ -23,7 +23,7 @@ dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 talk() { sh "$0" talk "$1" "$2" > "$dir/said" 2>&1; }
 says() { grep -qF -- "$1" "$dir/said"; }
-# replayed FILE NAME: plays FILE, recorded as NAME
+# replayed FILE NAME: plays FILE, and records as NAME
 replayed()
 {
 	printf 'reader Twin\nreplay = %s\n' "$1" > "$dir/replay.sim"
@@ -39,21 +39,21 @@ tap_check "a talk is recorded" status_is 0
 replayed "$dir/first" again
 status=$?
 tap_check "it is played: the driver follows" status_is 0
-# pcscd switches a card off that nobody uses, when it has time; notifications come between other things.
+# The time of pcscd's power-down of an idle card varies, and so does the place of notifications.
 card() { sed -n '/^-> 6[19F]/{N;p;}' "$1" | grep -v '^int'; }
 same_cards() { card "$1" > "$dir/a"; card "$2" > "$dir/b"; diff "$dir/a" "$dir/b"; }
 tap_check "and says and hears the same" same_cards "$dir/first" "$dir/again"
 
 trace=$e2e_build/ccid-trace
 find_trace() { [ -x "$trace" ] || trace=$(command -v ccid-trace); }
-# pcscd switches a card off that nobody uses: when it does depends on notifications, which a log may not have.
+# The time of pcscd's power-down of an idle card depends on notifications, which a log may not have.
 messages() { grep -e '^-> 6[19F]' "$1"; }
 same_messages() { messages "$1" > "$dir/a"; messages "$2" > "$dir/b"; diff "$dir/a" "$dir/b"; }
 replayed "$dir/first.log" from-log
 status=$?
 tap_check "pcscd's log is played: the driver follows" status_is 0
 tap_check "and says the same to the card" same_messages "$dir/first" "$dir/from-log"
-# libccid's log has numbers in place of names, and calls the device once.
+# libccid's log has numbers in place of names, and names the device once.
 {
 	echo "00000010 ifdhandler.c:150:CreateChannelByNameOrChannel() Lun: 0," \
 		"device: usb:08e6/3437:libudev:0:/dev/bus/usb/001/002"

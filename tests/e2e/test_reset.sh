@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The host resets the device (suspend, usbreset): same node, all state lost.
+# The host resets the device (suspend, usbreset): the node stays, and all state is lost.
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$e2e_dir/readers/single.sim" "$0" "$@"
 pcscd_start

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# pcscd with the rights that distributions leave it (sandbox.c): a user of its own, no capability, read-only file
+# pcscd with only the rights that distributions give it (sandbox.c): its own user, no capability, read-only file
 # systems, a filter of system calls. The driver must not ask for more.
 . "$(dirname "$0")/lib.sh"
 sandbox=$e2e_build/tests/e2e/sandbox
 [ -x "$sandbox" ] || tap_skip_all "the sandbox is not built (libseccomp)"
 e2e_enter "$e2e_dir/readers/sandbox.sim" "$0" "$@"
 denied=$e2e_tmp/denied
-# /tmp and /home are others in there: all that is needed lies below /run and /usr.
+# The sandbox has a different /tmp and /home: all needed files are below /run and /usr.
 cp "$sandbox" $e2e_tmp/sandbox
 for each in $(echo "$LD_PRELOAD" | tr ':' ' '); do
 	cp "$each" $e2e_tmp/ && e2e_preload=${e2e_preload:+$e2e_preload:}$e2e_tmp/${each##*/}
@@ -28,7 +28,7 @@ refused()
 
 python() { echo "import ctypes, mmap, socket; $1" > $e2e_tmp/program.py; }
 
-# That the sandbox is one: what a driver could try.
+# The sandbox works: calls that a driver could try are refused.
 python 'socket.socket(socket.AF_INET)'
 tap_check "sandbox: a network socket is refused" refused socket "$e2e_python" $e2e_tmp/program.py
 python 'mmap.mmap(-1, 4096, prot=7)'
@@ -38,7 +38,7 @@ tap_check "sandbox: memory made runnable is refused" refused mprotect "$e2e_pyth
 tap_check "sandbox: a namespace is refused" refused unshare unshare -n true
 tap_check "sandbox: another personality is refused" refused personality setarch -R true
 tap_check "sandbox: a set-user-id file is refused" refused fchmodat chmod 4755 /run/pcscd
-# Not by mount(8), which has asked by other calls since util-linux 2.39.
+# Not with mount(8), which uses other system calls since util-linux 2.39.
 python 'assert ctypes.CDLL(None).mount(b"none", b"/tmp", b"tmpfs", 0, None) == 0'
 tap_check "sandbox: a mount is refused" refused mount "$e2e_python" $e2e_tmp/program.py
 tap_check "sandbox: another owner is refused" refused fchownat chown 0 /run/pcscd

@@ -30,7 +30,7 @@ new_home()
 	: > $e2e_log
 }
 
-# A reader behind a real kernel takes a second to be there.
+# A reader behind a real kernel appears after about a second.
 status_is_right()
 {
 	for try in 1 2 3 4 5 6 7 8; do
@@ -59,7 +59,7 @@ by_escape()
 	grep -q 'PC_to_RDR_Escape' $e2e_log && grep -q 'resync ack' $e2e_log
 }
 
-# echoes N EXTENDED-LENGTH? LC LE: N bytes come back as they went (INS 16 of the card).
+# echoes N EXTENDED-LENGTH? LC LE: the card returns N bytes unchanged (its INS 16).
 echoes()
 {
 	data=$(head -c "$1" /dev/zero | od -An -v -tx1 | tr -d ' \n' | sed 's/00/5a/g')
@@ -78,7 +78,7 @@ content()
 	return 1
 }
 
-# scdaemon 2.4 sends its refused block again for ever, whatever the card's numbers are.
+# scdaemon 2.4 repeats its refused block for ever, whatever the card's sequence numbers are.
 version=$("$(gpgconf --list-components | sed -n 's/^scdaemon:.*://p')" --version | sed -n '1s/.* //p')
 for level in tpdu short extended omnikey gnuk; do
 	case $level:$version in
@@ -91,9 +91,9 @@ for level in tpdu short extended omnikey gnuk; do
 	tap_check "$level: gpg --card-status" status_is_right
 	tap_check "$level: by its own driver" own_driver
 	tap_check "$level: 254 bytes there and back" echoes 254 "" fe 00
-	# The reader's own blocks and those in Escape commands move the card's numbers. scdaemon resynchronises when the card
-	# refuses its block, and then sends the same one again: that helps where it was number 0, which it is in
-	# --card-status. Here it is 1; one more short APDU makes it the right one.
+	# The reader's own blocks and blocks in Escape commands advance the card's numbers. scdaemon resynchronises when
+	# the card refuses its block, and then sends the same block again, which helps only with block number 0, as in
+	# --card-status. Here the number is 1; one more short APDU makes it 0.
 	[ $level != omnikey ] || tap_check "$level: 10 bytes there and back" echoes 10 "" 0a 00
 	[ $level = short ] || tap_check "$level: 400 bytes there and back" echoes 400 --exlen=2048 000190 0000
 	[ $level != omnikey ] || tap_check "$level: by T=1 blocks in Escape commands, resynchronised" by_escape

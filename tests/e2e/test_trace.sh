@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# pcscd's log of a run becomes a capture by ccid-trace: it holds the messages that the simulated readers saw,
-# tshark takes each of them for CCID, and no PIN is in it.
+# ccid-trace converts pcscd's log into a capture: it contains the messages that the simulated readers saw,
+# tshark decodes each as CCID, and there is no PIN in it.
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$e2e_dir/readers/control.sim" "$0" "$@"
 trace=$e2e_build/ccid-trace
@@ -13,7 +13,7 @@ capture=$e2e_tmp/run.pcapng
 messages_of() { grep -cE " $1 +slot " $e2e_tmp/trace; }
 shown_as_ccid() { tshark -r $capture -Y "$1" 2> /dev/null | grep -c USBCCID; }
 apdu() { timeout 20 opensc-tool --reader 0 "$@"; }
-# The card's files count through the same bytes, so the zeros behind the PIN are looked for as well.
+# The card's files contain the PIN's bytes too, so the search includes the zeros after the PIN.
 pin_is_hidden() { ! grep -aqP '1234\x00\x00' $capture; }
 
 "$CCID_SIM" trace $e2e_tmp/trace
@@ -29,7 +29,7 @@ tap_check "pcscd ends well" pcscd_stop
 tap_check "the log becomes a capture" "$trace" -o $capture $e2e_log
 "$trace" --log $capture > $e2e_tmp/again.log
 logged() { grep -c -e "$1 [0-9A-F][0-9A-F] [0-9A-F][0-9A-F] " $e2e_tmp/again.log; }
-# A pcscd that ends may have sent one more command than it logged.
+# At its end pcscd may send one more command than it logs.
 all_or_one_less() { [ "$1" -eq "$2" ] || [ "$1" -eq $(($2 - 1)) ]; }
 tap_check "messages out: as many as the readers saw" all_or_one_less "$(logged '->')" "$(messages_of out)"
 tap_check "messages in: as many as the readers saw" all_or_one_less "$(logged '<-')" "$(messages_of in)"

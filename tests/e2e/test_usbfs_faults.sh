@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The kernel's side of libusb fails, call by call (usbfs_faults.c), and then anything at any time (usbfs_siege.c). The
-# simulator's complaints count for nothing here: what a reader sees of a host that fails is not the driver's doing.
+# usbfs fails below libusb, call by call (usbfs_faults.c), and then any call at any time (usbfs_siege.c). The
+# simulator's complaints are ignored: a failing host, and not the driver, is their cause.
 . "$(dirname "$0")/lib.sh"
 programs=$e2e_build/tests/e2e
 [ -x "$programs/usbfs_faults" ] || tap_skip_all "usbfs_faults is not built"
@@ -12,7 +12,7 @@ if [ -z "$E2E_INSIDE" ]; then
 		tap_skip_all "no private namespaces here (needs root or user namespaces)"
 	e2e_tmp=$(mktemp -d) || exit 1
 	trap 'rm -rf "$e2e_tmp"' EXIT
-	# one plan for both; 99: complaints alone
+	# one plan for both programs; 99: nothing but complaints
 	for each in usbfs_faults usbfs_siege; do
 		E2E_INSIDE=$each "$CCID_SIM" run "$e2e_dir/readers/$each.sim" -- /bin/sh "$0" 2>&1
 		e2e_status=$?

@@ -1,19 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Cards that other programs bring (card 0 = vpcd:PORT): our own model behind every level; Debian's vicc, opensc-tool,
+# Cards of other programs (card 0 = vpcd:PORT): our own model behind every level; Debian's vicc, opensc-tool,
 # pkcs11-tool and gpg.
 . "$(dirname "$0")/lib.sh"
 e2e_enter "$e2e_dir/readers/vpcd.sim" "$0" "$@"
 pcscd_start
 
-# own_cards PORT...: in own_pid.
+# own_cards PORT...: starts our cards; own_pid is their process.
 own_cards()
 {
 	"$e2e_python" "$e2e_dir/openpgp_card.py" "$@" 2> $e2e_tmp/cards.log &
 	own_pid=$!
 }
 
-# With a home of its own; no agent or card daemon is left behind.
+# gpg has its own home; no agent or card daemon is left behind.
 gpg_card_status()
 {
 	rm -rf $e2e_tmp/gnupg
@@ -34,7 +34,7 @@ gpg_reads_the_card()
 	return 1
 }
 
-# with_reader LEVEL COMMAND...: alone in pcscd, with its card in it.
+# with_reader LEVEL COMMAND...: pcscd has this reader alone, with its card.
 with_reader()
 {
 	reader=$1
@@ -61,7 +61,7 @@ vicc_answers()
 	return 1
 }
 
-# The card has no PKCS #15: the tool says so, and ends.
+# The card has no PKCS #15 application: the tool says so, and ends.
 pkcs11_tool_sees_it()
 {
 	timeout 60 pkcs11-tool -L > $e2e_tmp/tool 2>&1
@@ -70,7 +70,7 @@ pkcs11_tool_sees_it()
 	return 1
 }
 
-# vicc ends with an exception at some commands: a card that was pulled.
+# vicc ends with an exception at some commands, as if the card were removed.
 gpg_ends()
 {
 	gpg_card_status
@@ -96,7 +96,7 @@ tap_check "the tested library answered" right_library
 "$CCID_SIM" unplug tpdu-t1
 wait_readers 0
 if command -v gpg > /dev/null && [ -x "$(gpgconf --list-components 2> /dev/null | sed -n 's/^scdaemon:.*://p')" ]; then
-	# Not at T=0: the card says that it takes extended APDUs, and GnuPG goes by it.
+	# Not at T=0: the card announces extended APDUs, and GnuPG uses them.
 	for level in tpdu-t1 short-t1 extended-t1 char-t1 iccd-b; do
 		with_reader $level gpg_reads_the_card
 	done

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What doc/test-your-program.md says is run as it stands there: its reader file, its script, its faults. The program that
-# is tested looks for a card.
+# The examples of doc/test-your-program.md are run unchanged: its reader file, its script, its faults. The tested
+# program looks for a card.
 . "$(dirname "$0")/lib.sh"
 page=$e2e_top/doc/test-your-program.md
 # block TEXT: the indented block below the first line with TEXT.

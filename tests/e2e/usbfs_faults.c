@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The kernel's usbfs fails below an unchanged libusb: every ioctl, and open(), with every errno, once and for ever,
- * while a reader is opened, used, opened again after a reset, and closed; transfers that never come back; no
- * descriptors left. Each errno has a reader of its own of each kind, all at once: what fails at one does not disturb
- * another. To be run in "ccid-sim run readers/usbfs_faults.sim". Prints TAP lines.
+/* The kernel's usbfs fails below an unchanged libusb: every ioctl, and open(), with every errno,
+ * once and for ever, while a reader is opened, used, opened again after a reset, and closed;
+ * transfers that never come back; no descriptors left. Each errno has a reader of its own of each
+ * kind, all at once: a fault of one does not disturb another. To be run in "ccid-sim run
+ * readers/usbfs_faults.sim". Prints TAP lines.
  *	usbfs_faults [ROW]	only rows whose name contains that */
 #include "usbfs_places.h"
 
@@ -27,13 +28,13 @@ static bool any(int err)
 	return true;
 }
 
-/* The kernel's reap fails with nothing else: EAGAIN is not a failure but the end of the list. */
+/* The kernel's reap fails with ENODEV only: EAGAIN is not a failure but the end of the list. */
 static bool of_reap(int err)
 {
 	return err == ENODEV;
 }
 
-/* ENOENT is the end of a transfer that was taken back. */
+/* ENOENT is the normal end of a cancelled transfer. */
 static bool of_end(int err)
 {
 	return err != ENOENT;
@@ -42,8 +43,8 @@ static bool of_end(int err)
 static const struct row {
 	const char *name;
 	enum hook_call call;
-	bool (*is_errno)(int err);	/* which are there */
-	enum hook_call also;		/* what must fail for it to be called at all */
+	bool (*is_errno)(int err);	/* does the call fail with this errno? */
+	enum hook_call also;		/* another call whose failure leads to this call */
 	int also_err;
 } rows[] = {
 	{ "open()", HOOK_OPEN, any, HOOK_NONE, 0 },
@@ -95,7 +96,7 @@ static void tell(bool ok, const char *name)
 	n_cases++;
 }
 
-/* What pcscd does with a reader. */
+/* Uses a reader as pcscd does. */
 static void use(struct place *p)
 {
 	for (uint8_t i = 0; i < 2; i++) {
@@ -140,7 +141,7 @@ static void close_place(struct place *p)
 	p->began = place_ms();
 }
 
-/* The fault has ended, and the reader is closed. Transfers that come back now let it go. */
+/* The fault has ended, and the reader is closed: with its last transfers back, it can be opened. */
 static void opens_again(struct place *p)
 {
 	RESPONSECODE rc = place_over(p, "opening again", place_open(p));
@@ -200,7 +201,7 @@ static void *play_row(void *arg)
 	return NULL;
 }
 
-/* One thread a place. Without a word of anything wrong? */
+/* Runs body in a thread for each place. True when no place reports a failure. */
 static bool all_places(void *(*body)(void *))
 {
 	bool ok = true;
@@ -255,8 +256,8 @@ static void reader_command(struct place *p, const char *command, const char *res
 		place_wrong(p, line);
 }
 
-/* The driver leaves a reader alone for a minute that could not be opened three times; not one that was just plugged
- * in. */
+/* After three failures the driver does not open a reader for a minute. A reader that was just
+ * plugged in starts afresh. */
 static void replug(struct place *p)
 {
 	reader_command(p, "unplug", "");
@@ -265,7 +266,7 @@ static void replug(struct place *p)
 		usleep(10000);
 }
 
-/* From the opening on (even readers), or in the middle of a command. */
+/* No transfer comes back from the opening on (even places), or from the middle of a command on. */
 static void *play_held(void *arg)
 {
 	struct place *p = arg;
@@ -295,7 +296,8 @@ static void *play_held(void *arg)
 
 /* --- a reader that is reset, and a blocking call --- */
 
-/* ABORT ends nothing: the reader refuses everything, and the driver resets it (USBDEVFS_RESET), which fails. */
+/* ABORT has no effect: the reader refuses each command, the driver resets it (USBDEVFS_RESET), and
+ * the reset fails. */
 static void *play_reset(void *arg)
 {
 	struct place *p = arg;
@@ -364,7 +366,7 @@ static rlim_t lowest_free(void)
 	return fd < 0 ? 0 : (rlim_t)fd;
 }
 
-/* So many are left: at opening, and at opening again after a reset. */
+/* 0 to 7 descriptors are left, at opening, and at opening again after a reset. */
 static void no_descriptors(void)
 {
 	static const unsigned kinds[] = { 0, COUNT(errnos) * 2 };
@@ -402,7 +404,7 @@ static void *play_descriptors(void *arg)
 static const struct {
 	const char *name;
 	void *(*body)(void *place);
-	enum hook_call call;		/* must have failed; HOOK_NONE: nothing is to */
+	enum hook_call call;		/* must have failed; HOOK_NONE: no call has to fail */
 } others[] = {
 	{ "transfers that never come back", play_held, HOOK_NONE },
 	{ "RESET fails with each errno", play_reset, HOOK_RESET },

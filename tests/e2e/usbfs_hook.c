@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #define _GNU_SOURCE
 #undef _FORTIFY_SOURCE
-/* open() and open64() are two here, also where configure asks for large files on 32 bits. */
+/* open() and open64() are two functions here, even with configure's large files on 32 bits. */
 #undef _FILE_OFFSET_BITS
 
 #include "usbfs_hook.h"
@@ -23,13 +23,13 @@
 #define MAX_FD 1024
 #define MAX_KEPT 64
 
-/* A descriptor of a device node, and transfers of it that are kept back. */
+/* A descriptor of a device node, and its transfers that are kept back. */
 struct node {
-	unsigned device;			/* atomic, written under lock; 0: it is another file */
+	unsigned device;			/* atomic, written under lock; 0: another file */
 	struct usbdevfs_urb *back[MAX_KEPT];	/* completed requests that were not reported */
 	struct usbdevfs_urb *not_discarded[MAX_KEPT];
 	unsigned n_back, n_not_discarded;
-	bool gone;				/* reaping said so: all else does, too */
+	bool gone;				/* reaping failed with ENODEV, as all calls do */
 };
 
 struct fault {
@@ -57,8 +57,8 @@ static struct {
 	any_fn openat, ioctl, poll, close;
 } next_fns;
 
-/* Looked up once: the linker's lock must not be taken where a sanitizer reads its symbols. Two threads may both look:
- * they find the same. */
+/* Looked up once: the linker's lock must not be taken where a sanitizer reads its symbols. Two
+ * threads may both look, with the same result. */
 static any_fn find_next(any_fn *kept, const char *name)
 {
 	any_fn f = __atomic_load_n(kept, __ATOMIC_RELAXED);
@@ -76,7 +76,7 @@ static any_fn find_next(any_fn *kept, const char *name)
 
 #define NEXT(name) ((name##_fn)find_next(&next_fns.name, #name))
 
-/* --- what tests say --- */
+/* --- called by tests --- */
 
 void hook_fail(unsigned device, enum hook_call call, int err, unsigned times)
 {
@@ -137,9 +137,9 @@ bool hook_reset(unsigned device)
 	return rc == 0;
 }
 
-/* --- what libusb and the driver call --- */
+/* --- called by libusb and the driver --- */
 
-/* The errno that a call is to fail with, or 0. Under lock. */
+/* The errno with which the call must fail, or 0. The caller has the lock. */
 static int injected(unsigned device, enum hook_call call)
 {
 	struct fault *f = &devices[device].fault[call];
@@ -181,7 +181,7 @@ static enum hook_call of_request(unsigned request, const void *arg)
 	}
 }
 
-/* A transfer that came back: told now, or kept. NULL: there is none. Under lock. */
+/* A completed transfer to report, or NULL; held transfers are kept. The caller has the lock. */
 static struct usbdevfs_urb *next_urb(int fd)
 {
 	struct node *n = &nodes[fd];
@@ -213,7 +213,7 @@ static int reap(int fd, struct usbdevfs_urb **out)
 	return 0;
 }
 
-/* Takes its time. Lets the lock go meanwhile. */
+/* Delays the call if a test asked for it. Releases the lock meanwhile. */
 static void wait_slowly(unsigned device, enum hook_call call)
 {
 	unsigned ms = devices[device].slow_ms;
@@ -227,7 +227,7 @@ static void wait_slowly(unsigned device, enum hook_call call)
 	pthread_mutex_lock(&lock);
 }
 
-/* Under lock. */
+/* The caller has the lock. */
 static int node_ioctl(int fd, unsigned request, void *arg)
 {
 	struct node *n = &nodes[fd];
@@ -339,7 +339,7 @@ EXPORT int close(int fd)
 	return NEXT(close)(fd);
 }
 
-/* A node is writable when a transfer came back, and in error when the device is gone. */
+/* A node is writable when a transfer has completed, and in error when the device is unplugged. */
 static unsigned due(struct pollfd *fds, nfds_t n)
 {
 	unsigned found = 0;

@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define ROOT_HUB 0x1d6bu
-/* The longest a call may take: an unanswered command is aborted, and tried again. */
+/* The longest time of a call: an unanswered command is aborted, and tried again. */
 #define CALL_MS 30000u
 
 static bool read_word(const char *dir, const char *file, const char *format, unsigned *out)
@@ -105,7 +105,7 @@ RESPONSECODE place_power(const struct place *p)
 	return IFDHPowerICC(p->lun, IFD_POWER_UP, atr, &n);
 }
 
-/* The card makes as many bytes as P1 and P2 say. */
+/* The card returns as many bytes as P1 and P2 say. */
 RESPONSECODE place_echo(const struct place *p, uint8_t tag)
 {
 	uint8_t len = (uint8_t)(1 + tag % 100);

@@ -2,7 +2,7 @@
 #ifndef USBFS_PLACES_H
 #define USBFS_PLACES_H
 
-/* The readers of a simulated machine, one a place, through the driver's functions, as pcscd calls them. */
+/* Places: the readers of a simulated machine, used through the driver's functions as by pcscd. */
 
 #include "usbfs_hook.h"
 
@@ -19,21 +19,21 @@ struct place {
 	unsigned device;		/* number of its node on bus 1 */
 	unsigned product;		/* even: its card speaks T=0, odd: T=1 */
 	char port[16];			/* where it is plugged in, "1-N" */
-	char name[80];			/* as pcscd gives it */
+	char name[80];			/* pcscd's device name */
 	pthread_t thread;
-	char wrong[200];		/* what went wrong first; "": nothing */
-	char what[120];			/* what is under way */
+	char wrong[200];		/* the first failure; "": none */
+	char what[120];			/* the current step, for messages */
 	uint64_t began;
 };
 
-/* The machine's readers, in the order of their nodes. Returns how many. */
+/* Finds the machine's readers, in the order of their nodes. Returns their number. */
 unsigned places_find(struct place *places, unsigned cap);
-/* The reader was plugged in again and has another node. False: it is not there. */
+/* Finds the new node of a reader that was plugged in again. False: there is none. */
 bool place_refresh(struct place *p);
 
 uint64_t place_ms(void);
 void place_wrong(struct place *p, const char *what);
-/* A call is over that began with the last one: it must not have taken longer. Gives rc back. */
+/* Notes a failure if the time since the last call's end is too long for one call. Returns rc. */
 RESPONSECODE place_over(struct place *p, const char *call, RESPONSECODE rc);
 
 RESPONSECODE place_open(struct place *p);

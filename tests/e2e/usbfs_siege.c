@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Everything at once on real libusb: a client and a polling thread for each of 96 slots and of some USB ICCs, and
- * a thread that unplugs, resets, closes and powers down, and has calls into usbfs fail or transfers stay away. No
- * answer is a wrong one, nothing hangs, and all of it works afterwards. To be run in "ccid-sim run
- * readers/usbfs_siege.sim", best with the thread sanitizer in the driver and in libusb (HACKING.md). Prints TAP lines.
+/* Everything at once on real libusb: a client and a polling thread for each of 96 slots and of some
+ * USB ICCs, and a thread that unplugs, resets, closes and powers down, makes calls into usbfs fail,
+ * or holds transfers back. No answer is wrong, no call hangs, and all slots work afterwards. To be
+ * run in "ccid-sim run readers/usbfs_siege.sim", best with the thread sanitizer in the driver and
+ * in libusb (HACKING.md). Prints TAP lines.
  *	SIEGE_SECONDS=600 usbfs_siege */
 #include "usbfs_places.h"
 
@@ -25,7 +26,7 @@ struct seat {
 };
 
 static struct place readers[PLACES];
-static pthread_mutex_t plug[PLACES];	/* held while a reader is out, and while its name is read */
+static pthread_mutex_t plug[PLACES];	/* for unplugging, and for reading the name */
 static struct seat seats[PLACES];
 static unsigned n_readers, n_seats;
 static int over;			/* atomic */
@@ -97,7 +98,7 @@ static void *poller(void *arg)
 	return NULL;
 }
 
-/* --- who makes life hard --- */
+/* --- the thread that disturbs --- */
 
 static void simulator(const char *command, const char *name, unsigned nr)
 {
@@ -110,7 +111,7 @@ static void simulator(const char *command, const char *name, unsigned nr)
 		printf("# %s\n", line);
 }
 
-/* As pcscd does when it hears of it. */
+/* Unplugs the reader, closes its slots as pcscd does, and plugs it in again. */
 static void replug(unsigned reader)
 {
 	const char *name = reader < 12 ? "bank" : reader < 16 ? "icc-a" : "icc-b";

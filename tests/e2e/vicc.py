@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Debian's vicc, which finds neither its own modules nor those of PyCrypto where Debian 12 puts them.
+"""Debian's vicc, with the paths of its own modules and of PyCrypto, which Debian 12's vicc does not find.
 
     vicc.py ARGUMENT...         as vicc; --there: only whether it can be run
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A card of another program behind every exchange level, and one that hangs, goes and comes."""
+"""A card of another program behind every exchange level, and a card program that hangs, goes and comes."""
 
 import socket
 import subprocess
@@ -16,7 +16,7 @@ context = Context()
 
 
 def reader_of(level):
-    """Each of the readers is alone in pcscd while it is tried."""
+    """Tests each reader alone in pcscd."""
     sim("plug", level)
     names = context.wait_readers(1)
     ok(len(names) == 1 and context.wait_card(names[0]), level + ": the card is there")
@@ -57,7 +57,7 @@ def every_level():
 
 
 def hangs(level):
-    """wait=2: it is mute after 2 s, and what it says afterwards is nobody's answer."""
+    """wait=2: the card is mute after 2 s, and its late answer is dropped."""
     reader = reader_of(level)
     rv, card = context.connect(reader)
     before = time.monotonic()
@@ -124,7 +124,7 @@ def slips():
 every_level()
 for name in ("tpdu-t1", "extended-t1", "iccd-b"):
     hangs(name)
-    if name != "iccd-b":    # a token: its card is part of it
+    if name != "iccd-b":    # the card is part of the token
         goes(name)
     sim("unplug", name)
     context.wait_readers(0)

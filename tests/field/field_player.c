@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The reader of a conversation: compares what the driver sends with the script, and answers as it says. */
+/* The reader of a conversation: compares the driver's messages with the script, and sends the
+ * script's answers. */
 #include "field/field.h"
 #include "unit/driver/driver_fixture.h"
 
@@ -20,7 +21,7 @@ bool failed(struct running *r, unsigned line, const char *fmt, ...)
 	return false;
 }
 
-/* --- what went over the wire --- */
+/* --- messages on the wire --- */
 
 static void keep(struct running *r, char way, const uint8_t *p, size_t len)
 {
@@ -99,7 +100,7 @@ static void answer(struct field_dev *fd, unsigned interface, const struct exchan
 		for (unsigned k = 0; k < a->times; k++) {
 			at += a->delay;
 			if (fd->r->replayed)
-				continue;	/* the recording does */
+				continue;	/* the recording answers */
 			if (a->kind == ANSWER_BULK)
 				sim_dev_say(d, interface, bytes, a->bytes.n, at);
 			else if (a->kind == ANSWER_INTERRUPT)
@@ -115,7 +116,7 @@ static void answer(struct field_dev *fd, unsigned interface, const struct exchan
 	}
 }
 
-/* --- what the driver sends --- */
+/* --- messages of the driver --- */
 
 static const struct exchange *next_exchange(const struct running *r)
 {
@@ -145,7 +146,7 @@ static void unplug_now(void *user)
 	sim_dev_unplug(fake_usb_dev(fd->nr), clock_now());
 }
 
-/* The driver did something else: the case is over, and nothing is to be waited for. */
+/* The driver sent another message: the case is over, and the driver must not wait for answers. */
 static void unexpected(struct field_dev *fd, bool control, const uint8_t *p, size_t len)
 {
 	struct running *r = fd->r;

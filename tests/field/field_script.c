@@ -74,7 +74,7 @@ static char *trim(char *s)
 	return s;
 }
 
-/* Takes "KEYWORD" off the front. */
+/* Cuts "KEYWORD" off the front. */
 static char *after(char *line, const char *keyword)
 {
 	size_t n = strlen(keyword);
@@ -136,7 +136,7 @@ static bool expectation(struct reading *r, char *line, bool control)
 	return !wrong || bad(r, "neither bytes nor a name for one", wrong);
 }
 
-/* "(0.5)" at the end: seconds since the line before. "(1 x 39)": 39 times, each a second later. */
+/* "(0.5)" at the end: seconds since the previous line. "(1 x 39)": 39 times, once a second. */
 static bool take_delay(struct reading *r, char *text, uint64_t *delay, unsigned *times)
 {
 	char *open = strrchr(text, '('), *close = open ? strchr(open, ')') : NULL, *x;
@@ -207,7 +207,7 @@ static bool action_line(struct reading *r, char *text)
 	return true;
 }
 
-/* True: it is one, and r->s->error tells whether it is right. */
+/* True: this is a line of a conversation, and r->s->error has its fault, if any. */
 static bool conversation_line(struct reading *r, char *line)
 {
 	static const char *const words[] = { "->", "<-", "ctl", "int", "at" };
@@ -239,7 +239,7 @@ static bool conversation_line(struct reading *r, char *line)
 
 /* --- steps --- */
 
-/* Cuts " KEYWORD ..." off the end and returns what followed it. */
+/* Cuts " KEYWORD ..." off the end and returns the text after KEYWORD. */
 static char *cut(char *line, const char *keyword)
 {
 	char *found = NULL, *p = line;
@@ -266,7 +266,7 @@ static bool conditions(struct reading *r, struct step *st, char *line)
 	return true;
 }
 
-/* "always -> 65 *": its answers stand until the end of the case. */
+/* "always -> 65 *": the answers hold until the end of the case. */
 static bool rule_line(struct reading *r, char *line)
 {
 	struct step *st = last_step(r);

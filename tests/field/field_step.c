@@ -227,7 +227,7 @@ void field_close(struct running *r)
 
 /* --- results --- */
 
-/* A code that a result names by a word or three digits; false: it means bytes. */
+/* The code that a result names by a word or three digits; false: the result is bytes. */
 static bool named_code(const char *result, RESPONSECODE *code)
 {
 	static const struct {
@@ -296,8 +296,8 @@ static bool person_card(struct sim_dev *d, const struct running *r, const char *
 	return after(text, "remove") && sim_dev_remove(d, player_interface(r), r->slot, clock_now());
 }
 
-/* "slot 1 is present": pcscd looks for another slot's card in the middle of a command, and is told
- * at once. The caller is in libusb, where no thread could wait for a message. */
+/* "slot 1 is present": pcscd looks for another slot's card in the middle of a command, and gets an
+ * answer at once. The caller is in libusb, where no thread could wait for a message. */
 static bool other_slot_is(unsigned dev, unsigned interface, const char *text)
 {
 	DWORD lun = (DWORD)(dev * FIELD_INTERFACES + interface) << 16;
@@ -327,7 +327,7 @@ bool person_acts(struct running *r, unsigned dev, const char *text)
 	if (rest)
 		return other_slot_is(dev, r->interface, rest);
 	if (r->replayed)
-		return true;	/* the recording has what came of it */
+		return true;	/* the recording has the consequences */
 	rest = after(text, "fault");
 	if (rest)
 		return sim_dev_fault(d, rest, err, sizeof(err));
@@ -335,14 +335,14 @@ bool person_acts(struct running *r, unsigned dev, const char *text)
 	if (rest) {
 		char keys[40];
 
-		/* the OK key is what ends a PIN */
+		/* the OK key ends a PIN */
 		snprintf(keys, sizeof(keys), "%s\n", rest);
 		return sim_dev_keys(d, player_interface(r), keys, clock_now());
 	}
 	return person_card(d, r, text);
 }
 
-/* "init", "node" or "claim", and an errno's name: the next one fails with it. */
+/* "init", "node" or "claim", and an errno's name: the next such call fails with this errno. */
 static bool system_refuses(const char *text)
 {
 	static const struct {
@@ -410,7 +410,7 @@ static bool step_world(struct running *r, const struct step *s, const char *word
 
 /* --- one step --- */
 
-/* "slot 2: ...", "reader 1, slot 0: ...". Returns the words behind it, or NULL. */
+/* "slot 2: ...", "reader 1, slot 0: ...". Returns the words after the colon, or NULL. */
 static const char *where(struct running *r, const char *text)
 {
 	static const char *const words[] = { "reader", "interface", "slot" };

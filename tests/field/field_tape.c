@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of each device: the recording, and the same without times, to be compared. */
+/* Files for each device: the recording, and its copy without times, for comparisons. */
 struct reel {
 	FILE *out[2];
 	struct sim_recorder *rec[2];
@@ -138,7 +138,7 @@ void tape_divergences(struct running *r)
 	}
 }
 
-/* One file after the other; a missing one is the end. */
+/* Compares the files one by one; missing files are skipped. */
 bool tape_compare(const struct tape *t, const char *one, const char *other, char *why, size_t cap)
 {
 	char a[200], b[200];

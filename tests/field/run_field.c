@@ -56,7 +56,7 @@ static void end(struct running *r)
 	tape_divergences(r);
 }
 
-/* "restart [KEY = VALUE]": the same readers, new, with this one line changed. */
+/* "restart [KEY = VALUE]": new readers as before, with this one line changed. */
 static bool is_restart(const struct step *s, const char **more)
 {
 	if (strncmp(s->text, "restart", 7) != 0 || (s->text[7] && s->text[7] != ' '))
@@ -171,7 +171,8 @@ static void remove_all(const char *folder)
 	(void)remove(folder);
 }
 
-/* Recorded, played and recorded again: the driver follows, each step comes to the same, and so do both recordings. */
+/* Records, plays and records again: the driver follows, each step has the same result, and both
+ * recordings are equal. */
 static void run_taped(void **state)
 {
 	const struct script *s = *state;
@@ -216,7 +217,7 @@ static void run_wrong(void **state)
 	free(text);
 }
 
-/* --- which --- */
+/* --- the choice of cases --- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -305,10 +306,10 @@ int main(int argc, char **argv)
 
 	if (!l)
 		abort();
-	/* where the recordings of the cases are */
+	/* the folder of the cases' recordings */
 	if (chdir(TOP_SRCDIR "/tests/field"))
 		abort();
-	/* The recordings of this reader are of a driver that sent its extended APDUs as they are. */
+	/* The recorded driver of this reader sent extended APDUs unchanged. */
 	fixture_quirks = ";076b:3021:-escape-t1";
 	sim_recording_set_foreign(sim_replay_trace);
 	gather(l, argc, argv);

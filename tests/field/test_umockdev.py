@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A recording (ccidlog(5)) played by umockdev, which knows nothing of this project: the recording becomes the
-description of a device and a capture as usbmon makes it, and a client of libusb says the recorded commands to it. Each
-must be answered as recorded."""
+"""A recording (ccidlog(5)) played by umockdev, which is independent of this project: the recording is converted to the
+description of a device and a capture in usbmon's format, and a client of libusb sends the recorded commands. Each
+answer must be as recorded."""
 
 import ctypes
 import glob
@@ -120,13 +120,13 @@ class Capture:
 
 
 def ends(recording):
-    """Addresses of the first reader's endpoints, by what a recording calls them."""
+    """Addresses of the first reader's endpoints, by their names in a recording."""
     face = [f for f in recording.descriptors() if f[1] in (0x0B, 0xFF)][0]
     return {("int" if kind == 3 else "<-" if address & 0x80 else "->"): address for address, kind in face[4]}
 
 
 def talk(recording):
-    """The transfers: what kind, and the bytes."""
+    """The transfers: kind and bytes."""
     command = 0
     for word, rest in recording.lines:
         if word in ("->", "<-", "int") and re.fullmatch("[0-9A-Fs ]+", rest):
@@ -145,7 +145,7 @@ def capture(recording):
 
 
 def play(recording):
-    """The client: returns what went wrong."""
+    """The client: returns the faults."""
     usb, context, address = ctypes.CDLL("libusb-1.0.so.0"), ctypes.c_void_p(), ends(recording)
     usb.libusb_open_device_with_vid_pid.restype = ctypes.c_void_p
     if usb.libusb_init(ctypes.byref(context)):
@@ -164,7 +164,7 @@ def play(recording):
 
 
 def played(recording, path, folder):
-    """umockdev plays a recording, the client says what the file holds. Returns what went wrong, as a list."""
+    """umockdev plays a recording, and the client sends its commands. Returns a list of faults."""
     with open(folder + "/device", "w", encoding="ascii") as out:
         out.write(describe(recording))
     with open(folder + "/capture", "wb") as out:

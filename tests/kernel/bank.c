@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* In the place of pcscd: opens all slots of readers and exchanges APDUs on all of them at once, each slot by a thread
- * of its own. Every answer must be the very bytes that went to that slot. Commands on standard input, one answer a
- * line:
+/* A stand-in for pcscd: opens all slots of readers and exchanges APDUs on all of them at once, with
+ * a thread for each slot. Every answer must have exactly the bytes that were sent to that slot.
+ * Commands on standard input, one answer a line:
  *	start BANK NAME		opens the 8 slots of a device by pcscd's name: "started N"
- *	begin BANK		sets them to work: "begun N"
+ *	begin BANK		starts the exchanges: "begun N"
  *	count BANK		"exchanges N wrong N failed N working N"
- *	end BANK		waits for its threads (they end by an error, or when told here), closes all: "ended N"
+ *	end BANK		ends its threads (an error does so, too), closes all: "ended N"
  */
 #include <dlfcn.h>
 #include <pthread.h>
@@ -21,7 +21,7 @@
 #include <ifdhandler.h>
 #include <reader.h>
 
-/* The card works so long at each command: nearly always all slots have one in flight. */
+/* The card's time for each command: nearly always every slot has a command in flight. */
 enum { SLOTS = 8, MOST = 512, DATA = 120, WORK_MS = 500 };
 
 static struct {
@@ -56,7 +56,7 @@ void log_msg(const int priority, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-/* The echo of DATA bytes that no other slot sends. */
+/* An ECHO command with DATA bytes that no other slot sends. */
 static bool exchange(struct worker *w, unsigned long n)
 {
 	UCHAR command[5 + DATA + 1] = { 0x80, 0x18, WORK_MS >> 8, WORK_MS & 0xFF, DATA },
@@ -143,7 +143,7 @@ static void count(const char *bank)
 	printf("exchanges %lu wrong %lu failed %lu working %lu\n", exchanges, wrong, failed, working);
 }
 
-/* A device that has gone is closed as pcscd does it. */
+/* An unplugged device is closed as in pcscd. */
 static void end(const char *bank)
 {
 	UCHAR one = 1;

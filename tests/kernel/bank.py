@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Two banks of 96 slots on two hosts, attached over USB/IP by the script of doc/recipes.md. All slots are at work while
-one host's network stands still, is cut, and comes back; nothing is lost or crossed on the other."""
+one host's network stalls, is cut, and comes back; on the other host no answer is lost or mixed up."""
 
 import glob
 import os
@@ -29,7 +29,7 @@ def serve(bank):
 
 
 def keep(bank):
-    """usbip-keep as the recipe has it."""
+    """The recipe's usbip-keep."""
     write_files(recipe_files(TOP + "/doc/recipes.md"), RUN + "/recipe")
     log = open("%s/keep-%s.log" % (RUN, bank), "w")
     keepers[bank] = subprocess.Popen([RUN + "/recipe/usr/local/sbin/usbip-keep", HOSTS[bank]], stdout=log, stderr=log)
@@ -44,7 +44,7 @@ def contents(path):
 
 
 def devices(bank):
-    """pcscd's names of the bank's readers that the kernel has made ready."""
+    """pcscd's names of the bank's readers that the kernel has set up."""
     places = {}
     rows = [row.split() for path in sorted(glob.glob("/sys/devices/platform/vhci_hcd.0/status*"))
             for row in contents(path).split("\n")]
@@ -84,7 +84,7 @@ def start(bank):
 
 
 def advances(bank, what, by=2 * SLOTS, seconds=60):
-    """The bank exchanges so many APDUs more, all right and without an error."""
+    """The bank exchanges so many more APDUs, all correct and without an error."""
     before = count(bank)[0]
     good = wait_for(lambda: count(bank)[0] >= before + by, seconds)
     now = count(bank)

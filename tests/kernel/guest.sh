@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Inside the virtual machine, as its process 1: udevd, pcscd with the tested bundle, readers over USB/IP. The scripts
-# of tests/e2e run as they are; what plugs, unplugs and resets readers for them is "sim".
+# of tests/e2e run unchanged; "sim" plugs, unplugs and resets readers for them.
 # Results go to the second serial line, one "ok" or "not ok" a case.
 
 # shellcheck source=/dev/null # made by run.sh: top, build, modules, release, tests
@@ -29,15 +29,15 @@ start_system()
 	exec > $results 2>&1
 	ip link set lo up
 	hostname kernel
-	# The host's root has no modules for this kernel; overlay and links make it so.
+	# The host's root has no modules for this kernel; an overlay and links add them.
 	mkdir -p /lib/modules
 	[ -d "/lib/modules/$release" ] || ln -s "$modules" "/lib/modules/$release"
-	# Only the rules that are tested: the host may have older ones of the same kind.
+	# Only the tested rules: the host may have older rules for the same devices.
 	rm -f /usr/lib/udev/rules.d/*ccid*.rules /etc/udev/rules.d/*ccid*.rules
 	cp "$build/readers/92_pcscd_ccid.rules" /run/udev/rules.d/
-	# The group that the rules name; pcscd's package makes it where it runs without being root.
+	# The group of the rules; pcscd's package creates this group where pcscd does not run as root.
 	getent group pcscd > /dev/null || groupadd -r pcscd
-	# Rules that look at disks and consoles only cost time here.
+	# Rules for disks and consoles only cost time here.
 	mkdir -p /etc/udev/rules.d
 	for rule in 60-persistent-storage 73-special-net-names 75-net-description 80-net-setup-link 60-sensor; do
 		ln -sf /dev/null /etc/udev/rules.d/$rule.rules
@@ -47,7 +47,7 @@ start_system()
 	udevadm settle
 }
 
-# e2e SCRIPT FILE [ARGUMENT...]: one script of tests/e2e on the readers of FILE. Its plan is checked: a script that broke off fails.
+# e2e SCRIPT FILE [ARGUMENT...]: a script of tests/e2e on the readers of FILE; a script without a plan fails.
 e2e()
 {
 	script=$1
@@ -66,8 +66,8 @@ e2e()
 
 test_readers() { e2e test_readers.sh levels.sim; }
 test_apdu() { e2e test_apdu.sh levels.sim; }
-# Of each level one for each protocol: those that are left out differ in the card alone. 64 KiB where that does not matter
-# of minutes.
+# At each level one reader for each protocol: the omitted readers differ only in the card. 64 KiB where that does not
+# take minutes.
 test_levels()
 {
 	export E2E_LONGEST
@@ -84,10 +84,10 @@ test_hotplug() { e2e test_hotplug.sh single.sim; }
 test_reset() { e2e test_reset.sh single.sim; }
 test_pin() { e2e test_pin.sh pin.sim; }
 test_scdaemon() { e2e test_scdaemon.sh scdaemon.sim; }
-# The recorder sees what the kernel really gives and takes.
+# The recorder sees the real transfers of the kernel.
 test_record() { e2e test_record.sh record.sim; }
 
-# What only a kernel can show.
+# Tests that need a real kernel.
 test_kernel()
 {
 	echo "# == kernel.py at $(uptime_of) s"
@@ -127,5 +127,5 @@ echo KERNEL-DONE
 sync
 sleep 0.2
 echo o > /proc/sysrq-trigger
-# Process 1 must not end, and no program can be started any more.
+# Process 1 must not end, and no further program can be started.
 while :; do :; done

@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The first program of the virtual machine: the host's root, or another one that is there ("root" of the
-# configuration), read-only, under a layer that takes what is written.
+# The first program of the virtual machine: mounts the host's root, or another one ("root" of the configuration),
+# read-only, under a layer that receives all writes.
 
 bb=/bin/busybox
 stop()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What only a kernel can show: its own USB/IP client, usbfs, udev's rules, power management, other programs on the
-same device; and a reader that is QEMU's."""
+"""Tests that need a real kernel: its USB/IP client, usbfs, udev's rules, power management, other programs on the
+same device; and QEMU's own reader."""
 
 import errno
 import fcntl
@@ -46,7 +46,7 @@ def put(path, text):
 
 
 def start(readers):
-    """Starts pcscd; returns the names once there are so many."""
+    """Starts pcscd; waits for the given number of readers and returns their names."""
     global pcscd, context
     for path in glob.glob("/run/pcscd/*"):
         os.unlink(path)
@@ -73,14 +73,14 @@ def node(i):
 
 
 def show_log():
-    """What pcscd and the kernel said last, and what the simulator has plugged."""
+    """Prints the last lines of pcscd and the kernel, and the readers that the simulator has plugged."""
     lines = [line for line in log().split("\n")
              if not re.search("winscard|SVCServiceRunLoop|RefReader|RFWaitForReaderInit", line)]
     print("# " + "\n# ".join(lines[-80:] + run("dmesg").split("\n")[-30:] + run(SIM, "list").split("\n")))
 
 
 def works(reader, name, seconds=20):
-    """The reader exchanges APDUs, at the latest after some seconds."""
+    """The reader exchanges APDUs within some seconds."""
     last = [None]
 
     def echo():
@@ -123,7 +123,7 @@ def contents_of(path):
 
 
 def capabilities_test():
-    """The preloaded usbfs says that it can no more than the kernel's."""
+    """The kernel's usbfs has all capabilities of the preloaded one."""
     other = Node(node(1))
     caps = bytearray(4)
     same(other.ioctl(GET_CAPABILITIES, caps), 0, "usbfs tells what it can")
@@ -136,9 +136,9 @@ def capabilities_test():
 def rules_test():
     for i in range(4):
         s = os.stat(node(i))
-        # whether others may read is for the system's own rules to say
+        # the system's own rules decide about the read permission for others
         same((grp.getgrgid(s.st_gid).gr_name, stat.S_IMODE(s.st_mode) & 0o660), ("pcscd", 0o660), "rights of node %d" % i)
-        # only what is nothing but a CCID reader: reader 2 is driven by its control pipe
+        # only devices that are plain CCID readers: reader 2 works over its control pipe
         same(contents(device(i) + "/power/control"), "on" if i == 2 else "auto", "reader %d may sleep, or not" % i)
         same(contents(device(i) + "/power/persist"), "0", "reader %d does not persist" % i)
 
@@ -205,7 +205,7 @@ class Node:
         return self.ioctl(RELEASE, struct.pack("I", 0))
 
     def disconnect(self):
-        """Takes the interface away from whatever driver has it."""
+        """Detaches the interface's current driver."""
         return self.ioctl(IOCTL, struct.pack("iiP", 0, DISCONNECT, 0))
 
     def close(self):
@@ -262,7 +262,7 @@ def reattach():
 
 
 def sleep_test():
-    """By itself the kernel lets a device sleep that nobody has open."""
+    """The kernel suspends a device that no program has open."""
     for i in range(4):
         put(device(i) + "/power/autosuspend_delay_ms", "0")
         status = device(i) + "/power/runtime_status"
@@ -270,7 +270,7 @@ def sleep_test():
     same(stop(), 0, "pcscd ends")
     for i in range(4):
         status = device(i) + "/power/runtime_status"
-        # the rules let only a plain CCID reader sleep: reader 2 is driven by its control pipe
+        # the rules allow suspending only for a plain CCID reader: reader 2 works over its control pipe
         wanted = "active" if i == 2 else "suspended"
         ok(wait_for(lambda: contents(status) == wanted), "reader %d: %s" % (i, wanted), contents(status))
     same(len(start(11)), 11, "pcscd wakes the readers")
@@ -284,7 +284,7 @@ def qemu_test():
     same(context.wait_readers(0), [], "all are unplugged") or show_log()
     run("modprobe", "uhci-hcd")
     names = context.wait_readers(1)
-    # known by its number, under the name that lists have for it
+    # recognised by its id, with the name from the lists
     ok(len(names) == 1 and "433-Swap" in names[0], "QEMU's reader", names)
     context.wait_card(names[0])
     qemu_card(names[0], "QEMU's card")

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=sh
-# Read by the scripts that run in the virtual machine: simulated readers that are plugged into its kernel.
+# Sourced by the scripts that run in the virtual machine: plugs simulated readers into its kernel.
 
 uptime_of() { cut -d' ' -f1 /proc/uptime; }
 
-# with_readers FILE: a simulator that serves FILE, its plugged readers attached.
+# with_readers FILE: starts a simulator for FILE, and attaches its plugged readers.
 with_readers()
 {
 	"$build/ccid-sim" usbip -c $run/socket "$1" > $run/sim.log 2>&1 &

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The bank of doc/recipes.md as it stands there: systemd starts its units, udev reads its rule. First the server's side
-with two hosts of simulated readers, of which one is cut and restored; then the bank's side, which hands out QEMU's reader."""
+"""The bank of doc/recipes.md, unchanged: systemd starts its units, udev reads its rule. First the server's side with
+two hosts of simulated readers, of which one is cut and restored; then the bank's side, which exports QEMU's reader."""
 
 import glob
 import os
@@ -20,13 +20,13 @@ from recipe_files import recipe_files, write_files  # noqa: E402
 
 HOSTS = {"bank1.example": "127.0.0.2", "bank2.example": "127.0.0.3"}
 ONE, TWO = HOSTS
-SLOTS = 4	# of a host
+SLOTS = 4	# slots of a host
 RULE = "/etc/udev/rules.d/99-usbip.rules"
 servers = {}
 
 
 def run(*words):
-    """What a program says; a failure is shown."""
+    """The output of a program; a failure is printed."""
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if done.returncode:
         print("# %s: %d: %s" % (" ".join(words), done.returncode, done.stdout.replace("\n", "\n# ")))
@@ -53,8 +53,8 @@ def serve(host):
 
 
 def names_now(count):
-    """Readers come one by one, and the machine is slow. A process of its own asks: a client of pcscd 2.5 that was there
-    before a reader came may miss it (doc/pcsclite-client.md)."""
+    """Waits for readers, which appear one by one on a slow machine. A new process asks each time: an older client of
+    pcscd 2.5 may miss a new reader (doc/pcsclite-client.md)."""
     for _ in range(12):
         names = Context().wait_readers(count)
         if len(names) == count:
@@ -63,7 +63,7 @@ def names_now(count):
 
 
 def cards(names):
-    """Opens the card in each reader; those that cannot be opened are missing."""
+    """Opens the card in each reader; the result lacks cards that cannot be opened."""
     opened = {}
     context = Context()
     for name in names:
@@ -75,7 +75,7 @@ def cards(names):
 
 
 class Load(threading.Thread):
-    """Exchanges with cards in turn until it is ended; every wrong answer is counted."""
+    """Exchanges APDUs with cards in turn until the end; counts wrong answers."""
 
     def __init__(self, opened):
         super().__init__()
@@ -88,7 +88,7 @@ class Load(threading.Thread):
                 self.done += 1
 
     def advances(self, by=8):
-        """Some more exchanges."""
+        """Waits for some more exchanges."""
         before = self.done
         wait_for(lambda: self.done >= before + by, 60)
         return self.done >= before + by and self.wrong == 0
@@ -140,7 +140,7 @@ def server_side():
 
 
 def of_host(host, opened):
-    """The cards of a host: vhci-hcd's ports say which of its devices are whose, and CHANNEL_ID which reader that is."""
+    """The cards of a host: vhci-hcd's ports give the host of each device, and CHANNEL_ID the reader."""
     places = set()
     rows = [row.split() for path in glob.glob("/sys/devices/platform/vhci_hcd.*/status*") for row in contents(path).split("\n")]
     for row in rows:
@@ -183,7 +183,7 @@ def cut(opened):
 
 
 def killed():
-    """systemd starts the script again."""
+    """The script is killed, and systemd starts it again."""
     before = shown("MainPID", keeper(ONE))
     run("systemctl", "kill", "--kill-whom=all", "--signal=KILL", keeper(ONE))
     ok(wait_for(lambda: shown("MainPID", keeper(ONE)) not in ("0", before), 30), "its script is killed: it is started again")
@@ -201,7 +201,7 @@ def server_ends():
 
 
 def qemu_port():
-    """Of QEMU's own bus: USB/IP makes a second device of the reader."""
+    """The reader on QEMU's own bus: USB/IP makes a second device of the reader."""
     found = [path for path in glob.glob("/sys/bus/usb/devices/*/product")
              if "CCID" in contents(path) and "vhci_hcd" not in os.path.realpath(path)]
     return found and os.path.basename(os.path.dirname(found[0]))

@@ -4,9 +4,9 @@
 # readers over USB/IP, and QEMU's own reader. The machine's root is this machine's, read-only.
 #	tests/kernel/run.sh [TEST...]	(functions of guest.sh without "test_", and parts of unit.sh; default: all)
 # CHECK_KERNEL_TIMEOUT	seconds that a machine may run (default 1500)
-# KERNEL_PRISTINE=FOLDER	a minimal root of Debian sid that is there, to be copied for "unit"
-# What is missing is installed when we are root, else named. Nothing is ever skipped but the parts of unit.sh, which need a
-# Debian sid.
+# KERNEL_PRISTINE=FOLDER	an existing minimal root of Debian sid, to be copied for "unit"
+# Missing packages are installed by root, and named otherwise. No test is ever skipped but the parts of unit.sh, which
+# need a Debian sid.
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=${abs_top_srcdir:-$(cd "$here/../.." && pwd)}
@@ -25,7 +25,7 @@ fail()
 	exit 1
 }
 
-# Packages and what of them is used. busybox-static has the name of busybox's program: asked for by its package.
+# Packages and their used programs. busybox-static's program has the same name as busybox's: the package is checked.
 needs="qemu-system-x86:qemu-system-x86_64 usbip:usbip udev:udevadm kmod:depmod cpio:cpio usbutils:usbreset
 	libnss3-tools:certutil pcscd:pcscd pcsc-tools:pcsc_scan opensc:opensc-tool python3:/usr/bin/python3 debootstrap:debootstrap
 	binutils:ar xz-utils:xz gpg:gpg gpg-agent:gpg-agent gpgconf:gpg-connect-agent scdaemon:/usr/lib/gnupg/scdaemon"
@@ -58,7 +58,7 @@ fi
 mkdir -p "$work" || fail "cannot make $work"
 cd "$work" || exit 1
 
-# The kernel that Debian's linux-image-amd64 stands for; kept from run to run.
+# The kernel of Debian's linux-image-amd64; kept from run to run.
 fetch_kernel()
 {
 	image=$(apt-cache depends linux-image-amd64 2> /dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
@@ -72,7 +72,7 @@ fetch_kernel()
 	touch "kernel/$release.complete"
 }
 
-# boot_modules NAME...: files of the modules and of what they need, in the order to load them.
+# boot_modules NAME...: files of the modules and of their dependencies, in the order of loading.
 boot_modules()
 {
 	for module in "$@"; do
@@ -112,7 +112,7 @@ make_card()
 	touch card/complete
 }
 
-# A Debian whose pcscd and systemd have the unit that distributions have today, on its own root. Else $reason says why
+# A Debian with today's pcscd and systemd unit, in a root of its own. Otherwise $reason says why
 # there is none.
 make_unit_root()
 {
@@ -134,8 +134,8 @@ make_unit_root()
 	touch unit/complete
 }
 
-# boot FOLDER: boots with FOLDER/guest.conf, and QEMU's reader, until the machine ends itself, and shows its results as they
-# come. FOLDER/console.log is the kernel's.
+# boot FOLDER: boots with FOLDER/guest.conf, and QEMU's reader, until the machine powers itself off, and shows its
+# results at once. FOLDER/console.log is the kernel's log.
 boot()
 {
 	at=$1
@@ -171,7 +171,7 @@ boot()
 		echo "not ok - the kernel is content"
 		failed=$((failed + 1))
 	fi
-	# What it says of a device whose descriptors or transfers it does not like.
+	# The kernel's complaints about descriptors or transfers of a device.
 	if grep -aE 'usb [0-9]+-[0-9.]+: (config [0-9]|can.t|unable|.*(invalid|descriptor|not responding))' "$at/console.log" |
 			sed 's/^/# /' | grep .; then
 		echo "not ok - the kernel finds nothing wrong with the devices"
@@ -185,7 +185,7 @@ conf()
 		"$work/kernel/lib/modules/$release" "$release" "$1" "$2"
 }
 
-# The real units, in a machine of its own, whose process 1 is systemd.
+# The real units, in a second machine, whose process 1 is systemd.
 boot_unit()
 {
 	if ! make_unit_root; then

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""pcscd as its unit starts it: its rights, and readers that work and come and go all the same."""
+"""pcscd, started by its unit: its rights; readers work, come and go in spite of them."""
 
 import fcntl
 import os
@@ -22,7 +22,7 @@ def shown(name):
 
 
 def rights(pid):
-    """What the unit takes away; that nothing else is tested."""
+    """The rights that the unit takes away, so that no other pcscd is tested."""
     with open("/proc/%s/status" % pid) as f:
         status = dict(line.split(":", 1) for line in f)
     same(int(status["Uid"].split()[0]), pwd.getpwnam("pcscd").pw_uid, "pcscd is the user pcscd")
@@ -48,7 +48,7 @@ def journal():
 
 
 def names_now(count):
-    """The machine is slow: some tries of ten seconds."""
+    """Waits on a slow machine: some tries of ten seconds."""
     for _ in range(4):
         names = set(Context().wait_readers(count))
         if len(names) == count:
@@ -61,7 +61,7 @@ def rescans():
 
 
 def unlisted():
-    """Readers that no driver lists come and go by themselves: udev's rule has pcscd look."""
+    """Unlisted readers appear and disappear: udev's rule makes pcscd rescan."""
     listed = names_now(READERS)
     sim("plug", "stranger")
     names = names_now(READERS + 2)
@@ -93,7 +93,7 @@ def unlisted():
 
 
 def sharing():
-    """A reader that another program has comes back at pcscd's next look when that program has let go."""
+    """A reader that another program has claimed comes back at pcscd's first rescan after the release."""
     subprocess.run(["systemctl", "stop", "pcscd.socket", "pcscd.service"], check=True)
     at = "/sys/bus/usb/devices/" + sim("busid", "single")
     with open(at + "/busnum") as bus, open(at + "/devnum") as device:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Inside the virtual machine, started by its systemd: pcscd as its package's unit starts it, with the tested driver in
-# libccid's place, and readers over USB/IP; the units of doc/recipes.md. Results go to the second serial line.
+# Inside the virtual machine, started by its systemd: pcscd, started by its package's unit, with the tested driver in
+# place of libccid, and readers over USB/IP; the units of doc/recipes.md. Results go to the second serial line.
 
 # shellcheck source=/dev/null # made by run.sh: top, build, modules, release, tests
 . "$1"
@@ -37,7 +37,7 @@ ip link set lo up 2> /dev/null
 # There is no polkitd in this root.
 echo 'PCSCD_ARGS="--disable-polkit --debug"' > /etc/default/pcscd
 
-# Each part is a process of its own: pcsc-lite 2.5 (doc/pcsclite-client.md).
+# Each part is a separate process because of pcsc-lite 2.5 (doc/pcsclite-client.md).
 part()
 {
 	echo "# == $* at $(uptime_of) s"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The stack that the driver takes, as the compiler tells of it (-fcallgraph-info=su): pcscd calls it from threads,
+"""The driver's use of the stack, from the compiler's report (-fcallgraph-info=su): pcscd calls the driver from threads,
 to which musl gives 128 KiB. Calls through pointers are not followed."""
 
 import os
@@ -21,7 +21,7 @@ USE = re.compile(r"(\d+) bytes \((.*?)\)")
 
 
 def read(lines, frames, calls):
-    """frames: bytes and kind by function; calls: whom a function calls."""
+    """frames: bytes and kind by function; calls: the functions that a function calls."""
     for line in lines:
         node, edge = NODE.match(line), EDGE.match(line)
         use = USE.search(node[2]) if node else None
@@ -40,7 +40,7 @@ def unbounded(frames):
 
 
 def deepest(name, frames, calls, known, above=()):
-    """Bytes and names of the deepest chain of calls from a function on; a recursion is left at its second round."""
+    """Bytes and names of the deepest chain of calls from a function on; a recursion is cut at its second round."""
     if name in above:
         return 0, ()
     if name not in known:

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # $folder, run() and record() are of ./run-tests, which installs the packages
-# Read by ./run-tests: the driver on machines that this one is not. README.md beside it says what for.
+# Sourced by ./run-tests: the driver on other machines. README.md in this folder says why.
 . tools/packages.sh
 
-# Not gcc-multilib: Debian has it only where no other cross compiler is.
+# Not gcc-multilib: in Debian this package conflicts with the cross compilers.
 machine_packages="gcc-i686-linux-gnu libc6-dev-i386-cross gcc-s390x-linux-gnu libc6-dev-s390x-cross
 	qemu-user musl-tools"
 machine_libraries=(libusb-1.0-0-dev libusb-1.0-0 libudev1 libpcsclite-dev libpcsclite1 zlib1g-dev zlib1g
 	libcmocka-dev libcmocka0)
 
 # fetch_libraries FOLDER ARCHITECTURE...: unpacked into FOLDER/ARCHITECTURE by an apt that knows these
-# architectures, from the sources of this machine, whose own apt learns nothing. Kept from run to run.
+# architectures, from the sources of this machine, whose own apt is not changed. Kept from run to run.
 fetch_libraries() {
 	local top=$1 apt=$1/apt arch link options
 	shift
@@ -32,7 +32,7 @@ fetch_libraries() {
 			tail -n 5 "$top/$arch.log" >&2
 			return 1
 		fi
-		# Links from the root are meant from the root of the package.
+		# Absolute links start at the root of the package.
 		find "$top/$arch" -lname '/*' | while IFS= read -r link; do
 			ln -sf "$top/$arch$(readlink "$link")" "$link"
 		done
@@ -41,7 +41,7 @@ fetch_libraries() {
 	touch "$top/complete"
 }
 
-# foreign_machine ARCHITECTURE COMPILER: programs know by themselves where their loader and libraries are, so
+# foreign_machine ARCHITECTURE COMPILER: programs contain the paths of their loader and libraries, so
 # LAUNCHER is an emulator's name at most. pcscd's folders are this machine's: the simulator covers them.
 foreign_machine() {
 	local root loader
@@ -56,7 +56,7 @@ foreign_machine() {
 -Wl,--disable-new-dtags,-rpath,$root/usr/lib/$1-linux-gnu:$root/lib/$1-linux-gnu:/usr/$2/lib"
 }
 
-# There are no libraries for this machine: headers are enough for the driver on the stand-in for libusb.
+# There are no libraries for this machine: with the stand-in for libusb the driver needs only headers.
 musl() {
 	parts="libccid-core.la libccid-host.la" run musl check-musl CC=musl-gcc --enable-strict --enable-twinserial --disable-udev \
 		CFLAGS='-O2 -fcallgraph-info=su' LDFLAGS=--static \
@@ -65,7 +65,7 @@ musl() {
 		ac_cv_func_libusb_init_context=yes
 }
 
-# MACHINES_FULL=1: the emulated machine runs what takes minutes there, too.
+# MACHINES_FULL=1: the emulated machine runs the tests that take minutes there, too.
 machines() {
 	local left_out=
 

@@ -4,8 +4,8 @@
 # in place of libccid, used by pcscd on simulated readers, and removed again. Needs root and the network. TAP.
 #	tests/package/debian.sh		TARBALL=FILE KEEP=1: see lib.sh
 #	SUITE=bookworm MIRROR=URL	which Debian (default: the one this machine runs)
-#	BUILT=FOLDER PRISTINE=FOLDER	takes packages that are built, and a copy of a minimal root that is there
-#	DEBS=FOLDER			copies what was built there
+#	BUILT=FOLDER PRISTINE=FOLDER	uses built packages, and a copy of an existing minimal root
+#	DEBS=FOLDER			copies the built packages to FOLDER
 # shellcheck source=tests/package/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tools/setup.sh
@@ -30,7 +30,7 @@ build() {
 		"$top/contrib/debian/build-packages" "$work/$package.tar.xz" "$work"
 }
 
-# The package for use beside libccid.
+# The package that is installed together with libccid.
 build_beside() {
 	DEB_BUILD_OPTIONS="nocheck parallel=$(jobs_here)" \
 		"$top/contrib/debian/build-packages" --beside "$work/$package.tar.xz" "$work/beside"
@@ -40,7 +40,7 @@ both_are_there() {
 	inside dpkg-query -W -f '${Package} ${db:Status-Status}\n' libccid ifd-ccid-beside | grep -c ' installed$' | grep -qx 2
 }
 
-# From source, in the Debian, with no more than what README says a package of "make dist" needs.
+# A build from source in that Debian, with only the packages that README names for a package of "make dist".
 build_from_source() {
 	unpack "$root/root" && inside apt-get install -y --no-install-recommends gcc libc6-dev make pkg-config \
 		libusb-1.0-0-dev libpcsclite-dev zlib1g-dev &&
@@ -56,7 +56,7 @@ stops_and_says() {
 		grep -q "contrib/quick-start" "$work/stopped"
 }
 
-# The row of from-libccid.md, literally but for sudo.
+# The commands of from-libccid.md, unchanged but for sudo.
 way_back() {
 	local line
 
@@ -89,12 +89,12 @@ fresh_debian() {
 		cp "$top/tests/package/in_debian.sh" "$top/contrib/debian/tests/simulated" "$root/packages/"
 }
 
-# inside COMMAND...: in the fresh Debian.
+# inside COMMAND...: runs in the fresh Debian.
 inside() {
 	in_root "$root" "$@"
 }
 
-# owner PACKAGE: is the driver's library that package's, and the other one gone?
+# owner PACKAGE: does the driver's library belong to that package, and is the other package removed?
 owner() {
 	inside dpkg-query -S $drop/ifd-ccid.bundle/Contents/Linux/libccid.so | grep -qx "$1: .*" &&
 		inside dpkg-query -W -f '${Package} ${db:Status-Status}\n' libccid ifd-ccid |
@@ -110,7 +110,7 @@ apt_is_content() {
 		[ -z "$(inside dpkg --audit)" ]
 }
 
-# try WHO: pcscd there, on a simulated reader.
+# try WHO: runs pcscd there, on a simulated reader.
 try() {
 	inside /bin/bash /packages/in_debian.sh "$1" >"$work/tap" 2>&1
 	grep -q '^1\.\.' "$work/tap" || echo "not ok - the script inside came to its end" >>"$work/tap"
@@ -151,7 +151,7 @@ check "ifd-ccid is purged" inside apt-get purge -y ifd-ccid
 check "nothing of it is left" nothing_left
 check "apt is content again" apt_is_content
 try libccid
-# Made from the source package, which is not there when the packages are handed in.
+# The rest needs the source package, which is missing with BUILT.
 [ -z "$BUILT" ] || plan
 need "the package for use beside libccid" build_beside
 cp "$work"/beside/ifd-ccid-beside_*.deb "$root/packages/"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Runs in the Debian of debian.sh: pcscd there, as it is installed, on simulated readers. TAP.
+# Runs in the Debian of debian.sh: the installed pcscd on simulated readers. TAP.
 #	in_debian.sh ifd-ccid|libccid
 driver=$1
 drop=/usr/lib/pcsc/drivers
@@ -37,13 +37,13 @@ card_is_there() {
 	timeout 10 pcsc_scan -c -n >/tmp/cards 2>/dev/null && grep -q 'ATR: 3B' /tmp/cards
 }
 
-# The library that pcscd has mapped is the file of that package.
+# The library that pcscd has mapped is a file of that package.
 uses_package() {
 	grep -q "$drop/ifd-ccid.bundle/Contents/Linux/libccid.so" "/proc/$pid/maps" &&
 		dpkg-query -S $drop/ifd-ccid.bundle/Contents/Linux/libccid.so | grep -q "^$driver:"
 }
 
-# A token in the simulator: the card's ECHO gives the code back.
+# A token in the simulator: the card's ECHO returns the code.
 gives_code() {
 	[ "$(RSA_SecurID_getpasswd -a F06966642D73696D -c 801600000631323334353600)" = 123456 ]
 }
@@ -75,7 +75,7 @@ in_simulator() {
 	echo "$count $failed" >/tmp/count
 }
 
-# udev as it is installed says who may open the reader.
+# The installed udev decides which users may open the reader.
 rules_apply() {
 	local node
 
@@ -103,7 +103,7 @@ udev)
 		[ "$driver $part" = "libccid udev" ] && continue
 		ccid-sim run /tmp/token.sim -- /bin/bash "$0" "$driver" $part
 		status=$?
-		# 99: the simulator found fault with the driver, which only counts for ours.
+		# 99: the simulator has a complaint about the driver, which counts only for our driver.
 		[ $status = 99 ] && [ "$driver" = libccid ] && status=0
 		check "$part: the simulator ends well" [ $status = 0 ]
 	done

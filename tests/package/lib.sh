@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Read by the scripts beside it: TAP, and the package that all of them begin with.
+# Sourced by the scripts of this folder: TAP, and the package that all of them test.
 #
-# TARBALL=FILE	tries this package instead of one made from the source tree
-# KEEP=1	leaves the folder of work, and says where it is
+# TARBALL=FILE	tests this package instead of a new one from the source tree
+# KEEP=1	keeps the work folder, and prints its path
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/ifd-ccid-package.XXXXXX") || exit 99
@@ -22,7 +22,7 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# check NAME COMMAND...: one case; what the command said is shown when it fails.
+# check NAME COMMAND...: one case; a failed command's output is shown.
 check() {
 	local name=$1
 	shift
@@ -37,7 +37,7 @@ check() {
 	fi
 }
 
-# need NAME COMMAND...: a case without which there is no point in going on.
+# need NAME COMMAND...: a case whose failure ends the script.
 need() {
 	local before=$failed
 
@@ -45,7 +45,7 @@ need() {
 	[ "$failed" = "$before" ] || plan
 }
 
-# take_in FILE: cases that another program printed as TAP are counted with ours.
+# take_in FILE: counts the TAP cases of another program with ours.
 take_in() {
 	local line
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The RPM packages: built from the package of "make dist" by contrib/ifd-ccid.spec, looked at by rpmlint, installed
-# into a folder and removed again. Works with Debian's rpm, too, where the build needs are Debian packages. TAP.
+# into a folder and removed again. Debian's rpm works, too; there the build needs are Debian packages. TAP.
 #	tests/package/rpm.sh		TARBALL=FILE KEEP=1: see lib.sh
-#	RPMS=FOLDER			copies what was built there
+#	RPMS=FOLDER			copies the built packages to FOLDER
 # shellcheck source=tests/package/lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=tools/setup.sh
@@ -25,14 +25,14 @@ build() {
 		mv "$work"/rpm/RPMS/*/*.rpm "$work"/rpm/SRPMS/*.rpm "$work/"
 }
 
-# What rpmlint finds here and why it is so: contrib/rpmlint.toml.
+# contrib/rpmlint.toml lists rpmlint's accepted findings and the reasons.
 look() {
 	rpmlint -c "$top/contrib/rpmlint.toml" "$work/$package/contrib/ifd-ccid.spec" "$work"/*.rpm >"$work/lint"
 	cat "$work/lint"
 	grep -q ' 0 errors, 0 warnings' "$work/lint"
 }
 
-# rpm in a database of its own. What the packages need of the system is not in it, and scripts do not run there.
+# rpm with a separate database, which lacks the packages' dependencies; scripts do not run there.
 rpm_there() {
 	rpm --root "$root" "$@"
 }
@@ -46,7 +46,7 @@ install_all() {
 	binary_packages | xargs rpm --root "$root" -i --nodeps --noscripts
 }
 
-# The group that the udev rules name.
+# The group of the udev rules.
 makes_group() {
 	rpm_there -q --scripts ifd-ccid | grep -q 'groupadd -r pcscd'
 }

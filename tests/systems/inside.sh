@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Runs as root in a minimal Debian (systems.sh): README's two commands as a person types them, the packages' build,
-# and pcsc-lite built from Debian's source. All that is installed is what a person would be asked for.
+# and pcsc-lite built from Debian's source. Only packages that a person would be asked for are installed.
 #	inside.sh USER PART...		USER: root, or the name of an ordinary user who may use sudo
 # Parts: demo, tests, packages, pcsclite. Each writes its cases to /result/PART.tsv (rows of tools/results.sh), and
 # /result/PART.log.
@@ -26,7 +26,7 @@ prepare() {
 	mkdir -p "$source" && tar xf /source.tar -C "$source" && chown -R "$user": "$source"
 }
 
-# as_user COMMAND: as after a login, in the source folder.
+# as_user COMMAND: runs in the source folder, as after a login.
 as_user() {
 	env -u LC_ALL -u DEBIAN_FRONTEND su -l "$user" -c "export LANG=en_US.UTF-8 RUN_TESTS_AGAIN=${RUN_TESTS_AGAIN:-}; cd ifd-ccid && $1"
 }
@@ -61,7 +61,7 @@ packages() {
 		said packages PASS "the packages are built" || said packages FAIL "the packages are built"
 }
 
-# pcscd and its library as Debian's source gives them, without polkit, in a folder of their own.
+# pcscd and its library from Debian's source, without polkit, in a separate folder.
 build_pcsclite() {
 	cd /var/tmp && sed -n 's/^deb /deb-src /p' /etc/apt/sources.list >/etc/apt/sources.list.d/source.list &&
 		apt-get update -q && apt-get source -q pcsc-lite && cd pcsc-lite-*/ || return 2

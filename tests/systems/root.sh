@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Read by the scripts that need a Debian of their own: minimal roots, and how a root is entered.
+# Sourced by the scripts that need a separate Debian: makes minimal roots, and runs commands in them.
 
-# debian_mirror: where this machine's own apt gets Debian from.
+# debian_mirror: the mirror of this machine's own apt.
 debian_mirror() {
 	local found
 
@@ -21,8 +21,8 @@ debian_root() {
 	debootstrap --variant=minbase "$1" "$2" "$3" "$script"
 }
 
-# in_root FOLDER COMMAND...: the command runs in that root, with its own mounts, processes and /dev, all of which end
-# with it. The folder becomes the root of the mounts, as the simulator wants to have one. Only the network is shared.
+# in_root FOLDER COMMAND...: the command runs in that root, with its own mounts, processes and /dev, which end with
+# the command. The folder becomes the root of the mounts, which the simulator needs. Only the network is shared.
 in_root() {
 	unshare --mount --pid --ipc --fork --kill-child sh -c '
 		root=$1; shift

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
-# Read by run-tests: README's two commands, the packages, and pcsc-lite from Debian's source, in minimal roots of
+# Sourced by run-tests: README's two commands, the packages, and pcsc-lite from Debian's source, in minimal roots of
 # several Debian systems, as root and as an ordinary user who may use sudo, whose locale is en_US.UTF-8.
 #
-# SYSTEMS="SUITE:USER ..."	which of them (default: bookworm, trixie and sid, root and tester each)
-# What they said goes into build/tested.tsv; a copy of it in tests/systems is the table in README (tools/tested-table).
-# run-tests -c FOLDER		where pristine roots are kept and looked for (default: made each time)
+# SYSTEMS="SUITE:USER ..."	the systems to test (default: bookworm, trixie and sid, root and tester each)
+# The results are written to build/tested.tsv; its copy in tests/systems is README's table (tools/tested-table).
+# run-tests -c FOLDER		keeps pristine roots in FOLDER and reuses them (default: made each time)
 #
-# Each root is a copy of a pristine one, in a mount and process namespace of its own (root.sh). Nothing of this machine
-# is in it but the source of HEAD and the way to the mirror. As many run at a time as there are processors.
+# Each root is a copy of a pristine one, in its own mount and process namespace (root.sh). From this machine the root
+# has only the source of HEAD and the mirror's address. As many roots run at once as there are processors.
 
 # shellcheck source=tests/systems/root.sh
 . "$(dirname "${BASH_SOURCE[0]}")/root.sh"
 
 systems_all="bookworm:tester trixie:tester trixie:root sid:tester sid:root bookworm:root"
 
-# systems_pristine SUITE: made when it is not there. A root that is being made has another name.
+# systems_pristine SUITE: makes the root if it does not exist. An unfinished root has another name.
 systems_pristine() {
 	local root=$systems_cache/$1
 
@@ -32,7 +32,7 @@ systems_source() {
 	fi
 }
 
-# systems_one SUITE USER PART...: one root, from its copy to its end; the results stay in $systems_work/SUITE-USER.
+# systems_one SUITE USER PART...: copies a root, uses it and removes it; the results stay in $systems_work/SUITE-USER.
 systems_one() {
 	local suite=$1 user=$2 at=$systems_work/$1-$2 root=$systems_work/root-$1-$2
 	shift 2
@@ -52,7 +52,7 @@ systems_one() {
 	rm -rf --one-file-system "$root"
 }
 
-# systems_parts SUITE USER: the packages once for each suite, pcsc-lite where Debian has a newer one.
+# systems_parts SUITE USER: packages once for each suite, pcsclite where Debian has a newer version.
 systems_parts() {
 	local parts="demo tests"
 
@@ -67,7 +67,7 @@ systems_parts() {
 	echo "$parts"
 }
 
-# systems_line SUITE USER SECONDS PART...: takes in what the parts told, and makes the line; a part that told nothing failed.
+# systems_line SUITE USER SECONDS PART...: collects the results, and makes the line; a part without results has failed.
 systems_line() {
 	local name=systems-$1-$2 suite=$1 user=$2 at=$systems_work/$1-$2 seconds=$3 part p f s
 	shift 3

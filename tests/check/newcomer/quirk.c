@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which flags has reader 1234:5678? Compiled with the quirks of a copy of the tree by check_newcomer.py. */
+/* Prints the flags of reader 1234:5678. check_newcomer.py compiles it with the quirks of a copy of
+ * the tree. */
 #include "quirks/quirks.h"
 
 #include <stdio.h>
