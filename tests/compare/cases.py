@@ -23,7 +23,7 @@ class Case:
 
 
 def table():
-    """Rows of the reader table with "from", how the simulator names the device."""
+    """Rows of the reader table, with "from": the device's name in the simulator."""
     seen, rows, before, place = {}, [], None, ""
     with open(TOP / "readers/reader_descriptors.tsv", newline="", encoding="utf-8") as f:
         for r in csv.DictReader(f, delimiter="\t"):
@@ -42,7 +42,7 @@ def features(row):
 
 
 def kind(row):
-    """The reader's level, as rows of the table of differences may ask for it."""
+    """The reader's level, as rows of the table of differences name it."""
     level = {0: "char", 1: "tpdu", 2: "short", 4: "extended"}.get(features(row) >> 16 & 7, "level")
     return f"iccd-{level}" if row["bInterfaceProtocol"] in "12" and row["bNumEndpoints"] in "01" else level
 
@@ -99,7 +99,7 @@ def one_of_each():
 
 
 def atrs():
-    """Answers to reset: from the list of pcsc-tools where it is installed, and from the project's own."""
+    """Answers to reset: from the list of pcsc-tools if it is installed, and from the project's own list."""
     out = []
     for line in (TOP / "tests/vectors/atr.txt").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
@@ -115,7 +115,7 @@ def atrs():
 
 
 def shape(atr):
-    """What tells classes of ATRs apart: convention, TA1, protocols, TC1 and whether TA2 is there."""
+    """The class of an ATR: convention, TA1, protocols, TC1 and whether there is a TA2."""
     try:
         at, y, level, protocols, ta1, tc1, ta2 = 2, atr[1] >> 4, 1, (), None, None, None
         while True:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Where the oracle, libccid, comes from: Debian's own package, and the newest one with the C library it wants."""
+"""The sources of the oracle, libccid: Debian's own package, and the newest package with the C library it needs."""
 
 import os
 import pathlib
@@ -44,7 +44,7 @@ def sources():
 
 
 def private_apt(folder):
-    """The environment in which apt-get knows the newest suite and nothing else; None when it cannot be had."""
+    """The environment in which apt-get knows only the newest suite; None: the suite is not available."""
     uri, key = sources()
     if not uri:
         return None
@@ -64,7 +64,7 @@ def private_apt(folder):
 
 
 def unpack(folder, packages, env=None):
-    """Unpacks the packages into the folder; True when all were to be had."""
+    """Unpacks the packages into the folder; True: all packages were available."""
     folder.mkdir(parents=True, exist_ok=True)
     if not list(folder.glob("libccid_*.deb")):
         run("apt-get", "-q", "download", *packages, cwd=folder, env=env)
@@ -115,6 +115,6 @@ def drop(folder, options, builddir):
     changed = re.sub(r"(<key>ifdDriverOptions</key>\s*<string>)[^<]*", rf"\g<1>0x{options:04X}", text)
     if changed == text and options:
         sys.exit("Info.plist has no ifdDriverOptions")
-    # libccid wants this key as well.
+    # libccid requires this key as well.
     plist.write_text(changed.replace("</dict>", "\t<key>Copyright</key>\n\t<string>-</string>\n</dict>"))
     return place

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* compare-play DRIVER CASES: plays conversations with a driver's file (libccid.so, this one or the other) on simulated
- * readers, and prints what went over the wire, what was returned and how long it took by the virtual clock.
+/* compare-play DRIVER CASES: plays conversations with a driver's file (libccid.so, of this driver
+ * or of libccid) on simulated readers, and prints the messages on the wire, the results of the
+ * calls, and their duration by the virtual clock.
  *
  * CASES is lines of text:
  *	case NAME		begins; each case is played by a process of its own
@@ -40,7 +41,7 @@ static struct {
 	RESPONSECODE (*presence)(DWORD);
 } ifd;
 
-/* Changes an answer of the reader: its n-th from now on. -1: stays as it is. */
+/* A change of the reader's nth answer from now on. -1: the member is not changed. */
 static struct twist {
 	unsigned nth;
 	int type, status, error, delta;
@@ -277,7 +278,7 @@ static void do_attr(const char *arg)
 	DWORD tag = strtoul(arg, NULL, 16), n = 300;
 	RESPONSECODE rc = ifd.caps(lun, tag, &n, out);
 
-	/* Pointers differ by nature. */
+	/* The values of pointers are not compared. */
 	if (tag >= TAG_IFD_POLLING_THREAD_KILLABLE - 3 && n == sizeof(void *))
 		memset(out, 0, n);
 	result(rc, out, rc == IFD_SUCCESS ? n : 0);
@@ -407,7 +408,7 @@ static void play(struct conversation *c)
 	fake.idle = play_idle;
 	fake.watch = watch;
 	fake_usb_begin(FAKE_VIRTUAL);
-	/* A time of day of 1 s would look like none. */
+	/* Not a time near 0, which a driver could take for an unset time. */
 	fake_clock_advance(1000000000000ull);
 	play_time_begin();
 	n = sim_config_parse(c->sim, &devs, err, sizeof err);

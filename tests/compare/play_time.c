@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The C library's clock, waits and threads as the player gives them to a driver. Only one thread runs at a time. The
- * main thread gives a turn to each of the others when it has to wait, and lets time pass when none of them had
- * anything to do. The functions have the C library's names: the player is first in the order of symbols. */
+/* The C library's clock, waits and threads as the player gives them to a driver. Only one thread
+ * runs at a time. When the main thread has to wait, each other thread runs for a turn; when no
+ * thread had anything to do, the main thread moves the clock. The functions have the C library's
+ * names: the player is first in the order of symbols. */
 #include "compare/play.h"
 #include "fake/fake_libusb_priv.h"
 #include "util/deadline.h"
@@ -26,7 +27,7 @@
 #define MAX_THREADS 64
 #define MAX_CONDS 512
 #define SECOND 1000000000u
-/* A driver that waits longer waits for ever. */
+/* A longer wait counts as endless. */
 #define LONGEST (7200ull * SECOND)
 
 struct turn {
@@ -42,7 +43,7 @@ static struct {
 	uint64_t begun;
 	struct turn thread[MAX_THREADS];
 	unsigned n_threads;
-	unsigned work;			/* grows when a thread does something */
+	unsigned work;			/* counts all actions of threads */
 	struct { const void *cond; unsigned signals; } cond[MAX_CONDS];
 } play;
 
@@ -69,7 +70,7 @@ static void wait_for(sem_t *sem)
 		;
 }
 
-/* The progress of a thread: a turn that changes it was not wasted. */
+/* A measure of progress: a turn in which a thread did something changes the value. */
 static unsigned work_done(void)
 {
 	return play.work + fake.counts.total_events + fake.counts.total_submits;
@@ -91,7 +92,7 @@ static void end_turn(void)
 	wait_for(&self->go);
 }
 
-/* When a device does something next, at most `at`. */
+/* Time of the next event of any device, at most `at`. */
 static uint64_t next_event(uint64_t at)
 {
 	for (unsigned i = 0; i < fake.n_devs; i++) {
@@ -114,7 +115,7 @@ void play_idle(uint64_t at)
 	play_turns();
 	if (work_done() != before)
 		return;
-	/* The others have looked at the devices: what happens next is known now. */
+	/* The other threads have run: the next event of the devices is known now. */
 	if (play.n_threads)
 		at = next_event(at);
 	if (at > clock_now() && at != UINT64_MAX)
@@ -309,7 +310,7 @@ SEEN int clock_nanosleep(clockid_t id, int flags, const struct timespec *ts, str
 	return 0;
 }
 
-/* --- device nodes, which this driver opens by itself --- */
+/* --- device nodes, which this driver opens without libusb --- */
 
 SEEN int open(const char *path, int flags, ...)
 {

@@ -59,7 +59,7 @@ void fake_clock_advance(uint64_t ns)
 	virtual_now += ns;
 }
 
-/* When a device next wants to be looked at, if that is before `at`, else `at`. */
+/* Time of the next event of any device, at most `at`. */
 static uint64_t next_event_before(uint64_t at)
 {
 	uint64_t now = virtual_now;
@@ -75,7 +75,7 @@ static uint64_t next_event_before(uint64_t at)
 	return at;
 }
 
-/* Virtual time: the moment comes, or another thread has its chance at what the devices do before it. */
+/* Virtual time moves to the next event of a device, at most to at_ns, and other threads may run. */
 bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t at_ns)
 {
 	struct timespec ts = { (time_t)(at_ns / 1000000000u), (long)(at_ns % 1000000000u) };
@@ -106,7 +106,7 @@ static void init_once(void)
 	pthread_condattr_destroy(&attr);
 }
 
-/* Under lock: the device has left the bus. */
+/* Under lock: removes the device from the bus. */
 static void detach(unsigned nr)
 {
 	struct libusb_device *dev = fake.dev[nr];
@@ -128,7 +128,7 @@ void fake_bus_lock(void)
 {
 	pthread_once(&once, init_once);
 	pthread_mutex_lock(&fake.lock);
-	/* faults unplug by themselves */
+	/* a fault may have unplugged a device */
 	for (unsigned i = 0; i < fake.n_stirring; i++) {
 		unsigned nr = fake.stirring[i];
 
@@ -148,7 +148,7 @@ void fake_usb_lock(void)
 	fake_bus_lock();
 }
 
-/* The caller may have done anything with any device. */
+/* The caller may have changed any device: all of them are checked. */
 void fake_usb_unlock(void)
 {
 	for (unsigned i = 0; i < fake.n_devs; i++)
@@ -176,8 +176,8 @@ void fake_usb_begin(enum fake_clock clock)
 	fake_usb_end();
 	fake_usb_lock();
 	is_virtual = clock == FAKE_VIRTUAL;
-	/* Two hours and more after the test before: what the driver remembers of its devices is over. A power of two:
-	 * the first bSeq, which comes from the clock, is the same each time. */
+	/* More than two hours after the last test: the driver's records of devices have expired. A
+	 * power of two: the first bSeq, which comes from the clock, is the same each time. */
 	virtual_now = UINT64_C(1000000000) + ((uint64_t)begun++ << 43);
 	fake.clock = clock;
 	fake.next_address = 1;
@@ -190,7 +190,7 @@ void fake_usb_begin(enum fake_clock clock)
 	fake_usb_unlock();
 }
 
-/* Under lock: the next one, as a bus gives them; 0 is never a device's (USB 2.0 §9.4.6). */
+/* Under lock: the next free address of the bus; 0 is not for devices (USB 2.0 §9.4.6). */
 static uint8_t new_address(unsigned bus)
 {
 	bool taken = true;
@@ -362,7 +362,7 @@ int usb_node_open(const char *path)
 	return fd;
 }
 
-/* Systems without /sys: libusb's list of devices is asked. */
+/* As on a system without /sys: the driver uses libusb's list of devices. */
 bool usb_node_ports(unsigned bus, unsigned address, char *out, size_t cap)
 {
 	(void)bus;
@@ -463,8 +463,8 @@ int LIBUSB_CALL libusb_set_option(libusb_context *ctx, enum libusb_option option
 
 /* --- devices --- */
 
-/* libusb has devices of its own for each context; here all share them. Who opens one has listed it just before, in the
- * same thread; another thread may list them for another context meanwhile. */
+/* The context of this thread's last device list. libusb has devices of its own for each context,
+ * the stand-in shares them among all contexts: libusb_open() uses the context of the list. */
 static __thread struct libusb_context *listed_by;
 
 ssize_t LIBUSB_CALL libusb_get_device_list(libusb_context *ctx, libusb_device ***list)
@@ -495,7 +495,7 @@ void LIBUSB_CALL libusb_free_device_list(libusb_device **list, int unref_devices
 	free(list);
 }
 
-/* Also with the lock held: the count is atomic. */
+/* May be called with the lock held: the count is atomic. */
 libusb_device *LIBUSB_CALL libusb_ref_device(libusb_device *dev)
 {
 	__atomic_add_fetch(&dev->refs, 1, __ATOMIC_SEQ_CST);

@@ -25,7 +25,7 @@ int LIBUSB_CALL libusb_get_device_descriptor(libusb_device *dev, struct libusb_d
 	return 0;
 }
 
-/* --- configuration: a tree of what is one after the other in the device's bytes --- */
+/* --- configuration: a tree made from the device's list of descriptors --- */
 
 static void *more(const void *list, size_t have, size_t size)
 {
@@ -37,7 +37,7 @@ static void *more(const void *list, size_t have, size_t size)
 	return p;
 }
 
-/* Unknown descriptors are "extra" bytes of what stands before them. */
+/* Unknown descriptors are "extra" bytes of the known descriptor that precedes them. */
 static void add_extra(const unsigned char **extra, int *len, const uint8_t *p, size_t n)
 {
 	unsigned char *q = realloc((void *)(uintptr_t)*extra, (size_t)*len + n);

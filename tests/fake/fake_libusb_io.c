@@ -177,7 +177,7 @@ static void to_done(struct fake_transfer *x)
 	fake.done_tail = &x->next;
 }
 
-/* Ends transfers whose time is over. Returns when the next one's is. */
+/* Ends transfers whose time has expired. Returns the time of the next expiry. */
 static uint64_t expire(uint64_t now)
 {
 	uint64_t next = UINT64_MAX;
@@ -197,7 +197,7 @@ static uint64_t expire(uint64_t now)
 	return next;
 }
 
-/* Takes what the devices have done by now. Returns when they want to be looked at again. */
+/* Collects the transfers that the devices have ended by now. Returns the time of the next event. */
 static uint64_t collect(uint64_t now)
 {
 	uint64_t next;
@@ -288,7 +288,7 @@ static void sleep_until(uint64_t at, bool stands_still)
 	}
 }
 
-/* One thread handles the events of a context; others wait for it to do so. */
+/* One thread handles the events of a context; the other threads wait for that thread. */
 static void handle(struct libusb_context *ctx, uint64_t end, int *completed)
 {
 	bool did = false;
@@ -388,7 +388,7 @@ static int error_of(enum libusb_transfer_status status)
 	}
 }
 
-/* Submits t and handles events until it is done. */
+/* Submits t and handles events until t is done. */
 static int run(struct libusb_transfer *t)
 {
 	int done = 0, rc;

@@ -8,17 +8,17 @@
 #include <pthread.h>
 
 #define FAKE_MAX_DEVS 1100
-#define FAKE_BUS_DEVS 250	/* on each bus, in the order of their numbers */
+#define FAKE_BUS_DEVS 250	/* devices on each bus, in the order of their numbers */
 #define FAKE_MAX_NODES 1024
 
 struct libusb_context {
 	unsigned refs;
 	bool interrupted;		/* libusb_interrupt_event_handler() was called */
-	bool handling;			/* a thread is inside */
+	bool handling;			/* a thread handles events */
 	struct libusb_context *next;
 };
 
-/* One plugging-in of a device. */
+/* A device from one plugging-in to the next unplugging. */
 struct libusb_device {
 	unsigned refs;
 	unsigned nr;
@@ -26,14 +26,14 @@ struct libusb_device {
 	bool attached;
 	unsigned resets;
 	uint32_t claimed;		/* bit per bInterfaceNumber */
-	uint8_t raw[18 + 4096];		/* descriptors as they were when plugged in */
+	uint8_t raw[18 + 4096];		/* descriptors at the time of plugging in */
 	size_t raw_len;
 };
 
 struct libusb_device_handle {
 	struct libusb_context *ctx;
 	struct libusb_device *dev;
-	unsigned resets;		/* the device's when it was opened */
+	unsigned resets;		/* the device's count at the time of opening */
 	uint32_t claimed;
 };
 
@@ -45,7 +45,7 @@ struct fake_transfer {
 	unsigned nr;			/* of the device */
 	struct libusb_context *ctx;
 	struct fake_transfer *next;	/* in `pending` or `done` */
-	struct libusb_transfer t;	/* last: it ends with an open array */
+	struct libusb_transfer t;	/* last member: ends with a flexible array */
 };
 
 struct fake_bus {
@@ -55,7 +55,7 @@ struct fake_bus {
 	struct sim_dev *sim[FAKE_MAX_DEVS];
 	struct libusb_device *dev[FAKE_MAX_DEVS];	/* NULL: unplugged */
 	unsigned n_devs;
-	/* Devices that may have something to do: the others are not looked at, however many there are. */
+	/* Devices that may have something to do. All others are skipped: there may be very many. */
 	unsigned stirring[FAKE_MAX_DEVS], n_stirring;
 	bool stirs[FAKE_MAX_DEVS];
 	uint64_t first_expiry;		/* of all pending; 0: to be found */
@@ -73,16 +73,18 @@ struct fake_bus {
 	int fail_init_code, fail_init_errno, fail_claim_code, fail_claim_errno;
 	int fail_submit_code, fail_open_code, fail_node_errno, fail_open_errno;
 	struct fake_counts counts;
-	/* Both are NULL but in tests/compare, where several threads share the virtual clock: what a thread does that
-	 * has nothing to do before `at`; and who sees each transfer when it is submitted and when it is done. */
+	/* Hooks for tests/compare, where several threads share the virtual clock; NULL elsewhere.
+	 * idle: called by a thread that has nothing to do before `at`. watch: called for each
+	 * transfer when the transfer is submitted and when it is done. */
 	void (*idle)(uint64_t at);
 	void (*watch)(struct sim_urb *u, bool done);
 };
 
-/* A stand-in for the operating system: there is one. */
+/* The one bus: a stand-in for the operating system. */
 extern struct fake_bus fake;
 
-/* fake_usb_lock() and _unlock() for libusb's own functions, which say of each device that they touch that it stirs. */
+/* fake_usb_lock() and fake_usb_unlock() for libusb's own functions, which call fake_bus_stir() for
+ * each device that they use. */
 void fake_bus_lock(void);
 void fake_bus_unlock(void);
 void fake_bus_stir(unsigned nr);

@@ -10,10 +10,10 @@
 #include <string.h>
 
 #define LINES 16
-#define FIRST_FD 1000000	/* no descriptor of this process */
-#define LOOK_NS 1000000u	/* real time: how soon another thread's bytes are seen */
+#define FIRST_FD 1000000	/* beyond the file descriptors of this process */
+#define LOOK_NS 1000000u	/* real time: interval of checks for bytes from another thread */
 
-/* Under the bus's lock. */
+/* Protected by the bus's lock. */
 static struct line {
 	struct sim_serial *reader;
 	char type[32];

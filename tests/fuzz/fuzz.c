@@ -90,7 +90,7 @@ void fuzz_room_end(struct fuzz_room *room)
 
 void fuzz_room_unused(const struct fuzz_room *room, size_t used)
 {
-	/* zeros: an attempt that was given up left more there, and was wiped */
+	/* zeros are allowed: a failed attempt may have written more, which was then wiped */
 	for (size_t i = used; i < room->cap; i++)
 		FUZZ_CHECK(room->p[i] == MARK || room->p[i] == 0);
 }
@@ -115,7 +115,7 @@ bool fuzz_is_among(const uint8_t *p, size_t n, const uint8_t *q, size_t of)
 	return k == n;
 }
 
-/* --- pcscd's log: whatever a device says, a line of it is plain text --- */
+/* --- pcscd's log: with any data from a device, each line is plain text --- */
 
 void log_msg(const int priority, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void log_xxd(const int priority, const char *msg, const unsigned char *buffer, const int size);

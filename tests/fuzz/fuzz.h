@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 #define FUZZ_CHECK(holds) ((holds) ? (void)0 : fuzz_fail(__FILE__, __LINE__, #holds))
 void fuzz_fail(const char *file, int line, const char *what) __attribute__((noreturn));
 
-/* The input is read from its beginning; behind its end there are zeros. */
+/* The input, read from its beginning. Reads beyond its end give zeros. */
 struct fuzz_in {
 	const uint8_t *p;
 	size_t left;
@@ -26,9 +26,9 @@ struct fuzz_in fuzz_input(const uint8_t *data, size_t len);
 uint8_t fuzz_u8(struct fuzz_in *in);
 uint16_t fuzz_u16(struct fuzz_in *in);
 uint32_t fuzz_u32(struct fuzz_in *in);
-/* The next n bytes, or as many as there are; *n says how many. */
+/* The next *n bytes, or all that are left; *n becomes their number. */
 const uint8_t *fuzz_bytes(struct fuzz_in *in, size_t *n);
-/* A part with a length of its own, so that what follows it stays in place when it changes. */
+/* A part with a length of its own: the parts behind it stay in place when its content changes. */
 struct fuzz_in fuzz_part(struct fuzz_in *in);
 
 /* A buffer of cap bytes with marks before and behind it. */
@@ -38,11 +38,12 @@ struct fuzz_room {
 };
 
 struct fuzz_room fuzz_room(size_t cap);
-/* Nothing was written outside; ends with the buffer freed. */
+/* Checks that nothing was written outside the buffer, and frees the buffer. */
 void fuzz_room_end(struct fuzz_room *room);
-/* Nothing was written from `used` on, or it was wiped. */
+/* Checks that the bytes from `used` on were not written, or were wiped. */
 void fuzz_room_unused(const struct fuzz_room *room, size_t used);
-/* Bytes in a block of memory of their own, freed by the caller: reading beyond them is seen. */
+/* A copy in a block of exactly n bytes: sanitizers detect a read beyond it. The caller frees the
+ * copy. */
 uint8_t *fuzz_copy(const uint8_t *p, size_t n);
 
 /* Are the n bytes at p, in their order, among the `of` bytes at q? */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The driver's own allocations come here (its objects are linked with these names), those of the test do not. */
+/* The allocation functions of the driver's objects, which are linked with these names. The test's
+ * own allocations use the C library. */
 #include "fuzz/fuzz.h"
 
 #include <stdlib.h>

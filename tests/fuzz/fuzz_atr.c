@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Input: what the reader can do, then an ATR. It is taken apart, and a negotiation is planned with it. */
+/* Input: the reader's capabilities, then an ATR, which is parsed and used to plan a negotiation. */
 #include "fuzz/fuzz.h"
 #include "slot/negotiate.h"
 
@@ -20,7 +20,7 @@ static void check_atr(const struct atr *a, const uint8_t *p, size_t n)
 	FUZZ_CHECK(a->IFSC >= 1 && a->IFSC <= 254 && a->WI >= 1);
 	FUZZ_CHECK(a->BWI <= 15 && a->CWI <= 15 && a->clock_stop <= 3);
 	FUZZ_CHECK(!a->tck_wrong || a->has_tck);
-	/* every interface byte that is said to be there is somewhere in the ATR */
+	/* each interface byte that the parser reports is a byte of the ATR */
 	for (unsigned i = 0; i < a->n_levels; i++) {
 		const struct atr_level *l = &a->level[i];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A CCID session over bulk. Input: what kind of reader, the calls, then the script of what the reader says to each
- * command. Whatever it says, a reader that is honest afterwards works again. */
+/* A CCID session over bulk. Input: the kind of reader, the calls, then the script of the reader's
+ * answers to each command. After any script, a reader that answers correctly works again. */
 #include "fuzz/fuzz_dev.h"
 #include "fuzz/fuzz_driver.h"
 
@@ -47,7 +47,7 @@ static struct fuzz_dev_conf reader(struct fuzz_in *in)
 	return c;
 }
 
-/* The fault is over: the slot works again. */
+/* Once the reader answers correctly, the slot works again. */
 static void recovers(struct sim_dev *d)
 {
 	uint8_t atr[FUZZ_ATR_ROOM];

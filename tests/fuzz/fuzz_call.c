@@ -5,8 +5,8 @@
 #include <string.h>
 
 #define MS 1000000ull
-/* The largest time any command may take whose reader asks for more time for ever (30 min), twice for the one that
- * settles the parameters first, and what it takes to give up: abort, power off. */
+/* Maximum time of a call: 30 minutes when the reader asks for more time for ever, twice that when a
+ * command sets the parameters first, and a minute for the abort and the power-off. */
 #define LONGEST_MS (61u * 60u * 1000u)
 #define MANY 70000
 
@@ -72,7 +72,7 @@ RESPONSECODE fuzz_apdu(unsigned k, const uint8_t *apdu, size_t len, struct fuzz_
 		fuzz_room_unused(room, got);
 		check_said(room, got);
 	} else {
-		/* what may have been there is wiped, or was never there */
+		/* after an error the buffer is unused or wiped */
 		for (size_t i = 0; i < room->cap; i++)
 			FUZZ_CHECK(room->p[i] == 0 || room->p[i] == 0xC5);
 	}
@@ -118,7 +118,7 @@ static void call_transmit(unsigned k, struct fuzz_in *in)
 	fuzz_room_end(&room);
 }
 
-/* The next four bytes say the control code when the kind is odd. */
+/* Bit 0 of `kind` is set: the next four bytes of the input are the control code. */
 static void call_control(unsigned k, struct fuzz_in *in)
 {
 	static const DWORD codes[] = { CM_IOCTL_GET_FEATURE_REQUEST, 0x313520, SCARD_CTL_CODE(1), SCARD_CTL_CODE(3600),

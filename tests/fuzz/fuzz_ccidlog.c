@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A recording (ccidlog(5)) that a simulated reader plays. Input: what the driver says, as a part of its own, then the
- * text of the file. The file is refused with its line, or it is played, to a driver that need not follow. */
+/* A recording (ccidlog(5)) that a simulated reader plays. Input: the driver's transfers, as a part
+ * of their own, then the text of the file. The file is refused with a message, or is played to a
+ * driver that need not follow the recording. */
 #define _GNU_SOURCE
 #include "fuzz/fuzz.h"
 #include "sim/model/sim_dev.h"
@@ -34,7 +35,7 @@ static uint8_t endpoint(const struct host *h, unsigned nth)
 	return 0;
 }
 
-/* One transfer; what has not ended after five seconds is discarded. */
+/* One transfer. A transfer that has not ended after five seconds is discarded. */
 static void transfer(struct host *h, struct sim_urb *u)
 {
 	uint64_t end = h->now + 5 * SECOND, next;
@@ -88,7 +89,7 @@ static void step(struct host *h, struct fuzz_in *in)
 	fuzz_room_end(&room);
 }
 
-/* The reader that plays the file; NULL: it is refused, with its line. */
+/* The reader that plays the file. NULL: the file was refused, with a message. */
 static struct sim_dev *reader(const struct fuzz_in *file)
 {
 	int fd = memfd_create("ccidlog", MFD_CLOEXEC);

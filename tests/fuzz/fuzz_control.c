@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* IFDHControl on readers with a PIN pad. Input: reader, level, card; then keys, faults and controls in turn, with any
- * code, any bytes in and any room for the answer. Then the reader works as before. */
+/* IFDHControl on readers with a PIN pad. Input: reader, level, card; then keys, faults and controls
+ * in turn, with any code, any data and any size of the answer buffer. Afterwards the reader works
+ * as before. */
 #include "fuzz/fuzz_driver.h"
 
 #include <stdio.h>
@@ -44,7 +45,7 @@ static struct sim_dev *build(uint8_t id, uint8_t kind)
 	return d;
 }
 
-/* A structure of PC/SC part 10 whose length fits, unless the input says otherwise. */
+/* A structure of PC/SC part 10. Its length is right unless the input changes it. */
 static size_t pin_structure(struct fuzz_in *in, bool modify, uint8_t *out)
 {
 	size_t fixed = modify ? 24 : 19, n = fixed, apdu;

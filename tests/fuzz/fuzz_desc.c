@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Input: ids, what the control pipe answers (strings, data rates), then the configuration descriptor. It goes to the
- * parser of the class descriptor as it is, and through libusb to the whole driver. */
+/* Input: ids, the control pipe's answers (strings, data rates), then the configuration descriptor.
+ * The descriptor is passed to the parser of the class descriptor directly, and through libusb to
+ * the whole driver. */
 #include "wire/ccid_desc.h"
 #include "fuzz/fuzz_dev.h"
 #include "fuzz/fuzz_driver.h"

@@ -75,8 +75,8 @@ void dev_drop_frames(struct dev_pipe *p)
 		drop_first(p);
 }
 
-/* The first frame, or as much of it as the transfer has room for, goes into the transfer. What does not
- * fit stays for the next one, unless a packet would be torn: that is an overflow. */
+/* Moves frames that are due into waiting transfers. The rest of a frame that does not fit stays for
+ * the next transfer, unless a packet would be torn: that is an overflow. */
 static void pump(struct sim_dev *d, struct dev_pipe *p)
 {
 	while (p->waiting && p->frames && p->frames->at <= d->now) {
@@ -164,7 +164,7 @@ static void bulk_out(struct sim_dev *d, struct sim_urb *u)
 	d->out_len = 0;
 }
 
-/* --- what the stand-in for libusb calls --- */
+/* --- functions for the stand-in for libusb --- */
 
 static void advance(struct sim_dev *d, uint64_t now)
 {
@@ -306,7 +306,7 @@ const uint8_t *sim_dev_descriptors(const struct sim_dev *d, size_t *len)
 
 /* --- life --- */
 
-/* Interrupts come when they are due, whatever else happens. */
+/* Queues all packets of the interrupt script, each for its own time. */
 static void queue_interrupts(struct sim_dev *d)
 {
 	static const int errors[] = { SIM_STALL, SIM_OVERFLOW, SIM_IO, SIM_OK };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The answer to a command on bulk OUT. The script is a list of records, each an operation byte and
- * what belongs to it; bit 4 says that the next record is for this command too. */
+/* The answer to a command on bulk OUT. The script is a list of records, each an operation byte with
+ * its arguments. Bit 4 of the operation: the next record belongs to the same command. */
 #include "fuzz/fuzz_dev_priv.h"
 
 #include <string.h>
@@ -14,8 +14,8 @@ enum operation {
 	OP_RAW,		/* length, bytes */
 	OP_EMPTY,	/* a zero-length packet */
 	OP_STATUS,	/* the transfer ends with an error */
-	OP_DELAY,	/* 40 ms units; what follows comes later */
-	OP_FOREIGN,	/* differences of bSlot, bSeq and dwLength; else right */
+	OP_DELAY,	/* units of 40 ms; later frames are delayed */
+	OP_FOREIGN,	/* right but for differences in bSlot, bSeq and dwLength */
 	OP_SPECIAL,
 };
 
@@ -47,7 +47,7 @@ static void send(struct sim_dev *d, const struct dev_command *c, uint8_t status,
 	dev_send(d, &d->in, m, 10 + len, SIM_OK);
 }
 
-/* --- the honest reader and its cards --- */
+/* --- the right answers of reader and cards --- */
 
 static size_t t1_block(const uint8_t *in, size_t len, uint8_t *ns, uint8_t *out)
 {
@@ -82,7 +82,7 @@ static size_t t1_block(const uint8_t *in, size_t len, uint8_t *ns, uint8_t *out)
 	return n + 1;
 }
 
-/* abData of the right answer; *error: the command fails. */
+/* abData of the right answer. *status: the answer's bStatus. */
 static size_t honest_data(struct sim_dev *d, const struct dev_command *c, uint8_t *out, uint8_t *status)
 {
 	static const uint8_t t0[] = { 0x11, 0, 0, 10, 0 }, t1[] = { 0x11, 0x10, 0, 0x4D, 0, 0x20, 0 };
@@ -161,7 +161,7 @@ static void op_foreign(struct sim_dev *d, const struct dev_command *c, struct fu
 	dev_send(d, &d->in, m, 10 + n, SIM_OK);
 }
 
-/* An answer of many packets; its data are the numbers of their places. */
+/* An answer of many packets, each byte computed from its position. */
 static void send_long(struct sim_dev *d, const struct dev_command *c, size_t n, uint8_t b9)
 {
 	uint8_t m[10 + 65535];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Descriptors, and what is answered on the control pipe. A record of the script: kind, length, bytes. */
+/* Descriptors, and the answers of the control pipe. A record of the script: kind, length, bytes. */
 #include "fuzz/fuzz_dev_priv.h"
 
 #include <string.h>
@@ -78,7 +78,7 @@ void dev_describe(struct sim_dev *d)
 		d->raw_len = 18 + configuration(c, p + 18);
 		return;
 	}
-	/* libusb gives no configuration without a whole header */
+	/* libusb returns no configuration without a whole header */
 	if (n > c->descriptors_len)
 		n = c->descriptors_len;
 	memcpy(p + 18, c->descriptors, n);
@@ -102,7 +102,7 @@ static void give(struct sim_dev *d, struct sim_urb *u, const uint8_t *p, size_t 
 	dev_complete(d, u, SIM_OK);
 }
 
-/* A USB ICC of the honest kind: after any command 90 00 (ICCD 1.0, both versions). */
+/* The right answers of a USB ICC (ICCD 1.0, both versions): 90 00 to any command. */
 static void honest_iccd(struct sim_dev *d, struct sim_urb *u)
 {
 	static const uint8_t sw[] = { 0x00, 0x90, 0x00 };

@@ -8,7 +8,7 @@
 #define DEV_MESSAGE_MAX 70000
 #define DEV_MS 1000000ull
 
-/* Something to be sent. */
+/* A frame that the device will send. */
 struct dev_frame {
 	uint64_t at;
 	int status;
@@ -34,18 +34,18 @@ struct sim_dev {
 	struct fuzz_dev_conf conf;
 	enum fuzz_mood mood;
 	bool plugged;
-	uint64_t now, at;		/* at: when the next frame goes out */
+	uint64_t now, at;		/* at: the time of the next frame */
 	uint8_t raw[18 + 4096];
 	size_t raw_len;
 	struct dev_pipe in, intr;
 	struct sim_urb *done, **done_tail;
-	struct sim_urb *slow;		/* control transfers that end at slow_at[] */
+	struct sim_urb *slow;		/* a control transfer that ends at slow_at */
 	uint64_t slow_at;
 	struct sim_urb *stuck;		/* an OUT transfer that never ends */
-	int out_status;			/* of the next OUT transfer; 1: it never ends */
+	int out_status;			/* status of the next OUT transfer; 1: never ends */
 	uint8_t out[DEV_MESSAGE_MAX];
 	size_t out_len;
-	struct fuzz_in last_record;	/* MOOD_REPEAT */
+	struct fuzz_in last_record;	/* repeated in MOOD_REPEAT */
 	bool powered[DEV_SLOTS];
 	uint8_t card_ns[DEV_SLOTS];
 	unsigned endless;		/* 1 + slot whose command gets time extensions for ever */

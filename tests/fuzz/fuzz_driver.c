@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Escape commands allowed, old firmware taken, all log levels: the most code. */
+/* Escape commands and old firmware allowed, all log levels: most of the code is reached. */
 static const char plist[] =
 	"<plist version=\"1.0\"><dict><key>ifdLogLevel</key><string>15</string><key>ifdDriverOptions</key>"
 	"<string>0x0005</string><key>ifdVendorID</key><array><string>0x1</string></array><key>ifdProductID</key>"

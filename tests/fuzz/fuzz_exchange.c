@@ -40,7 +40,7 @@ static void check_send(const struct exchange_step *s, const struct exchange_conf
 	FUZZ_CHECK(s->wait_ms <= CEILING_MS && s->wait_ms > 0);
 	if (cfg->level == LEVEL_CHARACTER)
 		FUZZ_CHECK(s->wLevelParameter <= cfg->max_data);
-	copy = fuzz_copy(s->data, s->len);	/* all of it can be read */
+	copy = fuzz_copy(s->data, s->len);	/* reads every byte */
 	free(copy);
 }
 
@@ -72,7 +72,7 @@ void fuzz_exchange_run(struct fuzz_card *c, const struct exchange_config *cfg, s
 	struct exchange x;
 	uint8_t *apdu;
 
-	/* A long command repeats what the input has of it. */
+	/* A command that is longer than its bytes in the input repeats these bytes. */
 	apdu = malloc(n ? n : 1);
 	for (size_t i = 0; i < n; i++)
 		apdu[i] = text.left ? text.p[i % text.left] : 0;

@@ -5,9 +5,10 @@
 #include "fuzz/fuzz.h"
 #include "proto/exchange.h"
 
-/* An exchange of src/proto with a card that answers what the input says. */
+/* An exchange of src/proto with a card whose answers come from the input. */
 
-/* No honest command takes more steps: an answer of 65538 bytes, one a time, and each of them after errors. */
+/* Maximum number of steps of a command: an answer of 65538 bytes, one byte a step, each after
+ * errors. */
 #define FUZZ_STEPS_MAX 300000u
 
 /* The card's answer in one step. */
@@ -19,20 +20,20 @@ struct fuzz_answer {
 };
 
 struct fuzz_card {
-	/* Says the next answer to a step. */
+	/* Returns the card's answer to a step. */
 	struct fuzz_answer (*answer)(struct fuzz_card *c, const struct exchange_step *s);
-	/* All went out: is the answer what the card said? */
+	/* After success: checks that the answer consists of the card's answers. */
 	void (*judge)(struct fuzz_card *c, const struct exchange *x, const uint8_t *answer);
 	struct fuzz_in in;
 	bool crc;
 	uint8_t nad;
 };
 
-/* Level, protocol, sizes and times out of the input. */
+/* A configuration with sizes and times from the input. */
 struct exchange_config fuzz_exchange_config(struct fuzz_in *in, unsigned protocol, enum exchange_level level);
 /* Runs one command from the input to its end. */
 void fuzz_exchange_run(struct fuzz_card *c, const struct exchange_config *cfg, struct t1 *t1, struct fuzz_in *in);
-/* Goes on until the verdict; cap: room for the answer. */
+/* Runs the exchange from `step` to its end. */
 void fuzz_exchange_loop(struct fuzz_card *c, struct exchange *x, const struct exchange_config *cfg,
 			struct exchange_step step);
 /* The error of an answer's kind byte, or CCID_OK. */

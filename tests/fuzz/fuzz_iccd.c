@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* USB ICCs. Input: version and level, the calls, then what the control pipe answers to each class request. */
+/* USB ICCs. Input: version and level, the calls, then the control pipe's answer to each class
+ * request. */
 #include "fuzz/fuzz_dev.h"
 #include "fuzz/fuzz_driver.h"
 

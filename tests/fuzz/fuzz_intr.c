@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Interrupts. Input: what kind of reader, the calls, then what comes on the interrupt endpoint and when. The reader is
- * honest on bulk. */
+/* Interrupts. Input: the kind of reader, the calls, then the packets of the interrupt endpoint with
+ * their delays. All answers on bulk are right. */
 #include "fuzz/fuzz_dev.h"
 #include "fuzz/fuzz_driver.h"
 
@@ -22,7 +22,7 @@ static void no_event_is_lost(struct sim_dev *d, bool has_interrupts)
 	fake_usb_lock();
 	fuzz_dev_honest(d);
 	fake_usb_unlock();
-	/* what came before, and pipes that take their time to work again */
+	/* earlier events are consumed, and pipes have time to recover */
 	for (unsigned i = 0; i < 4; i++)
 		(void)poll(fuzz_lun(0), POLL_MS);
 	fake_usb_lock();

@@ -14,7 +14,7 @@ static const char *const keys[] = {
 
 #define N_KEYS (sizeof keys / sizeof keys[0])
 
-/* All strings of all keys lie in memory that can be read, and are no longer than the text. */
+/* Reads all strings of all keys, and checks that together they are not too long for the text. */
 static size_t read_all(const struct plist *p, size_t len)
 {
 	size_t total = 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Input: protocol, TA1, the card's answer to the PPS request. The oracle reads §9.3 on its own. */
+/* Input: protocol, TA1, the card's answer to the PPS request. The expected result does not use
+ * src/proto. */
 #include "fuzz/fuzz.h"
 #include "proto/pps.h"
 
@@ -8,8 +9,8 @@
 
 const char fuzz_name[] = "pps";
 
-/* ISO 7816-3:2006 §9.2, §9.3: PPSS, PPS0 with the T that was asked for, PPS1 as asked for or absent, no more
- * than was asked for, PCK. */
+/* ISO 7816-3:2006 §9.2, §9.3: PPSS, PPS0 with the requested T, PPS1 as requested or absent, nothing
+ * beyond the request, PCK. */
 static bool is_right(unsigned protocol, uint8_t ta1, const uint8_t *a, size_t n, bool *kept)
 {
 	uint8_t sum = 0;

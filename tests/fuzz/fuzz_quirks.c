@@ -8,7 +8,7 @@
 
 const char fuzz_name[] = "quirks";
 
-/* Whatever the text is, a reader has known flags and numbers that are in range. */
+/* With any text, a reader has known flags only, and numbers that are in range. */
 static void in_range(const struct quirk_set *q)
 {
 	FUZZ_CHECK(q->bits >> QUIRK_COUNT == 0);

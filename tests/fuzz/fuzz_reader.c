@@ -79,7 +79,7 @@ static struct sim_dev *build(const char *text)
 	return d;
 }
 
-/* Readers that settle the parameters themselves take the first protocol that the card offers. */
+/* Readers that negotiate the parameters themselves use the first protocol that the card offers. */
 struct sim_dev *fuzz_reader(struct fuzz_in *in, unsigned *protocol, const char **card)
 {
 	unsigned number = fuzz_u16(in), protocols, n;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Serial readers. Input: type, commands, then what comes on the line: to the frame parser byte by byte, and to the line
- * in pieces, each with a delay, in answer to what is written. The line's terminal is played here, on virtual time. */
+/* Serial readers. Input: type, commands, then the bytes on the line. The frame parser gets them one
+ * by one; the driver gets them from the line in pieces, each after a delay. This file stands in for
+ * the line's terminal, on virtual time. */
 #include "fuzz/fuzz.h"
 #include "fake/fake_libusb.h"
 #include "transport/serial.h"
@@ -14,7 +15,7 @@
 #define COMMANDS 12
 #define COMMAND_MS 20000
 #define MS 1000000ull
-#define A_TTY 1000000	/* no descriptor of this process */
+#define A_TTY 1000000	/* beyond the file descriptors of this process */
 
 const char fuzz_name[] = "serial";
 
@@ -27,7 +28,7 @@ static void check_message(const struct serial_frame *f, const uint8_t *all, size
 	FUZZ_CHECK(f->message_len >= 10 && f->message_len <= SERIAL_MESSAGE_MAX);
 	FUZZ_CHECK(f->message_len == 10 + (size_t)get_le32(f->message + 1));
 	FUZZ_CHECK(n >= f->message_len + 3);
-	/* 03 06, the message, and the LRC that belongs to it are the last bytes that came */
+	/* the last bytes received are 03 06, the message and its LRC */
 	FUZZ_CHECK(memcmp(all + n - 1 - f->message_len, f->message, f->message_len) == 0);
 	for (size_t i = 0; i < f->message_len; i++)
 		sum ^= f->message[i];
@@ -53,7 +54,7 @@ static void frames(const uint8_t *p, size_t n, bool echo)
 			serial_frame_restart(f);
 	}
 	serial_frame_wipe(f);
-	/* what is put into a frame comes out of it */
+	/* a message is encoded exactly when its length is valid */
 	again = fuzz_copy(p, len);
 	len = serial_frame_encode(again, len, frame);
 	FUZZ_CHECK((len == 0) == (n < 10 || (n < 300 ? n : 300) > SERIAL_MESSAGE_MAX));
@@ -101,7 +102,8 @@ void serial_tty_close(int fd)
 	line.open = false;
 }
 
-/* The next piece. Kinds: as it is; an answer to what was sent last, made right; the echo; the end of the line. */
+/* The next piece, by its kind: raw bytes; a right answer to the last command; the echo of the last
+ * command; the end of the line. */
 static void next_piece(void)
 {
 	static uint8_t made[SERIAL_FRAME_MAX * 2];
@@ -166,7 +168,8 @@ ssize_t serial_tty_write(int fd, const uint8_t *buf, size_t len)
 
 /* --- the line --- */
 
-/* One command: whatever comes, an answer is the answer of this slot and this bSeq, whole and undamaged. */
+/* One command: an answer that is accepted has the command's slot and bSeq, and is whole and
+ * undamaged. */
 static void command(struct transport *t, struct fuzz_in *in, uint8_t seq)
 {
 	static const uint8_t types[] = { 0x62, 0x63, 0x65, 0x6F, 0x6B, 0x61, 0x69, 0x72 };

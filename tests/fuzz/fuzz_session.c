@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A whole session: a reader of the table (or one made up), cards, then faults of reader and card, calls, cards and
- * devices that come and go, allocations and transfers that fail, in any order. An echo that succeeds while no
- * armed fault touches the data is the echo; and when all faults have ended, the reader works. */
+/* A whole session: a reader of the table (or a made-up one), cards, then in any order faults of
+ * reader and card, calls, changes of cards and devices, and failing allocations and transfers.
+ * While no armed fault changes data, a successful ECHO returns the bytes that were sent; when all
+ * faults have ended, the reader works. */
 #include "fuzz/fuzz_session.h"
 
 #include <libusb.h>
@@ -14,9 +15,9 @@
 const char fuzz_name[] = "session";
 
 struct session {
-	bool data_faults;	/* an armed fault may change data, not only what is around them */
+	bool data_faults;	/* an armed fault may change the data of an answer */
 	bool card_faults;
-	bool relabelled, repeated;	/* both: an old answer may bear the number of the next command */
+	bool relabelled, repeated;	/* both: an old answer may have the next command's bSeq */
 	bool replugged;
 	unsigned protocol;
 	const char *card;
@@ -33,7 +34,7 @@ static bool is_one_of(const char *name, const char *const *names)
 
 static void note_fault(struct session *s, const char *name)
 {
-	/* faults that leave the data of an answer alone, or lose it whole */
+	/* faults that leave the data of an answer unchanged, or drop the whole answer */
 	static const char *const around_data[] = {
 		"wrong-slot", "wrong-seq", "wrong-type", "stale", "duplicate", "zero-length", "short-answer",
 		"length-more", "overflow", "in-stall", "in-error", "no-zlp", "silent", "late-answer", "slow-answer",
@@ -95,7 +96,7 @@ static void replug(struct session *s)
 	s->replugged = true;
 }
 
-/* There and back through the card's ECHO; each time other bytes. False: an error. */
+/* Sends new bytes to the card's ECHO and gets them back. False: an error. */
 static bool echo(struct session *s, bool must_be_right)
 {
 	uint8_t apdu[5 + 20 + 1] = { 0x80, 0x16, 0x00, 0x00, 20 }, get[5] = { 0x00, 0xC0, 0x00, 0x00, 0x00 };
@@ -175,7 +176,8 @@ static void step(struct session *s, struct fuzz_in *in)
 	}
 }
 
-/* All faults end, a fresh card is put in; a device that was away is opened again. */
+/* The reader works once all faults have ended: with a fresh card, and opened again after an
+ * unplug. */
 static void works_again(struct session *s)
 {
 	char err[200];
@@ -187,7 +189,7 @@ static void works_again(struct session *s)
 	fake_usb_lock();
 	sim_dev_fault(fake_usb_dev(0), "clear", err, sizeof err);
 	fake_usb_unlock();
-	/* the bus keeps the descriptors that were there when it was plugged in */
+	/* faults may have changed the descriptors that the bus read at the plugging-in */
 	if (s->replugged || s->data_faults)
 		fake_usb_unplug(0);
 	fake_usb_plug(0);
@@ -212,7 +214,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	s.relabelled = !fuzz_driver_numbers_count(d);
 	fuzz_driver_begin();
 	fake_usb_add(d);
-	/* A reader that does not work without faults has nothing to be tested here. */
+	/* A reader that does not work without faults is not tested here. */
 	fit = fuzz_driver_open(0) == IFD_SUCCESS && works(&s);
 	if (fit && first & 1) {
 		IFDHCloseChannel(fuzz_lun(0));

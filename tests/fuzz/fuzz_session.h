@@ -6,7 +6,7 @@
 #include "sim/model/sim_card.h"
 #include "sim/model/sim_dev.h"
 
-/* The reader that the input names: a row of the reader table, with a card that fits it in each slot. */
+/* The reader that the input names: a row of the reader table, with a suitable card in each slot. */
 struct sim_dev *fuzz_reader(struct fuzz_in *in, unsigned *protocol, const char **card);
 
 #endif

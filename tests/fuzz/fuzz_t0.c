@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* T=0 and the APDU levels. Input: level, sizes, command, then what the card or reader answers, step by step: kind,
- * length, bytes. What is behind the last answer is that answer for ever. */
+/* T=0 and the APDU levels. Input: level, sizes, command, then the answer of card or reader to each
+ * step: kind, length, bytes. The last answer is repeated for ever. */
 #include "fuzz/fuzz_exchange.h"
 
 #include <stdlib.h>
@@ -16,7 +16,7 @@ struct t0_card {
 	uint8_t kind, chain;
 	const uint8_t *data;
 	size_t len;
-	uint8_t *said;		/* all of it, one after the other */
+	uint8_t *said;		/* all answers, one after the other */
 	size_t said_len, last_len;
 };
 
@@ -38,7 +38,7 @@ static struct fuzz_answer answer(struct fuzz_card *c, const struct exchange_step
 	}
 	a.data = t->data;
 	a.len = t->len;
-	/* Mostly a character level reader gives what was asked for. */
+	/* At character level most answers are no longer than requested. */
 	if ((t->kind & 0x08) == 0 && t->level == LEVEL_CHARACTER && a.len > s->wLevelParameter)
 		a.len = s->wLevelParameter;
 	t->last_len = a.len;
@@ -49,7 +49,7 @@ static struct fuzz_answer answer(struct fuzz_card *c, const struct exchange_step
 	return a;
 }
 
-/* What comes back was said, in that order, and ends with what was said last. */
+/* The answer consists of bytes that the card sent, in their order, up to the last byte sent. */
 static void judge(struct fuzz_card *c, const struct exchange *x, const uint8_t *out)
 {
 	struct t0_card *t = (struct t0_card *)c;

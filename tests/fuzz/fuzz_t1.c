@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* T=1. Input: level, sizes, up to four commands, then what the card answers, step by step. A kind byte says how much
- * of a block is made right for it: raw bytes, or PCB and information with prologue and epilogue that fit. What is
- * behind the last answer is that answer for ever. */
+/* T=1. Input: level, sizes, up to four commands, then the card's answer to each step. The kind byte
+ * chooses between raw bytes, and PCB and information that get a matching prologue and epilogue. The
+ * last answer is repeated for ever. */
 #include "fuzz/fuzz_exchange.h"
 
 #include "proto/t1.h"
@@ -14,7 +14,7 @@
 
 const char fuzz_name[] = "t1";
 
-/* I-blocks that were in order. */
+/* A valid I-block that the card sent. */
 struct said {
 	uint8_t seq, more, len;
 	uint8_t inf[254];
@@ -24,13 +24,14 @@ struct t1_card {
 	struct fuzz_card c;
 	bool character;
 	uint8_t block[T1_BLOCK_MAX + 64];
-	size_t len, off;	/* character level: how much was given */
+	size_t len, off;	/* off: bytes sent so far, at character level */
 	enum ccid_err result;
 	struct said *said;
 	unsigned n_said;
 };
 
-/* ISO 7816-3:2006 §11.3.4, on its own: CRC as cards have it, or exclusive or. */
+/* Appends the epilogue of ISO 7816-3:2006 §11.3.4, without src/proto: CRC as cards use it, or
+ * LRC. */
 static size_t epilogue(uint8_t *block, size_t n, bool crc)
 {
 	unsigned sum = crc ? 0xFFFF : 0;
@@ -73,7 +74,7 @@ static void make_block(struct t1_card *t)
 		t->block[t->len - 1] ^= fuzz_u8(in);
 }
 
-/* Does the block count as an I-block? */
+/* Records a valid I-block. */
 static void remember(struct t1_card *t, const uint8_t *b, size_t n)
 {
 	uint8_t again[sizeof t->block];
@@ -94,7 +95,7 @@ static struct fuzz_answer answer(struct fuzz_card *c, const struct exchange_step
 	struct t1_card *t = (struct t1_card *)c;
 	struct fuzz_answer a = { CCID_OK, t->block, 0, 0 };
 
-	/* A part of the block under way, at character level, when nothing was sent. */
+	/* At character level, when nothing was sent: the next part of the current block. */
 	if (t->character && s->len == 0 && t->off < t->len) {
 		a.data = t->block + t->off;
 		a.len = t->len - t->off < s->wLevelParameter ? t->len - t->off : s->wLevelParameter;
@@ -108,13 +109,13 @@ static struct fuzz_answer answer(struct fuzz_card *c, const struct exchange_step
 			a.len = s->wLevelParameter;
 	}
 	t->off += a.len;
-	/* at character level bytes behind a block are not asked for */
+	/* at character level no byte behind a block is requested */
 	if (a.len > 0 && (t->character || t->off == t->len))
 		remember(t, t->block, t->off);
 	return a;
 }
 
-/* For each N(S), what may still be unexplained at the front of the answer: found[n] tells whether n bytes. */
+/* found[N(S)][n]: the first n bytes of the answer may end with a block that has this N(S). */
 struct places {
 	bool *found[2];
 };
@@ -124,7 +125,7 @@ static bool ends_with(const struct said *s, const uint8_t *out, size_t len)
 	return s->len <= len && memcmp(out + len - s->len, s->inf, s->len) == 0;
 }
 
-/* The block before these may be s, or may not count. */
+/* One step backwards: block s belongs to the answer, or is skipped. */
 static void go_back(struct places *at, const struct said *s, const uint8_t *out, size_t len)
 {
 	const bool *now = at->found[s->seq];
@@ -135,8 +136,8 @@ static void go_back(struct places *at, const struct said *s, const uint8_t *out,
 			before[n - s->len] = true;
 }
 
-/* The answer is the information fields of I-blocks that followed each other, the last of which ended the
- * chain. Looked at from the end, as blocks of before a resynchronisation do not count. */
+/* The answer consists of the information fields of successive I-blocks, the last of which ends the
+ * chain. The search runs backwards: blocks from before a resynchronisation do not count. */
 static void judge(struct fuzz_card *c, const struct exchange *x, const uint8_t *out)
 {
 	struct t1_card *t = (struct t1_card *)c;
@@ -165,7 +166,7 @@ static void check_t1(const struct t1 *t1)
 	FUZZ_CHECK(t1->ifsc >= 1 && t1->ifsc <= 254 && t1->ifsd >= 1 && t1->ifsd <= 254);
 }
 
-/* The block that comes back from the PIN pad. */
+/* A block as the answer of the PIN pad. */
 static void secure(struct t1_card *t, struct t1 *t1)
 {
 	uint8_t prologue[3], reply[6], wtx, *block;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Runs a target on its packed corpus (corpus/NAME.corpus), or on the packed corpora, files and folders of the command
- * line. Each input is a test case and a process of its own, so that one that crashes is told by name and the others
- * still run. */
+/* Runs a target on its packed corpus (corpus/NAME.corpus), or on the packed corpora, files and
+ * folders of the command line. Each input is a test case and a process of its own: after a crash
+ * the input's name is known, and the other inputs still run. */
 #include "fuzz/fuzz.h"
 
 #include <dirent.h>
@@ -75,7 +75,7 @@ static void plain_file(const char *path, struct input *in)
 	one_case(in);
 }
 
-/* Appends the bytes of a line of hexadecimal digits; false when it is something else. */
+/* Appends the bytes of a line of hexadecimal digits; false when the line has anything else. */
 static bool add_bytes(struct input *in, const char *hex)
 {
 	unsigned byte;
@@ -89,8 +89,9 @@ static bool add_bytes(struct input *in, const char *hex)
 	return *hex == '\0';
 }
 
-/* A whole file as text, to be freed; NULL when it cannot be read. It is closed before a child runs: what a child reads
- * and gives back at its end would be read twice here. */
+/* A whole file as text, which the caller frees; NULL: the file cannot be read. The file is closed
+ * before a child runs: a child's exit could set back the shared file offset, and lines would be
+ * read twice. */
 static char *text_of(const char *path)
 {
 	FILE *f = fopen(path, "r");
@@ -107,7 +108,7 @@ static char *text_of(const char *path)
 	return text;
 }
 
-/* The format stands in corpus.py. */
+/* A packed corpus; corpus.py describes the format. */
 static void packed(const char *path, struct input *in)
 {
 	char *text = text_of(path), *rest = text;

@@ -12,8 +12,8 @@
 #include <string.h>
 
 static uint64_t sim_now = UINT64_C(1000000000);
-static unsigned sim_blocks;	/* of memory that the core has */
-static unsigned sim_fail_at;	/* the allocation that fails, 1 first; 0: none */
+static unsigned sim_blocks;	/* blocks of memory that the core has */
+static unsigned sim_fail_at;	/* number of the allocation that fails, from 1; 0: none */
 static char sim_log[4000];
 
 uint64_t clock_now(void)
@@ -93,7 +93,7 @@ void port_log(enum port_priority priority, bool is_private, const char *line)
 struct sim_pipes {
 	struct sim_dev *dev;
 	struct ccid_desc desc;
-	struct sim_urb in, notice;	/* in flight until they end, as in WebUSB */
+	struct sim_urb in, notice;	/* not cancelled, as in WebUSB: in flight until they end */
 	bool in_flight, notice_in_flight;
 	uint8_t *in_buf;
 	uint8_t notice_buf[64];
@@ -102,7 +102,7 @@ struct sim_pipes {
 
 #define SIM_ROOM 70144u
 
-/* Runs the device until that transfer has ended; false: it is still there at until. */
+/* Runs the device until transfer u has ended; false: the transfer is still in flight at `until`. */
 static bool sim_run(struct sim_pipes *p, const struct sim_urb *u, bool *in_flight, uint64_t until)
 {
 	while (*in_flight) {
@@ -216,7 +216,7 @@ static void sim_end(void *user)
 	((struct sim_pipes *)user)->ended++;
 }
 
-/* config: text of a simulator file with one reader. NULL, or what is wrong. */
+/* config: text of a simulator file with one reader. Returns NULL, or an error message. */
 static const char *sim_pipes_open(struct sim_pipes *p, const char *config, struct pipes *hooks)
 {
 	static char err[200];

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The core by itself: what it needs of a system is what doc/porting.md says; the sample port; other systems' compilers.
+# The core by itself: its needs are those in doc/porting.md; the sample port; other systems' compilers.
 # shellcheck disable=SC2086 # $NM and $CC may be several words
 : "${top_srcdir:=.}" "${top_builddir:=.}" "${CC:=cc}" "${NM:=nm}"
 work=$(mktemp -d) || exit 99
@@ -23,12 +23,12 @@ skip() {
 	echo "ok $n - $1 # SKIP $2"
 }
 
-# built FOLDER CC AR CFLAGS: the core.
+# built FOLDER CC AR CFLAGS: builds the core.
 built() {
 	CC=$2 AR=$3 CFLAGS=$4 "$top_srcdir/tools/build-core" -o "$work/$1"
 }
 
-# What the library does not define itself. The compiler's own helpers for arithmetic are its own affair.
+# Prints the symbols that the library uses but does not define, without the compiler's own helpers for arithmetic.
 undefined() {
 	$NM "$1" | awk '$1 == "U" { needs[$2] = 1 } $2 ~ /^[A-TV-Z]$/ { has[$3] = 1 }
 		END { for (name in needs) if (!(name in has)) print name }' |
@@ -47,7 +47,7 @@ needs_what_is_told() {
 	[ -s "$work/needs" ] && diff "$work/told" "$work/needs"
 }
 
-# Nothing else is to be found.
+# The compiler finds only its own headers and those of the folder freestanding.
 freestanding="-O2 -ffreestanding -fno-stack-protector -nostdinc -isystem $($CC -print-file-name=include)
 	-I$top_srcdir/tests/ports/freestanding -Wall -Wextra -Werror"
 check "the core compiles where there are no headers but the compiler's own and six functions" \
@@ -55,7 +55,7 @@ check "the core compiles where there are no headers but the compiler's own and s
 check "it needs the functions that doc/porting.md lists, and no others" needs_what_is_told
 
 breaks() {
-	# A header that a port does not have is found out.
+	# A header that a port does not have is detected.
 	printf '#include "core/ifdccid.h"\n#include <pthread.h>\n' >"$work/bad.c"
 	# shellcheck disable=SC2086 # several words
 	! $CC $freestanding -I"$top_srcdir/src" -fsyntax-only "$work/bad.c"
@@ -112,7 +112,7 @@ else
 	skip "Windows: the core and the sample port are compiled and linked by mingw-w64" "there is no $mingw-gcc"
 fi
 
-# The driver where libusb is another one, and without what Linux alone has.
+# The driver with another system's libusb, and without the functions that only Linux has.
 bsd() {
 	local file
 	cat "$top_builddir/config.h" - >"$work/config.h" <<-'END'
@@ -127,7 +127,7 @@ bsd() {
 	for file in "$top_srcdir"/src/transport/usb_*.c "$top_srcdir"/src/slot/*.c "$top_srcdir"/src/util/*.c \
 		"$top_srcdir"/src/tools/bus.c; do
 		case $file in */plist_lex.c) continue ;; esac
-		# The stand-in is found before any libusb.h of this system.
+		# The stand-in precedes any libusb.h of this system.
 		# shellcheck disable=SC2086 # several words
 		$CC -include "$work/config.h" -D_GNU_SOURCE= -I"$work/usb" -I"$top_srcdir/src" -I"$top_srcdir" \
 			-I"$top_builddir/src" $CHECK_CPPFLAGS_PCSC -DPCSCLITE_HP_DROPDIR='"/drivers"' \
@@ -140,7 +140,7 @@ else
 	check "FreeBSD, NetBSD, macOS: the driver compiles against their libusb" bsd
 fi
 
-# arch SYSTEM FOLDER: what pcscd there looks for in a bundle's Contents.
+# arch SYSTEM FOLDER: this system's pcscd looks for FOLDER in a bundle's Contents.
 arch() {
 	[ "$(sh "$top_srcdir/tools/bundle-arch" "$1")" = "$2" ]
 }
@@ -150,7 +150,7 @@ check "OpenBSD: the bundle's folder" arch openbsd7.6 OpenBSD
 check "macOS: the bundle's folder" arch darwin23.1.0 MacOS
 check "Linux: the bundle's folder" arch linux-gnu Linux
 
-# os_log hides what it is not told to show: every line but those with secrets is public.
+# os_log hides text by default: every line without secrets is marked as public.
 public() {
 	printf '#define LOG_PUBLIC_TEXT "%%{public}s"\n' >"$work/mac.h"
 	cat >"$work/mac.c" <<-'END'

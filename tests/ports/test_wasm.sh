@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The core as WebAssembly, under node: its own unit tests, and a reader on an asynchronous transport in the shape of
-# WebUSB. Needs emcc and node: ./run-tests ports installs them.
+# The core as WebAssembly, under node: its own unit tests, and a reader on an asynchronous transport like WebUSB.
+# Needs emcc and node: ./run-tests ports installs them.
 : "${top_srcdir:=.}"
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 n=0
-# emcc's own scripts ask node for Debian's modules; another node than Debian's looks elsewhere.
+# emcc's own scripts need Debian's node modules; a node that is not Debian's looks for modules elsewhere.
 export NODE_PATH=${NODE_PATH:-/usr/share/nodejs}
 tests="proto/test_apdu proto/test_atr proto/test_exchange proto/test_pps proto/test_t0 proto/test_t1 proto/test_t1_block
 	proto/test_timing quirks/test_cards quirks/test_display_strings util/test_buf util/test_err util/test_text
@@ -36,7 +36,7 @@ core() {
 	CC=emcc AR=emar CFLAGS='-Os -Wall -Wextra -Werror' "$top_srcdir/tools/build-core" -o "$work/core"
 }
 
-# unit TEST SOURCE...: emcc's libraries, the stand-in for cmocka, files of this machine, and the port or what has one.
+# unit TEST SOURCE...: runs a unit test with emcc's libraries, the stand-in for cmocka and this machine's files.
 unit() {
 	emcc -O1 -D_GNU_SOURCE= -I"$top_srcdir/tests/ports/wasm" -I"$top_srcdir/src" -I"$top_srcdir/tests" -I"$top_srcdir" \
 		-DTOP_SRCDIR="\"$top_srcdir\"" -DCCID_SIM_TABLE="\"$top_srcdir/readers/reader_descriptors.tsv\"" \
@@ -52,7 +52,7 @@ webusb() {
 		"${port[@]}" "$work/core/libifdccid-core.a"
 }
 
-# plays STATUS LAST MS APDU...: the program ends so.
+# plays STATUS LAST MS APDU...: the program exits with STATUS and prints the line LAST.
 plays() {
 	local status
 	node "$top_srcdir/tests/ports/wasm/replay.js" "$work/webusb.js" \

@@ -10,7 +10,7 @@ import time
 
 INIT, ERROR, READER_ADD, READER_REMOVE, ATR, CARD_REMOVE, APDU = range(1, 8)
 MAGIC, VERSION = b"VSCD", 2
-# T=1 and T=0, an historical byte, and the check byte that T=1 wants.
+# T=1 and T=0, a historical byte, and the check byte that T=1 requires.
 ATR_BYTES = bytes.fromhex("3b8180014a4a")
 OK = b"\x90\x00"
 
@@ -28,7 +28,7 @@ def parse(tpdu):
 
 
 class Card:
-    """What the test's EFI program and this applet agree upon, by INS:
+    """The commands of the test's EFI program, by INS:
     10 nothing; 12 the data must be the pattern; 14 Ne bytes of the pattern; 16 the data come back by GET RESPONSE (C0);
     18 the same as 10, after P1 tenths of a second; 1A the status is P1 P2;
     1C the reader is pulled out, and 1E the card, instead of an answer."""
@@ -47,7 +47,7 @@ class Card:
             self.socket.sendall(struct.pack(">III", kind, 0, len(data)) + data)
 
     def plug(self):
-        """A reader of QEMU listens."""
+        """Adds the reader: QEMU listens."""
         self.send(INIT, MAGIC + struct.pack(">II", VERSION, 0))
         self.send(READER_ADD)
 

@@ -14,11 +14,11 @@ START_INTERRUPT, STOP_INTERRUPT, INTERRUPT_STATUS, CANCEL = 15, 16, 17, 21
 CONTROL, BULK, INTERRUPT = 100, 101, 103
 CAP_DEVICE_VERSION, CAP_MAX_PACKET, CAP_64_BIT_IDS, CAP_32_BIT_BULK = 1, 4, 5, 6
 CAPS = 1 << CAP_DEVICE_VERSION | 1 << CAP_MAX_PACKET | 1 << CAP_64_BIT_IDS | 1 << CAP_32_BIT_BULK
-STATUS = {0: 0, -104: 1, -2: 1, -22: 2, -32: 4, -110: 5, -75: 6}    # of Linux -> of usbredir
+STATUS = {0: 0, -104: 1, -2: 1, -22: 2, -32: 4, -110: 5, -75: 6}    # errno of Linux -> status of usbredir
 IO_ERROR = 3
 TYPES = {1: 1, 2: 2, 3: 3}      # bmAttributes -> kind of endpoint: the same numbers
 NO_ENDPOINT = 255
-SPEEDS = {1: 0, 2: 1, 3: 2, 5: 3}   # of USB/IP -> of usbredir
+SPEEDS = {1: 0, 2: 1, 3: 2, 5: 3}   # speed of USB/IP -> speed of usbredir
 DIRECTION_IN = 0x80
 
 
@@ -100,7 +100,7 @@ class Redirected:
         self.lock = threading.Lock()
         self.state = threading.RLock()
         self.device = UsbIp(port, busid)
-        self.urbs = {}          # of usbredir's id
+        self.urbs = {}          # by usbredir's id
         self.answered = {}      # the last data from each bulk pipe: (usbredir's id, data)
         self.kept = {}          # by endpoint: data that came for a transfer which QEMU had cancelled
         self.interrupts = {}    # running, by endpoint
@@ -210,7 +210,7 @@ class Redirected:
                                                    struct.pack("<BBHHH", kind, request, value, index, length), done)
 
     def cancel(self, number):
-        """QEMU forgets what comes for this transfer; the device's next one gets it, as from a pipe."""
+        """QEMU ignores data for a cancelled transfer: the next transfer of the endpoint gets them, as from a pipe."""
         with self.state:
             if number in self.urbs:
                 self.device.unlink(self.urbs[number])

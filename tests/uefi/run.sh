@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Builds the UEFI driver and runs it under OVMF in QEMU (uefi.py). Prints TAP; skips, by name, what is missing.
+# Builds the UEFI driver and runs it under OVMF in QEMU (uefi.py). Prints TAP; a skip names what is missing.
 #	tests/uefi/run.sh FOLDER
-# CCID_SIM	ccid-sim, for readers of each exchange level over usb-redir; without it QEMU's own reader alone is tried
+# CCID_SIM	ccid-sim, for readers of each exchange level over usb-redir; without it only QEMU's own reader is tested
 top=$(cd "$(dirname "$0")/../.." && pwd)
 work=${1:?usage: tests/uefi/run.sh FOLDER}
 
@@ -12,7 +12,7 @@ skip()
 	exit 0
 }
 
-# first FILE...: the first that is there.
+# first FILE...: prints the first file that exists.
 first()
 {
 	for file in "$@"; do
@@ -40,6 +40,6 @@ echo "# $(qemu-system-x86_64 --version | head -n 1), $firmware"
 set -- .
 [ ! -x "${CCID_SIM:-}" ] || ! qemu-system-x86_64 -device help 2> /dev/null | grep -q '"usb-redir"' ||
 	set -- --sim "$CCID_SIM" .
-# A socket's name is short: QEMU runs in its folder.
+# QEMU runs in the folder of its sockets: the path of a socket must be short.
 cd "$work" && PYTHONDONTWRITEBYTECODE=1 exec python3 "$top/tests/uefi/uefi.py" "$@" efi/ccid.efi efi/scr_test.efi \
 	"$firmware" ${variables:+"$variables"}

@@ -17,7 +17,7 @@ void scr_line(void);
 bool scr_ok(bool good, const char *name);
 /* A case whose name ends with a number. */
 bool scr_ok_n(bool good, const char *name, UINTN n);
-/* The status is `wanted`; else a comment tells what it was. */
+/* A case that compares the status with `wanted`; a difference is printed as a comment. */
 bool scr_is(EFI_STATUS status, EFI_STATUS wanted, const char *name);
 /* The plan. */
 void scr_end(void);

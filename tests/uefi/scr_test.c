@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* An EFI application: loads the driver from its own volume, and uses the readers. What happens to readers and cards
- * meanwhile is done by the host, uefi.py, when a line "CUE ..." asks for it. The card is that of card.py. */
+/* An EFI application: loads the driver from its own volume, and uses the readers. The host,
+ * uefi.py, changes readers and cards when a line "CUE ..." asks for it. The card is the one of
+ * card.py. */
 #include "contrib/uefi/efi_smart_card_reader.h"
 #include "contrib/uefi/efi_usb_io.h"
 #include "scr_print.h"
@@ -34,7 +35,7 @@ static void cue(const char *what)
 	scr_line();
 }
 
-/* How many readers there are; the first `room` of them. */
+/* Returns the number of readers; found: the first `room` of them. */
 static UINTN readers(SCR **found, UINTN room)
 {
 	EFI_HANDLE *handles = NULL;
@@ -49,7 +50,7 @@ static UINTN readers(SCR **found, UINTN room)
 	return n;
 }
 
-/* Lets the firmware run until there are so many readers. */
+/* Lets the firmware run until the number of readers is `wanted`. */
 static bool readers_become(UINTN wanted, SCR **found, UINTN room)
 {
 	for (UINTN ms = 0; ms < PATIENCE_MS; ms += STEP_MS) {
@@ -77,7 +78,8 @@ static bool state_becomes(SCR *r, UINT32 wanted)
 	return false;
 }
 
-/* Reads a file of the volume that this program came from. *size: bytes. NULL: there is none. */
+/* Reads a file of the volume that this program came from. *size: bytes. NULL: there is no such
+ * file. */
 static VOID *read_file(const CHAR16 *name, UINTN *size)
 {
 	EFI_LOADED_IMAGE *image;
@@ -186,7 +188,7 @@ static void test_no_card(SCR *r)
 	scr_is(r->SCardDisconnect(r, SCARD_CA_NORESET), EFI_SUCCESS, "SCardDisconnect from the reader");
 }
 
-/* SCardConnect refuses what contradicts itself, before it looks at the card. */
+/* SCardConnect refuses contradictory arguments before it uses the card. */
 static void test_arguments(SCR *r)
 {
 	static const struct {
@@ -251,7 +253,7 @@ static void test_atr(SCR *r)
 	scr_ok(state == SCARD_ACTIVE && protocol != SCARD_PROTOCOL_UNDEFINED, "the card is powered");
 }
 
-/* Sends the first n bytes of `command`; *len is the length of what is in `answer`. */
+/* Sends the first n bytes of `command`; *len is the length of `answer`. */
 static EFI_STATUS transmit(SCR *r, UINTN n, UINTN *len)
 {
 	*len = sizeof answer;
@@ -266,7 +268,7 @@ static UINTN build(uint8_t ins, UINTN lc, UINTN le, bool extended)
 
 	command[0] = 0x80;
 	command[1] = ins;
-	/* the simulated card wants to know that the data are to be looked at */
+	/* P1 asks the simulated card to check the data */
 	command[2] = ins == 0x12;
 	command[3] = 0;
 	if (extended)
@@ -286,7 +288,7 @@ static UINTN build(uint8_t ins, UINTN lc, UINTN le, bool extended)
 	return n;
 }
 
-/* `data` bytes of the pattern and 9000. */
+/* The answer is `data` bytes of the pattern and 9000. */
 static bool exchange(SCR *r, UINTN n, UINTN data)
 {
 	UINTN len;
@@ -313,8 +315,8 @@ static bool speaks_t0(SCR *r)
 	       protocol == SCARD_PROTOCOL_T0;
 }
 
-/* Sends n bytes of the pattern, and gets them back. A T=0 card on a TPDU reader gives them to GET RESPONSE only
- * (ISO 7816-4 §12.2.5). */
+/* Sends n bytes of the pattern, and gets them back. A T=0 card on a TPDU reader returns them only
+ * for GET RESPONSE (ISO 7816-4 §12.2.5). */
 static bool echoes(SCR *r, UINTN n)
 {
 	UINTN len;
@@ -343,7 +345,7 @@ static void test_short(SCR *r)
 	}
 }
 
-/* Up to `most` bytes. */
+/* Extended commands of up to `most` bytes. */
 static void test_extended(SCR *r, UINTN most)
 {
 	static const UINTN sizes[] = { 1, 256, 257, 1000, 4096, 32767, 65535 };
@@ -369,7 +371,7 @@ static void test_no_extended(SCR *r)
 	scr_ok(exchange(r, build(0x10, 0, 0, false), 0), "a short one afterwards");
 }
 
-/* What a program is told that has the processor while a call of another one waits for its card. */
+/* The result of a second program's call, made while the first program's call waits for its card. */
 struct second_call {
 	SCR *reader;
 	EFI_STATUS status;
@@ -476,7 +478,7 @@ static void test_control(SCR *r)
 	scr_is(r->SCardGetAttrib(r, 0x7FFFFFFFu, answer, &len), EFI_UNSUPPORTED, "SCardGetAttrib: no such tag");
 }
 
-/* A second reader comes and goes, the first one works on. */
+/* While a second reader is plugged in and unplugged, the first reader works. */
 static void test_two_readers(SCR *first)
 {
 	SCR *found[2] = { NULL, NULL };
@@ -492,7 +494,7 @@ static void test_two_readers(SCR *first)
 	scr_ok(echoes(first, 61), "the first reader works on again");
 }
 
-/* One of each exchange level: what they do with the same commands. */
+/* One reader of each exchange level, for the same commands. */
 static const struct {
 	const char *in, *out;
 	UINTN most;		/* bytes of extended commands; 0: none are tried */
@@ -503,7 +505,7 @@ static const struct {
 	{ "bytes in", "bytes out", 0 },
 };
 
-/* At T=1 a card asks for more time, at T=0 it sends 60 now and then: both end well. */
+/* A slow card asks for more time at T=1, and sends 60 now and then at T=0: the command succeeds. */
 static void test_slow_card(SCR *r)
 {
 	UINTN n = build(0x18, 0, 0, false);
@@ -544,7 +546,8 @@ static void test_simulated(SCR *first)
 	}
 }
 
-/* Unplugged while its card works: the command ends, the reader goes, and who holds it is told. */
+/* A reader is unplugged while its card works: the command ends, the reader's protocol is removed,
+ * and further calls of a program that still uses the reader are errors. */
 static SCR *test_unplugged(SCR *r)
 {
 	UINTN len;

@@ -23,10 +23,10 @@ from redir import Redirected
 QEMU = "qemu-system-x86_64"
 ESCAPE = re.compile(r"\x1b\[[0-9;=?]*[A-Za-z]|\r")
 LEAK = "ccid: memory was not given back"
-# Console lines that belong to the results.
 HERE = os.path.dirname(os.path.abspath(__file__))
 READERS = os.path.join(HERE, "readers.sim")
 TABLE = os.path.join(HERE, "..", "..", "readers", "reader_descriptors.tsv")
+# Console lines that belong to the results.
 RESULT = re.compile(r"(ok|not ok) [0-9]+ - |# ")
 
 
@@ -63,14 +63,14 @@ class Simulator:
 
 
 class Machine:
-    """QEMU, and what is plugged into it."""
+    """QEMU, with the readers and the card that are plugged into it."""
 
     def __init__(self, folder, firmware, variables, sim):
         self.folder = folder
         self.sim = sim
         self.plugged = None
         self.card = None
-        self.lock = threading.Lock()     # of the monitor: the card's thread uses it as well
+        self.lock = threading.Lock()     # the monitor's lock: the card's thread uses the monitor as well
         flash = ["-drive", f"if=pflash,format=raw,readonly=on,file={firmware}"]
         if variables:
             flash += ["-drive", f"if=pflash,format=raw,snapshot=on,file={variables}"]

@@ -2,9 +2,9 @@
 #ifndef PORTS_BSD_LIBUSB_H
 #define PORTS_BSD_LIBUSB_H
 
-/* What the driver may use of libusb on systems whose libusb is not the one of Linux (FreeBSD has its own; NetBSD and
- * macOS have libusb's without Linux's parts): no libusb_wrap_sys_device(), no options, an API version below 1.0.3. For
- * -fsyntax-only; the order of members says nothing. */
+/* The part of libusb that the driver may use on other systems than Linux (FreeBSD has its own
+ * libusb; NetBSD and macOS have libusb without Linux's parts): no libusb_wrap_sys_device(), no
+ * options, an API version below 1.0.3. For -fsyntax-only: the order of members does not matter. */
 #include <stdint.h>
 #include <sys/time.h>
 

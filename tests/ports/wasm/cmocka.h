@@ -2,8 +2,8 @@
 #ifndef PORTS_WASM_CMOCKA_H
 #define PORTS_WASM_CMOCKA_H
 
-/* As much of cmocka's interface as the core's unit tests use, for where there is no cmocka: the first assertion that
- * does not hold ends the program. */
+/* The part of cmocka's interface that the core's unit tests use, for systems without cmocka. The
+ * first failed assertion ends the program. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

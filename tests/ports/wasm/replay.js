@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// node replay.js PROGRAM.js RECORDING MS [APDU...]: the program on a USBDevice that plays a recording (ccidlog(5)), each
-// of whose answers takes MS milliseconds. Its promises are settled by timers: nothing comes before the event loop had a
-// turn.
+// node replay.js PROGRAM.js RECORDING MS [APDU...]: runs the program with a USBDevice that plays a recording
+// (ccidlog(5)). Each answer comes after MS milliseconds. Timers settle the promises: no answer comes before the event
+// loop has had a turn.
 "use strict";
 const fs = require("fs");
 const path = require("path");
@@ -41,7 +41,7 @@ class ReplayedDevice {
 }
 
 process.on("exit", () => console.log(`transfers ${turns}`));
-// node's fetch() is not for files, and programs of older emscripten take it when it is there.
+// node's fetch() does not read files, and programs of older emscripten use fetch() when it exists.
 delete globalThis.fetch;
 require(path.resolve(program))({
 	device: new ReplayedDevice(),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The core on WebUSB's calls, which give promises: the C code waits for them (emcc -sASYNCIFY). Module.device is
- * a USBDevice, or what looks like one (replay.js). argv: APDUs. */
+/* The core on WebUSB's calls, which return promises: the C code waits for them (emcc -sASYNCIFY).
+ * Module.device is a USBDevice, or an object with the same methods (replay.js). argv: APDUs. */
 #include "core/ifdccid.h"
 
 #include <emscripten.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Each returns a length, -1 when the transfer failed, -2 when it is still under way. */
+/* Each function returns a length; -1: the transfer failed; -2: the transfer is still in flight. */
 EM_ASYNC_JS(int, usb_out, (int endpoint, const uint8_t *p, int len), {
 	try {
 		const r = await Module.device.transferOut(endpoint, HEAPU8.slice(p, p + len));
@@ -18,7 +18,7 @@ EM_ASYNC_JS(int, usb_out, (int endpoint, const uint8_t *p, int len), {
 	}
 });
 
-/* A transfer cannot be taken back: it is kept for the next call. */
+/* WebUSB cannot cancel a transfer: a pending transfer is kept for the next call. */
 EM_ASYNC_JS(int, usb_in, (int endpoint, uint8_t *p, int cap, int ms), {
 	let timer;
 	if (!Module.pending)
@@ -135,6 +135,6 @@ int main(int argc, char **argv)
 	if (reader)
 		ifdccid_gone(reader);
 	ifdccid_close(reader);
-	/* What main() returns after a sleep does not reach node. */
+	/* After a sleep, the value that main() returns does not reach node. */
 	exit(err == CCID_OK ? 0 : 1);
 }
