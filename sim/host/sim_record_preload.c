@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <time.h>
@@ -31,6 +32,7 @@ static struct {
 	pthread_mutex_t lock;
 	pid_t owner;		/* the owner of the connection: a forked program opens its own */
 	int fd;
+	ino_t inode;		/* of the socket */
 	struct { unsigned bus, device; } node[MAX_FD];	/* bus 0: not known */
 } rec = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
 
@@ -52,13 +54,24 @@ static ioctl_fn next_ioctl(void)
 	return f;
 }
 
+/* Whether the descriptor is still the connection's: a program that becomes a daemon closes all that it has, and the
+ * number may be another file's by now. */
+static bool is_connected(void)
+{
+	struct stat s;
+
+	return rec.fd >= 0 && rec.owner == getpid() && fstat(rec.fd, &s) == 0 && s.st_ino == rec.inode &&
+	       S_ISSOCK(s.st_mode);
+}
+
 /* Under lock. */
 static int connection(void)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct stat s;
 	const char *path = getenv(RECORD_SOCKET_ENV);
 
-	if (rec.fd >= 0 && rec.owner == getpid())
+	if (is_connected())
 		return rec.fd;
 	rec.fd = -1;
 	if (!path || strlen(path) >= sizeof a.sun_path)
@@ -70,6 +83,7 @@ static int connection(void)
 		close(rec.fd);
 		rec.fd = -1;
 	}
+	rec.inode = rec.fd >= 0 && fstat(rec.fd, &s) == 0 ? s.st_ino : 0;
 	return rec.fd;
 }
 
@@ -110,12 +124,16 @@ static void record_report(int fd, bool again, struct record_event *e, const void
 	struct iovec v[2] = { { e, sizeof *e }, { (void *)(uintptr_t)data, n } };
 	struct msghdr m = { .msg_iov = v, .msg_iovlen = 2 };
 	int keep = errno, to;
+	ssize_t sent = 0;
 
 	e->length = (uint32_t)n;
 	e->time = now_ns();
 	pthread_mutex_lock(&rec.lock);
 	to = find_node(fd, again, e) ? connection() : -1;
-	if (to >= 0 && sendmsg(to, &m, MSG_NOSIGNAL) < 0 && errno == EPIPE) {
+	do
+		sent = to < 0 ? 0 : sendmsg(to, &m, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0 && errno == EPIPE) {
 		close(to);
 		rec.fd = -1;
 	}

@@ -7,11 +7,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -27,6 +27,7 @@
 struct collector {
 	unsigned vendor, product;
 	struct sim_recorder *rec;
+	FILE *out;
 	unsigned bus, device;	/* of the reader that is recorded; 0: none yet */
 	unsigned other_bus, other_device;	/* looked at last, and another one */
 	struct pollfd fd[2 + MAX_CONNECTIONS];	/* for connections, for the end, connections */
@@ -121,7 +122,10 @@ static bool is_ours(struct collector *c, const struct record_event *e)
 		return true;
 	if (e->op != RECORD_OPEN || (e->bus == c->other_bus && e->device == c->other_device))
 		return false;
-	if (!find_device(&s, e->bus, e->device) || (s.descriptors[8] | s.descriptors[9] << 8) != (int)c->vendor ||
+	/* A device that is just coming is looked at again when it is opened again. */
+	if (!find_device(&s, e->bus, e->device))
+		return false;
+	if ((s.descriptors[8] | s.descriptors[9] << 8) != (int)c->vendor ||
 	    (s.descriptors[10] | s.descriptors[11] << 8) != (int)c->product) {
 		c->other_bus = e->bus;
 		c->other_device = e->device;
@@ -202,7 +206,9 @@ static void collect(struct collector *c)
 		bool any = false;
 
 		ending = ending || c->fd[1].revents;
-		c->fd[1].events = ending ? 0 : POLLIN;
+		/* A closed pipe is always ready. */
+		if (ending)
+			c->fd[1].fd = -1;
 		if (c->fd[0].revents)
 			accept_one(c);
 		for (unsigned i = 2; i < c->n_fds; i++) {
@@ -216,23 +222,25 @@ static void collect(struct collector *c)
 				c->fd[i--] = c->fd[--c->n_fds];
 			}
 		}
+		/* What is known is in the file, however this process ends. */
+		fflush(c->out);
 		if (ending && !any && !c->fd[0].revents)
 			break;
 		errno = 0;
 	}
 }
 
-static int run_collector(struct collector *c, FILE *out, const struct sim_record_options *o)
+static int run_collector(struct collector *c, const struct sim_record_options *o)
 {
 	bool nothing, good;
 
-	c->rec = sim_record_new(out, o);
+	c->rec = sim_record_new(c->out, o);
 	if (!c->rec)
 		return STATUS_ERROR;
 	collect(c);
 	nothing = c->bus == 0;
 	good = sim_record_end(c->rec);
-	good = fclose(out) == 0 && good;
+	good = fclose(c->out) == 0 && good;
 	if (!good)
 		fprintf(stderr, "ccid-sim: the recording could not be written: %s\n", strerror(errno));
 	else if (nothing)
@@ -279,28 +287,29 @@ static int listen_at(char *folder, struct sockaddr_un *a)
 	return fd;
 }
 
-static pid_t start_collector(struct collector *c, int listener, FILE *out, const struct sim_record_options *o)
+/* alive: a pipe of which this program alone keeps the writing end. Its end is the end of the recording, also when this
+ * program is killed. Signals to all processes of a terminal or of timeout(1) are for the command, whose last words are
+ * still to come. */
+static pid_t start_collector(struct collector *c, int listener, const int alive[2], const struct sim_record_options *o)
 {
-	pid_t self = getpid(), pid = fork();
-	sigset_t s;
+	pid_t pid = fork();
 
 	if (pid)
 		return pid;
-	host_die_with_parent(self);
 	signal(SIGINT, SIG_IGN);
-	sigemptyset(&s);
-	sigaddset(&s, SIGTERM);
-	sigprocmask(SIG_BLOCK, &s, NULL);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	close(alive[1]);
 	c->fd[0] = (struct pollfd){ .fd = listener, .events = POLLIN };
-	c->fd[1] = (struct pollfd){ .fd = signalfd(-1, &s, SFD_CLOEXEC), .events = POLLIN };
+	c->fd[1] = (struct pollfd){ .fd = alive[0], .events = POLLIN };
 	c->n_fds = 2;
-	_exit(c->fd[1].fd < 0 ? STATUS_ERROR : run_collector(c, out, o));
+	_exit(run_collector(c, o));
 }
 
-static int run_both(struct collector *c, int listener, const char *path, FILE *out, const struct sim_record_options *o,
+static int run_both(struct collector *c, int listener, const char *path, const struct sim_record_options *o,
 		    char **command)
 {
-	int status, collected = STATUS_ERROR << 8;
+	int status, alive[2], collected = STATUS_ERROR << 8;
 	sigset_t mask, old;
 	pid_t beside, pid;
 
@@ -312,7 +321,7 @@ static int run_both(struct collector *c, int listener, const char *path, FILE *o
 					   decides */
 	sigprocmask(SIG_BLOCK, &mask, &old);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	beside = start_collector(c, listener, out, o);
+	beside = pipe2(alive, O_CLOEXEC) ? -1 : start_collector(c, listener, alive, o);
 	pid = beside < 0 ? -1 : start_command(command, path, &old);
 	if (pid < 0) {
 		fprintf(stderr, "ccid-sim: %s\n", strerror(errno));
@@ -320,7 +329,7 @@ static int run_both(struct collector *c, int listener, const char *path, FILE *o
 	}
 	status = host_supervise(pid, &mask);
 	host_end_leftovers(beside);
-	kill(beside, SIGTERM);
+	close(alive[1]);
 	waitpid(beside, &collected, 0);
 	if (WIFSIGNALED(status))
 		return 128 + WTERMSIG(status);
@@ -341,12 +350,12 @@ int host_record(const char *reader, const char *file, const struct sim_record_op
 		fprintf(stderr, "ccid-sim: a reader is named by its ids, as 08e6:3437, not \"%s\"\n", reader);
 		return 2;
 	}
-	out = fopen(file, "we");
+	c.out = out = fopen(file, "we");
 	listener = out ? listen_at(folder, &a) : -1;
 	if (listener < 0)
 		fprintf(stderr, "ccid-sim: %s: %s\n", out ? folder : file, strerror(errno));
 	else
-		status = run_both(&c, listener, a.sun_path, out, o, command);
+		status = run_both(&c, listener, a.sun_path, o, command);
 	if (out)
 		fclose(out);
 	unlink(a.sun_path);

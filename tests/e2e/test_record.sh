@@ -40,4 +40,24 @@ tap_check "no such reader: exit code 125" test $? -eq 125
 tap_check "and why" grep -q "opened no reader 1234:5678" $e2e_tmp/said
 "$CCID_SIM" record -o $e2e_tmp/none 08e6:3437 -- sh -c 'exit 7'
 tap_check "the command's exit code" test $? -eq 7
+
+# killed SIGNAL: the recording has everything up to then, and its end.
+killed()
+{
+	"$CCID_SIM" unplug 0
+	"$CCID_SIM" plug 0
+	E2E_LAUNCHER="setsid $CCID_SIM record -n -o $e2e_tmp/$1 08e6:3437 --"
+	pcscd_start
+	wait_readers 1 && apdu --send-apdu 00A4020C022F00
+	kill -s "$1" -- "$2$pcscd_pid"
+	wait "$pcscd_pid"
+	wait_until grep -q '^end' "$e2e_tmp/$1"
+}
+ends() { holds "$1" "<- 80 0F 00 00 00 00 ss 00 00 00 3B 97" && holds "$1" "end $(lines_between "$1") lines"; }
+killed KILL
+tap_check "a recorder that is killed leaves a whole recording" ends KILL
+rm -f /run/pcscd/*	# which pcscd, killed as well, left
+killed TERM -
+tap_check "a signal to all processes at once does as well" ends TERM
+tap_check "with the last exchange" holds TERM "07 00 A4 02 0C 02 2F 00"
 tap_plan
