@@ -125,11 +125,13 @@ enum doctor_verdict doctor_descriptor(struct doctor *d, struct doctor_device *de
 
 enum doctor_verdict doctor_power(struct doctor *d, struct doctor_device *device)
 {
-	char control[16], status[16];
+	char control[16], status[16], persist[16];
 
 	system_line(&d->root, control, sizeof(control), SYSTEM_DEVICES "/%s/power/control",
 		    device->usb.port);
 	system_line(&d->root, status, sizeof(status), SYSTEM_DEVICES "/%s/power/runtime_status",
+		    device->usb.port);
+	system_line(&d->root, persist, sizeof(persist), SYSTEM_DEVICES "/%s/power/persist",
 		    device->usb.port);
 	if (strcmp(status, "error") == 0) {
 		doctor_cure(d, "unplug it and plug it in again");
@@ -147,6 +149,9 @@ enum doctor_verdict doctor_power(struct doctor *d, struct doctor_device *device)
 				  "it is suspended when idle, and does not come back "
 				  "from that");
 	}
-	return doctor_say(d, WELL, "%s",
-			  strcmp(control, "auto") ? "always on" : "suspended when idle");
+	return doctor_say(d, WELL, "%s%s",
+			  strcmp(control, "auto") ? "always on" : "suspended when idle",
+			  strcmp(persist, "0") ? ""
+					       : "; a port that lost its power while the machine "
+						 "slept unplugs it (power/persist is 0)");
 }

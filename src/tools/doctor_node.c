@@ -239,6 +239,40 @@ static void cure_holder(struct doctor *d, const struct holders *h)
 		    h->other.pid);
 }
 
+/* Whether the file has a line "disable-ccid". */
+static bool disables_ccid(const struct doctor *d, const char *home, const char *folder)
+{
+	static const char word[] = "disable-ccid";
+	char *text = system_text(&d->root, "%s%s/scdaemon.conf", home, folder);
+	bool found = false;
+
+	for (char *line = text; line && *line && !found; line += strcspn(line, "\n")) {
+		line += strspn(line, " \t\r\n");
+		found = strncmp(line, word, sizeof(word) - 1) == 0 &&
+			strchr(" \t\r\n", line[sizeof(word) - 1]); /* or the file's end */
+	}
+	free(text);
+	return found;
+}
+
+/* Whether GnuPG's scdaemon is installed and, when gpg starts it, claims readers that pcscd does not
+ * have open. Other users may have a file of their own. */
+static bool scdaemon_claims_readers(const struct doctor *d)
+{
+	static const char *const programs[] = {
+		"/usr/lib/gnupg/scdaemon", "/usr/lib/gnupg2/scdaemon", "/usr/libexec/scdaemon",
+		"/usr/libexec/gnupg/scdaemon",
+	};
+	const char *home = getenv("HOME"), *gnupg_home = getenv("GNUPGHOME");
+	bool installed = false;
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		installed = installed || system_exists(&d->root, "%s", programs[i]);
+	return installed && !disables_ccid(d, "", "/etc/gnupg") &&
+	       !(gnupg_home ? disables_ccid(d, gnupg_home, "") :
+			      home && disables_ccid(d, home, "/.gnupg"));
+}
+
 enum doctor_verdict doctor_holder(struct doctor *d, struct doctor_device *device)
 {
 	struct holders h = {.unseen = false};
@@ -263,7 +297,12 @@ enum doctor_verdict doctor_holder(struct doctor *d, struct doctor_device *device
 				  "%s (process %ld) has it open, but does not keep pcscd away",
 				  h.other.comm, h.other.pid);
 	if (!claimed)
-		return doctor_say(d, WELL, "no program has it");
+		return doctor_say(d, WELL, "no program has it%s",
+				  scdaemon_claims_readers(d) ?
+					  "; GnuPG's scdaemon will while gpg uses a card: "
+					  "disable-ccid in ~/.gnupg/scdaemon.conf "
+					  "leaves it to pcscd" :
+					  "");
 	if (h.unseen || d->pcscd.pid)
 		return doctor_say(d, UNKNOWN, "a program has it%s; as root it can be seen which",
 				  d->pcscd.pid ? ", pcscd likely" : "");

@@ -493,6 +493,48 @@ def well(tap, name, change, row):
         tap.case(name, [] if code == 0 and not broken and steps == STEPS else [f"{code} {said['findings']}"])
 
 
+# Name, the system, a step, a part of the remark that it makes though all is well, whether it does.
+SCDAEMON = "usr/lib/gnupg/scdaemon"
+HOME = "home/somebody"
+REMARKS = (
+    ("remark: persist is off", lambda s: s.attribute("power/persist", "0"), "power", "power/persist is 0", True),
+    ("remark: persist is on", lambda s: s.attribute("power/persist", "1"), "power", "persist", False),
+    ("remark: no scdaemon", lambda s: None, "holder", "scdaemon", False),
+    ("remark: scdaemon is not configured", lambda s: s.write(SCDAEMON, ""), "holder", "disable-ccid in", True),
+    ("remark: scdaemon's files say other things", lambda s: (
+        s.write(SCDAEMON, ""), s.write("etc/gnupg/scdaemon.conf", "# disable-ccid\n\ndisable-ccid-x\nlog-file x\n"),
+        s.write(HOME + "/.gnupg/scdaemon.conf", "")), "holder", "disable-ccid in", True),
+    ("remark: disable-ccid for all users", lambda s: (
+        s.write(SCDAEMON, ""), s.write("etc/gnupg/scdaemon.conf", "log-file x\n  disable-ccid\n")), "holder", "scdaemon", False),
+    ("remark: disable-ccid for this user", lambda s: (
+        s.write(SCDAEMON, ""), s.write(HOME + "/.gnupg/scdaemon.conf", "pcsc-shared\ndisable-ccid")), "holder", "scdaemon",
+     False),
+    ("remark: pcscd has the reader before scdaemon", lambda s: (
+        s.write(SCDAEMON, ""), s.interface_driver("usbfs"), s.process(700, "pcscd", [NODE])), "holder", "scdaemon", False),
+)
+
+
+def remark(tap, row, name, change, step, text, wanted):
+    with tempfile.TemporaryDirectory() as folder:
+        system = System(folder, [row])
+        change(system)
+        code, _, said = diagnosis(folder)
+        found = [each["text"] for each in said["findings"] if each["step"] == step]
+        tap.case(name, [] if code == 0 and (text in found[0]) == wanted else [f"{code} {found}"])
+
+
+def gnupg_home(tap, row):
+    with tempfile.TemporaryDirectory() as folder:
+        system = System(folder, [row])
+        system.write(SCDAEMON, "")
+        system.write("elsewhere/scdaemon.conf", "disable-ccid\n")
+        os.environ["GNUPGHOME"] = "/elsewhere"
+        _, _, said = diagnosis(folder)
+        del os.environ["GNUPGHOME"]
+        found = [each["text"] for each in said["findings"] if each["step"] == "holder"]
+        tap.case("remark: disable-ccid in GNUPGHOME", [] if "scdaemon" not in found[0] else found)
+
+
 def every_reader(tap, table):
     """No false verdict on any listed reader: all interfaces of a device, as they are described, fifty on one bus."""
     with open(os.path.join(TOP, "readers", "supported_readers.txt"), encoding="utf-8") as file:
@@ -728,6 +770,11 @@ def main():
         situation(tap, name, breaks, row, step, text, cure)
     for name, change in WELL:
         well(tap, name, change, row)
+    os.environ["HOME"] = "/" + HOME
+    os.environ.pop("GNUPGHOME", None)
+    for each in REMARKS:
+        remark(tap, row, *each)
+    gnupg_home(tap, row)
     several(tap, row)
     cannot_tell(tap, row)
     unusual_reader_names(tap, row)
