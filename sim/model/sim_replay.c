@@ -14,6 +14,7 @@
 #define NONE SIZE_MAX
 #define KEPT 100 /* more divergences are counted only */
 #define SHOWN 24 /* bytes of a message in a divergence */
+#define BLOCK_IN_ESCAPE 0x1A /* OMNIKEY: a T=1 block follows */
 
 struct replay_slot {
 	size_t at;   /* the last item played that is not a poll; NONE: none yet */
@@ -99,22 +100,33 @@ static void play_notice(struct sim_replay *p, unsigned interface, size_t item, c
 	sim_dev_call_at(p->d, from, notice_due, n);
 }
 
+/* Where the T=1 block of a message begins, if it has one: in an Escape message of an OMNIKEY behind a byte 1A. */
+static size_t block_begins(const uint8_t *m, size_t len)
+{
+	bool escape = m[0] == PC_ESCAPE || m[0] == RDR_ESCAPE;
+
+	return escape && len > SIM_HEADER && m[SIM_HEADER] == BLOCK_IN_ESCAPE ? SIM_HEADER + 1 : SIM_HEADER;
+}
+
 /* Bytes that the recording hides, made up: an answer of zeros with 90 00 behind them; as a T=1 block where the
  * command is one. */
 static void make_up(struct replay_slot *s, const uint8_t *command, size_t command_len, uint8_t *m, size_t len)
 {
+	size_t at = block_begins(command, command_len), n = len - SIM_HEADER;
+	const uint8_t *c = command + at;
 	uint8_t *b = m + SIM_HEADER, sum = 0;
-	const uint8_t *c = command + SIM_HEADER;
-	size_t n = len - SIM_HEADER;
 
 	if (n >= 2) {
 		b[n - 2] = 0x90;
 		b[n - 1] = 0;
 	}
-	for (size_t i = SIM_HEADER; i < command_len; i++)
+	for (size_t i = at; i < command_len; i++)
 		sum ^= command[i];
-	if (n < 4 || n > 258 || command_len < SIM_HEADER + 4 || sum || c[2] + SIM_HEADER + 4u != command_len)
+	if (len < at + 4 || len > at + 258 || command_len < at + 4 || sum || c[2] + at + 4u != command_len)
 		return;
+	if (at > SIM_HEADER)
+		*b++ = BLOCK_IN_ESCAPE;
+	n = len - at;
 	b[0] = (uint8_t)(c[0] << 4 | c[0] >> 4);
 	b[2] = (uint8_t)(n - 4);
 	if (n == 4) {
@@ -134,10 +146,11 @@ static void make_up(struct replay_slot *s, const uint8_t *command, size_t comman
 /* Which I-block of the card was the last one, as far as the bytes tell. */
 static void note_block(struct replay_slot *s, const struct replay_answer *a)
 {
-	const uint8_t *b = a->bytes + SIM_HEADER;
+	size_t at = a->len < SIM_HEADER ? SIM_HEADER : block_begins(a->bytes, a->len);
+	const uint8_t *b = a->bytes + at;
 
-	if (a->len == a->full && a->len >= SIM_HEADER + 4 && a->bytes[0] == RDR_DATA && !(b[1] & 0x80) &&
-	    b[2] + SIM_HEADER + 4u == a->len)
+	if (a->len == a->full && a->len >= at + 4 && (a->bytes[0] == RDR_DATA || at > SIM_HEADER) && !(b[1] & 0x80) &&
+	    b[2] + at + 4u == a->len)
 		s->card_ns = b[1] & 0x40;
 }
 

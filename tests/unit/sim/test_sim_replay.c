@@ -216,6 +216,46 @@ static void test_removed(void **state)
 }
 
 /* A mistake in a file is reported with its line. */
+/* Hidden answers to T=1 blocks are whole blocks: in XfrBlock, and behind 1A in Escape as OMNIKEY readers have them. */
+static void test_hidden_blocks(void **state)
+{
+	static const char blocks[] = "-> 62 00 00 00 00 00 ss 01 00 00\n"
+				     "<- 80 05 00 00 00 00 ss 00 00 00 3B 80 80 01 01\n"
+				     "-> 6F 0D 00 00 00 00 ss 00 00 00 [13 hidden]\n"
+				     "<- 80 06 00 00 00 00 ss 00 00 00 [6 hidden]\n"
+				     "-> 6B 0E 00 00 00 00 ss 00 00 00 [14 hidden]\n"
+				     "<- 83 07 00 00 00 00 ss 00 00 00 [7 hidden]\n"
+				     "-> 6B 06 00 00 00 00 ss 00 00 00 1A 00 00 01 AA AB\n"
+				     "<- 83 08 00 00 00 00 ss 00 00 00 1A 00 00 03 BB 90 00 28\n"
+				     "-> 6B 0E 00 00 00 00 ss 00 00 00 [14 hidden]\n"
+				     "<- 83 07 00 00 00 00 ss 00 00 00 [7 hidden]\n"
+				     "-> 6B 02 00 00 00 00 ss 00 00 00 [2 hidden]\n"
+				     "<- 83 02 00 00 00 00 ss 00 00 00 [2 hidden]\n"
+				     "end 12 lines\n";
+	static const uint8_t block[14] = { 0x1A, 0, 0, 9, 0, 0x20, 0, 1, 4, '1', '2', '3', '4', 0x28 };
+	static const uint8_t open[6] = { 0x1A, 0, 0, 1, 0xAA, 0xAB };
+	struct bench b;
+	char text[100];
+
+	(void)state;
+	write_file(head, blocks);
+	snprintf(text, sizeof text, "reader r\nreplay = %s\n", path);
+	bench_open(&b, text);
+	command(&b, 0x62, 0, five, NULL, 0);
+	command(&b, 0x6F, 0, NULL, block + 1, 13);
+	assert_memory_equal(b.in + 10, "\0\0\x02\x90\0\x92", 6);
+	command(&b, 0x6B, 0, NULL, block, 14);
+	assert_int_equal(b.in[1], 7);
+	assert_memory_equal(b.in + 10, "\x1A\0\x40\x02\x90\0\xD2", 7);
+	command(&b, 0x6B, 0, NULL, open, 6);
+	assert_memory_equal(b.in + 10, "\x1A\0\0\x03\xBB\x90\0\x28", 8);
+	command(&b, 0x6B, 0, NULL, block, 14); /* the card's next block has N(S) 1 */
+	assert_memory_equal(b.in + 10, "\x1A\0\x40\x02\x90\0\xD2", 7);
+	command(&b, 0x6B, 0, NULL, (const uint8_t *)"\x1A\x01", 2);
+	assert_memory_equal(b.in + 10, "\x90\0", 2);
+	expect_followed(&b);
+}
+
 static void test_files(void **state)
 {
 	static const struct { const char *first, *second, *says; } wrong[] = {
@@ -273,6 +313,7 @@ int main(void)
 		cmocka_unit_test(test_once_more),
 		cmocka_unit_test(test_ended_early),
 		cmocka_unit_test(test_removed),
+		cmocka_unit_test(test_hidden_blocks),
 		cmocka_unit_test(test_files),
 	};
 
