@@ -150,7 +150,8 @@ enum doctor_verdict doctor_power(struct doctor *d, struct doctor_device *device)
 				  "from that");
 	}
 	return doctor_say(d, WELL, "%s%s",
-			  strcmp(control, "auto") ? "always on" : "suspended when idle",
+			  strcmp(control, "auto") ? "always on"
+						  : "suspended while no program has it open",
 			  strcmp(persist, "0") ? ""
 					       : "; a port that lost its power while the machine "
 						 "slept unplugs it (power/persist is 0)");

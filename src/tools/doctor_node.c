@@ -261,7 +261,7 @@ static bool scdaemon_claims_readers(const struct doctor *d)
 {
 	static const char *const programs[] = {
 		"/usr/lib/gnupg/scdaemon", "/usr/lib/gnupg2/scdaemon", "/usr/libexec/scdaemon",
-		"/usr/libexec/gnupg/scdaemon",
+		"/usr/libexec/gnupg/scdaemon", "/usr/local/libexec/scdaemon",
 	};
 	const char *home = getenv("HOME"), *gnupg_home = getenv("GNUPGHOME");
 	bool installed = false;
@@ -299,7 +299,7 @@ enum doctor_verdict doctor_holder(struct doctor *d, struct doctor_device *device
 	if (!claimed)
 		return doctor_say(d, WELL, "no program has it%s",
 				  scdaemon_claims_readers(d) ?
-					  "; GnuPG's scdaemon will while gpg uses a card: "
+					  "; GnuPG's scdaemon may while gpg uses a card: "
 					  "disable-ccid in ~/.gnupg/scdaemon.conf "
 					  "leaves it to pcscd" :
 					  "");
