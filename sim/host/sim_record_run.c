@@ -306,28 +306,36 @@ static pid_t start_collector(struct collector *c, int listener, const int alive[
 	_exit(run_collector(c, o));
 }
 
+/* Signals that end the command, and with it the recording. They wait from the start, so that none ends this program
+ * before its command. */
+struct signals {
+	sigset_t mask, old;
+};
+
+static void hold_signals(struct signals *s)
+{
+	sigemptyset(&s->mask);
+	sigaddset(&s->mask, SIGCHLD);
+	sigaddset(&s->mask, SIGTERM);
+	sigaddset(&s->mask, SIGHUP);
+	sigaddset(&s->mask, SIGINT); /* the terminal signals the command as well, which decides */
+	sigprocmask(SIG_BLOCK, &s->mask, &s->old);
+}
+
 static int run_both(struct collector *c, int listener, const char *path, const struct sim_record_options *o,
-		    char **command)
+		    const struct signals *held, char **command)
 {
 	int status, alive[2], collected = STATUS_ERROR << 8;
-	sigset_t mask, old;
 	pid_t beside, pid;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGCHLD);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGINT);	/* the terminal signals the command as well, which
-					   decides */
-	sigprocmask(SIG_BLOCK, &mask, &old);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	beside = pipe2(alive, O_CLOEXEC) ? -1 : start_collector(c, listener, alive, o);
-	pid = beside < 0 ? -1 : start_command(command, path, &old);
+	pid = beside < 0 ? -1 : start_command(command, path, &held->old);
 	if (pid < 0) {
 		fprintf(stderr, "ccid-sim: %s\n", strerror(errno));
 		return STATUS_ERROR;
 	}
-	status = host_supervise(pid, &mask);
+	status = host_supervise(pid, &held->mask);
 	host_end_leftovers(beside);
 	close(alive[1]);
 	waitpid(beside, &collected, 0);
@@ -344,18 +352,20 @@ int host_record(const char *reader, const char *file, const struct sim_record_op
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	char folder[] = "/tmp/ccid-sim-XXXXXX";
 	int used = 0, listener, status = STATUS_ERROR;
+	struct signals held;
 	FILE *out;
 
 	if (sscanf(reader, "%4x:%4x%n", &c.vendor, &c.product, &used) != 2 || reader[used]) {
 		fprintf(stderr, "ccid-sim: a reader is named by its ids, as 08e6:3437, not \"%s\"\n", reader);
 		return 2;
 	}
+	hold_signals(&held);
 	c.out = out = fopen(file, "we");
 	listener = out ? listen_at(folder, &a) : -1;
 	if (listener < 0)
 		fprintf(stderr, "ccid-sim: %s: %s\n", out ? folder : file, strerror(errno));
 	else
-		status = run_both(&c, listener, a.sun_path, o, command);
+		status = run_both(&c, listener, a.sun_path, o, &held, command);
 	if (out)
 		fclose(out);
 	unlink(a.sun_path);
