@@ -299,9 +299,8 @@ enum doctor_verdict doctor_holder(struct doctor *d, struct doctor_device *device
 	if (!claimed)
 		return doctor_say(d, WELL, "no program has it%s",
 				  scdaemon_claims_readers(d) ?
-					  "; GnuPG's scdaemon may while gpg uses a card: "
-					  "disable-ccid in ~/.gnupg/scdaemon.conf "
-					  "leaves it to pcscd" :
+					  "; GnuPG's scdaemon may claim it before pcscd does "
+					  "(disable-ccid in ~/.gnupg/scdaemon.conf prevents that)" :
 					  "");
 	if (h.unseen || d->pcscd.pid)
 		return doctor_say(d, UNKNOWN, "a program has it%s; as root it can be seen which",
