@@ -44,7 +44,9 @@ tap_check "the serial number is not shown" has_no_secret
 tap_check "no card" wait_until card_is 0 "no card is in it"
 "$CCID_SIM" insert good 0 mute
 tap_check "a card that does not answer" wait_until card_is 1 "does not answer (voltages of the reader: 5"
+# A card without power that is replaced between two looks of pcscd is the same card to pcscd: no person is that fast.
 "$CCID_SIM" remove good 0
+tap_check "the card is taken out" wait_until card_is 0 "no card is in it"
 "$CCID_SIM" insert good 0 t1
 tap_check "another card: all is well again" wait_until doctor_says 0 "1 card"
 "$CCID_SIM" plug unlisted
