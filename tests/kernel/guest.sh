@@ -47,7 +47,7 @@ start_system()
 	udevadm settle
 }
 
-# e2e SCRIPT FILE [ARGUMENT...]: a script of tests/e2e on the readers of FILE; a script without a plan fails.
+# e2e SCRIPT FILE [ARGUMENT...]: a script of tests/e2e on the readers of FILE; a script that ends before its plan fails.
 e2e()
 {
 	script=$1
