@@ -165,7 +165,7 @@ static int put_device(const char *dir, const uint8_t *d, size_t len, unsigned de
 
 static int put_power(const char *dir)
 {
-	char sub[SYSFS_PATH + sizeof("/power")];
+	char sub[SYSFS_PATH + sizeof "/power"];
 
 	snprintf(sub, sizeof sub, "%s/power", dir);
 	return make_dirs(sub) | putf(sub, "control", "auto\n") | putf(sub, "persist", "1\n");

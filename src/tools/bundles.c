@@ -16,7 +16,7 @@ static void read_one(struct bundles *b, const struct system_root *root, const ch
 	const char *text;
 
 	if (!system_path(root, path, "%s/%s/Contents/Info.plist", b->folder, name) ||
-	    strlen(name) >= sizeof(one->name))
+	    strlen(name) >= sizeof one->name)
 		return;
 	/* Without a list pcscd passes it over: readers that were added to a driver that is gone. */
 	if (!system_exists(&no_root, "%s", path))
@@ -42,10 +42,10 @@ void bundles_read(struct bundles *b, const struct system_root *root, const char 
 	struct dirent *e;
 	DIR *dir;
 
-	memset(b, 0, sizeof(*b));
+	memset(b, 0, sizeof *b);
 	errno = ENAMETOOLONG;
 	dir = NULL;
-	if (strlen(folder) < sizeof(b->folder) && system_path(root, path, "%s", folder)) {
+	if (strlen(folder) < sizeof b->folder && system_path(root, path, "%s", folder)) {
 		strcpy(b->folder, folder);
 		dir = opendir(path);
 	}

@@ -79,7 +79,7 @@ static void end_interface(struct bus_device *device, struct gathered *g)
 
 static void gather_configuration(struct bus_device *device, const uint8_t *p, size_t len)
 {
-	struct gathered *g = calloc(1, sizeof(*g));
+	struct gathered *g = calloc(1, sizeof *g);
 
 	for (size_t i = 0; g && i + 2 <= len && p[i] >= 2 && i + p[i] <= len; i += p[i]) {
 		const uint8_t *one = p + i;
@@ -127,7 +127,7 @@ static unsigned number(const struct system_root *root, const char *port, const c
 	char text[32];
 
 	return (unsigned)strtoul(
-		system_line(root, text, sizeof(text), SYSTEM_DEVICES "/%s/%s", port, name), NULL,
+		system_line(root, text, sizeof text, SYSTEM_DEVICES "/%s/%s", port, name), NULL,
 		10);
 }
 
@@ -135,11 +135,11 @@ static void read_title(const struct system_root *root, struct bus_device *device
 {
 	char maker[64], product[64];
 
-	system_line(root, maker, sizeof(maker), SYSTEM_DEVICES "/%s/manufacturer", device->port);
-	system_line(root, product, sizeof(product), SYSTEM_DEVICES "/%s/product", device->port);
+	system_line(root, maker, sizeof maker, SYSTEM_DEVICES "/%s/manufacturer", device->port);
+	system_line(root, product, sizeof product, SYSTEM_DEVICES "/%s/product", device->port);
 	if (strncmp(product, maker, strlen(maker)) == 0)
 		maker[0] = '\0';
-	snprintf(device->title, sizeof(device->title), "%s%s%s", maker, *maker ? " " : "", product);
+	snprintf(device->title, sizeof device->title, "%s%s%s", maker, *maker ? " " : "", product);
 }
 
 struct visit {
@@ -157,11 +157,11 @@ static bool read_device(void *user, const char *name)
 	long len;
 
 	/* "1-2.4"; with a colon it is an interface, "usb1" is a bus. */
-	if (strchr(name, ':') || !strchr(name, '-') || strlen(name) >= sizeof(device->port))
+	if (strchr(name, ':') || !strchr(name, '-') || strlen(name) >= sizeof device->port)
 		return false;
 	*device = (struct bus_device){0};
 	strcpy(device->port, name);
-	len = system_read(v->root, (char *)raw, sizeof(raw), SYSTEM_DEVICES "/%s/descriptors",
+	len = system_read(v->root, (char *)raw, sizeof raw, SYSTEM_DEVICES "/%s/descriptors",
 			  name);
 	if (len < DEVICE_LENGTH)
 		return false;
@@ -170,7 +170,7 @@ static bool read_device(void *user, const char *name)
 	device->configuration = number(v->root, name, "bConfigurationValue");
 	read_descriptors(device, raw, (size_t)len, device->configuration);
 	read_title(v->root, device);
-	system_line(v->root, device->serial, sizeof(device->serial), SYSTEM_DEVICES "/%s/serial",
+	system_line(v->root, device->serial, sizeof device->serial, SYSTEM_DEVICES "/%s/serial",
 		    name);
 	return v->each(v->user, device);
 }
@@ -178,7 +178,7 @@ static bool read_device(void *user, const char *name)
 void bus_each(const struct system_root *root,
 	      bool (*each)(void *user, const struct bus_device *device), void *user)
 {
-	struct bus_device *device = malloc(sizeof(*device));
+	struct bus_device *device = malloc(sizeof *device);
 	struct visit v = {root, device, each, user};
 
 	if (device)

@@ -121,7 +121,7 @@ static const char *drop_folder(const struct doctor *d, const struct options *o)
 
 	if (o->dir)
 		return o->dir;
-	if (*doctor_environment(d, "PCSCLITE_HP_DROPDIR", seen, sizeof(seen)))
+	if (*doctor_environment(d, "PCSCLITE_HP_DROPDIR", seen, sizeof seen))
 		return seen;
 	return own && *own && !d->root.path[0] ? own : PCSCLITE_HP_DROPDIR;
 }
@@ -163,7 +163,7 @@ int main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
-	d = calloc(1, sizeof(*d));
+	d = calloc(1, sizeof *d);
 	if (!d) {
 		perror("ccid-doctor");
 		return 2;

@@ -138,7 +138,7 @@ static int list_run(struct list *l, struct options *o)
 	char why[200];
 	int code;
 
-	if (!pcsc_load(&l->pcsc, why, sizeof(why))) {
+	if (!pcsc_load(&l->pcsc, why, sizeof why)) {
 		fprintf(stderr, "ccid-list: %s\n", why);
 		return EXIT_NOTHING;
 	}
@@ -159,7 +159,7 @@ int main(int argc, char **argv)
 
 	if (rc >= 0)
 		return rc;
-	l = calloc(1, sizeof(*l));
+	l = calloc(1, sizeof *l);
 	if (!l) {
 		perror("ccid-list");
 		return EXIT_NOTHING;

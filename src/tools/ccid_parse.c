@@ -59,8 +59,8 @@ static bool parse_which(const char *text, struct parse_wanted *w)
 		w->idProduct = (int)b;
 		return true;
 	}
-	if (strncmp(text, root, sizeof(root) - 1) == 0)
-		text += sizeof(root) - 1;
+	if (strncmp(text, root, sizeof root - 1) == 0)
+		text += sizeof root - 1;
 	if (strspn(text, "0123456789/") != strlen(text) ||
 	    sscanf(text, "%3u/%3u%n", &a, &b, &end) != 2 || text[end] != '\0' || !a || !b)
 		return false;
@@ -221,7 +221,7 @@ static struct bundles *read_drivers(void)
 {
 	static const struct system_root no_root = { "" };
 	const char *own = getenv("PCSCLITE_HP_DROPDIR");
-	struct bundles *b = malloc(sizeof(*b));
+	struct bundles *b = malloc(sizeof *b);
 
 	if (b)
 		bundles_read(b, &no_root, own && *own ? own : PCSCLITE_HP_DROPDIR);

@@ -25,7 +25,7 @@ static bool doctor_take_device(void *user, const struct bus_device *usb)
 		return false;
 	*device = (struct doctor_device){.usb = *usb, .index = -1};
 	quirks_match(&device->quirks, usb->vendor, usb->product, usb->version,
-		     doctor_environment(d, "IFDCCID_QUIRKS", override, sizeof(override)));
+		     doctor_environment(d, "IFDCCID_QUIRKS", override, sizeof override));
 	device->bundle = bundles_winner(&d->bundles, usb->vendor, usb->product);
 	if (device->bundle)
 		device->index = bundle_lists(device->bundle, usb->vendor, usb->product);
@@ -71,7 +71,7 @@ enum doctor_verdict doctor_allowed(struct doctor *d, struct doctor_device *devic
 {
 	char text[16];
 
-	if (strcmp(system_line(&d->root, text, sizeof(text), SYSTEM_DEVICES "/%s/authorized",
+	if (strcmp(system_line(&d->root, text, sizeof text, SYSTEM_DEVICES "/%s/authorized",
 			       device->usb.port),
 		   "0") == 0) {
 		doctor_cure(d,
@@ -127,11 +127,11 @@ enum doctor_verdict doctor_power(struct doctor *d, struct doctor_device *device)
 {
 	char control[16], status[16], persist[16];
 
-	system_line(&d->root, control, sizeof(control), SYSTEM_DEVICES "/%s/power/control",
+	system_line(&d->root, control, sizeof control, SYSTEM_DEVICES "/%s/power/control",
 		    device->usb.port);
-	system_line(&d->root, status, sizeof(status), SYSTEM_DEVICES "/%s/power/runtime_status",
+	system_line(&d->root, status, sizeof status, SYSTEM_DEVICES "/%s/power/runtime_status",
 		    device->usb.port);
-	system_line(&d->root, persist, sizeof(persist), SYSTEM_DEVICES "/%s/power/persist",
+	system_line(&d->root, persist, sizeof persist, SYSTEM_DEVICES "/%s/power/persist",
 		    device->usb.port);
 	if (strcmp(status, "error") == 0) {
 		doctor_cure(d, "unplug it and plug it in again");

@@ -33,11 +33,11 @@ static bool look_at_file(void *user, const char *file)
 
 	for (char *line = text ? strtok_r(text, "\n", &save) : NULL; line;
 	     line = strtok_r(NULL, "\n", &save)) {
-		class_value(line, "FRIENDLYNAME", c->name, sizeof(c->name));
-		class_value(line, "LIBPATH", c->library, sizeof(c->library));
-		class_value(line, "DEVICENAME", device, sizeof(device));
+		class_value(line, "FRIENDLYNAME", c->name, sizeof c->name);
+		class_value(line, "LIBPATH", c->library, sizeof c->library);
+		class_value(line, "DEVICENAME", device, sizeof device);
 		if (strncmp(device, "usb:class", 9) == 0 && c->name[0] && c->library[0]) {
-			snprintf(c->file, sizeof(c->file), FOLDER "/%.200s", file);
+			snprintf(c->file, sizeof c->file, FOLDER "/%.200s", file);
 			break;
 		}
 	}

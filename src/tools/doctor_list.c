@@ -81,7 +81,7 @@ enum doctor_verdict doctor_listed(struct doctor *d, struct doctor_device *device
 
 		if (one != device->bundle && one->plist &&
 		    bundle_lists(one, device->usb.vendor, device->usb.product) >= 0)
-			snprintf(others + at, sizeof(others) - at, "%s%s",
+			snprintf(others + at, sizeof others - at, "%s%s",
 				 at ? ", " : "; also listed by ", one->name);
 	}
 	return doctor_say(d, WELL, "by %s as \"%s\"%s", device->bundle->name,
@@ -98,10 +98,10 @@ static void load(void *data, void *user)
 	void *handle = dlopen(user, RTLD_NOW | RTLD_LOCAL);
 	const char *why = handle ? NULL : dlerror();
 
-	snprintf(out->why, sizeof(out->why), "%s", why ? why : "");
+	snprintf(out->why, sizeof out->why, "%s", why ? why : "");
 	if (handle && !dlsym(handle, "IFDHCreateChannelByName") &&
 	    !dlsym(handle, "IFDHCreateChannel"))
-		snprintf(out->why, sizeof(out->why), "it has no IFDHCreateChannelByName");
+		snprintf(out->why, sizeof out->why, "it has no IFDHCreateChannelByName");
 	system_tame(out->why);
 }
 
@@ -120,8 +120,8 @@ enum doctor_verdict doctor_library(struct doctor *d, struct doctor_device *devic
 				  device->bundle ? device->bundle->name : d->by_class.file);
 	if (!system_exists(&d->root, "%s", name))
 		return doctor_say(d, BROKEN, "%s is not there", name);
-	if (!child_run(load, &said, sizeof(said), path, 10))
-		snprintf(said.why, sizeof(said.why), "it crashed while it was loaded");
+	if (!child_run(load, &said, sizeof said, path, 10))
+		snprintf(said.why, sizeof said.why, "it crashed while it was loaded");
 	if (said.why[0])
 		return doctor_say(d, BROKEN, "%s does not load: %s", name, said.why);
 	doctor_cure(d, "%s", "");

@@ -33,7 +33,7 @@ static bool may_open(const struct doctor_pcscd *p, const struct stat *st)
  * holds (to be freed); NULL for none. */
 static char *find_rules(const struct doctor *d, const char **folder)
 {
-	for (size_t i = 0; i < sizeof(rule_folders) / sizeof(rule_folders[0]); i++) {
+	for (size_t i = 0; i < sizeof rule_folders / sizeof rule_folders[0]; i++) {
 		char *text = system_text(&d->root, "%s/" RULES, rule_folders[i]);
 
 		*folder = rule_folders[i];
@@ -52,7 +52,7 @@ static bool rules_know(const struct doctor *d, const struct doctor_device *devic
 
 	for (unsigned i = 0; i < device->usb.n_faces; i++)
 		known = known || device->usb.face[i].desc.bInterfaceClass == CCID_CLASS;
-	snprintf(ids, sizeof(ids), "ATTR{idVendor}==\"%04x\", ATTR{idProduct}==\"%04x\"",
+	snprintf(ids, sizeof ids, "ATTR{idVendor}==\"%04x\", ATTR{idProduct}==\"%04x\"",
 		 device->usb.vendor, device->usb.product);
 	local = system_text(&d->root, "/etc/udev/rules.d/92_pcscd_ccid_local.rules");
 	known = known || (local && strstr(local, ids));
@@ -66,7 +66,7 @@ static bool group_exists(const struct doctor *d, const char *name)
 	size_t n = strlen(name);
 	bool found;
 
-	snprintf(line, sizeof(line), "\n%s:", name);
+	snprintf(line, sizeof line, "\n%s:", name);
 	found = text && ((strncmp(text, name, n) == 0 && text[n] == ':') || strstr(text, line));
 	free(text);
 	return found;
@@ -124,7 +124,7 @@ enum doctor_verdict doctor_node(struct doctor *d, struct doctor_device *device)
 	char node[64], path[SYSTEM_PATH];
 	struct stat st;
 
-	snprintf(node, sizeof(node), SYSTEM_NODES "/%03u/%03u", device->usb.bus,
+	snprintf(node, sizeof node, SYSTEM_NODES "/%03u/%03u", device->usb.bus,
 		 device->usb.address);
 	if (!system_path(&d->root, path, "%s", node))
 		return SKIPPED;
@@ -153,7 +153,7 @@ static const char *driver_of(const struct doctor *d, const struct doctor_device 
 
 	out[0] = '\0';
 	for (unsigned i = 0; i < device->usb.n_faces && !out[0]; i++) {
-		system_link(&d->root, link, sizeof(link), SYSTEM_DEVICES "/%s:%u.%u/driver",
+		system_link(&d->root, link, sizeof link, SYSTEM_DEVICES "/%s:%u.%u/driver",
 			    device->usb.port, device->usb.configuration,
 			    device->usb.face[i].desc.bInterfaceNumber);
 		name = strrchr(link, '/');
@@ -167,7 +167,7 @@ bool doctor_is_exported(const struct doctor *d, const struct doctor_device *devi
 	char driver[SYSTEM_PATH];
 	const char *name;
 
-	system_link(&d->root, driver, sizeof(driver), SYSTEM_DEVICES "/%s/driver",
+	system_link(&d->root, driver, sizeof driver, SYSTEM_DEVICES "/%s/driver",
 		    device->usb.port);
 	name = strrchr(driver, '/');
 	return name && strcmp(name, "/usbip-host") == 0;
@@ -177,7 +177,7 @@ enum doctor_verdict doctor_kernel(struct doctor *d, struct doctor_device *device
 {
 	char driver[64];
 
-	driver_of(d, device, driver, sizeof(driver));
+	driver_of(d, device, driver, sizeof driver);
 	if (strcmp(driver, "usbip-host") == 0 || doctor_is_exported(d, device)) {
 		doctor_cure(d, "sudo usbip unbind -b %s", device->usb.port);
 		return doctor_say(d, BROKEN, "it is handed out to other machines (usbip)");
@@ -229,7 +229,7 @@ static const struct {
 
 static void cure_holder(struct doctor *d, const struct holders *h)
 {
-	for (size_t i = 0; i < sizeof(takers) / sizeof(takers[0]); i++) {
+	for (size_t i = 0; i < sizeof takers / sizeof takers[0]; i++) {
 		if (strncmp(h->other.comm, takers[i].comm, strlen(takers[i].comm)) == 0) {
 			doctor_cure(d, "%s", takers[i].cure);
 			return;
@@ -248,8 +248,8 @@ static bool disables_ccid(const struct doctor *d, const char *home, const char *
 
 	for (char *line = text; line && *line && !found; line += strcspn(line, "\n")) {
 		line += strspn(line, " \t\r\n");
-		found = strncmp(line, word, sizeof(word) - 1) == 0 &&
-			strchr(" \t\r\n", line[sizeof(word) - 1]); /* or the file's end */
+		found = strncmp(line, word, sizeof word - 1) == 0 &&
+			strchr(" \t\r\n", line[sizeof word - 1]); /* or the file's end */
 	}
 	free(text);
 	return found;
@@ -266,7 +266,7 @@ static bool scdaemon_claims_readers(const struct doctor *d)
 	const char *home = getenv("HOME"), *gnupg_home = getenv("GNUPGHOME");
 	bool installed = false;
 
-	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+	for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
 		installed = installed || system_exists(&d->root, "%s", programs[i]);
 	return installed && !disables_ccid(d, "", "/etc/gnupg") &&
 	       !(gnupg_home ? disables_ccid(d, gnupg_home, "") :
@@ -279,9 +279,9 @@ enum doctor_verdict doctor_holder(struct doctor *d, struct doctor_device *device
 	bool claimed;
 	char driver[64], node[64];
 
-	snprintf(node, sizeof(node), SYSTEM_NODES "/%03u/%03u", device->usb.bus,
+	snprintf(node, sizeof node, SYSTEM_NODES "/%03u/%03u", device->usb.bus,
 		 device->usb.address);
-	claimed = strcmp(driver_of(d, device, driver, sizeof(driver)), "usbfs") == 0;
+	claimed = strcmp(driver_of(d, device, driver, sizeof driver), "usbfs") == 0;
 	h.unseen = !usb_each_holder(d->root.path, node, note_holder, &h);
 	device->held = h.is_pcscd;
 	if (h.is_pcscd)

@@ -27,11 +27,11 @@ static void ask_pcscd(void *data, void *user)
 	struct pcsc p;
 	SCARDCONTEXT context = 0;
 	static char names[DOCTOR_READERS * 128 + 1]; /* of a child process */
-	DWORD len = sizeof(names) - 1;
+	DWORD len = sizeof names - 1;
 
 	(void)user;
 	out->how = PCSC_NO_LIBRARY;
-	if (!pcsc_load(&p, out->rv_text, sizeof(out->rv_text)))
+	if (!pcsc_load(&p, out->rv_text, sizeof out->rv_text))
 		return;
 	out->how = PCSC_ANSWERED;
 	out->rv = p.establish_context(SCARD_SCOPE_SYSTEM, NULL, NULL, &context);
@@ -41,13 +41,13 @@ static void ask_pcscd(void *data, void *user)
 		out->rv = SCARD_S_SUCCESS;
 		len = 0;
 	}
-	snprintf(out->rv_text, sizeof(out->rv_text), "%s", p.stringify_error(out->rv));
+	snprintf(out->rv_text, sizeof out->rv_text, "%s", p.stringify_error(out->rv));
 	if (out->rv != SCARD_S_SUCCESS)
 		return;
 	names[len] = '\0';
 	for (const char *name = names; name < names + len && *name && out->n < DOCTOR_READERS;
 	     name += strlen(name) + 1)
-		snprintf(out->reader[out->n++].name, sizeof(out->reader[0].name), "%.127s", name);
+		snprintf(out->reader[out->n++].name, sizeof out->reader[0].name, "%.127s", name);
 	take_states(&p, context, out);
 	p.release_context(context);
 }
@@ -66,7 +66,7 @@ enum doctor_verdict doctor_answer(struct doctor *d, struct doctor_device *unused
 		return SKIPPED;
 	for (unsigned i = 0; i < d->n_devices; i++)
 		d->device[i].expected = !d->device[i].broken;
-	if (!child_run(ask_pcscd, p, sizeof(*p), NULL, ANSWER_SECONDS))
+	if (!child_run(ask_pcscd, p, sizeof *p, NULL, ANSWER_SECONDS))
 		p->how = PCSC_HANGS;
 	if (p->how == PCSC_NO_LIBRARY) {
 		doctor_cure(d, "sudo apt install libpcsclite1");
@@ -137,10 +137,10 @@ static unsigned long long started(const struct doctor *d)
 	unsigned long long boot = 0, ticks = 0;
 	long hz = 100; /* USER_HZ, on every architecture of today */
 
-	if (system_read(&d->root, text, sizeof(text), "/proc/stat") > 0 &&
+	if (system_read(&d->root, text, sizeof text, "/proc/stat") > 0 &&
 	    (p = strstr(text, "\nbtime ")))
 		boot = strtoull(p + 7, NULL, 10);
-	if (!boot || system_read(&d->root, text, sizeof(text), "/proc/%ld/stat", d->pcscd.pid) <= 0)
+	if (!boot || system_read(&d->root, text, sizeof text, "/proc/%ld/stat", d->pcscd.pid) <= 0)
 		return 0;
 	p = strrchr(text, ')'); /* the name may contain any character */
 	for (int field = 2; p && field < 22; field++)

@@ -88,7 +88,7 @@ static bool read_drop_in(void *user, const char *name)
 	struct drop_ins *in = user;
 	char path[SYSTEM_PATH];
 
-	snprintf(path, sizeof(path), "%s/%s", in->folder, name);
+	snprintf(path, sizeof path, "%s/%s", in->folder, name);
 	read_unit(in->d, path, in->each, in->lookup);
 	return false;
 }
@@ -100,7 +100,7 @@ static void search_unit(const struct doctor *d, void (*each)(void *user, char *l
 	char path[SYSTEM_PATH];
 
 	for (size_t i = 0; i < N_UNIT_FOLDERS; i++) {
-		snprintf(path, sizeof(path), "%s/pcscd.service", unit_folders[i]);
+		snprintf(path, sizeof path, "%s/pcscd.service", unit_folders[i]);
 		if (!system_exists(&d->root, "%s", path))
 			continue;
 		read_unit(d, path, each, l);
@@ -109,7 +109,7 @@ static void search_unit(const struct doctor *d, void (*each)(void *user, char *l
 	for (size_t i = N_UNIT_FOLDERS; i-- > 0;) {
 		struct drop_ins in = {d, path, each, l};
 
-		snprintf(path, sizeof(path), "%s/pcscd.service.d", unit_folders[i]);
+		snprintf(path, sizeof path, "%s/pcscd.service.d", unit_folders[i]);
 		system_each(&d->root, path, read_drop_in, &in);
 	}
 }
@@ -122,7 +122,7 @@ char *doctor_environment(const struct doctor *d, const char *name, char *out, si
 	long n = -1;
 
 	out[0] = '\0';
-	snprintf(key, sizeof(key), "%s=", name);
+	snprintf(key, sizeof key, "%s=", name);
 	if (d->pcscd.pid && text)
 		n = system_read(&d->root, text, most, "/proc/%ld/environ", d->pcscd.pid);
 	if (n > 0) {
@@ -183,11 +183,11 @@ static bool is_pcscd(void *user, const char *name)
 
 	if (strspn(name, "0123456789") != strlen(name))
 		return false;
-	system_line(&d->root, comm, sizeof(comm), "/proc/%s/comm", name);
+	system_line(&d->root, comm, sizeof comm, "/proc/%s/comm", name);
 	if (strcmp(comm, "pcscd") != 0 || !has_our_socket(d, name))
 		return false;
 	d->pcscd.pid = strtol(name, NULL, 10);
-	if (system_read(&d->root, text, sizeof(text), "/proc/%s/status", name) > 0)
+	if (system_read(&d->root, text, sizeof text, "/proc/%s/status", name) > 0)
 		each_line(text, take_status, &d->pcscd);
 	d->pcscd.groups[d->pcscd.n_groups++] = d->pcscd.gid;
 	return true;
@@ -244,18 +244,18 @@ static void read_account(struct doctor *d, const char *user, const char *group)
 	free(users);
 	free(groups);
 	d->pcscd.no_user = !a.found;
-	snprintf(d->pcscd.user, sizeof(d->pcscd.user), "user %s%s", user,
+	snprintf(d->pcscd.user, sizeof d->pcscd.user, "user %s%s", user,
 		 a.found ? "" : ", which is not a user of this system");
 }
 
 void doctor_find_pcscd(struct doctor *d)
 {
 	char user[48] = "", group[48] = "";
-	struct lookup who = { "User=", user, sizeof(user)};
-	struct lookup with = { "Group=", group, sizeof(group)};
+	struct lookup who = { "User=", user, sizeof user};
+	struct lookup with = { "Group=", group, sizeof group};
 
 	if (system_each(&d->root, "/proc", is_pcscd, d)) {
-		snprintf(d->pcscd.user, sizeof(d->pcscd.user), d->pcscd.uid ? "uid %u" : "root",
+		snprintf(d->pcscd.user, sizeof d->pcscd.user, d->pcscd.uid ? "uid %u" : "root",
 			 d->pcscd.uid);
 		return;
 	}
@@ -277,7 +277,7 @@ enum doctor_verdict doctor_installed(struct doctor *d, struct doctor_device *unu
 					     "/usr/local/sbin/pcscd"};
 
 	(void)unused;
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
 		if (system_exists(&d->root, "%s", places[i]))
 			return doctor_say(d, WELL, "%s", places[i]);
 	if (d->pcscd.pid)
@@ -296,7 +296,7 @@ static const char *masked(const struct doctor *d)
 
 	for (size_t u = 0; u < 2; u++)
 		for (size_t i = 0; i < 2; i++)
-			if (strcmp(system_link(&d->root, target, sizeof(target), "%s/%s",
+			if (strcmp(system_link(&d->root, target, sizeof target, "%s/%s",
 					       unit_folders[i], units[u]),
 				   "/dev/null") == 0)
 				return units[u];
@@ -358,11 +358,11 @@ static bool udev_ignores(const struct doctor *d, const struct doctor_device *dev
 	char text[8192];
 	unsigned minor = (device->usb.bus - 1) * 128 + device->usb.address - 1;
 
-	if (system_read(&d->root, text, sizeof(text), "/run/udev/data/c189:%u", minor) > 0 &&
+	if (system_read(&d->root, text, sizeof text, "/run/udev/data/c189:%u", minor) > 0 &&
 	    strstr(text, "E:PCSCLITE_IGNORE=1"))
 		return true;
 	for (unsigned i = 0; i < device->usb.n_faces; i++)
-		if (system_read(&d->root, text, sizeof(text), "/run/udev/data/+usb:%s:1.%u",
+		if (system_read(&d->root, text, sizeof text, "/run/udev/data/+usb:%s:1.%u",
 				device->usb.port, device->usb.face[i].desc.bInterfaceNumber) > 0 &&
 		    strstr(text, "E:PCSCLITE_IGNORE=1"))
 			return true;
@@ -380,7 +380,7 @@ enum doctor_verdict doctor_ignored(struct doctor *d, struct doctor_device *devic
 			       "unplug the reader and plug it in again");
 		return doctor_say(d, BROKEN, "a rule of udev sets PCSCLITE_IGNORE for it");
 	}
-	doctor_environment(d, "PCSCLITE_FILTER_IGNORE_READER_NAMES", words, sizeof(words));
+	doctor_environment(d, "PCSCLITE_FILTER_IGNORE_READER_NAMES", words, sizeof words);
 	strcpy(copy, words);
 	if (is_filtered(copy, name)) {
 		doctor_cure(d, "take its name out of PCSCLITE_FILTER_IGNORE_READER_NAMES "

@@ -81,7 +81,7 @@ static void put_device(FILE *out, const struct doctor_device *device)
 		if (!quirk_has(&device->quirks, (enum quirk)q))
 			continue;
 		fprintf(out, "%s\"%s\"", comma ? ", " : "",
-			quirk_name((enum quirk)q, flag, sizeof(flag)));
+			quirk_name((enum quirk)q, flag, sizeof flag));
 		comma = true;
 	}
 	fputs("]}", out);

@@ -24,7 +24,7 @@ const struct doctor_step doctor_steps[] = {
 	{ "shown", "whether programs see the reader", true, doctor_shown },
 	{ "card", "whether the card answers", true, doctor_card },
 };
-const unsigned doctor_n_steps = sizeof(doctor_steps) / sizeof(doctor_steps[0]);
+const unsigned doctor_n_steps = sizeof doctor_steps / sizeof doctor_steps[0];
 
 static struct doctor_finding *now(struct doctor *d)
 {

@@ -88,12 +88,12 @@ static bool take_path(struct list_row *row, const char *path)
 	char *end;
 	unsigned long interface;
 
-	if (!point || (size_t)(colon - path) >= sizeof(row->port))
+	if (!point || (size_t)(colon - path) >= sizeof row->port)
 		return false;
 	interface = strtoul(point + 1, &end, 10);
 	if (*end || end == point + 1 || interface > 255)
 		return false;
-	snprintf(row->port, sizeof(row->port), "%.*s", (int)(colon - path), path);
+	snprintf(row->port, sizeof row->port, "%.*s", (int)(colon - path), path);
 	row->interface = (int)interface;
 	return true;
 }
@@ -107,12 +107,12 @@ static void ask_place(struct list *l, struct list_row *row)
 
 	if (l->pcsc.connect(l->context, row->name, SCARD_SHARE_DIRECT, 0, &card, &protocol) != 0)
 		return;
-	if (l->pcsc.control(card, CODE_USB_PATH, NULL, 0, value, sizeof(value) - 1, &len) != 0 ||
+	if (l->pcsc.control(card, CODE_USB_PATH, NULL, 0, value, sizeof value - 1, &len) != 0 ||
 	    !take_path(row, (const char *)value)) {
-		len = sizeof(value);
+		len = sizeof value;
 		if (l->pcsc.get_attrib(card, SCARD_ATTR_CHANNEL_ID, value, &len) == 0 &&
-		    len >= sizeof(channel)) {
-			memcpy(&channel, value, sizeof(channel));
+		    len >= sizeof channel) {
+			memcpy(&channel, value, sizeof channel);
 			row->bus = channel >> 16 == CHANNEL_USB ? channel >> 8 & 0xFF : 0;
 			row->address = row->bus ? channel & 0xFF : 0;
 		}
@@ -158,16 +158,16 @@ static void list_describe(struct list *l, struct list_row *row, const struct bus
 	strcpy(row->port, device->port);
 	strcpy(row->serial, device->serial);
 	strcpy(row->device, device->title);
-	snprintf(row->firmware, sizeof(row->firmware), "%x.%02x", device->version >> 8,
+	snprintf(row->firmware, sizeof row->firmware, "%x.%02x", device->version >> 8,
 		 device->version & 0xFFu);
 	if (b)
-		snprintf(row->driver, sizeof(row->driver), "%s%s%.20s", b->name, version ? " " : "",
+		snprintf(row->driver, sizeof row->driver, "%s%s%.20s", b->name, version ? " " : "",
 			 version ? version : "");
 	row->level = bus_level(desc);
 	row->rate = desc->dwDataRate;
 	row->max_rate = desc->dwMaxDataRate;
 	if (row->interface >= 0 && row->slot >= 0)
-		snprintf(row->key, sizeof(row->key), "%s/%d/%d", device->port, row->interface,
+		snprintf(row->key, sizeof row->key, "%s/%d/%d", device->port, row->interface,
 			 row->slot);
 }
 
@@ -214,7 +214,7 @@ static bool take_state(struct list *l, struct list_row *row)
 {
 	SCARD_READERSTATE state = {.szReader = row->name};
 	enum list_card before = row->card;
-	char atr[sizeof(row->atr)] = "";
+	char atr[sizeof row->atr] = "";
 
 	if (l->pcsc.get_status_change(l->context, 0, &state, 1) != SCARD_S_SUCCESS)
 		return false;
@@ -273,7 +273,7 @@ static void take_name(struct list *l, const char *name, list_event *event, void 
 		row = &l->row[l->n++];
 		*row = (struct list_row){
 			.interface = -1, .slot = -1, .card = LIST_UNKNOWN, .level = ""};
-		snprintf(row->name, sizeof(row->name), "%.127s", name);
+		snprintf(row->name, sizeof row->name, "%.127s", name);
 	}
 	/* The bus and pcscd do not change at the same time. */
 	if (row && !row->level[0] && row->asked++ < ASK_MAX)
@@ -344,7 +344,7 @@ bool list_update(struct list *l, list_event *event, void *user, LONG *rv)
 		if (take_state(l, row) || is_new || is_placed)
 			event(user, row, is_new ? "added" : "changed");
 	}
-	qsort(l->row, l->n, sizeof(l->row[0]), compare_rows);
+	qsort(l->row, l->n, sizeof l->row[0], compare_rows);
 	return true;
 }
 
@@ -357,7 +357,7 @@ void list_wait(struct list *l)
 		nanosleep(&(struct timespec){.tv_nsec = WAIT_MS * 1000000L}, NULL);
 		return;
 	}
-	memset(states, 0, sizeof(states));
+	memset(states, 0, sizeof states);
 	states[n++].szReader = NOTIFICATION;
 	for (unsigned i = 0; i < l->n && n < WAIT_MAX; i++) {
 		states[n].szReader = l->row[i].name;

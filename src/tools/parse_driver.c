@@ -18,7 +18,7 @@ static bool put_quirks(FILE *out, const struct parse_reader *r, const char *quot
 		if (!quirk_has(&set, (enum quirk)q))
 			continue;
 		fprintf(out, "%s%s%s%s", any ? ", " : "", quote,
-			quirk_name((enum quirk)q, name, sizeof(name)), quote);
+			quirk_name((enum quirk)q, name, sizeof name), quote);
 		any = true;
 	}
 	return any;

@@ -183,10 +183,10 @@ static uint32_t value_at(const void *base, const struct definition *d)
 	case 1:
 		return *p;
 	case 2:
-		memcpy(&v16, p, sizeof(v16));
+		memcpy(&v16, p, sizeof v16);
 		return v16;
 	case 4:
-		memcpy(&v32, p, sizeof(v32));
+		memcpy(&v32, p, sizeof v32);
 		return v32;
 	default:
 		return 0;	/* no number */
@@ -209,10 +209,10 @@ static void add_meanings(struct parse_field *f, const char *name)
 	if (f->note[0])
 		return;
 	if (f->is_bits && f->value & ~known)
-		snprintf(f->note, sizeof(f->note), "bits without a meaning: 0x%0*X",
+		snprintf(f->note, sizeof f->note, "bits without a meaning: 0x%0*X",
 			 (int)f->size * 2, (unsigned)(f->value & ~known));
 	else if (f->is_bits && f->n_meanings == 0)
-		snprintf(f->note, sizeof(f->note), "none");
+		snprintf(f->note, sizeof f->note, "none");
 }
 
 /* Values that must be computed. */
@@ -222,15 +222,15 @@ static void add_note(struct parse_field *f)
 	unsigned v = f->value, levels = v & CCID_FEATURE_LEVEL_MASK;
 
 	if (!strcmp(name, "bMaxSlotIndex"))
-		snprintf(f->note, sizeof(f->note), "%u slot%s", v + 1, v ? "s" : "");
+		snprintf(f->note, sizeof f->note, "%u slot%s", v + 1, v ? "s" : "");
 	else if (!strcmp(name, "bMaxPower"))
-		snprintf(f->note, sizeof(f->note), "%u mA", v * 2);
+		snprintf(f->note, sizeof f->note, "%u mA", v * 2);
 	else if (!strcmp(name, "wLcdLayout") && v)
-		snprintf(f->note, sizeof(f->note), "%u lines of %u characters", v >> 8, v & 0xFF);
+		snprintf(f->note, sizeof f->note, "%u lines of %u characters", v >> 8, v & 0xFF);
 	else if (!strcmp(name, "bMaxCCIDBusySlots") && v)
-		snprintf(f->note, sizeof(f->note), "%u slot%s busy at once", v, v == 1 ? "" : "s");
+		snprintf(f->note, sizeof f->note, "%u slot%s busy at once", v, v == 1 ? "" : "s");
 	else if (!strcmp(name, "dwFeatures") && levels & (levels - 1))
-		snprintf(f->note, sizeof(f->note), "more than one exchange level");
+		snprintf(f->note, sizeof f->note, "more than one exchange level");
 }
 
 static void emit(const void *base, const struct definition *d, parse_sink *sink, void *user)
@@ -244,7 +244,7 @@ static void emit(const void *base, const struct definition *d, parse_sink *sink,
 	} else if (d->kind == PARSE_RATES) {
 		f.rates = (const void *)at;
 		if (f.rates->note)
-			snprintf(f.note, sizeof(f.note), "%s", f.rates->note);
+			snprintf(f.note, sizeof f.note, "%s", f.rates->note);
 	} else if (d->kind == PARSE_BYTES) {
 		f.bytes = ((const struct parse_reader *)base)->raw;
 		f.n_bytes = ((const struct parse_reader *)base)->raw_len;

@@ -57,7 +57,7 @@ static void gather_class(struct parse_reader *r, const struct libusb_interface_d
 	r->problem = usb_interface_fault(alt, &r->desc);
 	if (!p)
 		return;
-	r->raw_len = len < sizeof(r->raw) ? len : sizeof(r->raw);
+	r->raw_len = len < sizeof r->raw ? len : sizeof r->raw;
 	memcpy(r->raw, p, r->raw_len);
 	r->bLength = p[0];
 	r->bDescriptorType = p[1];
@@ -68,7 +68,7 @@ void parse_gather(struct parse_reader *r, const struct libusb_device_descriptor 
 		  const struct libusb_config_descriptor *config,
 		  const struct libusb_interface_descriptor *alt)
 {
-	memset(r, 0, sizeof(*r));
+	memset(r, 0, sizeof *r);
 	gather_device(r, device);
 	r->bNumInterfaces = config->bNumInterfaces;
 	r->bConfigurationValue = config->bConfigurationValue;
@@ -122,7 +122,7 @@ bool parse_string_descriptor(struct parse_string *s, const uint8_t *p, size_t le
 	if (p[0] < len)
 		len = p[0];
 	/* 126 units give at most 378 bytes: a unit gives up to 3, a pair of them 4. */
-	for (size_t i = 2; i + 1 < len && out + 4 < sizeof(s->text); i += 2) {
+	for (size_t i = 2; i + 1 < len && out + 4 < sizeof s->text; i += 2) {
 		uint32_t c = get_le16(p + i), low = i + 3 < len ? get_le16(p + i + 2) : 0;
 
 		if (c == 0)	/* some firmwares count a terminating NUL */

@@ -58,7 +58,7 @@ static void put_name(FILE *out, const struct said *s)
 
 	if (!*maker && !*product)
 		fprintf(out, "reader_%.4s", cell_of(s, "idProduct") + 2);
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
 		for (const char *p = parts[i]; *p; p++)
 			fputc(isalnum((unsigned char)*p) || strchr("-_.", *p) ? *p : '_', out);
 }
@@ -136,7 +136,7 @@ static const char *fault_of(const struct said *s, char *room, size_t cap)
 static bool put_row(FILE *out, const struct said *s)
 {
 	char room[100];
-	const char *fault = fault_of(s, room, sizeof(room));
+	const char *fault = fault_of(s, room, sizeof room);
 
 	if (fault) {
 		fprintf(stderr, "ccid-parse: no row: %s\n", fault);

@@ -31,7 +31,7 @@ static void parse_complain(struct parse_seen *seen, const struct parse_reader *r
 static uint16_t language(libusb_device_handle *h)
 {
 	uint8_t p[255];
-	int n = libusb_get_string_descriptor(h, 0, 0, p, sizeof(p));
+	int n = libusb_get_string_descriptor(h, 0, 0, p, sizeof p);
 
 	return n >= 4 && p[1] == LIBUSB_DT_STRING ? get_le16(p + 2) : LANGID_ENGLISH;
 }
@@ -43,7 +43,7 @@ static void ask_string(libusb_device_handle *h, uint16_t langid, struct parse_st
 
 	if (s->index == 0)
 		return;
-	n = libusb_get_string_descriptor(h, s->index, langid, p, sizeof(p));
+	n = libusb_get_string_descriptor(h, s->index, langid, p, sizeof p);
 	if (n > 0)
 		parse_string_descriptor(s, p, (size_t)n);
 }
@@ -65,7 +65,7 @@ static void ask_rates(libusb_device_handle *h, const struct parse_reader *r, uin
 {
 	uint8_t p[4 * PARSE_MAX_RATES];
 	/* A device that announces no number may still have a list: take what comes. */
-	size_t want = announced ? (size_t)4 * announced : sizeof(p);
+	size_t want = announced ? (size_t)4 * announced : sizeof p;
 	int n = libusb_control_transfer(h, REQUEST_TYPE, request, 0, r->bInterfaceNumber, p,
 					(uint16_t)want, TIMEOUT_MS);
 
@@ -184,7 +184,7 @@ bool parse_bus(const struct parse_wanted *w, struct parse_seen *seen,
 		fprintf(stderr, "ccid-parse: cannot use libusb: %s\n", libusb_error_name(rc));
 		return false;
 	}
-	v.reader = malloc(sizeof(*v.reader));
+	v.reader = malloc(sizeof *v.reader);
 	n = v.reader ? libusb_get_device_list(ctx, &list) : LIBUSB_ERROR_NO_MEM;
 	for (ssize_t i = 0; i < n; i++)
 		visit_device(&v, list[i]);

@@ -29,14 +29,14 @@ bool pcsc_load(struct pcsc *p, char *why, size_t cap)
 		snprintf(why, cap, "%s", dlerror());
 		return false;
 	}
-	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
+	for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
 		void *address = dlsym(library, symbols[i].name);
 
 		if (!address) {
 			snprintf(why, cap, LIBRARY " has no %s", symbols[i].name);
 			return false;
 		}
-		memcpy(symbols[i].to, &address, sizeof(address));
+		memcpy(symbols[i].to, &address, sizeof address);
 	}
 	return true;
 }

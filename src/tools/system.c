@@ -171,7 +171,7 @@ static unsigned utf8_length(const unsigned char *p)
 		{ 0xF4, 0xF4, 0x80, 0x8F, 4 },
 	};
 
-	for (size_t i = 0; i < sizeof(firsts) / sizeof(firsts[0]); i++) {
+	for (size_t i = 0; i < sizeof firsts / sizeof firsts[0]; i++) {
 		if (p[0] < firsts[i].from || p[0] > firsts[i].to)
 			continue;
 		if (firsts[i].length > 1 && (p[1] < firsts[i].low || p[1] > firsts[i].high))

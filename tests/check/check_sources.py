@@ -123,6 +123,14 @@ def cmocka(name, text):
     return [] if mine or "#include <cmocka.h>" not in text else [f"{name}: includes <cmocka.h>, not unit/unit_cmocka.h"]
 
 
+def style(name, text):
+    """One way to write sizeof of an expression; a macro's argument has its parentheses."""
+    code = re.sub(r"^[ \t]*#\s*define\s(?:.*\\\n)*.*", lambda m: "\n" * m[0].count("\n"), text, flags=re.M)
+    return [f"{name}:{code.count(chr(10), 0, m.start()) + 1}: sizeof({m[1]}) instead of sizeof {m[1]}"
+            for m in re.finditer(r"\bsizeof\((\**[a-z_]\w*(?:(?:->|\.)\w+|\[[^\]\[()]*\])*)\)(?!\s*[\[{.]|->)", code)
+            if not re.match(r"\**(int|char|unsigned|long|short|void|float|double|bool|\w+_t)$", m[1])]
+
+
 def show_that_rules_bite(tap):
     long_function = "void f(void)\n{\n" + "\tg();\n" * (MAX_FUNCTION["src"] + 1) + "}\n"
     bad = {
@@ -132,13 +140,15 @@ def show_that_rules_bite(tap):
         "a wide line": (width, "\t" * 12 + "xxxxx\n"),
         "a blank at the end": (blanks, "int x; \n"),
         "cmocka without its header": (cmocka, "#include <cmocka.h>\n"),
+        "sizeof of an expression in parentheses": (style, "int x = sizeof(*y) + sizeof(uint8_t);\n"),
         "a macro that returns": (macros, "#define X(a) \\\n\tif (a) \\\n\t\treturn 1\n"),
     }
     for what, (rule, text) in bad.items():
         tap.case(f"rules: {what} is found", bool(rule("src/x.c", text)))
     tap.case("rules: what is allowed passes",
              function_length("src/x.c", long_function.replace("\tg();\n", "", 1))
-             + width("src/x.c", "\t" * 12 + "xxxx\n") + licence("x.c", f"/* {SPDX} */\n") + macros("x.c", '#define X "goto"\n'))
+             + width("src/x.c", "\t" * 12 + "xxxx\n") + licence("x.c", f"/* {SPDX} */\n") + macros("x.c", '#define X "goto"\n')
+             + style("x.c", "#define N(a) (sizeof(a) \\\n / sizeof(a))\nint x = sizeof y + sizeof(int);\n"))
 
 
 def main():
@@ -156,6 +166,7 @@ def main():
     tap.case(f"no line over {MAX_WIDTH['src']} columns in src, {MAX_WIDTH['else']} elsewhere", every(width, code))
     tap.case("no blanks at the end of a line", every(blanks, code))
     tap.case("no macro that returns or jumps", every(macros, code))
+    tap.case("sizeof of an expression has no parentheses", every(style, code))
     tap.case("tests include unit/unit_cmocka.h, not cmocka itself", every(cmocka, code))
     show_that_rules_bite(tap)
     tap.finish()

@@ -351,7 +351,7 @@ static void do_twist(const char *arg)
 	};
 
 	twist = (struct twist){ 1, -1, -1, -1, 0, -1, -1 };
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		const char *p = strstr(arg, words[i].name);
 
 		if (p)
@@ -378,7 +378,7 @@ static void play_step(char *text)
 	printf("step %.200s\n", text);
 	play_turns();
 	begun = clock_now();
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
 		if (strlen(steps[i].name) == word && strncmp(steps[i].name, text, word) == 0) {
 			steps[i].run(text + word + (text[word] == ' '));
 			fflush(stdout);
@@ -442,7 +442,7 @@ static void run(struct conversation *c)
 	printf("\nend %d\n", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 	for (unsigned i = 0; i < c->n_steps; i++)
 		free(c->step[i]);
-	memset(c, 0, sizeof(*c));
+	memset(c, 0, sizeof *c);
 }
 
 static void read_cases(FILE *f)
@@ -462,7 +462,7 @@ static void read_cases(FILE *f)
 			size_t at = strlen(c.sim);
 
 			snprintf(c.sim + at, sizeof c.sim - at, "%s\n", line + 4);
-		} else if (strncmp(line, "do ", 3) == 0 && c.n_steps < sizeof(c.step) / sizeof(c.step[0])) {
+		} else if (strncmp(line, "do ", 3) == 0 && c.n_steps < sizeof c.step / sizeof c.step[0]) {
 			c.step[c.n_steps++] = strdup(line + 3);
 		}
 	}
@@ -481,7 +481,7 @@ static void load(const char *path)
 	};
 	void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
-	for (size_t i = 0; so && i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; so && i < sizeof names / sizeof names[0]; i++)
 		*(void **)names[i].fn = dlsym(so, names[i].name);
 	if (!so || !ifd.presence) {
 		fprintf(stderr, "%s: %s\n", path, dlerror());

@@ -33,7 +33,7 @@ static const char *cut_count(char *line)
 	static const char *const begins[] = { " never", " once", " at least ", " at most " };
 	char *p = NULL;
 
-	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]) && !p; i++)
+	for (size_t i = 0; i < sizeof begins / sizeof begins[0] && !p; i++)
 		p = strstr(line, begins[i]);
 	if (!p && (p = strstr(line, " times")) != NULL)
 		while (p > line && (*--p != ' '))
@@ -126,7 +126,7 @@ bool step_look(struct running *r, const struct step *s, const char *words, bool 
 	char line[600];
 	unsigned n;
 
-	snprintf(line, sizeof(line), "%s", words);
+	snprintf(line, sizeof line, "%s", words);
 	*known = true;
 	if (strcmp(line, "wire clear") == 0) {
 		wire_clear(r);

@@ -18,7 +18,7 @@ static bool add(struct pattern *p, unsigned token, size_t times)
 
 	if (times > MOST - p->n)
 		return false;
-	more = realloc(p->token, (p->n + times + 1) * sizeof(*more));
+	more = realloc(p->token, (p->n + times + 1) * sizeof *more);
 	if (!more)
 		abort();
 	p->token = more;
@@ -87,7 +87,7 @@ const char *pattern_parse(struct pattern *p, const char *text)
 	char *copy = strdup(text), *save = NULL;
 	const char *wrong = NULL;
 
-	memset(p, 0, sizeof(*p));
+	memset(p, 0, sizeof *p);
 	if (!copy)
 		abort();
 	for (char *w = strtok_r(copy, " \t", &save); w && !wrong; w = strtok_r(NULL, " \t", &save)) {
@@ -103,7 +103,7 @@ const char *pattern_parse(struct pattern *p, const char *text)
 void pattern_free(struct pattern *p)
 {
 	free(p->token);
-	memset(p, 0, sizeof(*p));
+	memset(p, 0, sizeof *p);
 }
 
 static struct binding *find(struct bindings *b, unsigned token)
@@ -116,7 +116,7 @@ static struct binding *find(struct bindings *b, unsigned token)
 			return x;
 	if (x == b->b + 8)
 		x = b->b + 7;
-	memset(x, 0, sizeof(*x));
+	memset(x, 0, sizeof *x);
 	memcpy(x->name, name, 2);
 	return x;
 }

@@ -16,7 +16,7 @@ bool failed(struct running *r, unsigned line, const char *fmt, ...)
 		return false;
 	r->failed_line = line;
 	va_start(ap, fmt);
-	vsnprintf(r->failure, sizeof(r->failure), fmt, ap);
+	vsnprintf(r->failure, sizeof r->failure, fmt, ap);
 	va_end(ap);
 	return false;
 }
@@ -25,7 +25,7 @@ bool failed(struct running *r, unsigned line, const char *fmt, ...)
 
 static void keep(struct running *r, char way, const uint8_t *p, size_t len)
 {
-	struct message *m = realloc(r->wire, (r->n_wire + 1) * sizeof(*m));
+	struct message *m = realloc(r->wire, (r->n_wire + 1) * sizeof *m);
 
 	if (!m)
 		abort();
@@ -78,7 +78,7 @@ static void act(void *user)
 
 static void act_at(struct field_dev *fd, const struct exchange *x, const struct answer *a, uint64_t at)
 {
-	struct pending *p = malloc(sizeof(*p));
+	struct pending *p = malloc(sizeof *p);
 
 	if (!p)
 		abort();
@@ -153,7 +153,7 @@ static void unexpected(struct field_dev *fd, bool control, const uint8_t *p, siz
 	const struct exchange *x = next_exchange(r);
 	char hex[300];
 
-	hex_text(hex, sizeof(hex), p, len);
+	hex_text(hex, sizeof hex, p, len);
 	if (x)
 		failed(r, x->line, "the driver sent something else\n  expected: %s\n  sent:     %s %s", x->text,
 		       control ? "ctl" : "->", hex);
@@ -287,7 +287,7 @@ unsigned player_interface(const struct running *r)
 void player_step(struct running *r, const struct step *s)
 {
 	fake_usb_lock();
-	for (size_t i = 0; i < sizeof(r->names.b) / sizeof(r->names.b[0]); i++)
+	for (size_t i = 0; i < sizeof r->names.b / sizeof r->names.b[0]; i++)
 		r->names.b[i].bound = false;
 	r->step = r->replayed ? NULL : s;
 	r->next = 1;

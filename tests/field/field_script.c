@@ -37,7 +37,7 @@ static char *copy_of(const char *text)
 static bool bad(struct reading *r, const char *what, const char *which)
 {
 	if (!r->s->error[0])
-		snprintf(r->s->error, sizeof(r->s->error), "%.100s:%u: %.60s: \"%.120s\"", r->s->name, r->line,
+		snprintf(r->s->error, sizeof r->s->error, "%.100s:%u: %.60s: \"%.120s\"", r->s->name, r->line,
 			 what, which);
 	return false;
 }
@@ -107,7 +107,7 @@ static struct exchange *add_exchange(struct reading *r, const char *text)
 	struct step *st = last_step(r);
 	struct exchange *x;
 
-	st->exchange = more(st->exchange, st->n_exchanges, sizeof(*x));
+	st->exchange = more(st->exchange, st->n_exchanges, sizeof *x);
 	x = &st->exchange[st->n_exchanges++];
 	x->line = r->line;
 	x->text = copy_of(text);
@@ -120,7 +120,7 @@ static struct answer *add_answer(struct reading *r, enum answer_kind kind)
 	struct exchange *x = &st->exchange[st->n_exchanges - 1];
 	struct answer *a;
 
-	x->answer = more(x->answer, x->n_answers, sizeof(*a));
+	x->answer = more(x->answer, x->n_answers, sizeof *a);
 	a = &x->answer[x->n_answers++];
 	a->kind = kind;
 	return a;
@@ -176,7 +176,7 @@ static bool answer_line(struct reading *r, char *text, enum answer_kind kind)
 	a = add_answer(r, kind);
 	a->delay = delay;
 	a->times = times;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		if (kind == ANSWER_BULK && strcmp(text, words[i].word) == 0) {
 			a->kind = words[i].kind;
 			return true;
@@ -214,7 +214,7 @@ static bool conversation_line(struct reading *r, char *line)
 	char *rest = NULL;
 	size_t i;
 
-	for (i = 0; i < sizeof(words) / sizeof(words[0]) && !rest; i++)
+	for (i = 0; i < sizeof words / sizeof words[0] && !rest; i++)
 		rest = after(line, words[i]);
 	if (!rest)
 		return false;
@@ -284,7 +284,7 @@ static bool step_line(struct reading *r, char *line)
 	char *rest;
 	bool free_text = after(line, "log") || after(line, "wire");
 
-	s->step = more(s->step, s->n_steps, sizeof(*st));
+	s->step = more(s->step, s->n_steps, sizeof *st);
 	st = &s->step[s->n_steps++];
 	st->line = r->line;
 	add_exchange(r, "");
@@ -305,7 +305,7 @@ static bool head_line(struct reading *r, char *line)
 	size_t n = strlen(r->with);
 
 	if (rest) {
-		snprintf(r->sim_name, sizeof(r->sim_name), "%s", rest);
+		snprintf(r->sim_name, sizeof r->sim_name, "%s", rest);
 		return true;
 	}
 	rest = after(line, "with");
@@ -379,10 +379,10 @@ static void read_sim(struct reading *r)
 	char path[512];
 	char *text, *all;
 
-	snprintf(path, sizeof(path), "%s/%s.sim", r->folder, r->sim_name);
+	snprintf(path, sizeof path, "%s/%s.sim", r->folder, r->sim_name);
 	text = file_text(path);
 	if (!text) {
-		snprintf(r->s->error, sizeof(r->s->error), "%.200s: cannot be read", path);
+		snprintf(r->s->error, sizeof r->s->error, "%.200s: cannot be read", path);
 		return;
 	}
 	all = malloc(strlen(text) + strlen(r->with) + 2);
@@ -395,15 +395,15 @@ static void read_sim(struct reading *r)
 
 struct script *script_read(const char *folder, const char *name)
 {
-	struct script *s = calloc(1, sizeof(*s));
+	struct script *s = calloc(1, sizeof *s);
 	struct reading r = { .s = s, .folder = folder };
 	char path[512];
 	char *text;
 
 	if (!s)
 		abort();
-	snprintf(path, sizeof(path), "%s/%s.script", folder, name);
-	snprintf(r.sim_name, sizeof(r.sim_name), "%s", name);
+	snprintf(path, sizeof path, "%s/%s.script", folder, name);
+	snprintf(r.sim_name, sizeof r.sim_name, "%s", name);
 	s->name = copy_of(name);
 	s->path = copy_of(path);
 	r.with = copy_of("");

@@ -189,7 +189,7 @@ static void call_capability(struct running *r, const char *words, struct outcome
 static void call_poll(struct running *r, const char *words, struct outcome *o)
 {
 	RESPONSECODE (*poll_slot)(DWORD lun, int timeout) = NULL;
-	DWORD n = sizeof(poll_slot);
+	DWORD n = sizeof poll_slot;
 	double s = strtod(words, NULL);
 
 	o->code = IFDHGetCapabilities(lun_now(r), TAG_IFD_POLLING_THREAD_WITH_TIMEOUT, &n, (UCHAR *)&poll_slot);
@@ -236,7 +236,7 @@ static bool named_code(const char *result, RESPONSECODE *code)
 	} words[] = { { "ok", IFD_SUCCESS }, { "present", IFD_ICC_PRESENT }, { "absent", IFD_ICC_NOT_PRESENT } };
 	char *end;
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		if (strcmp(result, words[i].word) == 0) {
 			*code = words[i].code;
 			return true;
@@ -270,7 +270,7 @@ static bool result_fits(struct running *r, const struct step *s, const char *wor
 	if (o->code != IFD_SUCCESS)
 		return failed(r, s->line, "\"%s\"\n  expected: %.200s\n  result:   %ld", s->text, want, (long)o->code);
 	return failed(r, s->line, "\"%s\"\n  expected: %.200s\n  result:   %s (%zu bytes)", s->text, want,
-		      hex_text(hex, sizeof(hex), o->bytes, o->len), o->len);
+		      hex_text(hex, sizeof hex, o->bytes, o->len), o->len);
 }
 
 static bool time_fits(struct running *r, const struct step *s, uint64_t ns)
@@ -292,7 +292,7 @@ static bool person_card(struct sim_dev *d, const struct running *r, const char *
 	char err[200];
 
 	if (card)
-		return sim_dev_insert(d, player_interface(r), r->slot, card, clock_now(), err, sizeof(err));
+		return sim_dev_insert(d, player_interface(r), r->slot, card, clock_now(), err, sizeof err);
 	return after(text, "remove") && sim_dev_remove(d, player_interface(r), r->slot, clock_now());
 }
 
@@ -330,13 +330,13 @@ bool person_acts(struct running *r, unsigned dev, const char *text)
 		return true;	/* the recording has the consequences */
 	rest = after(text, "fault");
 	if (rest)
-		return sim_dev_fault(d, rest, err, sizeof(err));
+		return sim_dev_fault(d, rest, err, sizeof err);
 	rest = after(text, "keys");
 	if (rest) {
 		char keys[40];
 
 		/* the OK key ends a PIN */
-		snprintf(keys, sizeof(keys), "%s\n", rest);
+		snprintf(keys, sizeof keys, "%s\n", rest);
 		return sim_dev_keys(d, player_interface(r), keys, clock_now());
 	}
 	return person_card(d, r, text);
@@ -353,7 +353,7 @@ static bool system_refuses(const char *text)
 	const char *space = strchr(text, ' ');
 	int err = 0;
 
-	for (size_t i = 0; space && i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; space && i < sizeof names / sizeof names[0]; i++)
 		if (strcmp(space + 1, names[i].name) == 0)
 			err = names[i].err;
 	if (err && after(text, "init"))
@@ -419,7 +419,7 @@ static const char *where(struct running *r, const char *text)
 
 	r->reader = r->slot = 0;
 	r->interface = r->script->interface;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
 		const char *q = after(p, words[i]);
 		int n = 0;
 
@@ -442,7 +442,7 @@ static bool step_call(struct running *r, const struct step *s, const char *words
 	call_fn *call = NULL;
 	const char *rest = NULL;
 
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && !rest; i++) {
+	for (size_t i = 0; i < sizeof calls / sizeof calls[0] && !rest; i++) {
 		rest = after(words, calls[i].words);
 		call = calls[i].call;
 	}
@@ -467,7 +467,7 @@ bool step_run(struct running *r, const struct step *s)
 	bool known, fine;
 
 	if (s->rule) {
-		if (r->n_rules == sizeof(r->rule) / sizeof(r->rule[0]))
+		if (r->n_rules == sizeof r->rule / sizeof r->rule[0])
 			return failed(r, s->line, "too many rules");
 		r->rule[r->n_rules++] = &s->exchange[1];
 		return true;
@@ -475,7 +475,7 @@ bool step_run(struct running *r, const struct step *s)
 	words = where(r, s->text);
 	if (!words)
 		return failed(r, s->line, "no such reader, interface or slot: \"%s\"", s->text);
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
 		fine = kinds[i](r, s, words, &known);
 		if (known)
 			return fine && (i == 0 || s->n_exchanges == 1 ||

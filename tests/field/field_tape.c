@@ -46,7 +46,7 @@ char *tape_text(const struct tape *t, const char *sim)
 		sim = next;
 		if (!last || !inside || dev == FIELD_READERS)
 			continue;
-		file_name(path, sizeof(path), t, t->played, dev, false);
+		file_name(path, sizeof path, t, t->played, dev, false);
 		if (access(path, R_OK) == 0)
 			len += (size_t)snprintf(text + len, cap - len, "\nreplay = %s\n", path);
 		dev++;
@@ -99,7 +99,7 @@ void tape_begin(struct running *r)
 		struct reel *l = &reels[i];
 
 		for (unsigned k = 0; k < 2; k++) {
-			file_name(path, sizeof(path), r->tape, r->tape->name, i, k);
+			file_name(path, sizeof path, r->tape, r->tape->name, i, k);
 			l->out[k] = fopen(path, "w");
 			l->rec[k] = l->out[k] ? sim_record_new(l->out[k], k ? &plain : &timed) : NULL;
 			if (!l->rec[k])
@@ -149,8 +149,8 @@ bool tape_compare(const struct tape *t, const char *one, const char *other, char
 			struct tape at = { .folder = t->folder, .segment = s };
 			char *x, *y;
 
-			file_name(a, sizeof(a), &at, one, i, true);
-			file_name(b, sizeof(b), &at, other, i, true);
+			file_name(a, sizeof a, &at, one, i, true);
+			file_name(b, sizeof b, &at, other, i, true);
 			if (access(a, R_OK) != 0)
 				continue;
 			x = file_text(a);

@@ -76,13 +76,13 @@ static void print_wire(const struct running *r)
 
 		print_error("  wire: %s %s\n",
 			    m->way == '>' ? "->" : m->way == '<' ? "<-" : m->way == 'c' ? "ctl" : "int",
-			    hex_text(hex, sizeof(hex), m->bytes, m->len));
+			    hex_text(hex, sizeof hex, m->bytes, m->len));
 	}
 }
 
 static struct running *new_run(const struct script *s, struct tape *t)
 {
-	struct running *r = calloc(1, sizeof(*r));
+	struct running *r = calloc(1, sizeof *r);
 
 	if (!r)
 		abort();
@@ -163,7 +163,7 @@ static void remove_all(const char *folder)
 	char path[400];
 
 	while (d && (e = readdir(d)) != NULL) {
-		snprintf(path, sizeof(path), "%s/%.200s", folder, e->d_name);
+		snprintf(path, sizeof path, "%s/%.200s", folder, e->d_name);
 		(void)remove(path);
 	}
 	if (d)
@@ -184,7 +184,7 @@ static void run_taped(void **state)
 	assert_true(!s->error[0]);
 	assert_non_null(mkdtemp(folder));
 	fine = run_with(s, &first) && run_with(s, &again);
-	if (fine && !tape_compare(&first, "first", "again", why, sizeof(why))) {
+	if (fine && !tape_compare(&first, "first", "again", why, sizeof why)) {
 		print_error("%s\n", why);
 		fine = false;
 	}
@@ -203,11 +203,11 @@ static void run_wrong(void **state)
 	assert_non_null(says);
 	says += strlen("# says ");
 	says[strcspn(says, "\n")] = '\0';
-	snprintf(said, sizeof(said), "%s", s->error);
+	snprintf(said, sizeof said, "%s", s->error);
 	if (!said[0]) {
 		r = new_run(s, NULL);
 		(void)run_steps(r);
-		snprintf(said, sizeof(said), "%s:%u: %s", s->path, r->failed_line, r->failure);
+		snprintf(said, sizeof said, "%s:%u: %s", s->path, r->failed_line, r->failure);
 		end(r);
 		free(r);
 	}
@@ -243,7 +243,7 @@ static size_t all_cases(const char *folder, char **name, size_t max)
 		}
 	}
 	closedir(d);
-	qsort(name, n, sizeof(*name), by_name);
+	qsort(name, n, sizeof *name, by_name);
 	return n;
 }
 
@@ -301,7 +301,7 @@ static void gather(struct list *l, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct list *l = calloc(1, sizeof(*l));
+	struct list *l = calloc(1, sizeof *l);
 	int rc;
 
 	if (!l)

@@ -545,7 +545,7 @@ static void flood(unsigned n)
 
 	fake_usb_lock();
 	for (unsigned i = 0; i < n; i++) {
-		struct sim_msg *m = sim_alloc(sizeof(*m));
+		struct sim_msg *m = sim_alloc(sizeof *m);
 
 		m->data = sim_dup(frame, sizeof frame);
 		m->len = sizeof frame;

@@ -50,7 +50,7 @@ static inline size_t add_lrc(uint8_t *b, size_t n)
 static inline struct sim_card *card_off(const char *spec)
 {
 	char err[100] = "";
-	struct sim_card *c = sim_card_new(spec, err, sizeof(err));
+	struct sim_card *c = sim_card_new(spec, err, sizeof err);
 
 	if (c == NULL)
 		fail_msg("'%s': %s", spec, err);
@@ -71,7 +71,7 @@ static inline void fault(struct sim_card *c, const char *spec)
 {
 	char err[100] = "";
 
-	if (!sim_card_fault(c, spec, err, sizeof(err)))
+	if (!sim_card_fault(c, spec, err, sizeof err))
 		fail_msg("'%s': %s", spec, err);
 }
 
@@ -92,7 +92,7 @@ static inline void expect_hex(const struct talk *t, const char *want)
 {
 	uint8_t b[1024];
 
-	expect_bytes(t, b, from_hex(want, b, sizeof(b)));
+	expect_bytes(t, b, from_hex(want, b, sizeof b));
 }
 
 /* Ends a test: there must be exactly n complaints, and the last one must contain the text. */

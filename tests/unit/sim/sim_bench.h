@@ -31,8 +31,8 @@ static inline void bench_open(struct bench *b, const char *text)
 {
 	struct sim_dev **devs;
 
-	memset(b, 0, sizeof(*b));
-	if (sim_config_parse(text, &devs, b->err, sizeof(b->err)) != 1)
+	memset(b, 0, sizeof *b);
+	if (sim_config_parse(text, &devs, b->err, sizeof b->err) != 1)
 		fail_msg("%s", b->err);
 	b->d = devs[0];
 	free(devs);
@@ -185,7 +185,7 @@ static inline void power(struct bench *b, uint8_t slot)
 
 static inline void fault(struct bench *b, const char *spec)
 {
-	if (!sim_dev_fault(b->d, spec, b->err, sizeof(b->err)))
+	if (!sim_dev_fault(b->d, spec, b->err, sizeof b->err))
 		fail_msg("%s: %s", spec, b->err);
 }
 

@@ -21,8 +21,8 @@ static enum sim_foreign_result far_reset(void *user, bool warm, bool again, uint
 	(void)user;
 	(void)warm;
 	far.again += again;
-	memcpy(atr, far_atr, sizeof(far_atr));
-	*len = sizeof(far_atr);
+	memcpy(atr, far_atr, sizeof far_atr);
+	*len = sizeof far_atr;
 	return far.reset;
 }
 
@@ -30,7 +30,7 @@ static enum sim_foreign_result far_apdu(void *user, const uint8_t *in, size_t le
 					size_t *out_len)
 {
 	(void)user;
-	assert_true(len <= sizeof(far.in));
+	assert_true(len <= sizeof far.in);
 	far.asked++;
 	far.again += again;
 	memcpy(far.in, in, len);
@@ -61,11 +61,11 @@ static uint64_t work;
 static struct sim_card *far_on(const char *spec)
 {
 	char err[100];
-	struct sim_card *c = sim_card_new(spec, err, sizeof(err));
+	struct sim_card *c = sim_card_new(spec, err, sizeof err);
 	size_t len;
 
 	assert_non_null(c);
-	memset(&far, 0, sizeof(far));
+	memset(&far, 0, sizeof far);
 	sim_card_set_foreign(c, &far_card, NULL);
 	sim_card_reset(c, 0, false, &len);
 	assert_true(len > 0);
@@ -103,7 +103,7 @@ static void test_atr(void **state)
 
 	(void)state;
 	atr = sim_card_reset(c, 0, true, &len);
-	assert_int_equal(len, sizeof(far_atr));
+	assert_int_equal(len, sizeof far_atr);
 	assert_memory_equal(atr, far_atr, len);
 	assert_int_equal(sim_card_protocol(c), 1);
 	sim_card_power_off(c);
@@ -111,7 +111,7 @@ static void test_atr(void **state)
 	sim_card_free(c);
 	c = far_on("own-atr t0");
 	atr = sim_card_reset(c, 0, true, &len);
-	assert_int_equal(len, sizeof(own));
+	assert_int_equal(len, sizeof own);
 	assert_memory_equal(atr, own, len);
 	far.reset = SIM_FOREIGN_MUTE;
 	sim_card_reset(c, 0, false, &len);
@@ -163,12 +163,12 @@ static void test_working(void **state)
 	set_answer(2);
 	far.apdu = SIM_FOREIGN_WORKING;
 	saved = sim_card_save(c);
-	assert_int_equal(sim_card_t1_block(c, block, sizeof(block), out, &out_len, &work), SIM_CARD_MUTE);
+	assert_int_equal(sim_card_t1_block(c, block, sizeof block, out, &out_len, &work), SIM_CARD_MUTE);
 	assert_int_equal(sim_card_foreign_state(c), SIM_FOREIGN_WORKING);
 	assert_true(sim_card_foreign_works(c));
 	sim_card_undo(c, saved);
 	far.apdu = SIM_FOREIGN_DONE;
-	assert_int_equal(sim_card_t1_block(c, block, sizeof(block), out, &out_len, &work), SIM_CARD_OK);
+	assert_int_equal(sim_card_t1_block(c, block, sizeof block, out, &out_len, &work), SIM_CARD_OK);
 	assert_int_equal(far.again, 1);
 	assert_int_equal(out_len, 8);
 	assert_int_equal(out[1], 0);		/* N(S) 0: the first command was not executed */

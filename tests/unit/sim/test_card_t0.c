@@ -6,7 +6,7 @@ static struct talk t;
 
 static int tpdu(struct sim_card *c, const char *in)
 {
-	t.in_len = from_hex(in, t.in, sizeof(t.in));
+	t.in_len = from_hex(in, t.in, sizeof t.in);
 	return sim_card_t0_tpdu(c, t.in, t.in_len, t.out, &t.out_len, &t.work);
 }
 
@@ -18,7 +18,7 @@ static void say(struct sim_card *c, const char *in, const char *want)
 
 static int chars(struct sim_card *c, const char *in, size_t want)
 {
-	t.in_len = from_hex(in, t.in, sizeof(t.in));
+	t.in_len = from_hex(in, t.in, sizeof t.in);
 	return sim_card_t0_chars(c, t.in, t.in_len, want, t.out, &t.out_len, &t.work);
 }
 

@@ -7,7 +7,7 @@ static struct talk t;
 
 static int send_block(struct sim_card *c, const char *in)
 {
-	t.in_len = add_lrc(t.in, from_hex(in, t.in, sizeof(t.in) - 1));
+	t.in_len = add_lrc(t.in, from_hex(in, t.in, sizeof t.in - 1));
 	return sim_card_t1_block(c, t.in, t.in_len, t.out, &t.out_len, &t.work);
 }
 
@@ -16,7 +16,7 @@ static void say(struct sim_card *c, const char *in, const char *want)
 	uint8_t b[1024];
 
 	assert_int_equal(send_block(c, in), SIM_CARD_OK);
-	expect_bytes(&t, b, add_lrc(b, from_hex(want, b, sizeof(b) - 1)));
+	expect_bytes(&t, b, add_lrc(b, from_hex(want, b, sizeof b - 1)));
 }
 
 /* Like say(), but the card's block is compared with its LRC. */
@@ -144,7 +144,7 @@ static void test_wrong_blocks(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct sim_card *c = card_on("t1");
 
 		if (strcmp(rows[i].text, "without a chain") == 0) {
@@ -163,14 +163,14 @@ static void test_epilogue(void **state)
 	const uint8_t bad[] = { 0x00, 0x00, 0x05, 0x80, 0x10, 0, 0, 0, 0x00 };
 
 	(void)state;
-	assert_int_equal(sim_card_t1_block(c, bad, sizeof(bad), t.out, &t.out_len, &t.work), 0);
+	assert_int_equal(sim_card_t1_block(c, bad, sizeof bad, t.out, &t.out_len, &t.work), 0);
 	expect_hex(&t, "00 81 00 81");
 	end_with_complaints(c, 1, "epilogue");
 }
 
 static void raw(struct sim_card *c, const char *in, const char *want)
 {
-	t.in_len = from_hex(in, t.in, sizeof(t.in));
+	t.in_len = from_hex(in, t.in, sizeof t.in);
 	assert_int_equal(sim_card_t1_block(c, t.in, t.in_len, t.out, &t.out_len, &t.work), 0);
 	expect_hex(&t, want);
 }
@@ -259,7 +259,7 @@ static void test_damage(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct sim_card *c = card_on("t1");
 
 		fault(c, rows[i].fault);
@@ -344,11 +344,11 @@ static void test_illegal_requests(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct sim_card *c = card_on("t1");
 		char twice[60];
 
-		snprintf(twice, sizeof(twice), "%s count=2", rows[i].fault);
+		snprintf(twice, sizeof twice, "%s count=2", rows[i].fault);
 		fault(c, twice);
 		say(c, NOP0, rows[i].came);
 		say(c, "00 82 00", rows[i].came);

@@ -31,7 +31,7 @@ static unsigned add(const char *text)
 	char err[200];
 	unsigned nr;
 
-	if (sim_config_parse(text, &devs, err, sizeof(err)) != 1)
+	if (sim_config_parse(text, &devs, err, sizeof err) != 1)
 		fail_msg("%s", err);
 	nr = fake_usb_add(devs[0]);
 	free(devs);
@@ -42,7 +42,7 @@ static int open_named(struct fixture *r)
 {
 	char name[80];
 
-	fake_usb_name(r->nr, 0, name, sizeof(name));
+	fake_usb_name(r->nr, 0, name, sizeof name);
 	r->fd = usb_node_open(strstr(name, "/dev"));
 	if (r->fd < 0)
 		return -errno;
@@ -51,7 +51,7 @@ static int open_named(struct fixture *r)
 
 static void fixture_open(struct fixture *r, enum fake_clock clock, const char *text)
 {
-	memset(r, 0, sizeof(*r));
+	memset(r, 0, sizeof *r);
 	fake_usb_begin(clock);
 	r->nr = add(text);
 	assert_int_equal(libusb_init(&r->ctx), 0);
@@ -95,7 +95,7 @@ static void test_open(void **state)
 
 	(void)state;
 	fixture_open(&r, FAKE_VIRTUAL, "reader r\nvendor = 08e6\nproduct = 3437\nserial = 77\n");
-	fake_usb_name(0, 2, name, sizeof(name));
+	fake_usb_name(0, 2, name, sizeof name);
 	assert_string_equal(name, "usb:08e6/3437:libudev:2:/dev/bus/usb/001/002");
 	dev = libusb_get_device(r.h);
 	assert_int_equal(libusb_get_bus_number(dev), 1);
@@ -103,7 +103,7 @@ static void test_open(void **state)
 	assert_int_equal(libusb_get_device_descriptor(dev, &dd), 0);
 	assert_int_equal(dd.idVendor, 0x08e6);
 	assert_int_equal(
-		libusb_get_string_descriptor_ascii(r.h, dd.iSerialNumber, text, sizeof(text)), 2);
+		libusb_get_string_descriptor_ascii(r.h, dd.iSerialNumber, text, sizeof text), 2);
 	assert_string_equal((char *)text, "77");
 	assert_int_equal(status_command(&r, 1, in), 10);
 	assert_int_equal(in[0], 0x81);
@@ -156,7 +156,7 @@ static void test_odd_descriptors(void **state)
 		char text[60];
 
 		fake_usb_begin(FAKE_VIRTUAL);
-		snprintf(text, sizeof(text), "reader r\nfault = %s\n", faults[i]);
+		snprintf(text, sizeof text, "reader r\nfault = %s\n", faults[i]);
 		add(text);
 		libusb_init(&ctx);
 		assert_int_equal(libusb_get_device_list(ctx, &list), 1);
@@ -279,7 +279,7 @@ static void test_unplug_and_reset(void **state)
 	assert_int_equal(n, 1);
 	assert_int_equal(t->status, LIBUSB_TRANSFER_NO_DEVICE);
 	assert_int_equal(libusb_submit_transfer(t), LIBUSB_ERROR_NO_DEVICE);
-	fake_usb_name(r.nr, 0, name, sizeof(name));
+	fake_usb_name(r.nr, 0, name, sizeof name);
 	assert_int_equal(usb_node_open(strstr(name, "/dev")), -1);
 	fake_usb_plug(r.nr);
 	/* the old handle stays dead, a new one works */

@@ -38,7 +38,7 @@ static void test_atr_read(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct sim_card *c = card_on(rows[i].spec);
 
 		assert_int_equal(sim_card_protocol(c), rows[i].protocol);
@@ -57,10 +57,10 @@ static void test_atr_faults(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		char spec[60];
 
-		snprintf(spec, sizeof(spec), "t0 fault=%s", rows[i].fault);
+		snprintf(spec, sizeof spec, "t0 fault=%s", rows[i].fault);
 		if (strchr(spec, ' ') != strrchr(spec, ' '))
 			*strrchr(spec, ' ') = ',';
 		expect_atr(spec, rows[i].want);
@@ -80,9 +80,9 @@ static void test_spec_errors(void **state)
 	struct sim_card *c;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		err[0] = '\0';
-		c = sim_card_new(rows[i], err, sizeof(err));
+		c = sim_card_new(rows[i], err, sizeof err);
 		if (c != NULL || err[0] == '\0')
 			fail_msg("'%s' was accepted", rows[i]);
 	}
@@ -96,7 +96,7 @@ static void test_spec_errors(void **state)
 	fault(c, "clear");
 	for (int i = 0; i < 8; i++)
 		fault(c, "t1-mute");
-	assert_false(sim_card_fault(c, "t1-mute", err, sizeof(err)));
+	assert_false(sim_card_fault(c, "t1-mute", err, sizeof err));
 	end_with_complaints(c, 0, NULL);
 }
 
@@ -118,7 +118,7 @@ static void test_power(void **state)
 
 static int pps(struct sim_card *c, const char *in)
 {
-	t.in_len = from_hex(in, t.in, sizeof(t.in));
+	t.in_len = from_hex(in, t.in, sizeof t.in);
 	return sim_card_pps(c, t.in, t.in_len, t.out, &t.out_len);
 }
 
@@ -147,7 +147,7 @@ static void test_pps(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct sim_card *c = card_on(rows[i].spec);
 
 		assert_true(sim_card_pps_possible(c));
@@ -175,7 +175,7 @@ static void test_pps_violations(void **state)
 	struct sim_card *c;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		c = card_on(rows[i].spec);
 		assert_int_equal(pps(c, rows[i].in), SIM_CARD_MUTE);
 		end_with_complaints(c, 1, rows[i].text);
@@ -199,7 +199,7 @@ static void test_pps_violations(void **state)
 
 static void say(struct sim_card *c, const char *in, const char *want)
 {
-	t.in_len = from_hex(in, t.in, sizeof(t.in));
+	t.in_len = from_hex(in, t.in, sizeof t.in);
 	assert_int_equal(sim_card_apdu(c, t.in, t.in_len, t.out, &t.out_len, &t.work), SIM_CARD_OK);
 	expect_hex(&t, want);
 }
@@ -241,7 +241,7 @@ static void test_64k(void **state)
 	struct sim_card *c = card_on("t1");
 
 	(void)state;
-	t.in_len = from_hex("80 14 00 00 00 00 00", t.in, sizeof(t.in));
+	t.in_len = from_hex("80 14 00 00 00 00 00", t.in, sizeof t.in);
 	assert_int_equal(sim_card_apdu(c, t.in, t.in_len, t.out, &t.out_len, &t.work), 0);
 	assert_int_equal(t.out_len, 65538);
 	for (size_t i = 0; i < 65536; i++)
@@ -249,7 +249,7 @@ static void test_64k(void **state)
 	assert_memory_equal(t.out + 65536, "\x90\x00", 2);
 	say(c, "00 A4 00 0C 02 50 00", "90 00");
 	say(c, "00 A4 02 0C 02 50 01", "90 00");
-	t.in_len = from_hex("00 B0 00 00 00 00 00", t.in, sizeof(t.in));
+	t.in_len = from_hex("00 B0 00 00 00 00 00", t.in, sizeof t.in);
 	assert_int_equal(sim_card_apdu(c, t.in, t.in_len, t.out, &t.out_len, &t.work), 0);
 	assert_int_equal(t.out_len, 65538);
 	say(c, "80 1C 00 00 04 00 01 00 01 00", "6A 80");
@@ -321,7 +321,7 @@ static void test_challenge_and_chaining(void **state)
 	uint8_t first[8];
 
 	(void)state;
-	t.in_len = from_hex("00 84 00 00 08", t.in, sizeof(t.in));
+	t.in_len = from_hex("00 84 00 00 08", t.in, sizeof t.in);
 	sim_card_apdu(c, t.in, 5, t.out, &t.out_len, &t.work);
 	assert_int_equal(t.out_len, 10);
 	memcpy(first, t.out, 8);

@@ -71,8 +71,8 @@ static void check_row(const struct tsv *head, const struct tsv *t, unsigned devi
 	struct sim_dev *d;
 	unsigned n, i, number = (unsigned)tsv_number(head, t, "bInterfaceNumber", 10);
 
-	snprintf(which, sizeof(which), "%s#%u", t->column[0], device);
-	d = sim_dev_from_table(which, err, sizeof(err));
+	snprintf(which, sizeof which, "%s#%u", t->column[0], device);
+	d = sim_dev_from_table(which, err, sizeof err);
 	if (!d)
 		fail_msg("%s", err);
 	assert_string_equal(sim_dev_name(d), t->column[0]);
@@ -117,7 +117,7 @@ static void test_every_row(void **state)
 			device = 0;
 		else if (tsv_number(&head, &row, "bInterfaceNumber", 10) <= last)
 			device++;
-		snprintf(before, sizeof(before), "%s", row.column[0]);
+		snprintf(before, sizeof before, "%s", row.column[0]);
 		last = (unsigned)tsv_number(&head, &row, "bInterfaceNumber", 10);
 		check_row(&head, &row, device);
 		rows++;
@@ -134,12 +134,12 @@ static void test_table_errors(void **state)
 	struct sim_dev *a, *b;
 
 	(void)state;
-	assert_null(sim_dev_from_table("ffff:fffe", err, sizeof(err)));
+	assert_null(sim_dev_from_table("ffff:fffe", err, sizeof err));
 	assert_non_null(strstr(err, "ffff:fffe"));
-	assert_null(sim_dev_from_table("no such dump", err, sizeof(err)));
+	assert_null(sim_dev_from_table("no such dump", err, sizeof err));
 	/* two dumps of one id */
-	a = sim_dev_from_table("08e6:3438", err, sizeof(err));
-	b = sim_dev_from_table("08e6:3438#1", err, sizeof(err));
+	a = sim_dev_from_table("08e6:3438", err, sizeof err);
+	b = sim_dev_from_table("08e6:3438#1", err, sizeof err);
 	assert_non_null(a);
 	assert_non_null(b);
 	assert_string_not_equal(sim_dev_name(a), sim_dev_name(b));
@@ -236,7 +236,7 @@ static void test_descriptor_faults(void **state)
 
 	(void)state;
 	bench_open(&b, TPDU);
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		fault(&b, cases[i].spec);
 		assert_int_equal(walk(b.d, classes), cases[i].classes);
 		sim_dev_descriptors(b.d, &len);
@@ -337,14 +337,14 @@ static void test_config_errors(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		err[0] = '\0';
-		if (sim_config_parse(cases[i], &devs, err, sizeof(err)) != -1 ||
+		if (sim_config_parse(cases[i], &devs, err, sizeof err) != -1 ||
 		    strncmp(err, "line ", 5) != 0)
 			fail_msg("\"%s\": %s", cases[i], err);
 		assert_null(devs);
 	}
-	assert_int_equal(sim_config_parse("# nothing\n\n", &devs, err, sizeof(err)), 0);
+	assert_int_equal(sim_config_parse("# nothing\n\n", &devs, err, sizeof err), 0);
 	free(devs);
 }
 
@@ -363,7 +363,7 @@ static void test_config(void **state)
 	int i;
 
 	(void)state;
-	assert_int_equal(sim_config_parse(text, &devs, err, sizeof(err)), 4);
+	assert_int_equal(sim_config_parse(text, &devs, err, sizeof err), 4);
 	assert_string_equal(sim_dev_name(devs[0]), "bank");
 	assert_string_equal(sim_dev_name(devs[1]), "bank-2");
 	assert_int_equal(sim_dev_slots(devs[1], 0), 8);

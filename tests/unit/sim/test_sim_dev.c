@@ -142,7 +142,7 @@ static void test_extended(void **state)
 	assert_int_equal(b.in[9], 0x10);
 	xfr_level(&b, 3, apdu + 261, 261);
 	assert_int_equal(b.in[9], 0x10);
-	xfr_level(&b, 2, apdu + 522, sizeof(apdu) - 522);
+	xfr_level(&b, 2, apdu + 522, sizeof apdu - 522);
 	assert_int_equal(b.in[9], 0x01);
 	for (n = 0;;) {
 		memcpy(got + n, b.in + 10, b.in_len - 10);
@@ -276,7 +276,7 @@ static void test_message_complaints(void **state)
 	receive(&b, 100);
 	answered(&b, 0x80, 0x40, 1);
 	complained(&b, ++n, "dwLength 6, but 5");
-	memset(m, 0, sizeof(m));
+	memset(m, 0, sizeof m);
 	/* the limit is for what goes to the card */
 	make(m, &b, 0x6B, 0, NULL, long_data, 262);
 	send_raw(&b, m, 272);
@@ -412,7 +412,7 @@ static void test_card_removed(void **state)
 	assert_true(receive(&b, 10));
 	answered(&b, 0x80, 0x42, 0xFE);
 	assert_false(receive(&b, 5000));
-	assert_true(sim_dev_insert(b.d, 0, 0, "t0basic", b.now, b.err, sizeof(b.err)));
+	assert_true(sim_dev_insert(b.d, 0, 0, "t0basic", b.now, b.err, sizeof b.err));
 	power(&b, 0);
 	assert_true(sim_dev_remove(b.d, 0, 0, b.now));
 	/* the driver cannot know yet: no complaint */
@@ -509,8 +509,8 @@ static void count_line(void *user, uint64_t now, const char *text)
 
 	(void)now;
 	if (l->n++ == 0)
-		snprintf(l->first, sizeof(l->first), "%s", text);
-	snprintf(l->last, sizeof(l->last), "%s", text);
+		snprintf(l->first, sizeof l->first, "%s", text);
+	snprintf(l->last, sizeof l->last, "%s", text);
 }
 
 static void test_trace(void **state)

@@ -42,7 +42,7 @@ static void test_answer_faults(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		const struct answer_case *c = &cases[i];
 		struct bench b;
 
@@ -91,7 +91,7 @@ static void test_atr_faults(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct bench b;
 
 		bench_open(&b, T0CARD);
@@ -146,13 +146,13 @@ static void test_fault_names(void **state)
 		fault(&b, "clear");
 	}
 	assert_true(i > 60);
-	assert_false(sim_dev_fault(b.d, "no-such-thing", b.err, sizeof(b.err)));
-	assert_false(sim_dev_fault(b.d, "silent nth", b.err, sizeof(b.err)));
-	assert_false(sim_dev_fault(b.d, "silent nth=x", b.err, sizeof(b.err)));
-	assert_false(sim_dev_fault(b.d, "silent foo=1", b.err, sizeof(b.err)));
+	assert_false(sim_dev_fault(b.d, "no-such-thing", b.err, sizeof b.err));
+	assert_false(sim_dev_fault(b.d, "silent nth", b.err, sizeof b.err));
+	assert_false(sim_dev_fault(b.d, "silent nth=x", b.err, sizeof b.err));
+	assert_false(sim_dev_fault(b.d, "silent foo=1", b.err, sizeof b.err));
 	/* one of the card's own */
 	fault(&b, "pps-bad-pck slot=0 count=2");
-	assert_false(sim_dev_fault(b.d, "pps-bad-pck slot=1", b.err, sizeof(b.err)));
+	assert_false(sim_dev_fault(b.d, "pps-bad-pck slot=1", b.err, sizeof b.err));
 	power(&b, 0);
 	bench_close(&b);
 }
@@ -283,7 +283,7 @@ static void test_packets(void **state)
 		uint8_t m[10 + 261];
 		uint8_t sink[5 + 120] = { 0x80, 0x12, 0, 0, 120 };
 
-		make(m, &b, 0x6F, 0, NULL, sink, sizeof(sink));
+		make(m, &b, 0x6F, 0, NULL, sink, sizeof sink);
 		send_raw(&b, m, 128);
 		send_raw(&b, m + 128, 7);
 		assert_true(receive(&b, 1000));
@@ -397,17 +397,17 @@ static void test_slot_changes(void **state)
 	assert_memory_equal(p, "\x50\x0C\x00", 3);
 	assert_false(interrupt(&b, p, 8, &status, &len));
 	/* changes without a pending transfer are kept and reported together */
-	assert_true(sim_dev_insert(b.d, 0, 4, "t0", b.now, b.err, sizeof(b.err)));
-	assert_false(sim_dev_insert(b.d, 0, 4, "t0", b.now, b.err, sizeof(b.err)));
-	assert_false(sim_dev_insert(b.d, 0, 5, "t0", b.now, b.err, sizeof(b.err)));
-	assert_false(sim_dev_insert(b.d, 0, 3, "no=such word", b.now, b.err, sizeof(b.err)));
+	assert_true(sim_dev_insert(b.d, 0, 4, "t0", b.now, b.err, sizeof b.err));
+	assert_false(sim_dev_insert(b.d, 0, 4, "t0", b.now, b.err, sizeof b.err));
+	assert_false(sim_dev_insert(b.d, 0, 5, "t0", b.now, b.err, sizeof b.err));
+	assert_false(sim_dev_insert(b.d, 0, 3, "no=such word", b.now, b.err, sizeof b.err));
 	assert_true(sim_dev_has_card(b.d, 0, 4));
 	assert_true(sim_dev_remove(b.d, 0, 1, b.now));
 	assert_false(sim_dev_remove(b.d, 0, 1, b.now));
 	assert_true(interrupt(&b, p, 8, &status, &len));
 	assert_memory_equal(p, "\x50\x08\x03", 3);
 	assert_true(sim_dev_remove(b.d, 0, 4, b.now));
-	assert_true(sim_dev_insert(b.d, 0, 4, "t0", b.now, b.err, sizeof(b.err)));
+	assert_true(sim_dev_insert(b.d, 0, 4, "t0", b.now, b.err, sizeof b.err));
 	assert_true(interrupt(&b, p, 8, &status, &len));
 	assert_memory_equal(p, "\x50\x00\x03", 3);
 	bench_close(&b);
@@ -437,8 +437,8 @@ static void test_interrupt_faults(void **state)
 
 	(void)state;
 	bench_open(&b, "reader r\n");
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		memset(p, 0, sizeof(p));
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		memset(p, 0, sizeof p);
 		fault(&b, cases[i].spec);
 		assert_true(interrupt(&b, p, 8, &status, &len));
 		assert_int_equal(status, cases[i].status);

@@ -26,19 +26,19 @@ static void test_pin_verify(void **state)
 	bench_open(&b, PINPAD "card 0 = applet=echo proto=0 ta1=11\n");
 	power(&b, 0);
 	start = b.now;
-	send(&b, 0x69, 0, NULL, verify, sizeof(verify));
+	send(&b, 0x69, 0, NULL, verify, sizeof verify);
 	/* OK has no effect while there are fewer than 4 digits; one digit is deleted */
 	keys(&b, "12\n35\b4\n");
 	assert_true(receive(&b, 1000));
 	answered(&b, 0x80, 0, 0);
 	assert_memory_equal(b.in + 10, "1234\xFF\xFF\xFF\xFF\x90\x00", 10);
 	assert_in_range(b.now - start, 350 * MS, 360 * MS);
-	send(&b, 0x69, 0, NULL, verify, sizeof(verify));
+	send(&b, 0x69, 0, NULL, verify, sizeof verify);
 	keys(&b, "12\033");
 	assert_true(receive(&b, 1000));
 	answered(&b, 0x80, 0x40, 0xEF);
 	start = b.now;
-	send(&b, 0x69, 0, NULL, verify, sizeof(verify));
+	send(&b, 0x69, 0, NULL, verify, sizeof verify);
 	assert_true(receive(&b, 20000));
 	answered(&b, 0x80, 0x40, 0xF0);
 	assert_in_range(b.now - start, 10000 * MS, 10010 * MS);
@@ -81,7 +81,7 @@ static void test_pin_formats(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		uint8_t m[40] = { 0 };
 		char text[160];
 
@@ -90,7 +90,7 @@ static void test_pin_formats(void **state)
 		m[3] = cases[i].block;
 		m[4] = cases[i].length_format;
 		memcpy(m + 15, cases[i].template, cases[i].len);
-		snprintf(text, sizeof(text), PINPAD "card 0 = %s proto=0 ta1=11\n", cases[i].card);
+		snprintf(text, sizeof text, PINPAD "card 0 = %s proto=0 ta1=11\n", cases[i].card);
 		bench_open(&b, text);
 		power(&b, 0);
 		send(&b, 0x69, 0, NULL, m, 15 + cases[i].len);
@@ -109,7 +109,7 @@ static size_t modify(uint8_t *m, uint8_t messages)
 {
 	static const uint8_t head[15] = { 1, 10,   0x82, 0x08, 0x00, 0,	   8, 8,
 					  4, 0x03, 0x02, 0,    0x09, 0x04, 0 };
-	size_t n = sizeof(head);
+	size_t n = sizeof head;
 
 	memcpy(m, head, n);
 	m[11] = messages;
@@ -132,7 +132,7 @@ static void test_pin_modify(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(messages); i++) {
+	for (i = 0; i < sizeof messages; i++) {
 		uint8_t m[60];
 
 		bench_open(&b, PINPAD "card 0 = applet=echo proto=0 ta1=11\n");
@@ -160,7 +160,7 @@ static void test_pin_t1(void **state)
 	bench_open(&b, "reader r\npinpad = 1\ncard 0 = applet=echo proto=1 ta1=11\n");
 	power(&b, 0);
 	command(&b, 0x61, 0, (const uint8_t[3]){ 1, 0, 0 }, params, 7);
-	send(&b, 0x69, 0, NULL, verify, sizeof(verify));
+	send(&b, 0x69, 0, NULL, verify, sizeof verify);
 	keys(&b, "1234\n");
 	assert_true(receive(&b, 1000));
 	answered(&b, 0x80, 0, 0);
@@ -181,7 +181,7 @@ static void test_pin_wtx(void **state)
 	power(&b, 0);
 	command(&b, 0x61, 0, (const uint8_t[3]){ 1, 0, 0 }, params, 7);
 	fault(&b, "pin-wtx");
-	send(&b, 0x69, 0, NULL, verify, sizeof(verify));
+	send(&b, 0x69, 0, NULL, verify, sizeof verify);
 	keys(&b, "1234\n");
 	assert_true(receive(&b, 1000));
 	assert_memory_equal(b.in + 10, "\0\xC3\1\1\xC3", 5);
@@ -189,12 +189,12 @@ static void test_pin_wtx(void **state)
 	answered(&b, 0x80, 0, 0);
 	assert_memory_equal(b.in + 10, "\0\0\x0A" "1234", 7);
 	fault(&b, "pin-short value=3");
-	send(&b, 0x69, 0, NULL, verify, sizeof(verify));
+	send(&b, 0x69, 0, NULL, verify, sizeof verify);
 	keys(&b, "\033");
 	assert_true(receive(&b, 1000));
 	assert_int_equal(b.in_len, 13);
 	fault(&b, "pin-cancelled");
-	send(&b, 0x69, 0, NULL, verify, sizeof(verify));
+	send(&b, 0x69, 0, NULL, verify, sizeof verify);
 	keys(&b, "\033");
 	assert_true(receive(&b, 1000));
 	answered(&b, 0x80, 0x40, 0xEF);
@@ -225,12 +225,12 @@ static void test_pin_complaints(void **state)
 	(void)state;
 	bench_open(&b, PINPAD "card 0 = t0basic\n");
 	power(&b, 0);
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		uint8_t m[sizeof(verify)];
+	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		uint8_t m[sizeof verify];
 
-		memcpy(m, verify, sizeof(m));
+		memcpy(m, verify, sizeof m);
 		m[cases[i].at] = cases[i].byte;
-		command(&b, 0x69, 0, NULL, m, sizeof(m));
+		command(&b, 0x69, 0, NULL, m, sizeof m);
 		assert_int_equal(b.in[7] & 0xC0, 0x40);
 		complained(&b, (unsigned)i + 1, cases[i].what);
 	}
@@ -238,11 +238,11 @@ static void test_pin_complaints(void **state)
 	complained(&b, (unsigned)++i, "too few");
 	/* a PIN block that does not fit */
 	{
-		uint8_t m[sizeof(verify)];
+		uint8_t m[sizeof verify];
 
-		memcpy(m, verify, sizeof(m));
+		memcpy(m, verify, sizeof m);
 		m[3] = 0x0A;
-		send(&b, 0x69, 0, NULL, m, sizeof(m));
+		send(&b, 0x69, 0, NULL, m, sizeof m);
 		keys(&b, "1234\n");
 		assert_true(receive(&b, 1000));
 		complained(&b, (unsigned)++i, "does not fit");

@@ -38,7 +38,7 @@ static void play(struct bench *b)
 	char text[100];
 
 	write_file(head, talk);
-	snprintf(text, sizeof(text), "reader r\nreplay = %s\n", path);
+	snprintf(text, sizeof text, "reader r\nreplay = %s\n", path);
 	bench_open(b, text);
 }
 
@@ -203,7 +203,7 @@ static void test_removed(void **state)
 	assert_int_equal(sim_replay_divergences(b.d), 0);
 	{
 		uint8_t note[8];
-		struct sim_urb u = { .type = SIM_INTERRUPT, .endpoint = 0x82, .buf = note, .len = sizeof(note) };
+		struct sim_urb u = { .type = SIM_INTERRUPT, .endpoint = 0x82, .buf = note, .len = sizeof note };
 
 		sim_dev_submit(b.d, &u, b.now);
 		while (wait_any(&b, b.now + 10 * MS) != &u)
@@ -280,13 +280,13 @@ static void test_files(void **state)
 	char err[300];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
 		write_file(wrong[i].first, wrong[i].second);
-		assert_null(sim_recording_read(path, 0, 0, err, sizeof(err)));
+		assert_null(sim_recording_read(path, 0, 0, err, sizeof err));
 		if (!strstr(err, wrong[i].says))
 			fail_msg("\"%s\" does not say \"%s\"", err, wrong[i].says);
 	}
-	assert_null(sim_recording_read("/nonexistent/file", 0, 0, err, sizeof(err)));
+	assert_null(sim_recording_read("/nonexistent/file", 0, 0, err, sizeof err));
 	assert_non_null(strstr(err, "No such file"));
 }
 

@@ -24,11 +24,11 @@ static const uint8_t nak[] = { 0x03, 0x15, 0x16 };
 
 static struct line *open_line(const char *type, const char *card)
 {
-	struct line *l = calloc(1, sizeof(*l));
+	struct line *l = calloc(1, sizeof *l);
 	char err[200] = "";
 
 	assert_non_null(l);
-	l->s = sim_serial_new(type, &card, 1, err, sizeof(err));
+	l->s = sim_serial_new(type, &card, 1, err, sizeof err);
 	assert_string_equal(err, "");
 	assert_non_null(l->s);
 	l->now = SECOND;
@@ -48,7 +48,7 @@ static void settle(struct line *l)
 	uint64_t end = l->now + 5 * SECOND, at;
 
 	for (;;) {
-		l->n += sim_serial_output(l->s, l->got + l->n, sizeof(l->got) - l->n, l->now);
+		l->n += sim_serial_output(l->s, l->got + l->n, sizeof l->got - l->n, l->now);
 		at = sim_serial_next(l->s);
 		if (at > end)
 			return;
@@ -206,7 +206,7 @@ static void movements(void **state)
 	command(l, f, 0x6B, 0, "\x01\x01\x01", 3);
 	answer_at(l, 0, 0x83);
 	/* the change is reported in front of the next answer */
-	assert_true(sim_dev_insert(d, 0, 0, "t0", l->now, err, sizeof(err)));
+	assert_true(sim_dev_insert(d, 0, 0, "t0", l->now, err, sizeof err));
 	l->n = 0;
 	settle(l);
 	assert_int_equal(l->n, 0);
@@ -250,37 +250,37 @@ static void faults(void **state)
 	size_t i;
 
 	(void)state;
-	assert_true(sim_serial_fault(l->s, "bad-lrc count=1", err, sizeof(err)));
+	assert_true(sim_serial_fault(l->s, "bad-lrc count=1", err, sizeof err));
 	command(l, f, 0x65, 0, NULL, 0);
 	for (i = 0; i < l->n; i++)
 		lrc ^= l->got[i];
 	assert_int_not_equal(lrc, 0);
 	say(l, nak, 3);
 	answer_at(l, 0, 0x81);
-	assert_true(sim_serial_fault(l->s, "nak", err, sizeof(err)));
+	assert_true(sim_serial_fault(l->s, "nak", err, sizeof err));
 	for (i = 0; i < 5; i++) {
 		command(l, f, 0x65, 0, NULL, 0);
 		assert_int_equal(l->n, 3);
 	}
-	assert_true(sim_serial_fault(l->s, "clear", err, sizeof(err)));
-	assert_true(sim_serial_fault(l->s, "garbage count=1", err, sizeof(err)));
+	assert_true(sim_serial_fault(l->s, "clear", err, sizeof err));
+	assert_true(sim_serial_fault(l->s, "garbage count=1", err, sizeof err));
 	command(l, f, 0x65, 0, NULL, 0);
 	assert_int_equal(l->n, 13 + 7);
-	assert_true(sim_serial_fault(l->s, "too-long count=1", err, sizeof(err)));
+	assert_true(sim_serial_fault(l->s, "too-long count=1", err, sizeof err));
 	command(l, f, 0x65, 0, NULL, 0);
 	assert_int_equal(l->got[6], 0x7F);
-	assert_true(sim_serial_fault(l->s, "half count=1", err, sizeof(err)));
+	assert_true(sim_serial_fault(l->s, "half count=1", err, sizeof err));
 	command(l, f, 0x65, 0, NULL, 0);
 	assert_int_equal(l->n, 6);
-	assert_true(sim_serial_fault(l->s, "silence", err, sizeof(err)));
+	assert_true(sim_serial_fault(l->s, "silence", err, sizeof err));
 	command(l, f, 0x65, 0, NULL, 0);
 	assert_int_equal(l->n, 0);
-	assert_true(sim_serial_fault(l->s, "clear", err, sizeof(err)));
+	assert_true(sim_serial_fault(l->s, "clear", err, sizeof err));
 	command(l, f, 0x65, 0, NULL, 0);
 	answer_at(l, 0, 0x81);
-	assert_false(sim_serial_fault(l->s, "no-such-fault", err, sizeof(err)));
+	assert_false(sim_serial_fault(l->s, "no-such-fault", err, sizeof err));
 	assert_false(sim_serial_hung_up(l->s));
-	assert_true(sim_serial_fault(l->s, "hang-up", err, sizeof(err)));
+	assert_true(sim_serial_fault(l->s, "hang-up", err, sizeof err));
 	assert_true(sim_serial_hung_up(l->s));
 	close_line(l, 0);
 }
@@ -304,9 +304,9 @@ static void wrong_arguments(void **state)
 	char err[200];
 
 	(void)state;
-	assert_null(sim_serial_new("GemPCQuad", NULL, 0, err, sizeof(err)));
-	assert_null(sim_serial_new("GemPCTwin", cards, 3, err, sizeof(err)));
-	assert_null(sim_serial_new("GemPCTwin", nonsense, 1, err, sizeof(err)));
+	assert_null(sim_serial_new("GemPCQuad", NULL, 0, err, sizeof err));
+	assert_null(sim_serial_new("GemPCTwin", cards, 3, err, sizeof err));
+	assert_null(sim_serial_new("GemPCTwin", nonsense, 1, err, sizeof err));
 }
 
 int main(void)

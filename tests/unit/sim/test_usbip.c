@@ -116,11 +116,11 @@ static bool silent(struct bench *b, unsigned ms)
 
 static int setup(void **state)
 {
-	struct bench *b = calloc(1, sizeof(*b));
+	struct bench *b = calloc(1, sizeof *b);
 	struct sim_dev **devs;
 	char err[200];
 
-	assert_int_equal(sim_config_parse(two_readers, &devs, err, sizeof(err)), 2);
+	assert_int_equal(sim_config_parse(two_readers, &devs, err, sizeof err), 2);
 	b->exports[0] = (struct usbip_export){ .dev = devs[0], .plugged = true };
 	b->exports[1] = (struct usbip_export){ .dev = devs[1], .plugged = true };
 	b->bus = (struct usbip_bus){ b->exports, 2 };
@@ -154,7 +154,7 @@ static uint32_t import(struct bench *b, const char *busid)
 	uint8_t m[40] = { 0x01, 0x11, 0x80, 0x03 }, answer[8];
 
 	snprintf((char *)m + 8, 32, "%s", busid);
-	say(b, m, sizeof(m));
+	say(b, m, sizeof m);
 	assert_true(hear(b, answer, 8));
 	assert_memory_equal(answer, "\x01\x11\x00\x03", 4);
 	if (!get32(answer + 4))
@@ -177,7 +177,7 @@ static uint32_t submit_flags(struct bench *b, uint32_t dir, uint32_t ep, uint32_
 	put32(m + 32, 0xFFFFFFFF);
 	if (setup_packet)
 		memcpy(m + 40, setup_packet, 8);
-	say(b, m, sizeof(m));
+	say(b, m, sizeof m);
 	if (dir == OUT)
 		say(b, data, len);
 	return b->seqnum;
@@ -196,7 +196,7 @@ static uint32_t unlink_urb(struct bench *b, uint32_t seqnum)
 	put32(m + 4, ++b->seqnum);
 	put32(m + 8, 1 << 16 | 2);
 	put32(m + 20, seqnum);
-	say(b, m, sizeof(m));
+	say(b, m, sizeof m);
 	return b->seqnum;
 }
 
@@ -233,11 +233,11 @@ static void exchange(struct bench *b, const uint8_t *command)
 	uint8_t m[10];
 	uint32_t s;
 
-	memcpy(m, command, sizeof(m));
+	memcpy(m, command, sizeof m);
 	m[6] = ++b->seq;
-	s = submit(b, OUT, 1, m, sizeof(m));
+	s = submit(b, OUT, 1, m, sizeof m);
 	assert_int_equal(ret_submit(b, s, false), 0);
-	assert_int_equal(actual(b), sizeof(m));
+	assert_int_equal(actual(b), sizeof m);
 	s = submit(b, IN, 1, NULL, 512);
 	assert_int_equal(ret_submit(b, s, true), 0);
 }
@@ -250,9 +250,9 @@ static void test_devlist(void **state)
 	uint8_t answer[12 + 312 + 4];
 	size_t i;
 
-	for (i = 0; i < sizeof(req_devlist); i++)	/* byte by byte, as TCP may deliver it */
+	for (i = 0; i < sizeof req_devlist; i++)	/* byte by byte, as TCP may deliver it */
 		say(b, req_devlist + i, 1);
-	assert_true(hear(b, answer, sizeof(answer)));
+	assert_true(hear(b, answer, sizeof answer));
 	assert_memory_equal(answer, "\x01\x11\x00\x05\0\0\0\0\0\0\0\x02", 12);
 	assert_string_equal((char *)answer + 12 + 256, "1-1");
 	assert_int_equal(get32(answer + 12 + 288), 1);
@@ -275,8 +275,8 @@ static void test_devlist_without_the_taken(void **state)
 	assert_int_equal(import(b, "1-1"), 0);
 	b->exports[1].plugged = false;
 	b->fd = dial(b);
-	say(b, req_devlist, sizeof(req_devlist));
-	assert_true(hear(b, answer, sizeof(answer)));
+	say(b, req_devlist, sizeof req_devlist);
+	assert_true(hear(b, answer, sizeof answer));
 	assert_int_equal(get32(answer + 8), 0);
 	close(first);
 }
@@ -382,7 +382,7 @@ static void test_zero_packet(void **state)
 		m[15 + i] = i;
 	assert_int_equal(import(b, "1-1"), 0);
 	exchange(b, power_on);
-	s = submit_flags(b, OUT, 1, 0x40, NULL, m, sizeof(m));
+	s = submit_flags(b, OUT, 1, 0x40, NULL, m, sizeof m);
 	assert_int_equal(ret_submit(b, s, false), 0);
 	assert_int_equal(actual(b), 64);
 	s = submit(b, IN, 1, NULL, 512);
@@ -466,7 +466,7 @@ static void test_program_ends(void **state)
 	ret_submit(b, s, true);
 	in = submit(b, IN, 1, NULL, 512);
 	intr = submit(b, IN, 2, NULL, 8);
-	s = submit(b, OUT, 1, slow, sizeof(slow));
+	s = submit(b, OUT, 1, slow, sizeof slow);
 	assert_int_equal(ret_submit(b, s, false), 0);
 	s = unlink_urb(b, in);
 	assert_int_equal(ret_unlink(b, s), USBIP_ECONNRESET);
@@ -508,7 +508,7 @@ static void test_nonsense(void **state)
 		close(b->fd);
 		turn(b, 0);
 		b->fd = dial(b);
-		memset(m, 0, sizeof(m));
+		memset(m, 0, sizeof m);
 		if (i == 0) {
 			memcpy(m, "\x01\x11\x80\x99", 4);	/* no such operation */
 			say(b, m, 8);
@@ -518,7 +518,7 @@ static void test_nonsense(void **state)
 			put32(m + 24, i == 2 ? 0x7FFFFFFF : 0);	/* too long */
 			put32(m + 32, i == 3 ? 8 : 0);		/* isochronous */
 			put32(m + 16, i == 4 ? 16 : 1);		/* no such endpoint number */
-			say(b, m, sizeof(m));
+			say(b, m, sizeof m);
 		}
 		assert_false(hear(b, b->data, 1));
 	}

@@ -30,7 +30,7 @@ static LONG read_file(void)
 	n_readers = 0;
 	if (!f)
 		return SCARD_E_NO_SERVICE;
-	while (fgets(line, sizeof(line), f) && n_readers < 300) {
+	while (fgets(line, sizeof line, f) && n_readers < 300) {
 		struct reader *r = &readers[n_readers];
 
 		while (strncmp(line, "hang", 4) == 0)

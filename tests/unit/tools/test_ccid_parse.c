@@ -46,11 +46,11 @@ struct bench {
 
 static int set_up(void **state)
 {
-	struct bench *b = calloc(1, sizeof(*b));
+	struct bench *b = calloc(1, sizeof *b);
 
 	if (!b)
 		return -1;
-	memcpy(b->extra, sample, sizeof(sample));
+	memcpy(b->extra, sample, sizeof sample);
 	b->endpoint[0] = (struct libusb_endpoint_descriptor){ .bEndpointAddress = 0x83, .bmAttributes = 0x03,
 		.wMaxPacketSize = 8, .bInterval = 24 };
 	b->endpoint[1] = (struct libusb_endpoint_descriptor){ .bEndpointAddress = 0x04, .bmAttributes = 0x02,
@@ -59,7 +59,7 @@ static int set_up(void **state)
 		.wMaxPacketSize = 512 };
 	b->alt = (struct libusb_interface_descriptor){ .bInterfaceNumber = 6, .bAlternateSetting = 1,
 		.bNumEndpoints = 3, .bInterfaceClass = 0x0B, .bInterfaceSubClass = 7, .iInterface = 4,
-		.endpoint = b->endpoint, .extra = b->extra, .extra_length = sizeof(sample) };
+		.endpoint = b->endpoint, .extra = b->extra, .extra_length = sizeof sample };
 	b->config = (struct libusb_config_descriptor){ .bNumInterfaces = 9, .bConfigurationValue = 2,
 		.bmAttributes = 0xE0, .MaxPower = 50 };
 	b->device = (struct libusb_device_descriptor){ .bcdUSB = 0x0201, .bDeviceClass = 0xEF,
@@ -153,8 +153,8 @@ static void text_has_every_field(void **state)
 	char *text;
 
 	gather(b);
-	assert_true(parse_string_descriptor(&b->reader.iProduct, leser, sizeof(leser)));
-	parse_rates_answer(&b->reader.clocks, clocks, sizeof(clocks), 4);
+	assert_true(parse_string_descriptor(&b->reader.iProduct, leser, sizeof leser));
+	parse_rates_answer(&b->reader.clocks, clocks, sizeof clocks, 4);
 	text = written(b, false);
 	for (size_t i = 0; i < COUNT(lines); i++)
 		must_have(text, lines[i]);
@@ -173,7 +173,7 @@ static void every_feature_bit_has_a_meaning(void **state)
 	gather(b);
 	text = written(b, false);
 	for (size_t i = 0; i < COUNT(bits); i++) {
-		snprintf(line, sizeof(line), "\n    0x%08X ", (unsigned)bits[i]);
+		snprintf(line, sizeof line, "\n    0x%08X ", (unsigned)bits[i]);
 		must_have(text, line);
 	}
 	must_have(text, "0x00040000 exchange level: short and extended APDU");
@@ -219,7 +219,7 @@ static void zero_values_are_explained(void **state)
 	struct bench *b = *state;
 	char *text;
 
-	memset(b->extra + 2, 0, sizeof(sample) - 2);
+	memset(b->extra + 2, 0, sizeof sample - 2);
 	gather(b);
 	text = written(b, false);
 	for (size_t i = 0; i < COUNT(lines); i++)
@@ -257,7 +257,7 @@ static void finds_the_descriptor(void **state)
 	assert_false(parse_is_reader(&b->alt, true));
 	/* behind an endpoint */
 	b->endpoint[2].extra = b->extra;
-	b->endpoint[2].extra_length = sizeof(sample);
+	b->endpoint[2].extra_length = sizeof sample;
 	assert_true(parse_is_reader(&b->alt, true));
 	gather(b);
 	assert_true(b->reader.decoded);
@@ -388,11 +388,11 @@ static void string_lengths(void **state)
 	assert_string_equal(s.text, "A");
 	p[0] = 255;
 	p[1] = 3;
-	for (size_t i = 2; i + 1 < sizeof(p); i += 2) {
+	for (size_t i = 2; i + 1 < sizeof p; i += 2) {
 		p[i] = 0xAC;
 		p[i + 1] = 0x20;
 	}
-	assert_true(parse_string_descriptor(&s, p, sizeof(p)));	/* 126 x 3 bytes */
+	assert_true(parse_string_descriptor(&s, p, sizeof p));	/* 126 x 3 bytes */
 	assert_int_equal(strlen(s.text), 378);
 }
 
@@ -421,7 +421,7 @@ static void rates(void **state)
 	parse_rates_answer(&r, p, 3, 0);
 	assert_int_equal(r.n, 0);
 	assert_string_equal(r.note, "the device sent none");
-	parse_rates_answer(&r, p, sizeof(p), 0);
+	parse_rates_answer(&r, p, sizeof p, 0);
 	assert_int_equal(r.n, PARSE_MAX_RATES);
 }
 
@@ -433,7 +433,7 @@ static void json(void **state)
 	char *text;
 
 	gather(b);
-	assert_true(parse_string_descriptor(&b->reader.iManufacturer, odd, sizeof(odd)));
+	assert_true(parse_string_descriptor(&b->reader.iManufacturer, odd, sizeof odd));
 	text = written(b, true);
 	must_have(text, "\"iManufacturer\": \"\\\"\\\\\xc3\xa9/\"");
 	must_have(text, "\"iProduct\": null");
