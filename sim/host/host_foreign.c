@@ -226,12 +226,10 @@ static void take_stock(struct sim_host *r, uint64_t now)
 
 uint64_t host_foreign_run(struct sim_host *r, uint64_t now)
 {
-	struct guest *g;
-
 	take_stock(r, now);
 	if (!r->foreign || !r->foreign->guests)
 		return UINT64_MAX;
-	for (g = r->foreign->guests; g; g = g->next)
+	for (struct guest *g = r->foreign->guests; g; g = g->next)
 		serve(g, now);
 	return now + LOOK_EVERY;
 }

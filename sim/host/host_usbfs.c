@@ -170,9 +170,9 @@ static void answer(struct host_usbfs *u, struct conn *c, struct wire_msg *m, int
 
 static void discard_all(struct handle *h)
 {
-	struct request *q, *next;
+	struct request *next;
 
-	for (q = h->requests; q; q = next) {
+	for (struct request *q = h->requests; q; q = next) {
 		next = q->next;
 		sim_dev_discard(h->port->dev, &q->urb, host_now());
 	}
@@ -181,14 +181,13 @@ static void discard_all(struct handle *h)
 static void handle_close(struct host_usbfs *u, struct handle *h)
 {
 	struct handle **p = &u->handles;
-	struct request *q;
 
 	while (*p != h)
 		p = &(*p)->next;
 	*p = h->next;
 	discard_all(h);
 	/* Requests still on their way come out of the device later and are freed then. */
-	for (q = h->requests; q; q = q->next)
+	for (struct request *q = h->requests; q; q = q->next)
 		q->handle = NULL;
 	if (h->node)
 		h->node->handle = NULL;
@@ -307,9 +306,9 @@ static void join_node(struct host_usbfs *u, struct conn *c, struct wire_msg *m)
  * yet, does not count. */
 static bool claimed_by_other(struct host_usbfs *u, const struct handle *h, unsigned interface)
 {
-	struct handle *o, *next;
+	struct handle *next;
 
-	for (o = u->handles; o; o = next) {
+	for (struct handle *o = u->handles; o; o = next) {
 		next = o->next;
 		if (o == h || o->port != h->port || o->gone || !(o->claims & 1u << interface))
 			continue;
@@ -356,12 +355,12 @@ static int interface_of(const struct sim_dev *d, unsigned endpoint)
 /* A released interface's requests are ended by the kernel. */
 static int release(struct handle *h, unsigned interface)
 {
-	struct request *q, *next;
+	struct request *next;
 
 	if (interface >= HOST_MAX_INTERFACES || !(h->claims & 1u << interface))
 		return -EINVAL;
 	h->claims &= ~(1u << interface);
-	for (q = h->requests; q; q = next) {
+	for (struct request *q = h->requests; q; q = next) {
 		next = q->next;
 		if (!q->sync && q->urb.type != SIM_CONTROL &&
 		    interface_of(h->port->dev, q->urb.endpoint) == (int)interface)
@@ -454,9 +453,7 @@ static void complete(struct host_usbfs *u, struct request *q)
 
 static void discard(struct handle *h, uint64_t cookie)
 {
-	struct request *q;
-
-	for (q = h->requests; q; q = q->next) {
+	for (struct request *q = h->requests; q; q = q->next) {
 		if (q->sync || q->cookie != cookie)
 			continue;
 		sim_dev_discard(h->port->dev, &q->urb, host_now());
@@ -467,9 +464,8 @@ static void discard(struct handle *h, uint64_t cookie)
 static uint64_t expire(struct handle *h, uint64_t now)
 {
 	uint64_t next = UINT64_MAX;
-	struct request *q;
 
-	for (q = h->requests; q; q = q->next) {
+	for (struct request *q = h->requests; q; q = q->next) {
 		if (q->deadline <= now && !q->timed_out) {
 			q->timed_out = true;
 			sim_dev_discard(h->port->dev, &q->urb, now);
@@ -484,9 +480,8 @@ uint64_t host_usbfs_run(struct host_usbfs *u, uint64_t now)
 {
 	uint64_t next = UINT64_MAX, t;
 	struct sim_urb *s;
-	struct handle *h;
 
-	for (h = u->handles; h; h = h->next) {
+	for (struct handle *h = u->handles; h; h = h->next) {
 		t = expire(h, now);
 		next = t < next ? t : next;
 	}
@@ -503,10 +498,8 @@ uint64_t host_usbfs_run(struct host_usbfs *u, uint64_t now)
 
 void host_usbfs_gone(struct host_usbfs *u, struct host_port *p)
 {
-	struct handle *h;
-
 	host_usbfs_run(u, host_now());
-	for (h = u->handles; h; h = h->next) {
+	for (struct handle *h = u->handles; h; h = h->next) {
 		if (h->port != p || h->gone)
 			continue;
 		h->gone = true;
@@ -518,9 +511,7 @@ void host_usbfs_gone(struct host_usbfs *u, struct host_port *p)
 
 void host_usbfs_reset(struct host_usbfs *u, struct host_port *p)
 {
-	struct handle *h;
-
-	for (h = u->handles; h; h = h->next)
+	for (struct handle *h = u->handles; h; h = h->next)
 		if (h->port == p)
 			h->claims = 0;
 	/* Requests that wait end with ESHUTDOWN, as when the kernel unbinds usbfs for the reset. */

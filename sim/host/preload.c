@@ -388,9 +388,8 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 static bool to_socket(struct pollfd *to, const struct pollfd *fds, nfds_t n)
 {
 	bool any = false;
-	nfds_t i;
 
-	for (i = 0; i < n; i++) {
+	for (nfds_t i = 0; i < n; i++) {
 		if (to)
 			to[i] = fds[i];
 		if (!node_is(fds[i].fd))
@@ -404,10 +403,9 @@ static bool to_socket(struct pollfd *to, const struct pollfd *fds, nfds_t n)
 
 static void from_socket(struct pollfd *fds, const struct pollfd *from, nfds_t n)
 {
-	nfds_t i;
 	short e;
 
-	for (i = 0; i < n; i++) {
+	for (nfds_t i = 0; i < n; i++) {
 		e = from[i].revents;
 		fds[i].revents = e;
 		if (!node_is(fds[i].fd))

@@ -362,9 +362,8 @@ static void submit(struct usbip_link *l, const uint8_t *h, uint64_t now)
 static void unlink_request(struct usbip_link *l, const uint8_t *h, uint64_t now)
 {
 	uint32_t seqnum = get32(h + 20);
-	struct request *q;
 
-	for (q = l->requests; q; q = q->next) {
+	for (struct request *q = l->requests; q; q = q->next) {
 		if (q->silent || q->seqnum != seqnum)
 			continue;
 		q->unlinking = true;
@@ -469,9 +468,9 @@ void usbip_bus_gone(struct usbip_bus *b, struct usbip_export *e, uint64_t now)
 
 void usbip_link_free(struct usbip_link *l, uint64_t now)
 {
-	struct request *q, *next;
+	struct request *next;
 
-	for (q = l->requests; q; q = next) {
+	for (struct request *q = l->requests; q; q = next) {
 		next = q->next;
 		/* comes out of the device at the next run, and is freed then */
 		q->link = NULL;

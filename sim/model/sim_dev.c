@@ -163,8 +163,6 @@ bool sim_any_deserted(const struct sim_iface *f)
 
 bool sim_dev_discard(struct sim_dev *d, struct sim_urb *u, uint64_t now)
 {
-	struct sim_event **p;
-
 	advance(d, now);
 	for (unsigned i = 0; i < d->conf.n_ifaces; i++) {
 		struct sim_iface *f = &d->iface[i];
@@ -176,7 +174,7 @@ bool sim_dev_discard(struct sim_dev *d, struct sim_urb *u, uint64_t now)
 		}
 	}
 	/* on its way: what has crossed the bus cannot be called back, the rest can */
-	for (p = &d->events; *p; p = &(*p)->next) {
+	for (struct sim_event **p = &d->events; *p; p = &(*p)->next) {
 		struct sim_event *e = *p;
 
 		if (e->urb != u)

@@ -42,9 +42,7 @@ static bool strikes(struct sim_fault *t, const struct sim_iface *f, int slot, in
 const struct sim_fault *sim_fault_hits(struct sim_dev *d, const char *name, struct sim_iface *f,
 				       int slot)
 {
-	struct sim_fault *t;
-
-	for (t = d->faults; t; t = t->next) {
+	for (struct sim_fault *t = d->faults; t; t = t->next) {
 		if (strcmp(t->kind->name, name) == 0 && strikes(t, f, slot, -1))
 			return t;
 	}
@@ -55,9 +53,8 @@ void sim_fault_answer(struct sim_iface *f, const struct sim_cmd *c, struct sim_m
 		      struct sim_strike *k)
 {
 	struct sim_strike_at a = { f, c, m, k };
-	struct sim_fault *t;
 
-	for (t = f->d->faults; t; t = t->next) {
+	for (struct sim_fault *t = f->d->faults; t; t = t->next) {
 		/* another fault has cut off the place to change */
 		if (!t->kind->answer || (t->kind->only && t->kind->only != c->type) || m->len < SIM_HEADER)
 			continue;

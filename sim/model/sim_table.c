@@ -27,16 +27,15 @@ void sim_copy_text(char *to, size_t cap, const char *from)
 unsigned sim_parse_list(const char *text, uint32_t **list)
 {
 	unsigned n = 0, commas = 1;
-	const char *p;
 
 	free(*list);
 	*list = NULL;
 	if (!*text)
 		return 0;
-	for (p = text; *p; p++)
+	for (const char *p = text; *p; p++)
 		commas += *p == ',';
 	*list = sim_alloc(commas * sizeof **list);
-	for (p = text; *p;) {
+	for (const char *p = text; *p;) {
 		char *end;
 
 		(*list)[n++] = (uint32_t)strtoul(p, &end, 0);

@@ -23,10 +23,9 @@ bool serial_channel_name(unsigned long channel, char *name, size_t cap)
 {
 	/* I/O addresses of the four COM ports of a PC */
 	static const unsigned long ports[] = { 0x0103F8, 0x0102F8, 0x0103E8, 0x0102E8 };
-	size_t i;
 	int n;
 
-	for (i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+	for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++) {
 		if (ports[i] != channel)
 			continue;
 		n = snprintf(name, cap, "/dev/pcsc/%zu", i + 1);

@@ -67,13 +67,12 @@ void serial_frame_wipe(struct serial_frame *f)
 size_t serial_frame_encode(const uint8_t *message, size_t len, uint8_t *out)
 {
 	uint8_t lrc = SYNC ^ ACK;
-	size_t i;
 
 	if (len < CCID_HEADER_LENGTH || len > SERIAL_MESSAGE_MAX)
 		return 0;
 	out[0] = SYNC;
 	out[1] = ACK;
-	for (i = 0; i < len; i++) {
+	for (size_t i = 0; i < len; i++) {
 		out[2 + i] = message[i];
 		lrc ^= message[i];
 	}

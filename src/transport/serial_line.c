@@ -101,7 +101,7 @@ static void take_byte(struct serial *s, uint8_t byte)
 static void line_wait(struct serial *s, uint64_t until_ns)
 {
 	uint8_t bytes[256];
-	ssize_t n, i;
+	ssize_t n;
 
 	if (s->reading) {
 		clock_cond_wait(&s->changed, &s->lock, until_ns);
@@ -114,7 +114,7 @@ static void line_wait(struct serial *s, uint64_t until_ns)
 	s->reading = false;
 	if (n > 0)
 		s->last_byte_ns = clock_now();
-	for (i = 0; i < n; i++)
+	for (ssize_t i = 0; i < n; i++)
 		take_byte(s, bytes[i]);
 	wipe(bytes, sizeof bytes);
 	if (n < 0 && !s->gone) {

@@ -94,11 +94,9 @@ const struct serial_type *serial_type_at(size_t i)
 
 const struct serial_type *serial_type_find(const char *name, size_t len)
 {
-	size_t i;
-
 	if (len == 0)
 		return &types[0];
-	for (i = 0; i < LENGTH(types); i++) {
+	for (size_t i = 0; i < LENGTH(types); i++) {
 		if (strlen(types[i].name) == len && strncasecmp(types[i].name, name, len) == 0)
 			return &types[i];
 	}

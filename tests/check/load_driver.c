@@ -60,14 +60,13 @@ static void try_module(const char *path)
 	const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
 	RESPONSECODE (*close_channel)(DWORD);
 	void *module = dlopen(path, RTLD_NOW);
-	size_t i;
 
 	result(module != NULL, base, "loads");
 	if (!module) {
 		printf("Bail out! %s\n", dlerror());
 		exit(1);
 	}
-	for (i = 0; i < NAMES; i++)
+	for (size_t i = 0; i < NAMES; i++)
 		result(dlsym(module, names[i]) != NULL, base, names[i]);
 	result(dlsym(module, "registry_get") == NULL, base, "inner functions are hidden");
 
@@ -87,14 +86,12 @@ static void try_module(const char *path)
 
 int main(int argc, char **argv)
 {
-	int i;
-
 	if (argc < 2) {
 		fprintf(stderr, "usage: load_driver MODULE...\n");
 		return 2;
 	}
 	printf("1..%u\n", (unsigned)CASES * (unsigned)(argc - 1));
-	for (i = 1; i < argc; i++)
+	for (int i = 1; i < argc; i++)
 		try_module(argv[i]);
 	return failed;
 }

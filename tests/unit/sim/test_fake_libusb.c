@@ -149,10 +149,9 @@ static void test_odd_descriptors(void **state)
 	struct libusb_config_descriptor *c;
 	libusb_context *ctx;
 	libusb_device **list;
-	unsigned i;
 
 	(void)state;
-	for (i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		char text[60];
 
 		fake_usb_begin(FAKE_VIRTUAL);

@@ -54,9 +54,7 @@ static void tsv_split(struct tsv *t, char *line)
 static unsigned long tsv_number(const struct tsv *head, const struct tsv *t, const char *name,
 				int base)
 {
-	unsigned i;
-
-	for (i = 0; i < head->n; i++) {
+	for (unsigned i = 0; i < head->n; i++) {
 		if (strcmp(head->column[i], name) == 0)
 			return strtoul(t->column[i], NULL, base);
 	}
@@ -232,11 +230,11 @@ static void test_descriptor_faults(void **state)
 	};
 	const uint8_t *classes[4], *p;
 	struct bench b;
-	size_t i, len;
+	size_t len;
 
 	(void)state;
 	bench_open(&b, TPDU);
-	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		fault(&b, cases[i].spec);
 		assert_int_equal(walk(b.d, classes), cases[i].classes);
 		sim_dev_descriptors(b.d, &len);
@@ -334,10 +332,9 @@ static void test_config_errors(void **state)
 	};
 	struct sim_dev **devs;
 	char err[200];
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		err[0] = '\0';
 		if (sim_config_parse(cases[i], &devs, err, sizeof err) != -1 ||
 		    strncmp(err, "line ", 5) != 0)
@@ -360,7 +357,6 @@ static void test_config(void **state)
 	struct sim_dev **devs;
 	char err[200];
 	size_t len;
-	int i;
 
 	(void)state;
 	assert_int_equal(sim_config_parse(text, &devs, err, sizeof err), 4);
@@ -380,7 +376,7 @@ static void test_config(void **state)
 	/* the missing interface 1 is not a CCID interface */
 	assert_int_equal(walk(devs[3], classes), 2);
 	assert_int_equal(sim_dev_descriptors(devs[3], &len)[18 + 4], 3);
-	for (i = 0; i < 4; i++)
+	for (int i = 0; i < 4; i++)
 		sim_dev_free(devs[i]);
 	free(devs);
 }

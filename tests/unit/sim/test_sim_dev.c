@@ -129,10 +129,10 @@ static void test_extended(void **state)
 	/* ECHO of 600 bytes, all answers wanted */
 	uint8_t apdu[7 + 600 + 2] = { 0x80, 0x16, 0, 0, 0, 600 >> 8, 600 & 0xFF }, got[602];
 	struct bench b;
-	size_t n, i;
+	size_t n;
 
 	(void)state;
-	for (i = 0; i < 600; i++)
+	for (size_t i = 0; i < 600; i++)
 		apdu[7 + i] = (uint8_t)(i * 7);
 	bench_open(&b, "reader r\nlevel = extended\nmaxlen = 271\ncard 0 = t1basic\nfeatures = "
 		       "0x0004047E\n");

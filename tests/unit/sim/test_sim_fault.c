@@ -39,10 +39,9 @@ static void test_answer_faults(void **state)
 		{ "unplug", SIM_GONE, 0, 0, 0 },
 	};
 	static const uint8_t generate[5] = { 0x80, 0x14, 0, 0, 4 };
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		const struct answer_case *c = &cases[i];
 		struct bench b;
 
@@ -88,10 +87,9 @@ static void test_atr_faults(void **state)
 		{ "atr-tds", SIM_OK, 44, 43, 0x80 },
 		{ "atr-empty nth=2", SIM_OK, 0, 10, 0x3B },
 	};
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct bench b;
 
 		bench_open(&b, T0CARD);
@@ -110,20 +108,19 @@ static void test_fault_count(void **state)
 {
 	static const uint8_t want[6] = { 0x81, 0x81, 0x8F, 0x8F, 0x81, 0x81 };
 	struct bench b;
-	unsigned i;
 
 	(void)state;
 	bench_open(&b, "reader r\nslots = 2\n");
 	fault(&b, "wrong-type slot=1 nth=3 count=2");
 	command(&b, 0x65, 0, NULL, NULL, 0);
-	for (i = 0; i < 6; i++) {
+	for (unsigned i = 0; i < 6; i++) {
 		command(&b, 0x65, 1, NULL, NULL, 0);
 		assert_int_equal(b.in[0], want[i]);
 	}
 	fault(&b, "wrong-type count=0 msg=65");
 	command(&b, 0x6C, 0, NULL, NULL, 0);
 	assert_int_equal(b.in[0], 0x82);
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		command(&b, 0x65, 0, NULL, NULL, 0);
 		assert_int_equal(b.in[0], 0x8F);
 	}
@@ -163,10 +160,9 @@ static void test_abort(void **state)
 {
 	static const uint8_t generate[5] = { 0x80, 0x14, 0, 0, 4 };
 	struct bench b;
-	unsigned order;
 
 	(void)state;
-	for (order = 0; order < 2; order++) {
+	for (unsigned order = 0; order < 2; order++) {
 		uint8_t m[10];
 
 		bench_open(&b, T0CARD);
@@ -432,12 +428,12 @@ static void test_interrupt_faults(void **state)
 	struct bench b;
 	uint8_t p[64];
 	int status;
-	size_t i, len;
+	size_t len;
 	uint64_t start;
 
 	(void)state;
 	bench_open(&b, "reader r\n");
-	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		memset(p, 0, sizeof p);
 		fault(&b, cases[i].spec);
 		assert_true(interrupt(&b, p, 8, &status, &len));
@@ -446,7 +442,7 @@ static void test_interrupt_faults(void **state)
 		assert_int_equal(p[0], cases[i].first);
 	}
 	start = b.now;
-	for (i = 0; i < 100; i++)
+	for (size_t i = 0; i < 100; i++)
 		assert_true(interrupt(&b, p, 8, &status, &len));
 	assert_in_range(b.now - start, 10 * MS, 11 * MS);
 	fault(&b, "clear");

@@ -78,10 +78,9 @@ static void test_pin_formats(void **state)
 		{ 0x82, 0x00, 0x00, "pin=1235", "\x00\x20\x00\x01", 4, "\x63\xC2", 2 },
 	};
 	struct bench b;
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		uint8_t m[40] = { 0 };
 		char text[160];
 
@@ -129,10 +128,9 @@ static void test_pin_modify(void **state)
 {
 	static const uint8_t messages[] = { 0, 1, 2, 3, 4, 0xFF };
 	struct bench b;
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof messages; i++) {
+	for (size_t i = 0; i < sizeof messages; i++) {
 		uint8_t m[60];
 
 		bench_open(&b, PINPAD "card 0 = applet=echo proto=0 ta1=11\n");

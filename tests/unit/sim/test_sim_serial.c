@@ -66,8 +66,6 @@ static void say(struct line *l, const void *bytes, size_t n)
 
 static size_t frame(uint8_t *f, uint8_t type, uint8_t slot, uint8_t seq, uint8_t b7, const void *data, size_t n)
 {
-	size_t i;
-
 	memset(f, 0, 12);
 	f[0] = 0x03;
 	f[1] = 0x06;
@@ -79,7 +77,7 @@ static size_t frame(uint8_t *f, uint8_t type, uint8_t slot, uint8_t seq, uint8_t
 	if (n)
 		memcpy(f + 12, data, n);
 	f[12 + n] = 0;
-	for (i = 0; i < 12 + n; i++)
+	for (size_t i = 0; i < 12 + n; i++)
 		f[12 + n] ^= f[i];
 	return 13 + n;
 }
@@ -97,7 +95,6 @@ static const uint8_t *answer_at(const struct line *l, size_t at, uint8_t type)
 {
 	const uint8_t *p = l->got + at;
 	uint8_t lrc = 0;
-	size_t i;
 
 	assert_true(l->n >= at + 13);
 	assert_int_equal(p[0], 0x03);
@@ -105,7 +102,7 @@ static const uint8_t *answer_at(const struct line *l, size_t at, uint8_t type)
 	assert_int_equal(p[2], type);
 	assert_int_equal(p[8], l->seq);
 	assert_int_equal(l->n, at + 13u + p[3]);
-	for (i = 0; i < 13u + p[3]; i++)
+	for (size_t i = 0; i < 13u + p[3]; i++)
 		lrc ^= p[i];
 	assert_int_equal(lrc, 0);
 	return p + 2;
@@ -247,18 +244,17 @@ static void faults(void **state)
 	struct line *l = open_line("GemCorePOSPro", "t0");
 	uint8_t f[64], lrc = 0;
 	char err[200];
-	size_t i;
 
 	(void)state;
 	assert_true(sim_serial_fault(l->s, "bad-lrc count=1", err, sizeof err));
 	command(l, f, 0x65, 0, NULL, 0);
-	for (i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++)
 		lrc ^= l->got[i];
 	assert_int_not_equal(lrc, 0);
 	say(l, nak, 3);
 	answer_at(l, 0, 0x81);
 	assert_true(sim_serial_fault(l->s, "nak", err, sizeof err));
-	for (i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 5; i++) {
 		command(l, f, 0x65, 0, NULL, 0);
 		assert_int_equal(l->n, 3);
 	}

@@ -248,9 +248,8 @@ static void test_devlist(void **state)
 {
 	struct bench *b = *state;
 	uint8_t answer[12 + 312 + 4];
-	size_t i;
 
-	for (i = 0; i < sizeof req_devlist; i++)	/* byte by byte, as TCP may deliver it */
+	for (size_t i = 0; i < sizeof req_devlist; i++)	/* byte by byte, as TCP may deliver it */
 		say(b, req_devlist + i, 1);
 	assert_true(hear(b, answer, sizeof answer));
 	assert_memory_equal(answer, "\x01\x11\x00\x05\0\0\0\0\0\0\0\x02", 12);
@@ -376,9 +375,8 @@ static void test_zero_packet(void **state)
 	uint8_t m[64] = { 0x6F, 54, 0, 0, 0, 0, 77, 0, 0, 0, 0x80, 0x12, 0x01, 0x00, 49 };
 	struct bench *b = *state;
 	uint32_t s;
-	uint8_t i;
 
-	for (i = 0; i < 49; i++)
+	for (uint8_t i = 0; i < 49; i++)
 		m[15 + i] = i;
 	assert_int_equal(import(b, "1-1"), 0);
 	exchange(b, power_on);
@@ -500,11 +498,10 @@ static void test_nonsense(void **state)
 {
 	struct bench *b = *state;
 	uint8_t m[HEADER] = { 0x01, 0x10, 0x80, 0x05 };
-	unsigned i;
 
 	say(b, m, 8);						/* another version */
 	assert_false(hear(b, b->data, 1));
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		close(b->fd);
 		turn(b, 0);
 		b->fd = dial(b);

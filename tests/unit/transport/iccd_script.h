@@ -136,9 +136,8 @@ static enum ccid_err say(struct bench *b, uint8_t type, uint16_t level, const vo
 	struct deadline d = deadline_in_ms(ms);
 	enum ccid_err err = iccd_message(&b->i, message(type, level, data, n), 10 + n, b->answer,
 					 CAP, &b->answer_len, &d);
-	size_t i;
 
-	for (i = CAP; i < sizeof b->answer; i++)
+	for (size_t i = CAP; i < sizeof b->answer; i++)
 		assert_int_equal(b->answer[i], 0xEE);
 	if (err)
 		assert_int_equal(b->answer_len, 0);

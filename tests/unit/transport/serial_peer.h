@@ -357,14 +357,12 @@ struct exchange_io {
 /* XfrBlock with n bytes i, i+1, ... */
 static inline void prepare(struct exchange_io *x, uint8_t slot, uint8_t seq, size_t n)
 {
-	size_t i;
-
 	memset(x, 0, sizeof *x);
 	x->msg[0] = 0x6F;
 	put_le32(x->msg + 1, (uint32_t)n);
 	x->msg[5] = slot;
 	x->msg[6] = seq;
-	for (i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		x->msg[10 + i] = (uint8_t)(seq + i);
 	x->r.slot = slot;
 	x->r.seq = seq;

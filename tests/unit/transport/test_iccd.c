@@ -110,10 +110,9 @@ static void a_hostile(void **state)
 		OUT("\x00\x20\x00\x01\x00", 5), STATUS("\x20"), IN("\x90\x00", 2, 2),
 	};
 	struct bench *b = malloc(sizeof *b);
-	size_t r;
 
 	(void)state;
-	for (r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+	for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
 		bench_new(b, A, rows[r].script, rows[r].n);
 		assert_int_equal(say(b, 0x6F, 0, "\0\xB0\0\0\4", 5, 1000), rows[r].err);
 		if (!rows[r].err)
@@ -138,12 +137,11 @@ static void a_busy_for_ever(void **state)
 		STATUS("\x10"), IN("cd", 2, 2), STATUS("\x20"), IN("\x90\x00", 2, 2),
 	};
 	struct bench *b = BENCH(A, busy);
-	unsigned i;
 
 	(void)state;
 	assert_int_equal(say(b, 0x6F, 0, "\x00\xB0\x00\x00\x04", 5, 100), CCID_OK);
 	assert_answer(b, 0x80, 0x81, 1, 0, NULL, 0);
-	for (i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(go_on(b, 100), CCID_OK);
 		assert_answer(b, 0x80, 0x81, 1, 0, NULL, 0);
 		memset(b->answer, 0, CAP);
@@ -253,10 +251,9 @@ static void b_hostile(void **state)
 		OUT_LEVEL(0, "abc", 3), IN("\x00\x90\x00", 3, 0),
 	};
 	struct bench *b = malloc(sizeof *b);
-	size_t r;
 
 	(void)state;
-	for (r = 0; r < sizeof rows / sizeof rows[0]; r++) {
+	for (size_t r = 0; r < sizeof rows / sizeof rows[0]; r++) {
 		script[1].data = rows[r].data;
 		script[1].len = rows[r].n;
 		bench_new(b, B, script, 4);
@@ -373,10 +370,9 @@ static void unsupported(void **state)
 	struct bench *b = setup_bench(B, NULL, 0);
 	uint8_t m[10] = { 0x62, 0, 0, 0, 0, 1, 0x2A, 0, 0, 0 };
 	struct deadline d = deadline_in_ms(1000);
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof types / sizeof types[0]; i++) {
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
 		assert_int_equal(say(b, types[i][0], 0, "x", 1, 100), CCID_OK);
 		assert_answer(b, types[i][1], 0x41, 0, 0, NULL, 0);
 	}
@@ -471,14 +467,12 @@ static void no_device_at_each_step(void **state)
 	};
 	struct bench *b = malloc(sizeof *b);
 	enum ccid_err err = CCID_OK;
-	size_t at;
-	int version;
 
 	(void)state;
-	for (version = A; version <= B; version++) {
+	for (int version = A; version <= B; version++) {
 		size_t n = version == A ? sizeof a / sizeof a[0] : sizeof bb / sizeof bb[0];
 
-		for (at = 1; at <= n + 1; at++) {
+		for (size_t at = 1; at <= n + 1; at++) {
 			bench_new(b, (uint8_t)version, version == A ? a : bb, n);
 			b->refuse_at = at;
 			err = open_it(b, (uint8_t)version, 5000);

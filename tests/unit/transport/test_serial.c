@@ -95,13 +95,12 @@ static void foreign_devices(void **state)
 	struct peer *p = *state;
 	struct transport *t = NULL;
 	char name[160];
-	size_t i;
 
 	assert_int_equal(serial_open("/dev/null", &test_log, &t), CCID_ERR_NO_DEVICE);
 	assert_int_equal(serial_open("/nonexistent/tty", &test_log, &t), CCID_ERR_NO_DEVICE);
 	assert_int_equal(serial_open("/dev/null:GemPCQuad", &test_log, &t), CCID_ERR_NO_DEVICE);
 	assert_int_equal(serial_open("", &test_log, &t), CCID_ERR_NO_DEVICE);
-	for (i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		uint64_t start = clock_now();
 
 		snprintf(name, sizeof name, "%s:%s", p->path, names[i]);

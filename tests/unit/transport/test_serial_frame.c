@@ -48,10 +48,8 @@ static void put_frame(struct bench *b, const uint8_t *msg, size_t n)
 
 static void run(struct bench *b)
 {
-	size_t i;
-
 	memset(b->seen, 0, sizeof b->seen);
-	for (i = 0; i < b->len; i++)
+	for (size_t i = 0; i < b->len; i++)
 		b->seen[serial_frame_feed(&b->f, b->line[i])]++;
 	b->len = 0;
 }
@@ -113,9 +111,8 @@ static void largest_message(void **state)
 static void any_bit_damaged(void **state)
 {
 	struct bench *b = *state;
-	size_t bit;
 
-	for (bit = 16; bit < 13 * 8; bit++) {
+	for (size_t bit = 16; bit < 13 * 8; bit++) {
 		serial_frame_init(&b->f);
 		put_frame(b, answer, sizeof answer);
 		b->line[bit / 8] ^= (uint8_t)(1u << bit % 8);
@@ -196,9 +193,8 @@ static void noise_before_a_frame(void **state)
 	static const uint8_t noise[][2] = { { 0x03, 0x03 }, { 0x50, 0x50 }, { 0x03, 0x50 },
 					    { 0x50, 0x00 }, { 0x03, 0x00 }, { 0x00, 0x50 } };
 	struct bench *b = *state;
-	size_t i;
 
-	for (i = 0; i < sizeof noise / sizeof noise[0]; i++) {
+	for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++) {
 		put(b, noise[i], 2);
 		put_frame(b, answer, sizeof answer);
 		run(b);
@@ -277,15 +273,14 @@ static void wiped(void **state)
 {
 	struct bench *b = *state;
 	uint8_t out[SERIAL_FRAME_MAX];
-	size_t i;
 
 	serial_frame_expect_echo(&b->f, out, serial_frame_encode(command, sizeof command, out));
 	put_frame(b, answer, sizeof answer);
 	run(b);
 	serial_frame_wipe(&b->f);
-	for (i = 0; i < sizeof b->f.message; i++)
+	for (size_t i = 0; i < sizeof b->f.message; i++)
 		assert_int_equal(b->f.message[i], 0);
-	for (i = 0; i < sizeof b->f.echo; i++)
+	for (size_t i = 0; i < sizeof b->f.echo; i++)
 		assert_int_equal(b->f.echo[i], 0);
 	assert_int_equal(b->f.echo_len, 0);
 }
@@ -296,10 +291,9 @@ static void random_bytes(void **state)
 {
 	struct bench *b = *state;
 	uint32_t x = 1;
-	size_t i, round;
 
-	for (round = 0; round < 2000; round++) {
-		for (i = 0; i < 300; i++) {
+	for (size_t round = 0; round < 2000; round++) {
+		for (size_t i = 0; i < 300; i++) {
 			x = x * 1664525u + 1013904223u;
 			b->line[b->len++] = (x >> 28) < 4 ? (uint8_t[]){ 3, 6, 0x80, 0x50 }[x >> 28]
 							  : (uint8_t)(x >> 16);

@@ -17,11 +17,10 @@ static void all_lengths(void **state)
 	struct transport *t;
 	struct exchange_io x;
 	struct deadline d = deadline_in_ms(AMPLE_MS);
-	size_t n;
 
 	p->echoes = true;
 	t = open_as(p, "GemPCPinPad");
-	for (n = 0; n <= SERIAL_MESSAGE_MAX - 10; n += 29) {
+	for (size_t n = 0; n <= SERIAL_MESSAGE_MAX - 10; n += 29) {
 		prepare(&x, 0, (uint8_t)n, n);
 		assert_int_equal(go(t, &x, AMPLE_MS), CCID_OK);
 		assert_echoed(&x);
@@ -60,10 +59,9 @@ static void faults(void **state)
 	struct peer *p = *state;
 	struct transport *t;
 	struct exchange_io x;
-	size_t i;
 
 	t = open_as(p, "GemCorePOSPro");
-	for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		uint64_t start;
 		enum ccid_err err;
 		unsigned round = 0;
@@ -101,11 +99,10 @@ static void faults_with_echo(void **state)
 	struct peer *p = *state;
 	struct transport *t;
 	struct exchange_io x;
-	size_t i;
 
 	p->echoes = true;
 	t = open_as(p, "GemPCTwin");
-	for (i = 0; i < 4; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		p->naks = 0;
 		p->mode = modes[i];
 		p->times = 1;
@@ -151,9 +148,8 @@ static void late_pieces(void **state)
 	struct transport *t = open_as(p, "GemCorePOSPro");
 	struct exchange_io x;
 	bool brisk = false;
-	uint8_t seq;
 
-	for (seq = 5; !brisk && seq < 105; seq += 2) {
+	for (uint8_t seq = 5; !brisk && seq < 105; seq += 2) {
 		uint64_t start = clock_now(), second;
 		enum ccid_err first_err, err;
 
@@ -187,7 +183,6 @@ static void time_extensions(void **state)
 	struct transport *t = open_as(p, "GemCorePOSPro");
 	struct exchange_io x;
 	struct deadline d = deadline_in_ms(AMPLE_MS);
-	size_t i;
 
 	p->mode = MORE_TIME;
 	prepare(&x, 2, 7, 8);
@@ -200,7 +195,7 @@ static void time_extensions(void **state)
 	assert_int_equal(x.answer[8], 1);
 	t->ops->finish(t, &x.r);
 	sem_post(&p->go_on);
-	for (i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		unsigned waits = 0;
 
 		p->mode = modes[i];
@@ -324,10 +319,9 @@ static void *poll_once(void *arg)
 static void forget_stop(struct transport *t)
 {
 	struct deadline past = deadline_in_ms(0);
-	unsigned i;
 
 	t->ops->mark_changed(t, 0);
-	for (i = 0; i < 2 && t->ops->wait_change(t, 0, &past) != CCID_OK; i++)
+	for (unsigned i = 0; i < 2 && t->ops->wait_change(t, 0, &past) != CCID_OK; i++)
 		;
 }
 
@@ -338,9 +332,8 @@ static void stop_ends_a_poll(void **state)
 	struct poller q = { .t = open_as(p, "GemCorePOSPro") };
 	struct exchange_io x;
 	bool stopped = false;
-	unsigned round;
 
-	for (round = 0; !stopped && round < 30; round++) {
+	for (unsigned round = 0; !stopped && round < 30; round++) {
 		uint64_t start;
 
 		pthread_create(&q.thread, NULL, poll_once, &q);
@@ -374,9 +367,8 @@ static void *work(void *arg)
 {
 	struct worker *w = arg;
 	struct exchange_io x;
-	unsigned i;
 
-	for (i = 0; i < 10; i++) {
+	for (unsigned i = 0; i < 10; i++) {
 		prepare(&x, w->slot, (uint8_t)(i * 5 + w->slot), 40);
 		if (go(w->t, &x, 60000) == CCID_OK &&
 		    memcmp(x.answer + 10, x.msg + 10, 40) == 0)
@@ -391,15 +383,14 @@ static void slots_take_turns(void **state)
 	struct transport *t = open_as(p, "GemCorePOSPro");
 	struct worker w[5];
 	struct poller q = { .t = t };
-	unsigned i;
 
 	p->mode = SLOW;
 	pthread_create(&q.thread, NULL, poll_once, &q);
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		w[i] = (struct worker){ .t = t, .slot = (uint8_t)i };
 		pthread_create(&w[i].thread, NULL, work, &w[i]);
 	}
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		pthread_join(w[i].thread, NULL);
 		assert_int_equal(w[i].good, 10);
 	}
@@ -488,9 +479,8 @@ static void first_come_first_served(void **state)
 	struct deadline d = deadline_in_ms(60000);
 	struct caller c = { .t = t, .slot = 1 };
 	struct exchange_io x;
-	unsigned i;
 
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		prepare(&x, 0, 1, 8);
 		assert_int_equal(t->ops->start(t, &x.r, &d), CCID_OK);
 		caller_begin(&c, call);
@@ -512,10 +502,9 @@ static void ends_all(void **state, int how)
 	struct caller c[5];
 	struct exchange_io x;
 	uint64_t start;
-	unsigned i;
 
 	p->mode = SILENT;
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		/* no call may begin once the line is closed */
 		c[i] = (struct caller){ .t = t, .slot = (uint8_t)i, .once = how == 1 };
 		caller_begin(&c[i], i < 3 ? call : call_poll);
@@ -535,7 +524,7 @@ static void ends_all(void **state, int how)
 		p->closed = true;
 		close(p->master);
 	}
-	for (i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		pthread_join(c[i].thread, NULL);
 		/* a single poll ends by itself if the machine is busy */
 		if (!c[i].once || i < 3 || c[i].ended > start)
