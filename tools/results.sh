@@ -94,6 +94,30 @@ collect_tap() {
 	fi
 }
 
+# again_in_parts CONFIGURATION LOG COMMAND: LOG is a program's TAP in parts that begin with "# part NAME". The parts that
+# failed run once more, by COMMAND "NAME...". When all of them pass, what they say then takes the place of what they said
+# first; the first log is kept and named. What fails in the part "machine" is not one part's fault, and is not run again.
+again_in_parts() {
+	local parts kept
+
+	kept=$(dirname "$results")/failed/$1-at-first.log
+	parts=$(awk '/^# part / { part = $3 } /^not ok / { print part }' "$2" | LC_ALL=C sort -u | paste -sd ' ')
+	case " $parts " in
+	"  " | *" machine "*) return ;;
+	esac
+	mkdir -p "${kept%/*}" && cp "$2" "$kept" || return
+	if ! "$3" "$parts" >"$2.again" 2>&1; then
+		grep -vE '^ok ' "$2.again" | tail -n 100 >&2
+		return
+	fi
+	echo "again: $1: $parts: passed alone, failed at first: $kept"
+	awk -v parts=" $parts " '
+		FNR == 1 { file++ }
+		/^# part / { part = $3 }
+		file == 1 && (/^# kernel .* passed, / || (/^(not )?ok / && index(parts, " " part " "))) { next }
+		{ print }' "$kept" "$2.again" >"$2"
+}
+
 # list_failed: every failed case, with its log.
 list_failed() {
 	awk -F '\t' '$3 == "FAIL" {

@@ -157,6 +157,47 @@ def results(tap):
     return got
 
 
+PARTS = """# part record
+ok - record.sh: reads
+# part kernel
+ok - kernel.py: starts
+not ok - kernel.py: works
+# part machine
+# kernel 6.1: 2 passed, 1 failed, 0 skipped, 9 s
+"""
+
+
+def again_in_parts(tap):
+    """A failed part that passes alone counts as it then is; one that fails again, and the machine itself, do not."""
+    def kernel(first, then, succeeds=True):
+        place = os.path.join(BUILD, PLACE, "parts")
+        shutil.rmtree(place, ignore_errors=True)
+        os.makedirs(place)
+        for name, text in (("first", first), ("then", then)):
+            with open(os.path.join(place, name), "w", encoding="ascii") as file:
+                file.write(text)
+        got = bash("""
+            . tools/results.sh; results_begin "$1/results.tsv"
+            parts() { echo "$1" >"$place/asked"; cat "$place/then"; """ + str(succeeds).lower() + """; }
+            place=$1; again_in_parts kernel "$1/first" parts; ls "$1" "$1"/failed
+            """, place)
+        with open(os.path.join(place, "first"), encoding="ascii") as file:
+            return file.read(), got.stdout
+
+    good = "# part kernel\nok - kernel.py: starts\nok - kernel.py: works\n# kernel 6.1: 2 passed, 0 failed, 0 skipped, 5 s\n"
+    log, said = kernel(PARTS, good)
+    tap.case("a part that passes alone: its cases count once, those of others stay",
+             [] if re.findall("^(?:not )?ok - .*", log, re.M) == ["ok - record.sh: reads", "ok - kernel.py: starts",
+                                                                  "ok - kernel.py: works"] else [log])
+    tap.case("a part that passes alone: one plan, nothing failed", re.findall(" passed, .* failed", log) == [" passed, 0 failed"])
+    tap.case("a part that passes alone is named, its first log kept",
+             "again: kernel: kernel: passed alone" in said and "kernel-at-first.log" in said)
+    tap.case("a part that fails again counts as it was", kernel(PARTS, PARTS, False)[0] == PARTS)
+    broken = PARTS.replace("# part machine\n", "# part machine\nnot ok - the kernel is content\n")
+    log, said = kernel(broken, good)
+    tap.case("what fails in the machine is not run again", log == broken and "asked" not in said)
+
+
 def junit(tap):
     path = os.path.join(BUILD, PLACE, "junit.xml")
     root = xml.parse(path).getroot()
@@ -193,6 +234,7 @@ def main():
             file.write(text)
     progress(tap, made)
     results(tap)
+    again_in_parts(tap)
     junit(tap)
     shutil.rmtree(place)
     tap.finish()

@@ -120,6 +120,7 @@ export CCID_SIM CCID_SIM_TABLE CCID_SIM_SOCKET CCID_BUNDLE_DIR PYTHONPATH="$top/
 [ -e "$CCID_SIM_SOCKET" ] && rm "$CCID_SIM_SOCKET"
 echo "# Linux $(uname -r), up since $(uptime_of) s"
 for each in ${tests:-kernel readers card slots hotplug reset record scdaemon bank levels}; do
+	echo "# part $each"
 	"test_$each"
 done
 echo "# at $(uptime_of) s"

@@ -159,6 +159,7 @@ boot()
 	status=$?
 	trap - EXIT
 	seconds=$((seconds + $(date +%s) - begin))
+	echo "# part machine"
 	passed=$((passed + $(grep -c '^ok ' "$at/results.log")))
 	failed=$((failed + $(grep -c '^not ok ' "$at/results.log")))
 	if ! tr -d '\r' < "$at/results.log" | grep -qx 'KERNEL-DONE'; then

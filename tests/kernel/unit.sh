@@ -46,6 +46,7 @@ part()
 
 # shellcheck disable=SC2154 # of the configuration
 for each in $tests; do
+	echo "# part $each"
 	if [ "$each" = recipe ]; then
 		part recipe.py
 	elif with_readers "$here/kernel.sim"; then
