@@ -255,6 +255,29 @@ static bool disables_ccid(const struct doctor *d, const char *home, const char *
 	return found;
 }
 
+/* Puts the home folder of the person who asks into out[SYSTEM_PATH], "" when it is not known. Under
+ * sudo that person is another than root, and HOME is root's. */
+static void home_of_person(const struct doctor *d, char *out)
+{
+	const char *home = getenv("HOME"), *person = getenv("SUDO_USER");
+	char *users = person && *person ? system_text(&d->root, "/etc/passwd") : NULL;
+	char *rest = users, *line;
+
+	snprintf(out, SYSTEM_PATH, "%s", home ? home : "");
+	while ((line = strsep(&rest, "\n"))) {
+		const char *name = strsep(&line, ":");
+
+		if (strcmp(name, person) != 0)
+			continue;
+		for (unsigned field = 0; field < 4 && line; field++) /* password, ids, full name */
+			strsep(&line, ":");
+		if (line)
+			snprintf(out, SYSTEM_PATH, "%.*s", (int)strcspn(line, ":"), line);
+		break;
+	}
+	free(users);
+}
+
 /* Whether GnuPG's scdaemon is installed and, when gpg starts it, claims readers that pcscd does not
  * have open. Other users may have a file of their own. */
 static bool scdaemon_claims_readers(const struct doctor *d)
@@ -263,14 +286,16 @@ static bool scdaemon_claims_readers(const struct doctor *d)
 		"/usr/lib/gnupg/scdaemon", "/usr/lib/gnupg2/scdaemon", "/usr/libexec/scdaemon",
 		"/usr/libexec/gnupg/scdaemon", "/usr/local/libexec/scdaemon",
 	};
-	const char *home = getenv("HOME"), *gnupg_home = getenv("GNUPGHOME");
+	const char *gnupg_home = getenv("GNUPGHOME");
+	char home[SYSTEM_PATH];
 	bool installed = false;
 
+	home_of_person(d, home);
 	for (size_t i = 0; i < sizeof programs / sizeof programs[0]; i++)
 		installed = installed || system_exists(&d->root, "%s", programs[i]);
 	return installed && !disables_ccid(d, "", "/etc/gnupg") &&
 	       !(gnupg_home ? disables_ccid(d, gnupg_home, "") :
-			      home && disables_ccid(d, home, "/.gnupg"));
+			      *home && disables_ccid(d, home, "/.gnupg"));
 }
 
 enum doctor_verdict doctor_holder(struct doctor *d, struct doctor_device *device)

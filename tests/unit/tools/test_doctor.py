@@ -535,6 +535,25 @@ def gnupg_home(tap, row):
         tap.case("remark: disable-ccid in GNUPGHOME", [] if "scdaemon" not in found[0] else found)
 
 
+def under_sudo(tap, row):
+    """The person's own file counts under sudo, not root's."""
+    users = "root:x:0:0:root:/root:/bin/sh\nbroken\nsomebody:x:1000:1000:A Person,,,:/%s:/bin/sh\nshort:x:1\n" % HOME
+    for person, folder, wanted in (("somebody", HOME, False), ("somebody", "root", True), ("short", "root", False),
+                                   ("nobody-known", "root", False), ("", "root", False)):
+        with tempfile.TemporaryDirectory() as place:
+            system = System(place, [row])
+            system.write(SCDAEMON, "")
+            system.write("etc/passwd", users)
+            system.write(folder + "/.gnupg/scdaemon.conf", "disable-ccid\n")
+            os.environ.update(HOME="/root", SUDO_USER=person)
+            _, _, said = diagnosis(place)
+            found = [each["text"] for each in said["findings"] if each["step"] == "holder"]
+            tap.case(f"remark: sudo of {person or 'nobody'}, disable-ccid in /{folder}",
+                     [] if ("disable-ccid in" in found[0]) == wanted else found)
+    del os.environ["SUDO_USER"]
+    os.environ["HOME"] = "/" + HOME
+
+
 def every_reader(tap, table):
     """No false verdict on any listed reader: all interfaces of a device, as they are described, fifty on one bus."""
     with open(os.path.join(TOP, "readers", "supported_readers.txt"), encoding="utf-8") as file:
@@ -772,9 +791,11 @@ def main():
         well(tap, name, change, row)
     os.environ["HOME"] = "/" + HOME
     os.environ.pop("GNUPGHOME", None)
+    os.environ.pop("SUDO_USER", None)
     for each in REMARKS:
         remark(tap, row, *each)
     gnupg_home(tap, row)
+    under_sudo(tap, row)
     several(tap, row)
     cannot_tell(tap, row)
     unusual_reader_names(tap, row)
