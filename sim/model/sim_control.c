@@ -150,7 +150,7 @@ static void standard(struct sim_dev *d, struct sim_urb *u, const struct setup *s
 }
 
 static void give_list(struct sim_iface *f, struct sim_urb *u, const uint32_t *list, unsigned n,
-		      unsigned odd)
+		      unsigned extra)
 {
 	uint8_t p[4 * 513];
 
@@ -159,7 +159,7 @@ static void give_list(struct sim_iface *f, struct sim_urb *u, const uint32_t *li
 	for (unsigned i = 0; i < n; i++)
 		sim_put32(p + 4 * i, list[i]);
 	memset(p + 4 * n, 0xA5, 4);
-	give(f->d, u, p, 4 * n + odd);
+	give(f->d, u, p, 4 * n + extra);
 }
 
 /* GET_DATA_RATES with the faults of its own kind. */
@@ -177,7 +177,7 @@ static void data_rates(struct sim_iface *f, struct sim_urb *u)
 	} else if ((t = sim_fault_hits(d, "rates-count", f, -1)) != NULL) {
 		n = sim_fault_value(t, 256);
 		give_list(f, u, made_up, n < 256 ? n : 256, 0);
-	} else if ((t = sim_fault_hits(d, "rates-odd", f, -1)) != NULL) {
+	} else if ((t = sim_fault_hits(d, "rates-extra", f, -1)) != NULL) {
 		give_list(f, u, f->conf->rates ? f->conf->rates : made_up,
 			  f->conf->rates ? f->conf->n_rates : 1, sim_fault_value(t, 1) & 3);
 	} else if (!f->conf->rates) {

@@ -456,7 +456,7 @@ const struct sim_fault_kind sim_fault_kinds[] = {
 	{ "control-stall", 0, NULL, NULL, "a class request on the control pipe is refused" },
 	{ "unplug-control", 0, NULL, NULL, "the device is unplugged at a class request" },
 	{ "rates-stall", 0, NULL, NULL, "GET_DATA_RATES is refused" },
-	{ "rates-odd", 0, NULL, NULL, "GET_DATA_RATES gives value (1) bytes too many" },
+	{ "rates-extra", 0, NULL, NULL, "GET_DATA_RATES gives value (1) bytes too many" },
 	{ "rates-count", 0, NULL, NULL, "GET_DATA_RATES gives value (256) rates" },
 	{ "chain-begins", 0, NULL, NULL, "extended APDU: bChainParameter 01 for ever" },
 	{ "chain-middle", 0, NULL, NULL, "extended APDU: bChainParameter 03, whatever is right" },

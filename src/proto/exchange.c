@@ -68,7 +68,7 @@ static struct exchange_step extended_sent(struct exchange *x, const uint8_t *dat
 		return extended_send(x);
 	if (chain == CHAIN_WHOLE)
 		return exchange_feed_whole(x, CCID_OK, data, len, chain);
-	exchange_odd(x, "bChainParameter", chain);
+	exchange_wrong_field(x, "bChainParameter", chain);
 	return exchange_fail(x, CCID_ERR_PROTOCOL);
 }
 
@@ -86,7 +86,7 @@ static struct exchange_step extended_feed(struct exchange *x, enum ccid_err resu
 		return exchange_feed_whole(x, CCID_OK, data, len, chain);
 	/* An empty part that promises more could go on for ever. */
 	if (chain != more || len == 0) {
-		exchange_odd(x, "bChainParameter", chain);
+		exchange_wrong_field(x, "bChainParameter", chain);
 		return exchange_fail(x, CCID_ERR_PROTOCOL);
 	}
 	if (!exchange_append(x, data, len))

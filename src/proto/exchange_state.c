@@ -20,12 +20,12 @@ struct exchange_step exchange_fail(struct exchange *x, enum ccid_err err)
 	return step;
 }
 
-void exchange_odd(struct exchange *x, const char *field, unsigned value)
+void exchange_wrong_field(struct exchange *x, const char *field, unsigned value)
 {
-	if (x->odd)
+	if (x->wrong_field)
 		return;
-	x->odd = field;
-	x->odd_value = value;
+	x->wrong_field = field;
+	x->wrong_value = value;
 }
 
 struct exchange_step exchange_done(struct exchange *x)
@@ -33,7 +33,7 @@ struct exchange_step exchange_done(struct exchange *x)
 	struct exchange_step step = { .verdict = STEP_DONE };
 
 	if (x->answer_len < 2) {
-		exchange_odd(x, "length of the answer", (unsigned)x->answer_len);
+		exchange_wrong_field(x, "length of the answer", (unsigned)x->answer_len);
 		return exchange_fail(x, CCID_ERR_PROTOCOL);
 	}
 	x->machine = NULL;
@@ -45,7 +45,7 @@ bool exchange_append(struct exchange *x, const uint8_t *data, size_t len)
 	size_t room = x->answer_len < x->answer_cap ? x->answer_cap - x->answer_len : 0;
 
 	if (len > EXCHANGE_ANSWER_MAX - x->answer_len) {
-		exchange_odd(x, "length of the answer", (unsigned)(x->answer_len + len));
+		exchange_wrong_field(x, "length of the answer", (unsigned)(x->answer_len + len));
 		return false;
 	}
 	if (room > len)

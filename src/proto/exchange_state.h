@@ -92,9 +92,9 @@ struct exchange {
 	uint8_t scratch[T1_BLOCK_MAX];	/* header, block or TPDU under way */
 	size_t scratch_len;
 	bool answer_begun;		/* extended APDU: a first part came */
-	const char *odd;		/* for the log: the first field of what came that was not in
+	const char *wrong_field;	/* for the log: the first field of what came that was not in
 					   order, NULL: none, */
-	unsigned odd_value;		/* and what was in it */
+	unsigned wrong_value;		/* and what was in it */
 	union {
 		struct t0_state t0;
 		struct t1_state t1;
@@ -115,7 +115,7 @@ struct exchange_step exchange_done(struct exchange *x);
 /* STEP_FAILED: what was received is wiped, answer_len is 0. */
 struct exchange_step exchange_fail(struct exchange *x, enum ccid_err err);
 /* Remembers, for the log, the first field that was not in order. */
-void exchange_odd(struct exchange *x, const char *field, unsigned value);
+void exchange_wrong_field(struct exchange *x, const char *field, unsigned value);
 /* Forgets what was received so far, and wipes it. */
 void exchange_discard(struct exchange *x);
 /* Adds to the answer, writing what fits; false when it grows beyond any answer. */

@@ -109,9 +109,9 @@ static struct exchange_step t0_send(struct exchange *x)
 	return t0_ask(x, data, len, m->burst ? 0 : 1);
 }
 
-static struct exchange_step t0_odd(struct exchange *x, const char *field, unsigned value)
+static struct exchange_step t0_wrong(struct exchange *x, const char *field, unsigned value)
 {
-	exchange_odd(x, field, value);
+	exchange_wrong_field(x, field, value);
 	return exchange_fail(x, CCID_ERR_PROTOCOL);
 }
 
@@ -122,7 +122,7 @@ static struct exchange_step t0_move(struct exchange *x, uint8_t byte)
 
 	/* The card wants more than P3 says. */
 	if (m->left == 0)
-		return t0_odd(x, "procedure byte", byte);
+		return t0_wrong(x, "procedure byte", byte);
 	m->burst = byte == x->scratch[1] ? m->left : 1;
 	return m->receiving ? t0_read(x, T0_DATA, m->burst) : t0_send(x);
 }
@@ -135,7 +135,7 @@ static struct exchange_step t0_procedure(struct exchange *x, uint8_t byte)
 
 	if (byte == T0_NULL) {
 		if (++x->rounds > T0_NULLS_MAX)
-			return t0_odd(x, "number of NULL bytes", x->rounds);
+			return t0_wrong(x, "number of NULL bytes", x->rounds);
 		return t0_read(x, T0_PROCEDURE, 1);
 	}
 	if ((byte & 0xF0) == 0x60 || (byte & 0xF0) == 0x90) {
@@ -144,7 +144,7 @@ static struct exchange_step t0_procedure(struct exchange *x, uint8_t byte)
 	}
 	if (byte == ins || byte == inverse)
 		return t0_move(x, byte);
-	return t0_odd(x, "procedure byte", byte);
+	return t0_wrong(x, "procedure byte", byte);
 }
 
 /* At most 256 bytes and SW: always within the bound of an answer. */
@@ -167,7 +167,7 @@ static struct exchange_step t0_character_feed(struct exchange *x, enum ccid_err 
 	if (result != CCID_OK)
 		return exchange_fail(x, result);
 	if ((len == 0 && x->m.t0.asked > 0) || len > x->m.t0.asked) {
-		exchange_odd(x, "number of bytes", (unsigned)len);
+		exchange_wrong_field(x, "number of bytes", (unsigned)len);
 		return exchange_fail(x, len == 0 ? CCID_ERR_COMM : CCID_ERR_PROTOCOL);
 	}
 	if (x->m.t0.phase == T0_SEND)

@@ -188,7 +188,7 @@ static struct exchange_step t1_escalate(struct exchange *x)
 static bool t1_used_up(struct exchange *x, enum ccid_err why)
 {
 	if (x->m.t1.got)
-		exchange_odd(x, "PCB", x->m.t1.pcb);
+		exchange_wrong_field(x, "PCB", x->m.t1.pcb);
 	x->m.t1.why = why;
 	return ++x->m.t1.errors >= T1_ATTEMPTS;
 }
@@ -197,7 +197,7 @@ static bool t1_used_up(struct exchange *x, enum ccid_err why)
  * forgotten. */
 static bool t1_asked_too_often(struct exchange *x)
 {
-	exchange_odd(x, "PCB", x->m.t1.pcb);
+	exchange_wrong_field(x, "PCB", x->m.t1.pcb);
 	x->m.t1.why = CCID_ERR_COMM;
 	x->m.t1.errors = 0;
 	return ++x->m.t1.repeats > T1_REPEATS;
@@ -217,7 +217,7 @@ static struct exchange_step t1_recover(struct exchange *x, enum t1_fault fault, 
 	return t1_send_r(x, fault);
 }
 
-static struct exchange_step t1_odd_block(struct exchange *x)
+static struct exchange_step t1_wrong_block(struct exchange *x)
 {
 	return t1_recover(x, T1_FAULT_OTHER, CCID_ERR_PROTOCOL);
 }
@@ -227,7 +227,7 @@ static bool t1_idle_too_long(struct exchange *x)
 {
 	if (++x->rounds <= T1_IDLE_MAX)
 		return false;
-	exchange_odd(x, "number of blocks without progress", x->rounds);
+	exchange_wrong_field(x, "number of blocks without progress", x->rounds);
 	return true;
 }
 
@@ -238,7 +238,7 @@ static struct exchange_step t1_on_i(struct exchange *x, const struct t1_block *b
 
 	if (m->phase > T1_RECEIVING || b->seq != t1->nr ||
 	    (m->phase == T1_SENDING && m->more && !m->aborted))
-		return t1_odd_block(x);
+		return t1_wrong_block(x);
 	/* Rule 2.1: it acknowledges our I-block. */
 	if (m->phase == T1_SENDING)
 		t1->ns ^= 1;
@@ -274,7 +274,7 @@ static struct exchange_step t1_on_r(struct exchange *x, const struct t1_block *b
 	bool acknowledges = b->seq != x->t1->ns;
 
 	if (m->phase > T1_RECEIVING)
-		return t1_odd_block(x);
+		return t1_wrong_block(x);
 	if (m->aborted && b->fault == T1_FAULT_NONE)
 		return t1_on_abort_end(x, b);
 	/* Rule 7.1 seen from the other side: N(R) names the I-block the card wants (again). */
@@ -308,7 +308,7 @@ static struct exchange_step t1_on_request(struct exchange *x, const struct t1_bl
 
 	/* Rule 6: only the interface device may ask for that. */
 	if (b->type == T1_S_RESYNCH)
-		return t1_odd_block(x);
+		return t1_wrong_block(x);
 	if (t1_idle_too_long(x))
 		return exchange_fail(x, CCID_ERR_PROTOCOL);
 	x->m.t1.errors = 0;
@@ -318,7 +318,7 @@ static struct exchange_step t1_on_request(struct exchange *x, const struct t1_bl
 	if (b->type == T1_S_IFS)
 		x->t1->ifsc = b->value;
 	if (b->type == T1_S_ABORT) {
-		exchange_odd(x, "PCB", x->m.t1.pcb);
+		exchange_wrong_field(x, "PCB", x->m.t1.pcb);
 		x->m.t1.aborted = true;
 	}
 	step = t1_send(x, LAST_S_RESPONSE, T1_PCB_S | T1_PCB_S_RESPONSE | (unsigned)b->type,
@@ -338,14 +338,14 @@ static struct exchange_step t1_on_s(struct exchange *x, const struct t1_block *b
 	case T1_RESYNCHING:
 		if (b->response && b->type == T1_S_RESYNCH)
 			return t1_restart(x);
-		return t1_odd_block(x);
+		return t1_wrong_block(x);
 	case T1_IFS_ASKED:
 		if (!b->response || b->type != T1_S_IFS || b->value != m->ifsd)
-			return t1_odd_block(x);
+			return t1_wrong_block(x);
 		x->t1->ifsd = m->ifsd;
 		return t1_bare_end(x);
 	default:
-		return b->response ? t1_odd_block(x) : t1_on_request(x, b);
+		return b->response ? t1_wrong_block(x) : t1_on_request(x, b);
 	}
 }
 
@@ -364,15 +364,15 @@ static struct exchange_step t1_judge(struct exchange *x, const uint8_t *p, size_
 	struct t1_block b;
 	enum t1_fault fault = t1_block_parse(&b, p, len, x->t1->nad, x->t1->edc);
 
-	if (b.odd)
-		exchange_odd(x, b.odd, b.odd_value);
+	if (b.wrong_field)
+		exchange_wrong_field(x, b.wrong_field, b.wrong_value);
 	t1_learn_edc(x, b.edc);
 	x->m.t1.got = fault == T1_FAULT_NONE;
 	x->m.t1.pcb = x->m.t1.got ? p[1] : 0;
 	if (fault == T1_FAULT_EDC)
 		return t1_recover(x, fault, CCID_ERR_PARITY);
 	if (fault != T1_FAULT_NONE)
-		return t1_odd_block(x);
+		return t1_wrong_block(x);
 	switch (b.kind) {
 	case T1_I_BLOCK:
 		return t1_on_i(x, &b);
@@ -398,8 +398,8 @@ static struct exchange_step t1_collect(struct exchange *x, const uint8_t *data, 
 	if (wanted > x->cfg->max_data)
 		wanted = x->cfg->max_data;
 	if (len != wanted) {
-		exchange_odd(x, "LEN", m->in_len ? m->in[2] : data[2]);
-		return t1_odd_block(x);
+		exchange_wrong_field(x, "LEN", m->in_len ? m->in[2] : data[2]);
+		return t1_wrong_block(x);
 	}
 	memcpy(m->in + m->in_len, data, len);
 	m->in_len += len;

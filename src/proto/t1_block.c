@@ -88,8 +88,8 @@ uint8_t t1_nad_back(uint8_t nad)
 static enum t1_fault t1_fault_at(struct t1_block *b, enum t1_fault fault, const char *field,
 				 unsigned value)
 {
-	b->odd = field;
-	b->odd_value = value;
+	b->wrong_field = field;
+	b->wrong_value = value;
 	return fault;
 }
 

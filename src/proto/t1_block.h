@@ -49,8 +49,8 @@ struct t1_block {
 	const uint8_t *inf;	/* points into the block */
 	uint8_t inf_len;
 	enum t1_edc edc;	/* the epilogue that fits, once one does */
-	const char *odd;	/* the field that is wrong, else NULL */
-	unsigned odd_value;
+	const char *wrong_field;	/* the field that is wrong, else NULL */
+	unsigned wrong_value;
 };
 
 /* Bytes of the epilogue: 1 LRC, 2 CRC. */

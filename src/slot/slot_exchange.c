@@ -3,10 +3,10 @@
 #include "slot/slot_exchange.h"
 
 /* The card's violation of its protocol, for the log. */
-static void log_odd(const struct slot *s, bool repaired)
+static void log_wrong_field(const struct slot *s, bool repaired)
 {
 	LOG(LOG_INFO, &s->ccid.log, "T=%u: %s is %u (0x%02X)%s", s->params.protocol,
-	    s->exchange.odd, s->exchange.odd_value, s->exchange.odd_value,
+	    s->exchange.wrong_field, s->exchange.wrong_value, s->exchange.wrong_value,
 	    repaired ? ", repaired" : "");
 }
 
@@ -69,8 +69,8 @@ enum ccid_err slot_run_exchange_by(slot_carry *carry, struct slot *s, struct exc
 	}
 	if (step.verdict == STEP_DONE)
 		*answer_len = s->exchange.answer_len;
-	if (s->exchange.odd)
-		log_odd(s, step.verdict == STEP_DONE);
+	if (s->exchange.wrong_field)
+		log_wrong_field(s, step.verdict == STEP_DONE);
 	exchange_end(&s->exchange);
 	ccid_forget(&s->ccid);
 	return step.verdict == STEP_DONE ? CCID_OK : step.err;

@@ -86,17 +86,17 @@ def expand(places):
 
 
 def read_list(path):
-    lines, odd = [], []
+    lines, unknown = [], []
     with open(path, encoding="utf-8", errors="replace") as file:
         for text in file:
             if not re.match(r"3[BF]", text):
                 continue
             places = choices(text.split("\t")[0].strip())
             if places is None:
-                odd.append(text.strip())
+                unknown.append(text.strip())
             else:
                 lines.append((text.strip(), expand(places)))
-    return lines, odd
+    return lines, unknown
 
 
 def look(atrs):
@@ -166,8 +166,8 @@ def main():
         return
     tap = Tap()
     show_that_rules_bite(tap)
-    lines, odd = read_list(path)
-    tap.case("every line of the list is understood", odd)
+    lines, unknown = read_list(path)
+    tap.case("every line of the list is understood", unknown)
     judge(tap, parser, lines)
     tap.finish()
 

@@ -431,7 +431,7 @@ def strangers():
             ("a silent line", os.ttyname(slave) + ":GemPCTwin", "no GemPCTwin answers"),
             ("a silent line", os.ttyname(slave) + ":GemCoreSIMPro2", "no GemCoreSIMPro2 answers"),
             ("a USB name", "usb:08e6/3437:libusb-1.0:1:2:0", "")):
-        pcscd = Pcscd(("Odd", device), good)
+        pcscd = Pcscd(("Stranger", device), good)
         ok(wanted in pcscd.log(), what + ": the log says why", pcscd.log()[-1500:])
         ok(pcscd.start_time < 12, what + ": soon (3 s if nothing else runs)", pcscd.start_time)
         context = Context()
@@ -475,7 +475,7 @@ def chatter(master, slave, good):
 
         thread = threading.Thread(target=talk)
         thread.start()
-        pcscd = Pcscd(("Odd", os.ttyname(slave) + ":GemPCTwin"), good)
+        pcscd = Pcscd(("Stranger", os.ttyname(slave) + ":GemPCTwin"), good)
         ok("no GemPCTwin answers" in pcscd.log(), what + ": the log says why", pcscd.log()[-1500:])
         ok(pcscd.start_time < 12, what + ": soon (3 s if nothing else runs)", pcscd.start_time)
         ok(len(Context().wait_readers(1)) == 1, what + ": it is not a reader")

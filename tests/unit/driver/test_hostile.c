@@ -434,7 +434,7 @@ static void row_13_descriptors(void **state)
 
 static void row_14_data_rates(void **state)
 {
-	static const char *const faults[] = { "rates-stall", "rates-odd value=1", "rates-odd value=3",
+	static const char *const faults[] = { "rates-stall", "rates-extra value=1", "rates-extra value=3",
 					      "rates-count value=256", "rates-count value=1" };
 
 	(void)state;

@@ -210,7 +210,7 @@ static void control(unsigned nr)
 }
 
 /* Most of these readers are refused, with failures and without. */
-static void refused_readers(unsigned nr)
+static void unusable(unsigned nr)
 {
 	bool good = nr == 0;
 
@@ -298,7 +298,7 @@ static const struct scenario {
 	{ "composite", "composite.sim", everything },
 	{ "control", "control.sim", control },
 	{ "pin", "pin.sim", pin },
-	{ "refused_readers", "odd.sim", refused_readers },
+	{ "unusable", "unusable.sim", unusable },
 	{ "parse", "control.sim", parse },
 	{ "serial", NULL, serial },
 	{ "plist", NULL, plist },

@@ -143,7 +143,7 @@ static void test_config_descriptor(void **state)
 }
 
 /* An altsetting that is announced and missing; a class descriptor behind the endpoints. */
-static void test_odd_descriptors(void **state)
+static void test_unusual_descriptors(void **state)
 {
 	static const char *const faults[] = { "no-altsetting", "desc-at-endpoint" };
 	struct libusb_config_descriptor *c;
@@ -364,7 +364,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_config_descriptor),
-		cmocka_unit_test(test_odd_descriptors),
+		cmocka_unit_test(test_unusual_descriptors),
 		cmocka_unit_test(test_virtual_time),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_failures),

@@ -291,7 +291,7 @@ static void test_control(void **state)
 	assert_int_equal(control(&b, 0xA1, 2, 0, 0, p, 255), SIM_STALL);
 	fault(&b, "rates-stall");
 	assert_int_equal(control(&b, 0xA1, 3, 0, 0, p, 255), SIM_STALL);
-	fault(&b, "rates-odd value=3");
+	fault(&b, "rates-extra value=3");
 	assert_int_equal(control(&b, 0xA1, 3, 0, 0, p, 255), 11);
 	fault(&b, "rates-count value=256");
 	assert_int_equal(control(&b, 0xA1, 3, 0, 0, p, 1024), 1024);

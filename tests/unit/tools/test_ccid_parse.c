@@ -428,12 +428,12 @@ static void rates(void **state)
 /* What a JSON parser makes of it is tested end to end; here: the quoting, and the braces of odd readers. */
 static void json(void **state)
 {
-	static const uint8_t odd[] = { 10, 3, '"', 0, '\\', 0, 0xe9, 0, '/', 0 };
+	static const uint8_t quoted[] = { 10, 3, '"', 0, '\\', 0, 0xe9, 0, '/', 0 };
 	struct bench *b = *state;
 	char *text;
 
 	gather(b);
-	assert_true(parse_string_descriptor(&b->reader.iManufacturer, odd, sizeof odd));
+	assert_true(parse_string_descriptor(&b->reader.iManufacturer, quoted, sizeof quoted));
 	text = written(b, true);
 	must_have(text, "\"iManufacturer\": \"\\\"\\\\\xc3\xa9/\"");
 	must_have(text, "\"iProduct\": null");

@@ -638,21 +638,21 @@ def unusual_reader_names(tap, row):
         tap.case("names of devices: UTF-8 is shown, other bytes are not", faults)
 
 
-def odd_devices(tap, row):
+def unusual_devices(tap, row):
     """Descriptors that no device should have; a good reader beside them is found."""
     good = descriptors([row])
     face = good[18 + 9:]
     long_face = bytes([9, 4, 0, 0, 40, 11, 0, 0, 0]) + class_descriptor(row) + bytes([7, 5, 0x81, 2, 64, 0, 0]) * 40
-    odd = (b"", good[:10], good[:18], good[:18] + bytes(9), good[:18] + good[18:20] + b"\xff\xff" + good[22:],
-           good[:18] + good[18:20] + b"\x09\x00" + good[22:], good[:27] + b"\x00\x00" + face, good[:27] + face[:9] + b"\xff\x21",
-           good[:27] + bytes([8, 4, 0, 0, 0, 11, 0, 0]) + face, good[:27] + face[:3] + b"\x01" + face[4:],
-           good[:27] + b"\x05\x24\x00\x00\x00" + face * 12, good[:27] + long_face, good[:27] + face + bytes([3, 5, 1]),
-           good[:20] + struct.pack("<H", 9 + len(long_face)) + good[22:27] + long_face,
-           good[:20] + struct.pack("<H", 9 + 9 * len(face)) + good[22:27] + face * 9,
-           good[:27] + face[:9] + face[9 + face[9]:] + face[9:9 + face[9]] + bytes([3, 5, 1]), good[:23] + b"\x02" + good[24:] + good[18:], good[:27] + face[:5] + b"\x00" + face[6:])
+    damaged = (b"", good[:10], good[:18], good[:18] + bytes(9), good[:18] + good[18:20] + b"\xff\xff" + good[22:],
+               good[:18] + good[18:20] + b"\x09\x00" + good[22:], good[:27] + b"\x00\x00" + face, good[:27] + face[:9] + b"\xff\x21",
+               good[:27] + bytes([8, 4, 0, 0, 0, 11, 0, 0]) + face, good[:27] + face[:3] + b"\x01" + face[4:],
+               good[:27] + b"\x05\x24\x00\x00\x00" + face * 12, good[:27] + long_face, good[:27] + face + bytes([3, 5, 1]),
+               good[:20] + struct.pack("<H", 9 + len(long_face)) + good[22:27] + long_face,
+               good[:20] + struct.pack("<H", 9 + 9 * len(face)) + good[22:27] + face * 9,
+               good[:27] + face[:9] + face[9 + face[9]:] + face[9:9 + face[9]] + bytes([3, 5, 1]), good[:23] + b"\x02" + good[24:] + good[18:], good[:27] + face[:5] + b"\x00" + face[6:])
     with tempfile.TemporaryDirectory() as folder:
         system = System(folder, [row])
-        for n, raw in enumerate(odd):
+        for n, raw in enumerate(damaged):
             system.device(f"1-{n + 3}", n + 3, [], raw or b"\0")
         system.attribute("bConfigurationValue", "7", "1-4")
         for name in ("usb1", "1-2:1.0", "x" * 100 + "-1"):
@@ -799,7 +799,7 @@ def main():
     several(tap, row)
     cannot_tell(tap, row)
     unusual_reader_names(tap, row)
-    odd_devices(tap, row)
+    unusual_devices(tap, row)
     unusual_files(tap, row)
     colours(tap, row)
     folder_of_drivers(tap, row)

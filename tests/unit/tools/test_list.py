@@ -141,7 +141,7 @@ def less(tap, machine, composite):
              len(got) == 2 and all(each["key"] is None and each["port"] is None for each in got))
 
 
-def odd(tap, machine, composite):
+def unusual(tap, machine, composite):
     """Names, places and drivers as pcscd and other drivers may tell them."""
     machine.plug("1-2", 2)
     machine.plug("1-4", 4, composite)
@@ -418,7 +418,7 @@ def main():
     table = rows()
     row = next(each for each in table if each["dump"] == "GemPCTwin")
     composite = [each for each in table if each["dump"] == "HID_OMNIKEY_5422"]
-    for part, arguments in ((one_reader, ()), (six, ()), (less, (composite,)), (odd, (composite,)), (many, ()),
+    for part, arguments in ((one_reader, ()), (six, ()), (less, (composite,)), (unusual, (composite,)), (many, ()),
                             (watching, ()), (doctor, ()), (options, ()), (failures, ())):
         with tempfile.TemporaryDirectory() as folder:
             part(tap, Machine(folder, row), *arguments)

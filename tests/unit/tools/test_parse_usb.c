@@ -188,7 +188,7 @@ static void rates_that_are_refused(void **state)
 	fixture_stop();
 	/* one that announces no number is asked for all it has */
 	fixture_start(FAKE_VIRTUAL, A);
-	fixture_fault(0, "rates-odd value=1");
+	fixture_fault(0, "rates-extra value=1");
 	looks(anything(), 1);
 	assert_int_equal(shown[0].rates.n, 1);
 	assert_non_null(strstr(shown[0].rates.note, "a part of one more"));

@@ -258,7 +258,7 @@ SECTION = struct.pack("<IIIIqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, -1, 28)
 INTERFACE = struct.pack("<IIHHII", 1, 20, 220, 0, 0, 20)
 
 
-def odd_captures(tap):
+def unusual_captures(tap):
     """Captures that are damaged, of other kinds, and of devices that describe themselves badly."""
     select = bytes.fromhex(SELECT.replace(" ", ""))
     sent = usb_packet("S", 3, 1, select)
@@ -301,9 +301,9 @@ def odd_captures(tap):
     head = bytes.fromhex("090200000201008032")
     face = bytes.fromhex("0904010003 0b000000".replace(" ", ""))
     ends = bytes.fromhex("07050102400000 07058202400000 07058303080010".replace(" ", ""))
-    odd = (bytes([9, 0x21]) + b"\1" * 7 + bytes([5, 5, 1, 2, 0]) + bytes([7, 5, 4, 1, 0, 1, 1]) + bytes([3, 0x30, 0]))
+    others = (bytes([9, 0x21]) + b"\1" * 7 + bytes([5, 5, 1, 2, 0]) + bytes([7, 5, 4, 1, 0, 1, 1]) + bytes([3, 0x30, 0]))
     for name, config, count in (
-            ("short and foreign descriptors between", head + bytes([5, 4, 0, 0, 0]) + ends + face + odd + ends, 1),
+            ("short and foreign descriptors between", head + bytes([5, 4, 0, 0, 0]) + ends + face + others + ends, 1),
             ("a second interface of class 0B", head + face + ends + face.replace(b"\4\1", b"\4\2") + ends, 1),
             ("a descriptor of no length at the end", head + face + ends + b"\0\0", 1),
             ("a descriptor that ends too late", head + face + ends + b"\x20\x24", 1),
@@ -386,7 +386,7 @@ def descriptors(tap):
         tap.case(f"device name {name}", name.encode() in run(line + named)[1])
 
 
-def odd_logs(tap):
+def unusual_logs(tap):
     extended = "".join(f"00000007 -> 000000 6F 02 00 00 00 00 {seq:02X} 00 {level:02X} 00 {data}\n00000001 <- "
                        f"000000 80 00 00 00 00 00 {seq:02X} 00 00 10\n"
                        for seq, level, data in ((1, 1, "00 D6"), (2, 3, "00 00"), (3, 2, "01 AA")))
@@ -460,7 +460,7 @@ def main():
         tap.skip("ccid-trace", "it is not built")
         tap.finish()
     for part in (shapes, times, long_messages, secrets, captures, dialogue, foreign_captures, devices_of_a_capture,
-                 odd_captures, of_many, descriptors, odd_logs, options):
+                 unusual_captures, of_many, descriptors, unusual_logs, options):
         part(tap)
     tap.finish()
 

@@ -71,7 +71,7 @@ static void cut_short(void **state)
 }
 
 /* A length below 2 leaves no way to the next descriptor; short ones are passed over. */
-static void odd_lengths(void **state)
+static void unusual_lengths(void **state)
 {
 	static const uint8_t none[] = { 9, 2, 0, 0, 1, 1, 0, 0x80, 50, 0, 4, FACE(0, 0, 2, 0x0B, 0), CCID_DESC };
 	static const uint8_t small[] = { 5, 4, 0, 0, 1, FACE(0, 0, 2, 0x0B, 0), CCID_DESC, 6, 5, 0x81, 2, 64, 0,
@@ -102,7 +102,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_reader), cmocka_unit_test(by_number), cmocka_unit_test(cut_short),
-		cmocka_unit_test(odd_lengths), cmocka_unit_test(unusable_descriptors),
+		cmocka_unit_test(unusual_lengths), cmocka_unit_test(unusable_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
