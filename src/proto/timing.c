@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "proto/timing.h"
 
-#define FLOOR_MS 3000u
+#define MINIMUM_MS 3000u
 #define MARGIN_MS 1000u
-#define CEILING_MS 300000u
+#define MAXIMUM_MS 300000u
 /* The minimum for a reader that exchanges whole commands at T=1: it may take S(WTX) from the card
  * and say nothing of it. Cards are seen to need 40 s (erasing flash), 30 s (initialisation of an
  * HSM) and 15 s (making a key). */
@@ -72,9 +72,9 @@ static unsigned wait_ms(const struct timing *t, uint64_t cycles)
 {
 	uint64_t ms = cycles / at_least_1(t->clock_khz) + 1 + MARGIN_MS;
 
-	if (ms < FLOOR_MS)
-		return FLOOR_MS;
-	return ms < CEILING_MS ? (unsigned)ms : CEILING_MS;
+	if (ms < MINIMUM_MS)
+		return MINIMUM_MS;
+	return ms < MAXIMUM_MS ? (unsigned)ms : MAXIMUM_MS;
 }
 
 unsigned timing_t0_ms(const struct timing *t, size_t out, size_t in)

@@ -30,7 +30,7 @@ struct parse_string {
 struct parse_rates {
 	uint32_t value[PARSE_MAX_RATES];
 	size_t n;
-	const char *note;	/* why there are none, or what is odd; static text or NULL */
+	const char *note;	/* why there are none, or what is unusual; static text or NULL */
 };
 
 struct parse_endpoint {

@@ -103,7 +103,7 @@ unsigned ccid_desc_busy_places(const struct ccid_desc *d);
 /* Decodes the answer to GET_DATA_RATES / GET_CLOCK_FREQUENCIES (CCID 1.10 §5.3.2,
  * §5.3.3): little-endian dwords. Returns how many were stored in rates (at most
  * cap): those that are not 0, of as many as `announced` says (0: all); fewer count as well.
- * 0 when len is odd (not a multiple of 4). */
+ * 0 when len is not a multiple of 4. */
 size_t ccid_rates_parse(uint32_t *rates, size_t cap, const uint8_t *p, size_t len,
 			unsigned announced);
 

@@ -40,14 +40,14 @@ class Case:
         self.readers = READERS if sim_text == BANKS else 1
 
 
-NO_FLOOR = (OURS, CLASSIC)
+NO_BASELINE = (OURS, CLASSIC)
 QUIT = ["-x"]
 # The baseline's maximum of commands in flight.
 TWO_PLACES, FIVE_PLACES = ["-b", "2"], ["-b", "5"]
 APART = ["-k"]
 CASES = [
     Case("96 at work", BANKS, ["-s", "8", "-r", "50", *SHORT, *QUIT]),
-    Case("96 at work, contexts apart", BANKS, ["-s", "8", "-r", "50", *SHORT, *QUIT, *APART], NO_FLOOR),
+    Case("96 at work, contexts apart", BANKS, ["-s", "8", "-r", "50", *SHORT, *QUIT, *APART], NO_BASELINE),
     Case("96 open, 1 at work", BANKS, ["-s", "8", "-a", "1", "-r", "50", *SHORT, *QUIT]),
     Case("1 x 8 at work", ONE_BANK, ["-s", "8", "-r", "50", *SHORT, *QUIT]),
     # Covadis Auriga, SpringCard H518
@@ -59,12 +59,12 @@ CASES = [
     Case("T=1 TPDU, 8 slots, 5 ms", sim(8, card="t1 time_us=5000", lines=["level = tpdu"]),
          ["-s", "8", "-r", "100", "-p", "1", *SHORT, *QUIT]),
     Case("64 KiB extended APDUs", sim(card="t1", lines=["level = extended", "maxlen = 1034"]),
-         ["-r", "10", *LONG, *QUIT], NO_FLOOR),
+         ["-r", "10", *LONG, *QUIT], NO_BASELINE),
     Case("closing 96", BANKS, ["-s", "8", "-r", "2", *SHORT], once=(CLASSIC,)),
     Case("closing 96, unplugged", BANKS, ["-s", "8", "-r", "2", *SHORT, "-u", "@SIM@"]),
-    Case("memory", ONE_BANK, ["-s", "8", "-m", *SHORT], NO_FLOOR, once=SUBJECTS),
+    Case("memory", ONE_BANK, ["-s", "8", "-m", *SHORT], NO_BASELINE, once=SUBJECTS),
     Case("96 idle", BANKS, ["-s", "8", "-r", "2", "-i", "10", *SHORT, *QUIT], once=SUBJECTS),
-    Case("instructions", sim(), [*SHORT, *QUIT], NO_FLOOR, once=SUBJECTS, tool="callgrind"),
+    Case("instructions", sim(), [*SHORT, *QUIT], NO_BASELINE, once=SUBJECTS, tool="callgrind"),
 ]
 
 

@@ -19,6 +19,7 @@ RETIRED = (
     (r"\b(?:floors?|stairs?)\b", "layer, baseline, threshold or minimum"),
     (r"\bhouse\b", "project"),
     (r"\banew\b", "again, or afresh"),
+    (r"^(?!.*\b(?:even|parity)\b).*\bodd\b(?! (?:numbers?|lengths?)\b)", "damaged, unusual, unusable, unknown or wrong"),
     (r"(?<!here )\b(?:is|are|was|were) no (?!longer\b|more\b|such\b|less\b|later\b|reason\b|good\b)\w+", "is not a"),
     (r"\bhas it not\b|\bit not\b[.:,;]", "a verb with its auxiliary: does not have it"),
     (r"\b(?:knows|shows|says|takes|tells|asks|finds|sends|needs|opens|reads) not\b", "does not know, does not show, …"),
@@ -28,6 +29,8 @@ RETIRED = (
 RETIRED_IN_PROSE = ((r"\b(?:every|no|any|some)body\b|\bwhoever\b", "the reader, thread, program or user that is meant"),)
 PROSE = ("src/", "sim/", "doc/", "README", "HACKING", "SECURITY")
 PRONOUNS = r"(?:it|its|he|him|his|she|they|them|their|we|us|these|those|who|whoever|whom|everybody|nobody|somebody|anybody)"
+# The same words as parts of names: some_word, word_other, NAME.word.
+IN_NAMES = r"(?:odd|rigs?|floors?|stairs?|house|anew|(?:no|some|every|any)body|whoever)"
 # Verbs that say too little to be the whole name of a static function.
 BARE = ("add", "end", "find", "next", "odd", "put", "run", "start", "step", "take", "tell", "say_again")
 STRING = r'"(?:\\.|[^"\\\n])*"'
@@ -42,7 +45,16 @@ def words(name, text):
     text = re.sub(r"^## Style\n.*?^(?=## )", lambda m: "\n" * m[0].count("\n"), text, flags=re.M | re.S)
     return [f"{name}:{text.count(chr(10), 0, match.start()) + 1}: '{match[0].strip()}': write {instead}"
             for pattern, instead in RETIRED + (RETIRED_IN_PROSE if name.startswith(PROSE) else ())
-            for match in re.finditer(pattern, text, re.I)]
+            for match in re.finditer(pattern, text, re.I | re.M)]
+
+
+def names(name, text):
+    """Retired words in the name of a file, and within the identifiers of a text."""
+    parts = re.split(r"[/_.-]", name)
+    faults = [f"{name}: '{part}' is in the name of the file" for part in parts if re.fullmatch(IN_NAMES, part, re.I)]
+    pattern = rf"\b(?!\w*parity)(?:(?:\w*_)?{IN_NAMES}_\w*|\w*_{IN_NAMES}\b)"
+    return faults + [f"{name}:{text.count(chr(10), 0, match.start()) + 1}: '{match[0]}'"
+                     for match in re.finditer(pattern, text, re.I)]
 
 
 def pronouns(name, text):
@@ -85,6 +97,14 @@ def show_that_rules_bite(tap):
                  "this is no block\n", "nobody waits\n"):
         tap.case(f"words: '{text.strip()}' is found", bool(words("src/x", text)))
     tap.case("words: what is allowed passes", words("src/x", "the card has not answered; newhouse; it is not a reader; there is no card, it is no more\n"))
+    for name, text in (("x/test_odd.sh", ""), ("x/odd.py", ""), ("x/what-nobody-needs.sim", ""), ("x.c", "int exchange_odd(void);"),
+                       ("x.py", "def odd_captures(tap):"), ("x.h", "t1_odd_block(x)"), ("x.c", "struct test_rig *r"),
+                       ("x.sh", "every_floor=1")):
+        tap.case(f"names: '{text or name}' is found", bool(names(name, text)))
+    tap.case("names: parity and longer words pass", names("x/oddity.c", "odd_parity = is_right; drop_rights(); an odd number; nobody"))
+    tap.case("words: 'an odd process', 'rates-odd' and a variable are found",
+             all(words("x", text) for text in ("an odd process\n", "rates-odd\n", "odd = []\n")))
+    tap.case("words: numbers may be odd", words("x", "even for T=0, odd for T=1\nodd parity\nan odd number\n"))
     tap.case("comments: a pronoun is found", all(pronouns("x.c", f"int x;\n/* {text} */\n") for text in
                                                  ("It is late.", "Those in line.", "Who may go on", "\n * they wait")))
     tap.case("comments: a noun passes", pronouns("x.c", '/* I-block */ "/* it" /* ITU, its-own */ // The reader\n'))
@@ -107,6 +127,8 @@ def main():
     mine = {n: t for n, t in code.items() if n.startswith("src/")}
     scripts = {n: t for n, t in texts.items() if re.search(r"\.(py|sh|am|ac|awk)$", n) or t.startswith("#!")}
     tap.case("no retired word", [fault for n, t in prose.items() for fault in words(n, t)])
+    tap.case("no retired word in a name",
+             [fault for n, t in texts.items() for fault in names(n, t if n in prose or n in code else "")])
     tap.case("no comment begins with a pronoun", [fault for n, t in code.items() for fault in pronouns(n, t)])
     tap.case("no comment of a script begins with a pronoun", [fault for n, t in scripts.items() for fault in script_pronouns(n, t)])
     tap.case("no static name in two files of src/", doubled(mine, TWICE))

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CEILING_MS (5u * 60u * 1000u + 1000u)
+#define MAXIMUM_MS (5u * 60u * 1000u + 1000u)
 
 struct exchange_config fuzz_exchange_config(struct fuzz_in *in, unsigned protocol, enum exchange_level level)
 {
@@ -37,7 +37,7 @@ static void check_send(const struct exchange_step *s, const struct exchange_conf
 	uint8_t *copy;
 
 	FUZZ_CHECK(s->len <= cfg->max_data);
-	FUZZ_CHECK(s->wait_ms <= CEILING_MS && s->wait_ms > 0);
+	FUZZ_CHECK(s->wait_ms <= MAXIMUM_MS && s->wait_ms > 0);
 	if (cfg->level == LEVEL_CHARACTER)
 		FUZZ_CHECK(s->wLevelParameter <= cfg->max_data);
 	copy = fuzz_copy(s->data, s->len);	/* reads every byte */

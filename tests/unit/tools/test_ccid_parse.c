@@ -425,7 +425,7 @@ static void rates(void **state)
 	assert_int_equal(r.n, PARSE_MAX_RATES);
 }
 
-/* What a JSON parser makes of it is tested end to end; here: the quoting, and the braces of odd readers. */
+/* What a JSON parser makes of it is tested end to end; here: the quoting, and the braces without a descriptor. */
 static void json(void **state)
 {
 	static const uint8_t quoted[] = { 10, 3, '"', 0, '\\', 0, 0xe9, 0, '/', 0 };

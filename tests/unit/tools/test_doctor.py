@@ -439,7 +439,7 @@ WELL = (
         s.foreign_driver("zz.bundle", small_plist([("", "0x3437", "Mine"), ("0x08E6", "zz", "Other")])),
         s.foreign_driver("zzz.bundle", small_plist([("0x1", "0x2", "Other")]).replace("CFBundleName", "CFBundleIdentifier")),
         s.process(700, "pcscd", [NODE]))),
-    ("good: a file beside the drivers, and an odd process", lambda s, r: (
+    ("good: a file beside the drivers, and a process that is not numbered", lambda s, r: (
         s.write(DROP + "/a-note-of-somebody", ""), s.write("proc/self-made/comm", "pcscd\n"))),
     ("good: a kernel driver that this driver detaches", lambda s, r: s.interface_driver("pn533_usb")),
     ("good: suspended when idle", lambda s, r: s.attribute("power/control", "auto")),
@@ -659,7 +659,7 @@ def unusual_devices(tap, row):
             system.write(f"sys/bus/usb/devices/{name}/descriptors", good)
         code, _, said = diagnosis(folder)
         ports = [each["port"] for each in said["devices"]]
-        tap.case("odd descriptors: the good reader is found", code == 1 and "1-2" in ports and "usb1" not in ports)
+        tap.case("damaged descriptors: the good reader is found", code == 1 and "1-2" in ports and "usb1" not in ports)
         for n in range(80):
             system.device(f"2-{n + 2}", n + 2, [dict(row, idVendor="f1f1")])
         tap.case("more readers than are looked at", len(diagnosis(folder)[2]["devices"]) == 64)
@@ -680,7 +680,7 @@ def unusual_files(tap, row):
         system.write("etc/systemd/system/pcscd.service.d/a.conf",
                      "[Service]\n# Environment=IFDCCID_QUIRKS=bad\n  Environment='IFDCCID_QUIRKS=08e6:3437:no-ifsd'\nGroup=pcscd\n")
         code, _, said = diagnosis(folder)
-        tap.case("odd files: all is well", [] if code == 0 else [str(said["findings"])])
+        tap.case("unusual files: all is well", [] if code == 0 else [str(said["findings"])])
         tap.case("a quirk of pcscd's environment is known", "no-ifsd" in said["devices"][0]["quirks"])
         for user in ("root", "0"):
             system.write("etc/systemd/system/pcscd.service.d/a.conf", f"[Service]\nUser={user}\n")
