@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Are the documents right? Links and files, options of configure, log lines, variables, flags and exit codes are
-compared with the sources; manual pages are formatted without complaints; generated documents are complete."""
+compared with the sources; manual pages are formatted without a warnings; generated documents are complete."""
 
 import glob
 import os
@@ -68,7 +68,7 @@ def unsaid_lines(readme, literals):
                   if p.strip(" :.")]
         for piece in pieces:
             if not any(piece.strip(" .") in literal for literal in literals):
-                faults.append(f'"{quote}": nobody writes "{piece}"')
+                faults.append(f'"{quote}": the sources do not have "{piece}"')
     return faults if len(quotes) > 10 else ["the table is not found"]
 
 
@@ -87,7 +87,7 @@ def check_options(tap, readme, install, configure):
     told, short = (set(re.findall(r"--(?:enable|disable|with)-([\w-]+)", page)) for page in (install, readme))
     real = set(options_of(configure))
     tap.case("install.md: every option of configure", sorted(real - told))
-    tap.case("install.md, README: every option named is one of configure's", sorted((told | short) - real))
+    tap.case("install.md, README: configure has every option that they name", sorted((told | short) - real))
     tap.case("every option of configure is tried by a script",
              untried(real, [read(name) for name in TRIERS if exists(name)]))
 
@@ -111,9 +111,9 @@ def check_pages(tap, makefile):
     pages = sorted(glob.glob(os.path.join(TOP, "doc", "*.[1-8]")) + glob.glob(os.path.join(TOP, "contrib", "*.[1-8]")))
     if shutil.which("man") or shutil.which("mandoc"):
         for page in pages:
-            tap.case(f"{os.path.relpath(page, TOP)}: formatted without complaint", formatted(page))
+            tap.case(f"{os.path.relpath(page, TOP)}: formatted without a warning", formatted(page))
     else:
-        tap.skip("manual pages are formatted without complaint", "neither man nor mandoc is installed")
+        tap.skip("manual pages are formatted without a warning", "neither man nor mandoc is installed")
     have = {os.path.basename(page).rpartition(".")[0] for page in pages}
     programs = {os.path.basename(p) for line in re.findall(r"^s?bin_(?:PROGRAMS|SCRIPTS) \+= (.+)$", makefile, re.M)
                 for p in line.split()}
@@ -171,7 +171,7 @@ def hostile_faults(rows, faults, unit, scripts):
     return wrong
 
 
-def mended_faults(security, unit, scripts):
+def repaired_faults(security, unit, scripts):
     """Names in the table of repaired faults that do not exist."""
     table = security.partition("## Faults of version 1.0.0")[2].partition("\n## ")[0]
     wrong, numbers = [], []
@@ -196,20 +196,20 @@ def check_hostile(tap, security, makefile):
         stem = name[5:-3]
         parts = ("tests/e2e/" + name, f"tests/e2e/{stem}.py", f"tests/e2e/readers/{stem}.sim")
         scripts[name] = "".join(read(p) for p in parts if exists(p))
-    tap.case("SECURITY: faults and tests of the hostile devices are there",
+    tap.case("SECURITY: faults and tests of the hostile devices exist",
              hostile_faults(rows, known_faults(), unit, scripts))
     listed = {test for row in rows for test in row[2]}
-    tap.case("SECURITY: tests of the mended faults are there", mended_faults(security, unit, scripts))
+    tap.case("SECURITY: tests of the repaired faults exist", repaired_faults(security, unit, scripts))
     tap.case("SECURITY: no test of hostile devices is left out",
              [f"{name}: {case}" for name, text in unit.items() if name.startswith("test_hostile")
               for case in re.findall(r"^static void (rows?_\w+)\(void", text, re.M) if (name, case) not in listed])
     one = {"test_a": 'static void b(void **state) { "f" } TEST(b)'}
     for what, row in (("a fault", ("1", ["g"], [("test_a", "b")], [])), ("a test", ("1", ["f"], [("test_a", "c")], [])),
                       ("a file", ("1", [], [("test_b", "b")], [])), ("a script", ("1", ["f"], [("test_a", "b")], ["x.sh"]))):
-        tap.case(f"rules: {what} that is not there is found", len(hostile_faults([row], {"f"}, one, {})) > 1)
+        tap.case(f"rules: {what} that does not exist is found", len(hostile_faults([row], {"f"}, one, {})) > 1)
     for what, row in (("case", "| 1 | a | b | `test_a`: `c` |"), ("program", "| 1 | a | b | `x.sh` |")):
-        tap.case(f"rules: a {what} of a mended fault that is not there is found",
-                 mended_faults(f"## Faults of version 1.0.0\n|h|\n|-|\n{row}\n", one, {}) != [])
+        tap.case(f"rules: a {what} of a repaired fault that does not exist is found",
+                 repaired_faults(f"## Faults of version 1.0.0\n|h|\n|-|\n{row}\n", one, {}) != [])
     tap.case("rules: a row that is true passes",
              hostile_faults([(str(n), ["f"], [("test_a", "b")], []) for n in range(1, 29)], {"f"}, one, {}))
 
@@ -260,9 +260,9 @@ def show_that_rules_bite(tap):
     tap.case("rules: a dead anchor is found", bool(dead_links("README.md", "# One\n[x](#two)")))
     tap.case("rules: a live anchor passes", dead_links("README.md", "# One two\n[x](#one-two)"))
     table = "what the log says |\n" + "| a | `said` | b |\n" * 11
-    tap.case("rules: a log line that nobody writes is found", bool(unsaid_lines(table, ["other"])))
-    tap.case("rules: a log line that is written passes", unsaid_lines(table, ["is said so"]))
-    tap.case("rules: an option that nobody tries is found", untried({"one", "two"}, ["# --enable-one\n--disable-two\n"]) == ["one"])
+    tap.case("rules: a log line that is not in the sources is found", bool(unsaid_lines(table, ["other"])))
+    tap.case("rules: a log line of the sources passes", unsaid_lines(table, ["is said so"]))
+    tap.case("rules: an option that no script tries is found", untried({"one", "two"}, ["# --enable-one\n--disable-two\n"]) == ["one"])
 
 
 def main():
@@ -270,14 +270,14 @@ def main():
     configure, makefile, readme = read("configure.ac"), makefiles.makefile(), read("README.md")
     code = "".join(read(os.path.relpath(f, TOP)) for f in glob.glob(os.path.join(TOP, "src", "*", "*.[ch]")))
     pages = [page for page in PAGES if exists(page)]
-    tap.case("documents: links lead somewhere", [f for page in pages for f in dead_links(page, read(page))])
-    tap.case("README: the counts of readers are the lists'",
+    tap.case("documents: no dead link", [f for page in pages for f in dead_links(page, read(page))])
+    tap.case("README: the numbers of readers are those of the lists",
              wrong_counts(readme, read("readers/supported_readers.txt"), read("readers/reader_descriptors.tsv")))
     tap.case("README: at most 110 lines", [f"{n} lines" for n in [readme.count("\n")] if n > 110])
     tap.case("README: the tested systems are those of tests/systems/tested.tsv", [] if readme == subprocess.run(
         [os.path.join(TOP, "tools/tested-table"), os.path.join(TOP, "README.md"), os.path.join(TOP, "tests/systems/tested.tsv")],
         capture_output=True, text=True, check=False).stdout else ["run tools/tested-table"])
-    tap.case("troubleshooting.md: the log lines are the driver's",
+    tap.case("troubleshooting.md: the log lines are in the sources",
              unsaid_lines(read("doc/troubleshooting.md"), strings_of(code)))
     check_options(tap, readme, read("doc/install.md"), configure)
     check_pages(tap, makefile)

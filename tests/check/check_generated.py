@@ -34,10 +34,10 @@ def check_arrays(tap, plist, rows):
     tap.case(f"Info.plist: three arrays of {len(want)}",
              [f"length {len(a)}" for a in arrays if len(a) != len(want)])
     have = [(f"{int(v, 16):04x}:{int(p, 16):04x}", n) for v, p, n in zip(*arrays)]
-    tap.case("Info.plist: ids and names are the list's, letter for letter",
+    tap.case("Info.plist: ids and names are exactly those of the list",
              [f"{h} is not {w}" for h, w in zip(have, want) if h != w])
     ids = [row[0] for row in have]
-    tap.case("Info.plist: no id twice", len(ids) == len(set(ids)))
+    tap.case("Info.plist: every id is there once", len(ids) == len(set(ids)))
 
 
 def check_plist(tap, rows):
@@ -49,7 +49,7 @@ def check_plist(tap, rows):
         tap.case("Info.plist: well formed", [str(error)])
         return
     check_arrays(tap, plist, rows)
-    tap.case("Info.plist: keys pcscd reads",
+    tap.case("Info.plist: the keys that pcscd reads",
              [key for key in ("CFBundleExecutable", "CFBundleName", "ifdManufacturerString",
                               "ifdProductString", "ifdCapabilities", "ifdLogLevel",
                               "ifdDriverOptions") if not isinstance(plist.get(key), str)])
@@ -61,7 +61,7 @@ def check_generator(tap):
     made = make_plist("#: supported\n0001:0002:a & b <c> \"d\" 'e' \\1 &amp;\n"
                       "#: disabled\n0003:0004:not this\n")
     names = plistlib.loads(made.stdout)["ifdFriendlyName"]
-    tap.case("generator: signs that XML needs are escaped",
+    tap.case("generator: special characters of XML are escaped",
              [] if names == ["a & b <c> \"d\" 'e' \\1 &amp;"] else [repr(names)])
     tap.case("generator: refuses an empty list", make_plist("# nothing\n").returncode != 0)
 
@@ -104,7 +104,7 @@ def check_rules(tap, rows):
     switched = set(re.findall(r'^ACTION=="add", ATTR{idVendor}=="(\w+)", ATTR{idProduct}=="(\w+)", ', text, re.M))
     for name, flag, have in (("no autosuspend", "NO_AUTOSUSPEND", awake), ("a switch", "STARTED_BY_SWITCH", switched)):
         want = {ident for ident, row in quirk_rows() if flag in row}
-        tap.case(f"rules: {name} for the readers quirks.def says, and no other",
+        tap.case(f"rules: {name} for the readers of quirks.def, and no other",
                  sorted(want.symmetric_difference(have)) or bool(want))
     tap.case("rules: no mode is set", not re.search(r"\bMODE\b", text))
     tap.case("rules: nothing left to fill in", not re.search("@[A-Z_]+@", text))

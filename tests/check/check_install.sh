@@ -62,16 +62,16 @@ fake() {
 owner() { env -i PATH="$work/bin" "$@" sh "$top_srcdir/tools/check-owner" /nonexistent "$owned" >"$work/out" 2>&1; }
 fake dpkg-query "[ \"\$2\" = $owned ] && echo \"libccid:amd64: \$2\""
 check "a file of a Debian package stops make install" eval '! owner'
-check "and says whose it is" grep -q "belongs to the package libccid\." "$work/out"
-check "and what to do" grep -q "contrib/quick-start" "$work/out"
-check "and how to go beside it" grep -q -- "--enable-bundle=.* --disable-class" "$work/out"
-check "not when a package is made" owner DESTDIR=/somewhere
-check "not when it is wanted" owner OVERWRITE_PACKAGE=yes
+check "the message names the Debian package" grep -q "belongs to the package libccid\." "$work/out"
+check "the message says what to do" grep -q "contrib/quick-start" "$work/out"
+check "the message says how to install beside it" grep -q -- "--enable-bundle=.* --disable-class" "$work/out"
+check "a package may be made" owner DESTDIR=/somewhere
+check "OVERWRITE_PACKAGE=yes installs" owner OVERWRITE_PACKAGE=yes
 fake rpm "[ \"\$4\" = $owned ] && echo pcsc-lite-ccid || exit 1"
-check "a file of an RPM package stops it, too" eval '! owner'
-check "and says whose it is (RPM)" grep -q "belongs to the package pcsc-lite-ccid\." "$work/out"
+check "a file of an RPM package stops make install" eval '! owner'
+check "the message names the RPM package" grep -q "belongs to the package pcsc-lite-ccid\." "$work/out"
 fake dpkg-query "exit 1"
-check "a file of nobody does not" owner
+check "a file of no package does not stop make install" owner
 
 # --- install, uninstall ---
 check "make install" run_make install DESTDIR="$root"
@@ -87,13 +87,13 @@ for file in bash-completion/completions/ccid-sim bash-completion/completions/cci
 done
 if [ "$WITH_LIBUSB" != no ]; then
 	bundle=$(find "$root" -name Info.plist -printf '%h\n' -quit)
-	check "installed: the folder that the list of added readers goes through" test -d "$bundle/local"
+	check "installed: the folder for the list of added readers" test -d "$bundle/local"
 	drop=${bundle%/*/*}
 	mkdir -p "$root/etc/udev/rules.d"
 	add=$(find "$root" -name ccid-add-reader -perm -u+x -path '*bin/*' -print -quit)
 	check "a reader is added" env CCID_ADD_READER_UDEVADM=true "$add" --dir "$drop" \
 		--rules "$root/etc/udev/rules.d" f1f1:0001 One
-	check "with its rule" is_there /92_pcscd_ccid_local.rules
+	check "a reader is added with its udev rule" is_there /92_pcscd_ccid_local.rules
 	check "the added list is a bundle" test -e "$drop/ifd-ccid-local.bundle/Contents/Info.plist"
 fi
 check "make uninstall" run_make uninstall DESTDIR="$root"
@@ -110,23 +110,23 @@ if [ -x "$top_srcdir/configure" ]; then
 	cp -r "$top_srcdir/configure" "$top_srcdir/build-aux" "$work/src/"
 	cp "$top_srcdir/src/ifdh/ifdhandler.c" "$work/src/src/ifdh/"
 	touch "$work/src/src/util/plist_lex.c"
-	check "configure below a path with a blank" eval '! (cd "$spaced" && "$top_srcdir/configure" >"$work/out" 2>&1)'
-	check "says in a sentence what to do" grep -q "make cannot work below a path with a blank" "$work/out"
-	check "configure without pkg-config" eval '! (cd "$work" && PKG_CONFIG=/nonexistent/pkg-config \
+	check "configure below a path with a blank is refused" eval '! (cd "$spaced" && "$top_srcdir/configure" >"$work/out" 2>&1)'
+	check "configure below a path with a blank: the message says why" grep -q "make cannot work below a path with a blank" "$work/out"
+	check "configure without pkg-config is refused" eval '! (cd "$work" && PKG_CONFIG=/nonexistent/pkg-config \
 		"$work/src/configure" --cache-file=/dev/null >"$work/out" 2>&1)'
-	check "says which package" grep -q "pkg-config is needed\|libpcsclite-dev" "$work/out"
+	check "configure without pkg-config: the message names the package" grep -q "pkg-config is needed\|libpcsclite-dev" "$work/out"
 	sed "s,^,# configure: ," "$work/out" | tail -2
-	check "configure with a bad group" eval '! (cd "$work" && "$work/src/configure" --with-pcscd-group="a b" >"$work/out" 2>&1)'
-	check "says what it wants" grep -q -- "--with-pcscd-group needs the name of a group" "$work/out"
+	check "configure with a bad group is refused" eval '! (cd "$work" && "$work/src/configure" --with-pcscd-group="a b" >"$work/out" 2>&1)'
+	check "configure with a bad group: the message says what is needed" grep -q -- "--with-pcscd-group needs the name of a group" "$work/out"
 fi
 if command -v aclocal >/dev/null && command -v autoconf >/dev/null; then
 	mkdir "$work/acdir" "$work/tree"
 	cp "$(aclocal --print-ac-dir)"/*.m4 "$work/acdir/" 2>/dev/null
 	rm -f "$work/acdir/pkg.m4"
 	cp -r "$top_srcdir/configure.ac" "$top_srcdir/m4" "$work/tree/"
-	check "autoconf without pkg.m4" eval '! (cd "$work/tree" && ACLOCAL_PATH= aclocal -I m4 \
+	check "autoconf without pkg.m4 is refused" eval '! (cd "$work/tree" && ACLOCAL_PATH= aclocal -I m4 \
 		--system-acdir="$work/acdir" >"$work/out" 2>&1 && autoconf >>"$work/out" 2>&1)'
-	check "says that pkg-config is needed" grep -q "pkg-config with its macros (pkg.m4) is needed" "$work/out"
+	check "autoconf without pkg.m4: the message names pkg-config" grep -q "pkg-config with its macros (pkg.m4) is needed" "$work/out"
 fi
 check "udev: the group of --with-pcscd-group" eval 'awk -v sbindir=/s -v group=scard \
 	-f "$top_srcdir/readers/make_rules.awk" src/quirks/quirks.rows "$top_srcdir/readers/reader_descriptors.tsv" \

@@ -186,12 +186,12 @@ def main():
     names = [name for name, _ in files]
     tap.case("there are sources to read", len(files) > 30)
     tap.case("layers: no include goes up", [f for name, text in files for f in climbs(name, text)])
-    tap.case("modules: none includes itself, however long the way round", cycles(files))
+    tap.case("modules: no module includes itself, directly or through others", cycles(files))
     tap.case("layers: a function is defined beside the header that declares it", foreign(files))
     tap.case("layers: every function has a caller", unused(files))
-    tap.case("portability: nothing of one system outside its file",
+    tap.case("portability: code for one system is only in the file of that system",
              [f for name, text in files for f in strangers(name, text)])
-    tap.case("portability: the files named here are there",
+    tap.case("portability: the files named here exist",
              sorted({f for _, only in ONLY_IN for f in only} - set(names)))
     tap.case("no vendor id outside the table of quirks", [f for name, text in files for f in vendors(name, text)])
 

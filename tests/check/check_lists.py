@@ -70,7 +70,7 @@ def main():
     with open(os.path.join(TOP, "tests/field/README.md"), encoding="utf-8") as file:
         table = file.read()
     tap.case("tests/field: every rule has a case", rules_without_case(table))
-    tap.case("rules: one without a case is found",
+    tap.case("rules: a rule without a case is found",
              rules_without_case(re.sub(r"^\| S19 .*\n", "", table, flags=re.M)) == ["S19 has no case"] and
              rules_without_case(table.replace("`card-with-a-crc`", "`none`")) == ["S16: none is not there"])
     tap.case("tests/check: every check", missing(tree("tests/check", r"\.(c|sh|py)$"), text))

@@ -61,9 +61,9 @@ def check_reader(tap, folder):
     with gzip.open(os.path.join(folder, dump), "wt", encoding="utf-8") as file:
         file.write(read(HERE, "newcomer", "reader.txt"))
     tap.case(f"reader: {typed[0]}", passes(folder, *typed[0].split()))
-    tap.case("reader: the list has it", f"\n{NEW}\n" in read(folder, "readers", "supported_readers.txt"))
+    tap.case("reader: it is in the list", f"\n{NEW}\n" in read(folder, "readers", "supported_readers.txt"))
     rows = [line for line in read(folder, "readers", "reader_descriptors.tsv").split("\n") if "\t1234\t5678\t" in line]
-    tap.case("reader: the table has each of its interfaces", [] if len(rows) == 2 else rows)
+    tap.case("reader: each interface is in the table", [] if len(rows) == 2 else rows)
     tap.case("reader: make check accepts it",
              passes(folder, sys.executable, os.path.join(folder, "tests", "check", "check_readers.py")))
     plist = run(folder, os.environ.get("AWK", "awk"), "-v", "library=a.so", "-v", "class=C", "-v", "version=1", "-f",
@@ -72,9 +72,9 @@ def check_reader(tap, folder):
     table = os.path.join(folder, "readers", "reader_descriptors.tsv")
     if os.access(os.path.join(BUILD, "ccid-sim"), os.X_OK):
         names = run(folder, "ccid-sim", "names", "readers", CCID_SIM_TABLE=table)
-        tap.case("reader: the simulator knows it", "1234:5678" in names[1])
+        tap.case("reader: the simulator can be it", "1234:5678" in names[1])
     code, said = run(folder, *typed[0].split())
-    tap.case("reader: the same once more is refused", [] if code and "already" in said else [said])
+    tap.case("reader: adding it again is refused", [] if code and "already" in said else [said])
     with gzip.open(os.path.join(folder, dump), "wt", encoding="utf-8") as file:
         file.write("a text of something else\n")
     tap.case("reader: a file that is not from ccid-parse is refused",
@@ -107,18 +107,18 @@ def check_quirk(tap, folder):
     tap.case("quirk: a new flag is two lines",
              [] if [path for path, _ in typed] == ["src/quirks/quirks.h", "src/quirks/quirks.def"] else [str(typed)])
     before = flags_of_example(folder)
-    tap.case("quirk: without the row there is none", [] if before == "max-length-270: " + before[16:] else [before])
+    tap.case("quirk: without the row the reader has no quirk", [] if before == "max-length-270: " + before[16:] else [before])
     (flag_file, flag), (row_file, row) = typed
     insert(os.path.join(folder, flag_file), f"\t{flag} \\", r"^\tX\(MAX_LENGTH_270")
     insert(os.path.join(folder, row_file), row, r"^QUIRK\(0x1d50")
     after = flags_of_example(folder)
-    tap.case("quirk: with it the driver knows flag and reader",
+    tap.case("quirk: with the row the driver has the flag for the reader",
              [] if "needs-a-nudge: a second power on after the first answer\n" in after else [after])
     rows = run(folder, *os.environ.get("CC", "cc").split(), "-E", "-P", "-Isrc", "doc/quirks_rows.h")[1]
     with open(os.path.join(folder, "quirks.rows"), "w", encoding="utf-8") as file:
         file.write(rows)
     page = run(folder, os.environ.get("AWK", "awk"), "-f", "doc/quirks.awk", "quirks.rows")[1]
-    tap.case("quirk: the document has both", [] if "| 1234:5678 |  | Example: sleeps | `needs-a-nudge` | seen |" in page
+    tap.case("quirk: flag and reader are in the document", [] if "| 1234:5678 |  | Example: sleeps | `needs-a-nudge` | seen |" in page
              and "| `needs-a-nudge` | a second power on after the first answer |" in page else page.split("\n")[:5])
 
 
@@ -133,7 +133,7 @@ def check_way(tap):
         tap.case(f"APDU: {name}() is in {file}",
                  bool(re.search(rf"^(?!\s)[^;{{}}]*\b{name}\([^;]*?\)\n\{{", text, re.M)))
         if above:
-            tap.case(f"APDU: {name}() is called on the way there",
+            tap.case(f"APDU: {name}() is called by an earlier step",
                      bool(re.search(rf"\b{name}\b|->{short}\(", above + text)))
         above += text
 
@@ -170,7 +170,7 @@ def check_fault(tap, folder):
     os.mkdir(objects)
     insert(os.path.join(folder, test), test_row, r"^\t\t\{ \"length-more\", BAD")
     code, said = build_and_run(folder, objects)
-    tap.case("fault: the test fails while the simulator does not know it",
+    tap.case("fault: the test fails without it",
              [] if code and "FAIL: " in said or "no-body" in said and code else said.split("\n"))
     insert(os.path.join(folder, kinds), f"{head}\n{body}", r"^/\* --- the table --- \*/")
     insert(os.path.join(folder, kinds), kind_row, r"^\t\{ \"length-more\", 0")
@@ -183,7 +183,7 @@ def main():
     check_way(tap)
     with tempfile.TemporaryDirectory() as folder:
         copy_of_the_tree(folder)
-        tap.case("the copy is as good as the tree",
+        tap.case("the copy of the tree passes check_readers.py",
                  passes(folder, sys.executable, os.path.join(folder, "tests", "check", "check_readers.py")))
         check_reader(tap, folder)
         check_quirk(tap, folder)

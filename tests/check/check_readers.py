@@ -197,7 +197,7 @@ def show_that_rules_bite(tap, table):
         tap.case(f"rules: {name} {text!r} is found", bool(cell_fault(typed[name], text)))
     tap.case("rules: a bad cell is found",
              bool(table_form(read("reader_descriptors.tsv").replace("0x0B", "11", 1))))
-    tap.case("rules: a lost column is found",
+    tap.case("rules: a missing column is found",
              bool(table_form(read("reader_descriptors.tsv").replace("072f\t", "072f", 1))))
 
 

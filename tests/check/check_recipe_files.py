@@ -64,9 +64,9 @@ def main():
         write_files(files, folder)
         verify_units(tap, folder, files)
         verify_rule(tap, folder)
-        tap.case("the script of the recipe is one", run("sh", "-n", folder + KEEP))
+        tap.case("the script of the recipe is a shell script", run("sh", "-n", folder + KEEP))
     # %I replaces every hyphen by a slash, in a host's name, too
-    tap.case("no unit hands over a name whose hyphens have become slashes",
+    tap.case("no unit uses %I, which makes slashes of hyphens",
              [line for text in files.values() for line in text.split("\n") if re.match(r"Exec.*%I", line)])
     tap.finish()
 

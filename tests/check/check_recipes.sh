@@ -72,7 +72,7 @@ check "ebuild: there is one for version $version" test -r "$ebuild"
 check "ebuild: options of configure" options_are_known "$ebuild"
 echo ./configure --enable-nonsense >"$work/bad"
 check "rules: an unknown option is found" eval '! options_are_known "$work/bad"'
-check "openwrt: make reads it" openwrt_is_read
+check "openwrt: make can read it" openwrt_is_read
 with nix-instantiate "default.nix: syntax" nix-instantiate --parse "$recipes/nix/default.nix"
 with rpmspec "ifd-ccid.spec: syntax" rpmspec -P --define '_udevrulesdir /usr/lib/udev/rules.d' "$contrib/ifd-ccid.spec"
 with dpkg-parsechangelog "debian/changelog" dpkg-parsechangelog -l "$contrib/debian/changelog"

@@ -186,31 +186,31 @@ def again_in_parts(tap):
 
     good = "# part kernel\nok - kernel.py: starts\nok - kernel.py: works\n# kernel 6.1: 2 passed, 0 failed, 0 skipped, 5 s\n"
     log, said = kernel(PARTS, good)
-    tap.case("a part that passes alone: its cases count once, those of others stay",
+    tap.case("a part that passes alone: its cases count once, the other cases are kept",
              [] if re.findall("^(?:not )?ok - .*", log, re.M) == ["ok - record.sh: reads", "ok - kernel.py: starts",
                                                                   "ok - kernel.py: works"] else [log])
     tap.case("a part that passes alone: one plan, nothing failed", re.findall(" passed, .* failed", log) == [" passed, 0 failed"])
     tap.case("a part that passes alone is named, its first log kept",
              "again: kernel: kernel: passed alone" in said and "kernel-at-first.log" in said)
-    tap.case("a part that fails again counts as it was", kernel(PARTS, PARTS, False)[0] == PARTS)
+    tap.case("a part that fails again counts as failed", kernel(PARTS, PARTS, False)[0] == PARTS)
     broken = PARTS.replace("# part machine\n", "# part machine\nnot ok - the kernel is content\n")
     log, said = kernel(broken, good)
-    tap.case("what fails in the machine is not run again", log == broken and "asked" not in said)
+    tap.case("a failure outside of the parts is not run again", log == broken and "asked" not in said)
 
 
 def junit(tap):
     path = os.path.join(BUILD, PLACE, "junit.xml")
     root = xml.parse(path).getroot()
     cases = root.findall("testsuite/testcase")
-    tap.case("JUnit: as many cases as there are", root.get("tests") == "14" and len(cases) == 14)
+    tap.case("JUnit: every case", root.get("tests") == "14" and len(cases) == 14)
     tap.case("JUnit: failures and skips", (root.get("failures"), root.get("skipped")) == ("6", "2") and
              len(root.findall(".//failure")) == 6 and len(root.findall(".//skipped")) == 2)
     suites = {suite.get("name"): suite for suite in root}
     tap.case("JUnit: a suite for each program of each configuration",
              [] if sorted(suites) == ["five: kernel", "four: kernel", "one: bad", "one: good", "one: uncompiled",
                                       "three: kernel", "two: own"] else sorted(suites))
-    tap.case("JUnit: its time", suites["three: kernel"].get("time") == "7")
-    tap.case("JUnit: sums of each suite are its cases'", all(
+    tap.case("JUnit: the time of a suite", suites["three: kernel"].get("time") == "7")
+    tap.case("JUnit: the sums of each suite", all(
         int(suite.get("tests")) == len(suite.findall("testcase")) and
         int(suite.get("failures")) == len(suite.findall("testcase/failure")) for suite in root))
     tap.case("JUnit: special characters in a name", any(case.get("name") == '2 - a <bad> & "quoted" one' for case in cases))

@@ -43,26 +43,26 @@ all_arrays() {
 ended() { [ "$status" = "$1" ]; }
 
 all_arrays 08E6:3437 "Gemalto PC Twin Reader" 072F:90CC "ACS ACR100"
-check "equal lists end with 0" ended 0
-check "and say nothing, other names of a reader included" [ ! -s "$work/out" ]
+check "equal lists: exit code 0" ended 0
+check "equal lists: no output, also for other names of a reader" [ ! -s "$work/out" ]
 all_arrays F1F1:0001 "A &amp; B" 08e6:3437 "Other"
-check "a missing reader ends with 1" ended 1
+check "a missing reader: exit code 1" ended 1
 check "a missing reader is named" grep -qx "missing f1f1:0001:A & B" "$work/out"
 check "a name that differs is shown" grep -qx "name 08e6:3437:Other (here: Gemalto PC Twin Reader)" "$work/out"
 echo "<plist/>" >"$work/plist"
 sh "$tool" "$work/plist" >"$work/out" 2>&1
 status=$?
-check "no list ends with 2" ended 2
+check "a file that is not a list: exit code 2" ended 2
 sh "$tool" /nonexistent >"$work/out" 2>&1
 status=$?
-check "no file ends with 2" ended 2
+check "no such file: exit code 2" ended 2
 drop=$(pkg-config --variable=usbdropdir libpcsclite 2>/dev/null)
 for package in ifd-ccid ifd-acsccid; do
 	other=${drop:-/usr/lib/pcsc/drivers}/$package.bundle/Contents/Info.plist
 	case $package in ifd-ccid) name=libccid ;; *) name=libacsccid1 ;; esac
 	if [ ! -r "$other" ] || grep -q "The ifd-ccid developers" "$other"; then
 		count=$((count + 1))
-		echo "ok $count - nothing is missing of $name # SKIP $name is not installed"
+		echo "ok $count - every reader of $name is listed # SKIP $name is not installed"
 		continue
 	fi
 	sh "$tool" "$other" >"$work/all" 2>&1
@@ -71,7 +71,7 @@ for package in ifd-ccid ifd-acsccid; do
 	# Five readers of acsccid do not speak CCID.
 	grep -v '^missing 072f:\(9000\|90cf\|0101\|9006\|90ce\):' "$work/out" >"$work/left"
 	mv "$work/left" "$work/out"
-	check "nothing is missing of $name" [ "$status" != 2 -a ! -s "$work/out" ]
+	check "every reader of $name is listed" [ "$status" != 2 -a ! -s "$work/out" ]
 	sed 's/^/# /' "$work/all"
 done
 echo "1..$count"

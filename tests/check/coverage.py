@@ -129,10 +129,10 @@ def main():
         file.write(text)
     with open(COMMITTED, encoding="utf-8") as file:
         committed = file.read()
-    tap.case("tests/coverage.txt speaks of these files", differences(text, committed))
-    tap.case("a file too many is found", bool(differences(text + "    new.c 1 / 2 50.0 %\n", text)))
+    tap.case("tests/coverage.txt lists these files", differences(text, committed))
+    tap.case("a file that is not listed is found", bool(differences(text + "    new.c 1 / 2 50.0 %\n", text)))
     half = {f"{what}_{part}": n for what in THRESHOLD for part, n in (("covered", 1), ("total", 2))}
-    tap.case("too little is found", all(below_threshold([{"filename": "x", **half}], what) for what in THRESHOLD))
+    tap.case("coverage below the threshold is found", all(below_threshold([{"filename": "x", **half}], what) for what in THRESHOLD))
     tap.finish()
 
 

@@ -14,7 +14,7 @@ class Tap:
     def case(self, name, faults):
         """One case: passes when there are no faults (a list of texts, or a truth value)."""
         if isinstance(faults, bool):
-            faults = [] if faults else ["not so"]
+            faults = [] if faults else ["the condition is false"]
         self.count += 1
         if faults:
             self.failed += 1

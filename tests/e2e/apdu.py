@@ -32,7 +32,7 @@ def extended_cases(card, where):
     for n in (1, 256, 300, 5000, 32768, 65535):
         data = bytes((7 * i) & 0xff for i in range(n))
         same(card.apdu(extended(0x16, data=data, le=65536)), data + OK, "%s case 4E, %d bytes" % (where, n))
-    same(card.apdu(short(0x10)), OK, where + " a short one afterwards")
+    same(card.apdu(short(0x10)), OK, where + " a short APDU afterwards")
 
 
 context = Context()
@@ -49,4 +49,4 @@ for name in names:
     if level != "short APDU" and card.protocol == T1:
         extended_cases(card, place)
     same(card.disconnect(), 0, place + " disconnect")
-ok(pcscd_alive(), "pcscd lives")
+ok(pcscd_alive(), "pcscd is still running")

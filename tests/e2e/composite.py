@@ -57,12 +57,12 @@ def one_by_one(readers, device):
 def movements(readers, device):
     last = len(readers) - 1
     sim("remove", "%s.%d" % (device, last), 0)
-    ok(context.wait_card(readers[last], False), "%s: the last one's card is gone" % device)
-    same([context.has_card(n) for n in readers], [True] * last + [False], device + ": and no other")
+    ok(context.wait_card(readers[last], False), "%s: the card of the last interface is removed" % device)
+    same([context.has_card(n) for n in readers], [True] * last + [False], device + ": and no other card is")
     sim("insert", "%s.%d" % (device, last), 0, "t0t1")
     ok(context.wait_card(readers[last]), device + ": it has a card again")
     rv, card = context.connect(readers[last])
-    ok(card and card.echo(b"again"), device + ": which works", rv_name(rv))
+    ok(card and card.echo(b"again"), device + ": and the card works", rv_name(rv))
     if card:
         card.disconnect()
 
@@ -81,16 +81,16 @@ def visit(device, name, interfaces, slots):
         one_by_one(readers, device)
         movements(readers, device)
     sim("unplug", device)
-    ok(wait_for(lambda: not context.readers()), device + ": all go with the device", context.readers())
+    ok(wait_for(lambda: not context.readers()), device + ": unplugged, all its readers disappear", context.readers())
     # and all slots come back
     sim("plug", device)
     same(len(context.wait_readers(count)), count, device + ": plugged again")
     sim("unplug", device)
-    ok(wait_for(lambda: not context.readers()), device + ": and gone", context.readers())
+    ok(wait_for(lambda: not context.readers()), device + ": unplugged again", context.readers())
 
 
 context = Context()
 for row in DEVICES:
     if len(sys.argv) < 2 or row[0] in sys.argv[1:]:
         visit(*row)
-ok(pcscd_alive(), "pcscd lives")
+ok(pcscd_alive(), "pcscd is still running")

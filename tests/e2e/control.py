@@ -67,7 +67,7 @@ for i, name in enumerate(names):
     listed = features + [18] + ([19] if allowed else [])
     want = b"".join(bytes([f, 4]) + scard.SCARD_CTL_CODE(0x330000 + f).to_bytes(4, "big") for f in listed)
     same(control(card, FEATURES), want, name + ": features")
-    same(control(card, 0x313520), want, name + ": features, asked as Windows does")
+    same(control(card, 0x313520), want, name + ": features, requested as on Windows")
     properties[9] = bytes([allowed])
     same(tlv(control(card, TLV) or b""), properties, name + ": TLV properties")
     same(control(card, PIN_PROPERTIES), properties[1] + (properties.get(2) or b"\7") + b"\0" if 10 in features else None,
@@ -98,4 +98,4 @@ for i, name in enumerate(names):
         same(control(card, NAD, b"\x3f\0\0"), b"\x3f\0\2\0\x21", name + ": and changes nothing")
         same(control(card, NAD, b"\x3e\0\1\0"), b"\x3e\0\1\0", name + ": NAD 0 again")
     card.disconnect(scard.SCARD_RESET_CARD)
-ok(pcscd_alive(), "pcscd lives")
+ok(pcscd_alive(), "pcscd is still running")

@@ -302,7 +302,7 @@ def row_21(r):
             ("pin-wtx value=3", r"1234\n", "9000", None),
             ("t1-bad-edc", r"1234\n", BAD, "no answer block, length 6")):
         r.case(21, fault, want, says, lambda: pin_entry(r, keys))
-    same(pin_entry(r, r"12\033"), "6401", "row 21: given up")
+    same(pin_entry(r, r"12\033"), "6401", "row 21: the user cancels")
     ok(r.works(), "row 21: the very next command goes through")
 
 
@@ -313,7 +313,7 @@ def unplugged(r, step, fault, act):
     begin = time.monotonic()
     came = act()
     same(came, BAD, "row 22: unplugged in %s: an error" % step)
-    ok(time.monotonic() - begin < 8, "row 22: and at once", time.monotonic() - begin)
+    ok(time.monotonic() - begin < 8, "row 22: the error comes at once", time.monotonic() - begin)
     ok(wait_for(lambda: name not in context.readers()), "row 22: no reader", context.readers())
     sim("fault", r.reader, "clear")
     sim("plug", r.reader)
@@ -321,9 +321,9 @@ def unplugged(r, step, fault, act):
     context.wait_card(name)
     r.card = None
     ok(wait_for(r.works_again), "row 22: it works")
-    ok(wait_for(lambda: r.beside.count > before + 1) and not r.beside.wrong, "row 22: nobody else noticed",
+    ok(wait_for(lambda: r.beside.count > before + 1) and not r.beside.wrong, "row 22: the other reader is not disturbed",
        r.beside.wrong)
-    ok(pcscd_alive(), "row 22: pcscd lives")
+    ok(pcscd_alive(), "row 22: pcscd is still running")
 
 
 def row_22(r):
@@ -343,9 +343,9 @@ def row_26(r):
     if rv == 0:
         second.disconnect(scard.SCARD_UNPOWER_CARD)
     thread.join()
-    same(answers, [b"slow" + OK], "row 26: the first program's command ends well")
+    same(answers, [b"slow" + OK], "row 26: the first program's command succeeds")
     ok(wait_for(r.works_again), "row 26: it works")
-    ok(pcscd_alive(), "row 26: pcscd lives")
+    ok(pcscd_alive(), "row 26: pcscd is still running")
 
 
 def busy():
@@ -373,4 +373,4 @@ else:
                 part(one)
                 print("# %s: %.1f s" % (part.__name__, time.monotonic() - began))
             one.end()
-    ok(pcscd_alive(), "pcscd lives")
+    ok(pcscd_alive(), "pcscd is still running")

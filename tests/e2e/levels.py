@@ -121,10 +121,10 @@ def visit(name, protocol, t0, top):
                 extended_cases(card, name + ":", top)
             else:
                 refused(card, name + ":")
-            same(apdu(card, short(0x10), t0), OK, name + ": a short one afterwards")
+            same(apdu(card, short(0x10), t0), OK, name + ": a short APDU afterwards")
         same(card.disconnect(scard.SCARD_UNPOWER_CARD), 0, name + ": disconnect")
     sim("unplug", name)
-    ok(wait_for(lambda: not context.readers()), name + ": unplugged, it is none", context.readers())
+    ok(wait_for(lambda: not context.readers()), name + ": unplugged, it is not a reader any more", context.readers())
 
 
 context = Context()
@@ -133,4 +133,4 @@ for row in READERS:
         before = time.monotonic()
         visit(*row)
         print("# %s: %.1f s" % (row[0], time.monotonic() - before))
-ok(pcscd_alive(), "pcscd lives")
+ok(pcscd_alive(), "pcscd is still running")

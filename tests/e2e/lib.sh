@@ -74,9 +74,9 @@ tap_plan()
 {
 	"$CCID_SIM" complaints > "$e2e_tmp/complaints"
 	if [ -n "$E2E_CLASSIC" ]; then
-		tap_ok "the simulator has nothing to complain about # SKIP not with the classic driver"
+		tap_ok "the simulator has no complaints # SKIP not with the classic driver"
 	else
-		tap_check "the simulator has nothing to complain about" test ! -s "$e2e_tmp/complaints"
+		tap_check "the simulator has no complaints" test ! -s "$e2e_tmp/complaints"
 	fi
 	sed 's/^/# /' "$e2e_tmp/complaints"
 	echo "1..$tap_count"

@@ -29,22 +29,22 @@ for order in ORDERS:
     ok(len(want) == 6 and sorted(want.values()) == [f"3{n}" for n in range(6)], "six readers, six keys", want)
     same(got, want, "plugged in the order %s: the keys are the same" % (order,))
     same({each["serial"]: each["key"] for each in rows()},
-         {f"S-{value[1]}": key for key, value in want.items()}, "and each has its serial number")
+         {f"S-{value[1]}": key for key, value in want.items()}, "each key has its serial number")
     for n in range(6):
         sim("unplug", f"same-{n}")
-    ok(wait_for(lambda: rows() == [], 30), "all are gone")
+    ok(wait_for(lambda: rows() == [], 30), "unplugged: no reader is left")
 
 sim("plug", "double")
 ok(wait_for(lambda: sorted(str(value) for value in cards().values()) == ["40", "41"], 30), "one device, two interfaces",
    rows())
 places = {value: key for key, value in cards().items()}
-better(places.get("40", "").endswith("/0/0") and places.get("41", "").endswith("/1/0"), "each card has its interface", places)
+better(places.get("40", "").endswith("/0/0") and places.get("41", "").endswith("/1/0"), "the key of each card names its interface", places)
 watch = subprocess.Popen([LIST, "--watch"], stdout=subprocess.PIPE, text=True)
 first = [watch.stdout.readline(), watch.stdout.readline()]
-ok(all(line.startswith("added ") for line in first), "watch: what is there", first)
+ok(all(line.startswith("added ") for line in first), "watch: the readers at the start", first)
 sim("remove", "double", 0)
 line = watch.stdout.readline()
-ok(line.startswith("changed ") and line.rstrip().endswith(" none"), "watch: a card is taken out", line)
+ok(line.startswith("changed ") and line.rstrip().endswith(" none"), "watch: a card is removed", line)
 sim("unplug", "double")
 line = watch.stdout.readline()
 while line.startswith("changed "):

@@ -168,12 +168,12 @@ def check_rows(rows):
         head = file.readline()
     found = [comparable(row) for row in csv.DictReader((head + made.stdout).splitlines(), delimiter="\t",
                                                        quoting=csv.QUOTE_NONE)]
-    ok(made.returncode == 0 and len(found) == len(rows), "--row: as many as there are", made.stderr)
+    ok(made.returncode == 0 and len(found) == len(rows), "--row: one row for each interface", made.stderr)
     for row in rows:
         ok(comparable(row) in found, "--row: %s interface %s is the table's" % (row["dump"], row["bInterfaceNumber"]),
            comparable(row))
     sent = run("--row", TMP + "/dump.gz")
-    ok(sent.stdout == made.stdout and sent.returncode == 0, "--row: the same from what was sent in", sent)
+    ok(sent.stdout == made.stdout and sent.returncode == 0, "--row: the same rows from a report that was sent in", sent)
 
 
 def main():
@@ -191,12 +191,12 @@ def main():
     ok(by_json.returncode == 0 and not by_json.stderr, "JSON: exit code 0", by_json.stderr)
     packed = run("-p", "--gz", TMP + "/dump.gz")
     ok(packed.returncode == 0 and not packed.stdout, "gzip: exit code 0", packed.stderr)
-    ok("%d interfaces written" % len(rows) in packed.stderr, "gzip: says how many", packed.stderr)
+    ok("%d interfaces written" % len(rows) in packed.stderr, "gzip: the number of interfaces is printed", packed.stderr)
     with gzip.open(TMP + "/dump.gz", "rt", encoding="utf-8") as file:
         unpacked = file.read()
     for how, found in (("text", from_text(text.stdout)), ("JSON", from_json(by_json.stdout)),
                        ("gzip", from_text(unpacked))):
-        ok(len(found) == len(rows), how + ": as many interfaces as there are", len(found))
+        ok(len(found) == len(rows), how + ": every interface", len(found))
         for row in rows:
             compare(found, row, how)
     check_words(from_json(by_json.stdout))
@@ -208,21 +208,21 @@ def main():
     ok(len(json.loads(plain.stdout)) == len(rows) - len(vendor), "without -p: class 0B only")
     one = run("08E6:3437")
     ok(one.returncode == 0 and one.stdout.count("class descriptor\n") == 1 and "idProduct: 0x3437" in one.stdout,
-       "an id narrows", one.stdout + one.stderr)
+       "an id selects its reader", one.stdout + one.stderr)
     node = re.search(r"08e6:3437.* bus (\d+) device (\d+)", one.stdout).groups()
     for name in ("/dev/bus/usb/%s/%s" % node, "%s/%s" % node):
         same = run(name)
-        ok(same.stdout == one.stdout, "a node narrows: " + name, same.stdout + same.stderr)
+        ok(same.stdout == one.stdout, "a node selects its reader: " + name, same.stdout + same.stderr)
     ok("\033" not in one.stdout, "no colour in a pipe")
     ok('  listed by ifd-ccid.bundle as "Gemalto PC Twin Reader"\n  special treatment: ' in one.stdout,
-       "which driver lists it is shown", one.stdout)
+       "the driver that lists it is shown", one.stdout)
     listed = json.loads(run("-j", "08E6:3437").stdout)[0]
     ok(listed["listed_by"] == [{"bundle": "ifd-ccid.bundle", "name": "Gemalto PC Twin Reader"}] and "max-length-270" in listed["quirks"],
-       "which driver lists it, as JSON", listed)
+       "the driver that lists it, as JSON", listed)
     tried = subprocess.run([PARSE, "08e6:3437"], capture_output=True, text=True, check=False,
                            env={**os.environ, "IFDCCID_QUIRKS": "08e6:3437:extended-level", "PCSCLITE_HP_DROPDIR": "/nowhere"}).stdout
     ok("  not listed by any driver here" in tried and "  special treatment: extended-level, " in tried,
-       "a reader that is not listed, with a quirk that is tried", tried)
+       "a reader that is not listed, with a quirk from the environment", tried)
     shown = on_terminal()
     ok(shown is None or "\033[" in shown, "colour on a terminal" + (" # SKIP no terminals here" if shown is None else ""))
 
@@ -239,9 +239,9 @@ def main():
         ok(got.returncode == code and message in got.stderr and not got.stdout,
            "%s: exit code %d, %s" % (" ".join(arguments).replace(TMP, ""), code, message), got)
     nothing = run("--json", "dead:beef")
-    ok(nothing.returncode == 1 and json.loads(nothing.stdout) == [], "JSON of nothing is []", nothing)
+    ok(nothing.returncode == 1 and json.loads(nothing.stdout) == [], "JSON without a reader is []", nothing)
     run("-g", TMP + "/nothing.gz", "dead:beef")
-    ok(not os.path.exists(TMP + "/nothing.gz"), "no file is written for nothing")
+    ok(not os.path.exists(TMP + "/nothing.gz"), "without a reader no file is written")
     with open("/dev/full", "w", encoding="utf-8") as full:
         got = subprocess.run([PARSE], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     ok(got.returncode == 1 and "No space left" in got.stderr, "a full disk is noticed", got)

@@ -89,33 +89,33 @@ class Pinpad:
 def verify(pad):
     run, judge = pad.run, pad.judge
     judge("right PIN", run(VERIFY, verify_structure(), r"1234\n"), OK, verify_message)
-    same(pad.tries(), OK, pad.name + ": the card is open")
+    same(pad.tries(), OK, pad.name + ": the PIN is verified")
     judge("wrong PIN", run(VERIFY, verify_structure(), r"9999\n"), b"\x63\xce", verify_message)
     same(pad.tries(), b"\x63\xce", pad.name + ": 14 tries are left")
-    judge("given up", run(VERIFY, verify_structure(), r"12\033"), CANCELLED, verify_message)
+    judge("cancelled", run(VERIFY, verify_structure(), r"12\033"), CANCELLED, verify_message)
     same(pad.tries(), b"\x63\xce", pad.name + ": still 14 tries")
     before = time.monotonic()
-    judge("too late", run(VERIFY, verify_structure(timeout=1), "12"), TOO_LATE, lambda p: verify_message(p, 1))
-    ok(0.9 < time.monotonic() - before < 12, pad.name + ": after bTimeOut")
+    judge("no PIN within bTimeOut", run(VERIFY, verify_structure(timeout=1), "12"), TOO_LATE, lambda p: verify_message(p, 1))
+    ok(0.9 < time.monotonic() - before < 12, pad.name + ": the entry ends after bTimeOut")
     same(pad.tries(), b"\x63\xce", pad.name + ": still 14 tries")
     ok(pad.echo(200), pad.name + ": an APDU between PINs")
-    judge("a key taken back", run(VERIFY, verify_structure(), r"5\b1235\n"), b"\x63\xcd",
+    judge("a digit deleted", run(VERIFY, verify_structure(), r"5\b1235\n"), b"\x63\xcd",
           verify_message)
-    judge("right again", run(VERIFY, verify_structure(), r"124\b34\n"), OK, verify_message)
+    judge("right PIN again", run(VERIFY, verify_structure(), r"124\b34\n"), OK, verify_message)
 
 
 def modify(pad):
     run, judge = pad.run, pad.judge
     judge("new PIN", run(MODIFY, modify_structure(), r"1234\n5678\n5678\n"), OK, modify_message)
-    same(pad.card.apdu(short(0x20, 0, 1, b"5678\xff\xff\xff\xff", cla=0)), OK, pad.name + ": it is 5678 now")
+    same(pad.card.apdu(short(0x20, 0, 1, b"5678\xff\xff\xff\xff", cla=0)), OK, pad.name + ": the PIN is 5678 now")
     if pad.tpdu_t1:
         judge("new PINs differ, asked again", run(MODIFY, modify_structure(), r"5678\n1111\n2222\n5678\n5678\n"), OK,
               modify_message)
     else:
         judge("new PINs differ", run(MODIFY, modify_structure(), r"5678\n1111\n2222\n"), DIFFERENT, modify_message)
     judge("wrong old PIN", run(MODIFY, modify_structure(), r"1234\n1111\n1111\n"), b"\x63\xce", modify_message)
-    judge("change given up", run(MODIFY, modify_structure(), r"5678\n11\033"), CANCELLED, modify_message)
-    judge("change too late", run(MODIFY, modify_structure(timeout=1), r"5678\n"), TOO_LATE,
+    judge("change cancelled", run(MODIFY, modify_structure(), r"5678\n11\033"), CANCELLED, modify_message)
+    judge("no new PIN within bTimeOut", run(MODIFY, modify_structure(timeout=1), r"5678\n"), TOO_LATE,
           lambda p: modify_message(p, timeout=1))
     for n in (2, 1, 0):
         judge("bNumberMessage %d" % n, run(MODIFY, modify_structure(messages=n), r"5678\n5678\n5678\n"), OK,
@@ -123,7 +123,7 @@ def modify(pad):
     judge("without confirmation", run(MODIFY, modify_structure(messages=2, confirm=2), r"5678\n1234\n"), OK,
           lambda p: modify_message(p, messages=2, confirm=2))
     ok(pad.echo(100), pad.name + ": an APDU afterwards")
-    judge("verify it", run(VERIFY, verify_structure(), r"1234\n"), OK, verify_message)
+    judge("verify the new PIN", run(VERIFY, verify_structure(), r"1234\n"), OK, verify_message)
 
 
 def refusals(pad):
@@ -134,11 +134,11 @@ def refusals(pad):
                       ("ulDataLength of 4 GiB", good[:15] + b"\xff" * 4 + good[19:])):
         rv, _ = scard.SCardControl(pad.card.handle, pad.codes[VERIFY], list(bad))
         ok(rv != 0, "%s: structure refused, %s" % (pad.name, name), rv_name(rv))
-    same(len(secures()), before, pad.name + ": nothing was sent for these")
+    same(len(secures()), before, pad.name + ": refused structures are not sent")
     sim("remove", pad.number, 0)
     context.wait_card(pad.reader, False)
     rv, _ = scard.SCardControl(pad.card.handle, pad.codes[VERIFY], list(good))
-    ok(rv != 0, pad.name + ": no card, no PIN", rv_name(rv))
+    ok(rv != 0, pad.name + ": without a card PIN entry fails", rv_name(rv))
 
 
 sim("trace", TRACE)
@@ -157,4 +157,4 @@ for number, name in enumerate(["TPDU T=0", "TPDU T=1 LRC", "TPDU T=1 CRC", "shor
     modify(pad)
     refusals(pad)
     card.disconnect()
-ok(pcscd_alive(), "pcscd lives")
+ok(pcscd_alive(), "pcscd is still running")

@@ -31,4 +31,4 @@ ok(rv != 0 or answer == OK, "an APDU right after a reset: an error, or the card 
 card.disconnect()
 better(wait_for(echo, 20), "works again")
 same(context.readers(), [reader], "the reader is the same")
-ok(pcscd_alive(), "pcscd lives")
+ok(pcscd_alive(), "pcscd is still running")

@@ -14,7 +14,7 @@ def work(name):
     rv, card = context.connect(name)
     if not ok(rv == 0, name + ": connect", rv_name(rv)):
         return
-    ok(card.echo(pattern(200)), name + ": 200 bytes there and back")
+    ok(card.echo(pattern(200)), name + ": 200 bytes echoed")
     whole = card.protocol == T1 and not name.startswith("ACS") and "OMNIKEY" not in name
     if whole:
         same(card.apdu(extended(0x14, le=65536)), pattern(65536) + OK, name + ": 64 KiB")
@@ -54,7 +54,7 @@ def movements():
     if ok(len(new) == 1, "a reader is plugged in", names):
         work(new[0])
     sim("unplug", "late")
-    same(context.wait_readers(READERS), before, "and out")
+    same(context.wait_readers(READERS), before, "the reader is unplugged")
     first = before[0]
     rv, card = context.connect(first)
     sim("reset", 0)
@@ -65,9 +65,9 @@ def movements():
 def cards():
     name = next(n for n in context.readers() if n.startswith("ACS"))
     sim("remove", "short-t1", 0)
-    ok(context.wait_card(name, False), "a card is taken out")
+    ok(context.wait_card(name, False), "a card is removed")
     sim("insert", "short-t1", 0, "t1")
-    ok(context.wait_card(name), "and put in again")
+    ok(context.wait_card(name), "the card is inserted again")
     work(name)
 
 
@@ -78,4 +78,4 @@ if ok(len(names) == READERS, "%d readers" % READERS, names):
         work(each)
     movements()
     cards()
-ok(pcscd_alive(), "pcscd lives")
+ok(pcscd_alive(), "pcscd is still running")

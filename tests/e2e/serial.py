@@ -64,7 +64,7 @@ class Port:
         self.process.wait()
         Port.all.remove(self)
         if name:
-            same(complaints, [], name + ": the reader has nothing to complain about")
+            same(complaints, [], name + ": the simulated reader has no complaints")
 
 
 class Pcscd:
@@ -110,7 +110,7 @@ class Pcscd:
 
     def stop_well(self, name):
         took = self.stop()
-        ok(took and took[1] == 0 and took[0] < 15, name + ": pcscd ends well", took)
+        ok(took and took[1] == 0 and took[0] < 15, name + ": pcscd exits cleanly", took)
 
 
 def environment():
@@ -188,7 +188,7 @@ def own_client(part, *arguments):
         sys.stdout.flush()
         os._exit(status)
     if os.waitpid(child, 0)[1] != 0:
-        ok(False, part.__name__ + " came to its end")
+        ok(False, part.__name__ + " has finished")
 
 
 def kinds():
@@ -254,7 +254,7 @@ def five_slots():
     names = context.wait_readers(5)
     for i, name in enumerate(names[:4]):
         wait_for(lambda: context.state(name)[1])
-        ok(bytes([0x30 + i]) in context.state(name)[1][2:], "the ATR of slot %d is that slot's" % i)
+        ok(bytes([0x30 + i]) in context.state(name)[1][2:], "the ATR of slot %d belongs to that slot" % i)
     ok(not context.has_card(names[4]), "slot 4 is empty")
     results = {}
 
@@ -275,13 +275,13 @@ def five_slots():
     for t in threads:
         t.join()
     for i in range(4):
-        ok(results.get(i), "slot %d: ten APDUs beside the others'" % i)
+        ok(results.get(i), "slot %d: ten APDUs while the others work" % i)
     rv, card = context.connect(names[4])
     ok(card and card.echo(b"new"), "slot 4 works", rv_name(rv))
     same(card.disconnect(scard.SCARD_UNPOWER_CARD), 0, "disconnect")
     port.tell("remove", 2)
-    ok(context.wait_card(names[2], False), "the card of slot 2 is gone")
-    same([context.has_card(n) for n in names], [True, True, False, True, True], "all others are there")
+    ok(context.wait_card(names[2], False), "the card of slot 2 is removed")
+    same([context.has_card(n) for n in names], [True, True, False, True, True], "all other cards are still there")
     pcscd.stop_well("five slots")
     port.end("five slots")
 
@@ -301,7 +301,7 @@ def moves(kind):
         result = wait_state(context, name, True)
         port.tell("insert", 0, spec)
         came, took = result()
-        ok(came and took < 8, "%s: SCardGetStatusChange tells of the insertion" % kind, took)
+        ok(came and took < 8, "%s: SCardGetStatusChange reports the insertion" % kind, took)
         wait_for(lambda: context.state(name)[1])
         same(context.state(name)[1].hex(), ATR[spec], "%s: ATR of %s" % (kind, spec))
         rv, card = context.connect(name)
@@ -309,9 +309,9 @@ def moves(kind):
         result = wait_state(context, name, False)
         port.tell("remove", 0)
         came, took = result()
-        ok(came and took < 8, "%s: and of the removal" % kind, took)
+        ok(came and took < 8, "%s: SCardGetStatusChange reports the removal" % kind, took)
         rv, _ = card.raw(short(0x10))
-        ok(rv in (scard.SCARD_W_REMOVED_CARD, scard.SCARD_E_NO_SMARTCARD), kind + ": APDU to no card", rv_name(rv))
+        ok(rv in (scard.SCARD_W_REMOVED_CARD, scard.SCARD_E_NO_SMARTCARD), kind + ": an APDU without a card fails", rv_name(rv))
         card.disconnect()
     # removed and inserted between two polls: still another card
     port.tell("insert", 0, "t1")
@@ -320,9 +320,9 @@ def moves(kind):
     port.tell("remove", 0)
     port.tell("insert", 0, "t0")
     rv, _ = card.raw(short(0x10))
-    ok(rv != 0, kind + ": another card in its place is not taken for the first", rv_name(rv))
+    ok(rv != 0, kind + ": a card that was exchanged is not taken for the first one", rv_name(rv))
     card.disconnect()
-    ok(wait_for(lambda: context.state(name)[1].hex() == ATR["t0"]), kind + ": its ATR is seen")
+    ok(wait_for(lambda: context.state(name)[1].hex() == ATR["t0"]), kind + ": the ATR of the new card is shown")
     pcscd.stop_well(kind)
     port.end(kind + " movements")
 
@@ -344,11 +344,11 @@ def two_at_once():
     thread.start()
     time.sleep(0.1)
     ok(all(card.echo(b"fast %d" % i) for i in range(5)), "the second line works")
-    ok(time.monotonic() - before < 6, "while the first one is busy", time.monotonic() - before)
+    ok(time.monotonic() - before < 6, "it works while the first line is busy", time.monotonic() - before)
     thread.join()
-    same(answer[0], b"slow" + OK, "and the first one ends its command")
+    same(answer[0], b"slow" + OK, "the first line completes its command")
     ports[0].end()
-    ok(card.echo(b"alone"), "the first line is pulled: the second works on")
+    ok(card.echo(b"alone"), "the first line is cut: the second one goes on working")
     pcscd.stop_well("two lines")
     ports[1].end("two lines")
 
@@ -411,7 +411,7 @@ def again():
             thread.start()
             time.sleep(0.3)
         took = pcscd.stop(how)
-        ok(took and took[1] in (0, -9) and took[0] < 15, "pcscd ends by signal %d" % how, took)
+        ok(took and took[1] in (0, -9) and took[0] < 15, "signal %d ends pcscd" % how, took)
         if how == signal.SIGKILL:
             thread.join()
     port.end()
@@ -433,11 +433,11 @@ def strangers():
             ("a USB name", "usb:08e6/3437:libusb-1.0:1:2:0", "")):
         pcscd = Pcscd(("Stranger", device), good)
         ok(wanted in pcscd.log(), what + ": the log says why", pcscd.log()[-1500:])
-        ok(pcscd.start_time < 12, what + ": soon (3 s if nothing else runs)", pcscd.start_time)
+        ok(pcscd.start_time < 12, what + ": pcscd starts within 12 s (3 s if nothing else runs)", pcscd.start_time)
         context = Context()
-        same(len(context.wait_readers(1)), 1, what + ": it is not a reader, the other one is")
+        same(len(context.wait_readers(1)), 1, what + ": only the other reader is listed")
         rv, card = context.connect(context.readers()[0])
-        ok(card and card.echo(b"good"), what + ": which works", rv_name(rv))
+        ok(card and card.echo(b"good"), what + ": the other reader works", rv_name(rv))
         pcscd.stop_well(what)
     chatter(master, slave, good)
     pcscd = Pcscd(("Unknown", port.path + ":GemPCQuad"))
@@ -447,7 +447,7 @@ def strangers():
     rv, card = context.connect(name)
     ok(card and card.echo(b"good"), "unknown kind: taken for a GemPCTwin", rv_name(rv))
     ok("GemPCTwin, GemPCPinPad, GemCorePOSPro, GemCoreSIMPro, GemCoreSIMPro2, SEC1210, SEC1210UR2, SEC1210URT"
-       in pcscd.log(), "unknown kind: the log says which there are", pcscd.log()[-1500:])
+       in pcscd.log(), "unknown kind: the log lists the known kinds", pcscd.log()[-1500:])
     pcscd.stop_well("unknown kind")
     port.end("strangers")
 
@@ -477,7 +477,7 @@ def chatter(master, slave, good):
         thread.start()
         pcscd = Pcscd(("Stranger", os.ttyname(slave) + ":GemPCTwin"), good)
         ok("no GemPCTwin answers" in pcscd.log(), what + ": the log says why", pcscd.log()[-1500:])
-        ok(pcscd.start_time < 12, what + ": soon (3 s if nothing else runs)", pcscd.start_time)
+        ok(pcscd.start_time < 12, what + ": pcscd starts within 12 s (3 s if nothing else runs)", pcscd.start_time)
         ok(len(Context().wait_readers(1)) == 1, what + ": it is not a reader")
         pcscd.stop_well(what)
         stop.set()
@@ -492,7 +492,7 @@ def faults():
         context = Context()
         name = context.wait_readers(1)[0]
         context.wait_card(name)
-        ok(wait_for(lambda: context.state(name)[1]), spec + ": there")
+        ok(wait_for(lambda: context.state(name)[1]), spec + ": the card is there")
         for fault, repaired in (("bad-lrc count=1", True), ("bad-lrc count=2", True), ("nak count=1", True),
                                 ("nak count=3", True), ("garbage count=1", True), ("garbage", True),
                                 ("too-long count=1", True), ("half count=1", True),
@@ -509,16 +509,16 @@ def faults():
             ok(card.echo(right), where + " before")
             port.tell("fault", fault)
             if repaired:
-                ok(card.echo(right), where + " the right bytes all the same")
+                ok(card.echo(right), where + " the right bytes nevertheless")
             else:
                 (rv, answer), took = timed(card.raw, short(0x10) if fault == "silence" else short(0x14, le=200))
                 ok(rv != 0 and answer == b"", where + " an error, and no byte", (rv_name(rv), answer))
-                ok(took < BOUND, where + " in bounded time", took)
+                ok(took < BOUND, where + " within a bounded time", took)
                 print("# %s %.1f s" % (where, took))
             port.tell("fault", "clear")
             card.disconnect(scard.SCARD_UNPOWER_CARD)
-            ok(wait_for(lambda: works(context, name, right), BOUND), where + " works again when it has ended")
-        ok(pcscd.alive(), spec + ": pcscd lives")
+            ok(wait_for(lambda: works(context, name, right), BOUND), where + " works again after the fault")
+        ok(pcscd.alive(), spec + ": pcscd is still running")
         pcscd.stop_well(spec + ", faults")
         port.end()
 
@@ -557,12 +557,12 @@ def hang_up():
             ok(rv != 0 and time.monotonic() - pulled < 6, when + ": the command ends at once",
                (rv_name(rv), time.monotonic() - pulled))
         (rv, _), took = timed(card.raw, short(0x10))
-        ok(rv != 0 and took < 6, when + ": the next one too", (rv_name(rv), took))
+        ok(rv != 0 and took < 6, when + ": the next command fails, too", (rv_name(rv), took))
         ok(wait_for(lambda: not context.has_card(names[1])), when + ": no card is shown any more")
         before = time.process_time(), cpu(pcscd)
         time.sleep(1)
         ok(cpu(pcscd) - before[1] < 0.2, when + ": pcscd does not spin", cpu(pcscd) - before[1])
-        ok(pcscd.alive(), when + ": pcscd lives")
+        ok(pcscd.alive(), when + ": pcscd is still running")
         pcscd.stop_well(when)
 
 

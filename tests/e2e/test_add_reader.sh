@@ -30,15 +30,15 @@ uses_local() { grep -q "ifd-ccid-local.bundle/Contents/Linux/libccid.so" "$e2e_l
 pcscd_start
 tap_check "before: the listed reader" wait_until listed "Gemalto PC Twin Reader 00 00"
 tap_check "before: no reader of class FF" not_listed "Vendor Pad"
-tap_check "before: none has the name that it will get" not_listed "My own name"
+tap_check "before: no reader has the name to be added" not_listed "My own name"
 before=$(list | wc -l)
-tap_check "before: pcscd ends well" pcscd_stop
+tap_check "before: pcscd exits cleanly" pcscd_stop
 
 tap_check "add: by the strings of the reader" add f1f1:0001
 tap_check "add: with a name" add F1F1:0002 'Beep & <Blink>'
 tap_check "add: class 0B with a name of its own" add f1f1:0003 "My own name"
 tap_check "add: a second time is refused" refuses f1f1:0001
-tap_check "add: what the driver lists is refused" refuses 08e6:3437
+tap_check "add: a reader that the driver lists is refused" refuses 08e6:3437
 tap_check "add: two bundles" test "$(drops)" = "ifd-ccid-local.bundle ifd-ccid.bundle "
 
 pcscd_start
@@ -48,45 +48,45 @@ sed 's/^/# /' $e2e_tmp/list
 for name in "Gemalto PC Twin Reader" "Tom & Co Vendor Pad" "My own name"; do
 	tap_check "after: $name is listed" grep -q "^$name 0[0-3] 00$" $e2e_tmp/list
 done
-tap_check "after: the name with signs is listed" grep -q "^Beep & " $e2e_tmp/list
+tap_check "after: the name with special characters is listed" grep -q "^Beep & " $e2e_tmp/list
 for i in 0 1 2 3; do
 	tap_check "after: the card in reader $i answers" answers $i
 done
 tap_check "after: pcscd used the local bundle" uses_local
 tap_check "after: the tested driver and its second file are loaded" loaded_twice
 "$CCID_SIM" unplug vendor
-tap_check "after: one is pulled out" wait_readers 3
+tap_check "after: one reader is unplugged" wait_readers 3
 "$CCID_SIM" plug vendor
-tap_check "after: and comes back" wait_readers 4
-tap_check "after: and answers" wait_until named_answers "Tom & Co Vendor Pad"
+tap_check "after: the reader is plugged in again" wait_readers 4
+tap_check "after: its card answers" wait_until named_answers "Tom & Co Vendor Pad"
 # When another program has the interface, the values that need no claim are shown, and the rest is reported as missing.
 "$ccid_parse" 08e6:3437 > $e2e_tmp/parsed 2> $e2e_tmp/said
 tap_check "after: ccid-parse beside pcscd ends with 1" test $? -eq 1
-tap_check "after: and says who is in the way" grep -q "stop pcscd" $e2e_tmp/said
-tap_check "after: and shows the strings" grep -q "iProduct: USB SmartCard Reader" $e2e_tmp/parsed
-tap_check "after: but no rates" grep -qF "GET_DATA_RATES: none (not read)" $e2e_tmp/parsed
-tap_check "after: pcscd ends well" pcscd_stop
+tap_check "after: ccid-parse says to stop pcscd" grep -q "stop pcscd" $e2e_tmp/said
+tap_check "after: ccid-parse shows the strings" grep -q "iProduct: USB SmartCard Reader" $e2e_tmp/parsed
+tap_check "after: ccid-parse shows no data rates" grep -qF "GET_DATA_RATES: none (not read)" $e2e_tmp/parsed
+tap_check "after: pcscd exits cleanly" pcscd_stop
 
 # Without its driver the local bundle is ignored.
 mv "$e2e_drop/ifd-ccid.bundle/Contents/local" "$e2e_drop/ifd-ccid.bundle/Contents/away"
 pcscd_start
 tap_check "another driver's bundle: only the listed reader" wait_until listed "Gemalto PC Twin Reader 00 00"
-tap_check "another driver's bundle: no reader fails" eval '! grep -q "ifd-ccid-local.bundle/Contents/Linux" "$e2e_log"'
-tap_check "another driver's bundle: pcscd ends well" pcscd_stop
+tap_check "another driver's bundle: the added list is not used" eval '! grep -q "ifd-ccid-local.bundle/Contents/Linux" "$e2e_log"'
+tap_check "another driver's bundle: pcscd exits cleanly" pcscd_stop
 mv "$e2e_drop/ifd-ccid.bundle/Contents/away" "$e2e_drop/ifd-ccid.bundle/Contents/local"
 
-tap_check "delete: one" add -d f1f1:0001
+tap_check "delete: one reader" add -d f1f1:0001
 pcscd_start
 tap_check "deleted: three readers" wait_readers 3
-tap_check "deleted: the others stayed" listed "My own name 01 00"
-tap_check "deleted: not this one" not_listed "Vendor Pad"
-tap_check "deleted: pcscd ends well" pcscd_stop
-tap_check "delete: the others" eval 'add -d f1f1:0002 && add -d f1f1:0003'
+tap_check "deleted: the other readers are listed" listed "My own name 01 00"
+tap_check "deleted: the reader is not listed" not_listed "Vendor Pad"
+tap_check "deleted: pcscd exits cleanly" pcscd_stop
+tap_check "delete: the other readers" eval 'add -d f1f1:0002 && add -d f1f1:0003'
 tap_check "delete: the bundle is gone" test "$(drops)" = "ifd-ccid.bundle "
 pcscd_start
-tap_check "deleted: as before" wait_readers "$before"
-tap_check "deleted: the listed one is there" listed "Gemalto PC Twin Reader 00 00"
-tap_check "deleted: no name that was added" not_listed "My own name"
+tap_check "deleted: as many readers as before" wait_readers "$before"
+tap_check "deleted: the reader that the driver lists is there" listed "Gemalto PC Twin Reader 00 00"
+tap_check "deleted: no added name is listed" not_listed "My own name"
 tap_check "deleted: the tested library answers" right_library
-tap_check "deleted: pcscd ends well" pcscd_stop
+tap_check "deleted: pcscd exits cleanly" pcscd_stop
 tap_plan

@@ -7,5 +7,5 @@ pcscd_start
 tap_check "six readers" wait_readers 6
 tap_include "$e2e_python" "$e2e_dir/apdu.py"
 tap_check "the tested library answered" right_library
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 tap_plan

@@ -7,5 +7,5 @@ pcscd_start
 tap_check "one reader" wait_readers 1
 tap_include "$e2e_python" "$e2e_dir/card.py"
 tap_check "the tested library answered" right_library
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 tap_plan

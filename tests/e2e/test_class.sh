@@ -29,18 +29,18 @@ echo "E:PCSCLITE_IGNORE=1" >> "/run/udev/data/c189:$(($(address_of ignored) - 1)
 files() { find / -xdev -newer "$conf" -type f ! -path "/proc/*" ! -path "/run/*" ! -path "/tmp/*" 2> /dev/null | grep -e harm -e 'etc/x'; }
 
 pcscd_start
-tap_check "two that are not listed, beside the one that is" wait_until lists "$three"
+tap_check "two unlisted readers beside the listed one" wait_until lists "$three"
 list | sed 's/^/# /'
 for each in "CCID reader 00 00" "CCID reader 00 01" "CCID reader 01 00" "Gemalto PC Twin Reader 00 00"; do
 	tap_check "$each: the card answers" answers "$each"
 done
-tap_check "the listed one is opened once" test "$(opened 08e6:3437)" -eq 1
+tap_check "the listed reader is opened once" test "$(opened 08e6:3437)" -eq 1
 tap_check "class FF is left alone" test "$(opened f1f1:0001)" -eq 0
 tap_check "PCSCLITE_IGNORE is obeyed" test "$(opened f1f1:0005)" -eq 0
 grep "drives f1f1:0003" "$e2e_log" | sed "s/^/# /"
-tap_check "hostile strings: in the log they are tamed" grep -qF 'drives f1f1:0003 "../../etc/x"; `touch /run/ccid-sim/e2e/harm` %n%s ?' "$e2e_log"
-tap_check "hostile strings: nothing was done" test ! -e "$e2e_tmp/harm" -a ! -e /etc/x -a -z "$(files)"
-tap_check "no warning of pcscd" not grep -q "SHOULD NOT be declared\|tok_error\|Error with library" "$e2e_log"
+tap_check "hostile strings: the log shows them without control characters" grep -qF 'drives f1f1:0003 "../../etc/x"; `touch /run/ccid-sim/e2e/harm` %n%s ?' "$e2e_log"
+tap_check "hostile strings: no file is made" test ! -e "$e2e_tmp/harm" -a ! -e /etc/x -a -z "$(files)"
+tap_check "pcscd does not warn" not grep -q "SHOULD NOT be declared\|tok_error\|Error with library" "$e2e_log"
 
 # One reader is unplugged, and another is plugged in.
 "$CCID_SIM" unplug second
@@ -50,32 +50,32 @@ if finds_new_ones; then
 CCID reader 00 01
 Gemalto PC Twin Reader 00 00"
 	wait_until lists "$one" || wait_until lists "$three"
-	tap_check "unplugged: it is gone by itself, or makes room for the next" eval 'lists "$one" || lists "$three"'
+	tap_check "unplugged: it disappears at once, or when the next reader comes" eval 'lists "$one" || lists "$three"'
 	pcscd --hotplug
 	tap_check "plugged in: it works" wait_until answers "CCID reader 01 00"
-	tap_check "plugged in: it is the new one" wait_until test "$(opened f1f1:0006)" -eq 1
+	tap_check "plugged in: the new reader is opened" wait_until test "$(opened f1f1:0006)" -eq 1
 	"$CCID_SIM" plug second
 	pcscd --hotplug
 	tap_check "plugged in again: it works" wait_until answers "CCID reader 02 00"
 	"$CCID_SIM" unplug second
-	tap_check "unplugged again: it is gone" wait_until lists "$three"
-	tap_check "the listed one was never opened twice" test "$(opened 08e6:3437)" -eq 1
-	tap_check "pcscd lives" pcscd_alive
+	tap_check "unplugged again: it disappears" wait_until lists "$three"
+	tap_check "the listed reader is still opened once" test "$(opened 08e6:3437)" -eq 1
+	tap_check "pcscd is still running" pcscd_alive
 else
-	tap_check "unplugged: the others work" answers "CCID reader 00 00"
-	tap_check "unplugged: pcscd lives" pcscd_alive
+	tap_check "unplugged: the other readers work" answers "CCID reader 00 00"
+	tap_check "unplugged: pcscd is still running" pcscd_alive
 fi
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 
 pcscd_start
-tap_check "at the next start: the new one" wait_until lists "$three"
+tap_check "at the next start: the new reader is listed" wait_until lists "$three"
 tap_check "at the next start: it answers" answers "CCID reader 01 00"
-tap_check "at the next start: it is the new one" test "$(opened f1f1:0006)" -eq 1
-tap_check "at the next start: pcscd ends well" pcscd_stop
+tap_check "at the next start: the new reader is opened" test "$(opened f1f1:0006)" -eq 1
+tap_check "at the next start: pcscd exits cleanly" pcscd_stop
 
 # Without an entry in reader.conf only the listed reader works.
 : > "$conf"
 pcscd_start
-tap_check "without the entries: the listed one alone" wait_until lists "Gemalto PC Twin Reader 00 00"
-tap_check "without the entries: pcscd ends well" pcscd_stop
+tap_check "without the entries: only the listed reader" wait_until lists "Gemalto PC Twin Reader 00 00"
+tap_check "without the entries: pcscd exits cleanly" pcscd_stop
 tap_plan

@@ -14,5 +14,5 @@ tap_include "$e2e_python" "$e2e_dir/composite.py" "$@"
 "$CCID_SIM" plug omnikey-5422
 wait_readers 2
 tap_check "the tested library answered" right_library
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 tap_plan

@@ -23,12 +23,12 @@ ends()
 
 pcscd_start
 tap_check "one reader" wait_readers 1
-tap_check "a code of characters" code 123456 801600000631323334353600
-tap_check "a code with two digits in a byte" code 00987654 80160000040098765400
+tap_check "a code as characters" code 123456 801600000631323334353600
+tap_check "a code as two digits in each byte" code 00987654 80160000040098765400
 tap_check "an answer that is not a code" ends 1 -a $aid -c 801600000212AB00
-tap_check "an application the token has not" ends 1
+tap_check "an application that the token does not have" ends 1
 tap_check "its answer is shown" grep -q "answers 6A82" $e2e_tmp/said
-tap_check "a command the token has not" ends 1 -a $aid -c 8077000000
+tap_check "a command that the token does not have" ends 1 -a $aid -c 8077000000
 tap_check "another reader's name" ends 1 -r nobody
 tap_check "bad arguments" eval 'ends 2 -a XY && ends 2 -c 8 && ends 2 -a "" && ends 2 more'
 pcscd_stop

@@ -39,16 +39,16 @@ demo()
 	rm -f "$work/bin/"*
 }
 
-demo "the demo goes well" 0 '^demo: all well$'
-tap_check "it has shown the slots, their levels and times" \
+demo "the demo succeeds" 0 '^demo: all well$'
+tap_check "the demo shows the slots, their levels and times" \
 	test "$(grep -cE ' T=[01] +(TPDU|short APDU|extended APDU) +[0-9.]+ ms$' "$work/said")" -eq 11
-tap_check "each of its steps was checked" test "$(grep -c '^  ok ' "$work/said")" -ge 12
+tap_check "each step of the demo is checked" test "$(grep -c '^  ok ' "$work/said")" -ge 12
 stand_in pcsc_scan 'echo "SCardEstablishContext: Access denied."; exit 1'
 demo "pcscd refuses" 1 '^the demo could not run: .*Access denied'
 stand_in pcscd 'exit 1'
 demo "pcscd does not start" 1 '^the demo could not run: pcscd does not answer'
 mkdir -p "$work/empty.bundle/Contents"
-demo "no reader shows" 1 '^the demo could not run: pcscd shows 0 readers of 11' CCID_BUNDLE_DIR="$work/empty.bundle"
+demo "pcscd shows no reader" 1 '^the demo could not run: pcscd shows 0 readers of 11' CCID_BUNDLE_DIR="$work/empty.bundle"
 stand_in no-sim 'exit 125'
 demo "no namespaces" 1 '^the demo could not run: no private namespaces here' CCID_SIM="$work/bin/no-sim"
 stand_in sim "[ \"\$1\" = fault ] || exec '$CCID_SIM' \"\$@\""

@@ -35,10 +35,10 @@ tap_check "pcscd is not started" doctor_says 1 "nothing starts it"
 pcscd_start
 tap_check "one reader" wait_readers 1
 tap_check "all is well" wait_until doctor_says 0 "All is well."
-tap_check "it is shown by its name" grep -q '  ok      shown  *as "Gemalto PC Twin Reader 00 00"' $e2e_tmp/doctor
+tap_check "the reader is shown by its name" grep -q '  ok      shown  *as "Gemalto PC Twin Reader 00 00"' $e2e_tmp/doctor
 tap_check "its card is seen" wait_until doctor_says 0 "1 card"
 tap_check "all is well, as JSON" doctor_says 0 '"result": "well"' --json
-tap_check "which is JSON" is_json well
+tap_check "its output is JSON" is_json well
 tap_check "the serial number is not shown" has_no_secret
 "$CCID_SIM" remove good 0
 tap_check "no card" wait_until card_is 0 "no card is in it"
@@ -46,12 +46,12 @@ tap_check "no card" wait_until card_is 0 "no card is in it"
 tap_check "a card that does not answer" wait_until card_is 1 "does not answer (voltages of the reader: 5"
 # A card without power that is replaced between two looks of pcscd is the same card to pcscd: no person is that fast.
 "$CCID_SIM" remove good 0
-tap_check "the card is taken out" wait_until card_is 0 "no card is in it"
+tap_check "the card is removed" wait_until card_is 0 "no card is in it"
 "$CCID_SIM" insert good 0 t1
 tap_check "another card: all is well again" wait_until doctor_says 0 "1 card"
 "$CCID_SIM" plug unlisted
 tap_check "a reader that is not listed" doctor_says 1 "ccid-add-reader f1f1:0001"
-tap_check "the other one is well" doctor_says 0 "All is well." 08e6:3437
+tap_check "the other reader is well" doctor_says 0 "All is well." 08e6:3437
 "$CCID_SIM" unplug unlisted
 "$CCID_SIM" fault silent silent count=0
 "$CCID_SIM" plug silent
@@ -61,16 +61,16 @@ tap_check "a reader that answers nothing" wait_until not_shown
 kill -STOP "$pcscd_pid"
 tap_check "pcscd hangs" doctor_says 1 "pcscd has not answered within"
 kill -CONT "$pcscd_pid"
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 
 # The list is changed after pcscd has started.
 cp "$e2e_plist" $e2e_tmp/whole
 sed -i 's/0x08E6/0xF1F1/' "$e2e_plist"
 pcscd_start
 tap_check "not in the list: no reader" wait_readers 0
-tap_check "not in the list: it says so" doctor_says 1 "lists 08e6:3437"
+tap_check "not in the list: ccid-doctor says so" doctor_says 1 "lists 08e6:3437"
 newer() { cat $e2e_tmp/whole > "$e2e_plist"; doctor_says 1 "pcscd was started before the list"; }
-tap_check "the list is younger than pcscd" wait_until newer
-tap_check "pcscd ends well again" pcscd_stop
-tap_check "its socket is left" doctor_says 1 "pcscd does not run"
+tap_check "the list is newer than the running pcscd" wait_until newer
+tap_check "pcscd exits cleanly again" pcscd_stop
+tap_check "the socket of a pcscd that has ended is left" doctor_says 1 "pcscd does not run"
 tap_plan

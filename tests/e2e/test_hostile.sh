@@ -14,7 +14,7 @@ tap_check "the tested library answers" right_library
 tap_include "$e2e_python" "$e2e_dir/hostile.py" "$@"
 "$e2e_python" "$e2e_dir/hostile.py" busy > $e2e_tmp/busy &
 tap_check "row 26: a command is under way" wait_until grep -q begins $e2e_tmp/busy
-tap_check "row 26: pcscd ends well all the same" pcscd_stop
+tap_check "row 26: pcscd exits cleanly nevertheless" pcscd_stop
 wait
-tap_check "row 26: and the command with an error" grep -q 'ended with an error' $e2e_tmp/busy
+tap_check "row 26: the command ends with an error" grep -q 'ended with an error' $e2e_tmp/busy
 tap_plan

@@ -12,7 +12,7 @@ with_pcscd()
 	pcscd_start
 	tap_check "$1: one reader" wait_readers 1
 	tap_include "$e2e_python" "$e2e_dir/keep.py" "$1"
-	tap_check "$1: pcscd ends well" pcscd_stop
+	tap_check "$1: pcscd exits cleanly" pcscd_stop
 }
 
 with_pcscd "without" ""

@@ -8,5 +8,5 @@ tap_include "$e2e_python" "$e2e_dir/levels.py" "$@"
 "$CCID_SIM" plug tpdu-t0
 wait_readers 1
 tap_check "the tested library answered" right_library
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 tap_plan

@@ -8,7 +8,7 @@ export CCID_LIST
 [ -x "$CCID_LIST" ] || tap_skip_all "ccid-list is not built"
 pcscd_start
 tap_include "$e2e_python" "$e2e_dir/list.py"
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 no_pcscd() { ! "$CCID_LIST" > $e2e_tmp/out 2>&1 && grep -q "pcscd cannot be used" $e2e_tmp/out; }
-tap_check "without pcscd it says so" no_pcscd
+tap_check "without pcscd ccid-list says so" no_pcscd
 tap_plan

@@ -84,5 +84,5 @@ granter=$!
 tap_include env -u LD_PRELOAD -u CCID_SIM_SOCKET "$CCID_SIM" run "$E2E_WISHES/inner.sim" -- /bin/sh "$0"
 kill $granter
 rm -r "$E2E_WISHES"
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 tap_plan

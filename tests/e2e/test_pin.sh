@@ -7,5 +7,5 @@ pcscd_start
 tap_check "five readers" wait_readers 5
 tap_check "the tested library answers" right_library
 tap_include "$e2e_python" "$e2e_dir/pin.py"
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 tap_plan

@@ -14,14 +14,14 @@ plist_case()
 	pcscd_start
 	# pcscd 2.5 does not start with arrays of unequal length; the right result is an error that names the file.
 	if grep -q "HPReadBundleValues() Error parsing .*/ifd-ccid.bundle/Contents/Info.plist" "$e2e_log" && ! pcscd_alive; then
-		tap_ok "$plist_name: pcscd names the file and ends by itself"
+		tap_ok "$plist_name: pcscd names the file and exits"
 		return
 	fi
-	tap_check "$plist_name: pcscd lives" pcscd_alive
+	tap_check "$plist_name: pcscd is still running" pcscd_alive
 	"$CCID_SIM" unplug 0
 	"$CCID_SIM" plug 0
-	tap_check "$plist_name: and after a reader was plugged" pcscd_alive
-	tap_check "$plist_name: pcscd ends well" pcscd_stop
+	tap_check "$plist_name: it is still running after a reader was plugged in" pcscd_alive
+	tap_check "$plist_name: pcscd exits cleanly" pcscd_stop
 }
 
 spoil_with() { printf "$1" > "$e2e_plist"; }
@@ -40,7 +40,7 @@ plist_case "arrays of unequal length" spoil_unequal
 
 e2e_stage
 pcscd_start
-tap_check "whole again: the reader is there" wait_readers 1
+tap_check "restored: the reader is there" wait_readers 1
 tap_check "the tested library answers" right_library
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 tap_plan

@@ -31,6 +31,6 @@ for i in 0 1 2 3 4 5; do
 	timeout 20 opensc-tool -r $i -s 00A4000C023F00 > $e2e_tmp/select 2>&1
 	tap_check "opensc-tool -s SELECT, reader $i" grep -q 'SW1=0x90, SW2=0x00' $e2e_tmp/select
 done
-tap_check "pcscd lives" pcscd_alive
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd is still running" pcscd_alive
+tap_check "pcscd exits cleanly" pcscd_stop
 tap_plan

@@ -37,11 +37,11 @@ talks()
 talks first
 status=$?
 grep '^1\.\.0' "$dir/first.out" && exit 0
-tap_check "talks with $(grep -c '^reader ' "$dir"/first.?.sim | awk -F: '{ n += $2 } END { print n }') readers are recorded" test $status -eq 0
+tap_check "conversations with $(grep -c '^reader ' "$dir"/first.?.sim | awk -F: '{ n += $2 } END { print n }') readers are recorded" test $status -eq 0
 "$e2e_python" "$replays" replayed "$dir"
 talks again
 status=$?
-tap_check "they are played: the driver follows" test $status -eq 0
+tap_check "the recordings are played: the driver follows" test $status -eq 0
 "$e2e_python" "$replays" compare "$dir" "$dir/again.out" > "$dir/compared"
 while IFS= read -r line; do
 	case $line in

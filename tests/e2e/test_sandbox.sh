@@ -32,9 +32,9 @@ python() { echo "import ctypes, mmap, socket; $1" > $e2e_tmp/program.py; }
 python 'socket.socket(socket.AF_INET)'
 tap_check "sandbox: a network socket is refused" refused socket "$e2e_python" $e2e_tmp/program.py
 python 'mmap.mmap(-1, 4096, prot=7)'
-tap_check "sandbox: memory to write and to run is refused" refused mmap "$e2e_python" $e2e_tmp/program.py
+tap_check "sandbox: writable and executable memory is refused" refused mmap "$e2e_python" $e2e_tmp/program.py
 python 'p = ctypes.CDLL(None, use_errno=True); assert p.mprotect(0x10000, 4096, 5) == 0'
-tap_check "sandbox: memory made runnable is refused" refused mprotect "$e2e_python" $e2e_tmp/program.py
+tap_check "sandbox: making memory executable is refused" refused mprotect "$e2e_python" $e2e_tmp/program.py
 tap_check "sandbox: a namespace is refused" refused unshare unshare -n true
 tap_check "sandbox: another personality is refused" refused personality setarch -R true
 tap_check "sandbox: a set-user-id file is refused" refused fchmodat chmod 4755 /run/pcscd
@@ -45,19 +45,19 @@ tap_check "sandbox: another owner is refused" refused fchownat chown 0 /run/pcsc
 python '__import__("os").setpriority(0, 0, 1)'
 tap_check "sandbox: another priority is refused" refused setpriority "$e2e_python" $e2e_tmp/program.py
 tap_check "sandbox: the system is read-only" eval '! "$e2e_tmp/sandbox" $denied touch /usr/file /run/file 2> /dev/null'
-tap_check "sandbox: users of its own, the same ones" eval '[ "$(readlink /proc/self/ns/user)" != \
+tap_check "sandbox: a user namespace with the same users" eval '[ "$(readlink /proc/self/ns/user)" != \
 	"$("$e2e_tmp/sandbox" $denied readlink /proc/self/ns/user)" ] && [ "$("$e2e_tmp/sandbox" $denied cat /proc/self/uid_map |
 	awk "{ print \$1, \$3 }")" = "$(awk "{ print \$1, \$3 }" /proc/self/uid_map)" ]'
-tap_check "sandbox: no capability, no new ones" eval '[ "$("$e2e_tmp/sandbox" $denied grep -cE \
+tap_check "sandbox: no capability, and no new one" eval '[ "$("$e2e_tmp/sandbox" $denied grep -cE \
 	"^(Cap(Inh|Prm|Eff|Bnd|Amb):.0*|NoNewPrivs:.1|Seccomp:.2)$" /proc/self/status)" = 7 ]'
 
 : > $denied
 E2E_LAUNCHER="$e2e_tmp/sandbox $denied"
 pcscd_start
-tap_check "pcscd runs in it" grep -q "^Seccomp:.2" "/proc/$pcscd_pid/status"
+tap_check "pcscd runs in the sandbox" grep -q "^Seccomp:.2" "/proc/$pcscd_pid/status"
 tap_include "$e2e_python" "$e2e_dir/sandbox.py"
 tap_check "the tested library answered" right_library
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 sed 's/^/# refused: /' $denied
-tap_check "nothing was refused" test ! -s $denied
+tap_check "the sandbox has refused nothing" test ! -s $denied
 tap_plan

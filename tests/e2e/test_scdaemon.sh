@@ -89,15 +89,15 @@ for level in tpdu short extended omnikey gnuk; do
 	esac
 	"$CCID_SIM" plug $level
 	tap_check "$level: gpg --card-status" status_is_right
-	tap_check "$level: by its own driver" own_driver
-	tap_check "$level: 254 bytes there and back" echoes 254 "" fe 00
+	tap_check "$level: scdaemon uses its own driver" own_driver
+	tap_check "$level: 254 bytes echoed" echoes 254 "" fe 00
 	# The reader's own blocks and blocks in Escape commands advance the card's numbers. scdaemon resynchronises when
 	# the card refuses its block, and then sends the same block again, which helps only with block number 0, as in
 	# --card-status. Here the number is 1; one more short APDU makes it 0.
-	[ $level != omnikey ] || tap_check "$level: 10 bytes there and back" echoes 10 "" 0a 00
-	[ $level = short ] || tap_check "$level: 400 bytes there and back" echoes 400 --exlen=2048 000190 0000
-	[ $level != omnikey ] || tap_check "$level: by T=1 blocks in Escape commands, resynchronised" by_escape
-	tap_check "$level: its driver has nothing to complain about" content
+	[ $level != omnikey ] || tap_check "$level: 10 bytes echoed" echoes 10 "" 0a 00
+	[ $level = short ] || tap_check "$level: 400 bytes echoed" echoes 400 --exlen=2048 000190 0000
+	[ $level != omnikey ] || tap_check "$level: T=1 blocks in Escape commands, after a resynchronisation" by_escape
+	tap_check "$level: scdaemon's driver logs no error" content
 	gpgconf --kill all
 	"$CCID_SIM" unplug $level
 done

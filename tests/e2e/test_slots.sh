@@ -10,5 +10,5 @@ timeout 10 pcsc_scan -r > $e2e_tmp/list
 tap_check "pcsc_scan lists sixteen" test "$(grep -c 'Gemalto PC Twin Reader 0[01] 0[0-7]' $e2e_tmp/list)" -eq 16
 tap_include "$e2e_python" "$e2e_dir/slots.py"
 tap_check "the tested library answered" right_library
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 tap_plan

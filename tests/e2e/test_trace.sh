@@ -20,10 +20,10 @@ pin_is_hidden() { ! grep -aqP '1234\x00\x00' $capture; }
 pcscd_start
 tap_check "three readers" wait_readers 3
 all_cards() { timeout 10 pcsc_scan -c -n > $e2e_tmp/cards; [ "$(grep -c ATR: $e2e_tmp/cards)" -ge 2 ]; }
-tap_check "their cards answer" wait_until all_cards
-tap_check "a talk with a card" apdu --send-apdu 00A4020C022F00 --send-apdu 00B0000010
+tap_check "the cards of all readers answer" wait_until all_cards
+tap_check "a conversation with a card" apdu --send-apdu 00A4020C022F00 --send-apdu 00B0000010
 tap_check "a PIN is verified" apdu --send-apdu 0020000108313233340000000000
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 "$CCID_SIM" trace off
 
 tap_check "the log becomes a capture" "$trace" -o $capture $e2e_log
@@ -31,10 +31,10 @@ tap_check "the log becomes a capture" "$trace" -o $capture $e2e_log
 logged() { grep -c -e "$1 [0-9A-F][0-9A-F] [0-9A-F][0-9A-F] " $e2e_tmp/again.log; }
 # At its end pcscd may send one more command than it logs.
 all_or_one_less() { [ "$1" -eq "$2" ] || [ "$1" -eq $(($2 - 1)) ]; }
-tap_check "messages out: as many as the readers saw" all_or_one_less "$(logged '->')" "$(messages_of out)"
-tap_check "messages in: as many as the readers saw" all_or_one_less "$(logged '<-')" "$(messages_of in)"
+tap_check "messages out: as many as the readers received" all_or_one_less "$(logged '->')" "$(messages_of out)"
+tap_check "messages in: as many as the readers sent" all_or_one_less "$(logged '<-')" "$(messages_of in)"
 tap_check "the PIN is not in the capture" pin_is_hidden
-tap_check "nor in the dialogue" sh -c "'$trace' --apdu $e2e_log | grep VERIFY -c | grep -qx 0"
+tap_check "the PIN is not in the dialogue" sh -c "'$trace' --apdu $e2e_log | grep VERIFY -c | grep -qx 0"
 tap_check "the dialogue has SELECT" sh -c "'$trace' --apdu $e2e_log | grep -q '00 A4 02 0C 02 2F 00  SELECT'"
 if command -v tshark > /dev/null; then
 	tap_check "tshark: messages out" test "$(shown_as_ccid 'usb.endpoint_address.direction == 0')" -eq "$(logged '->')"

@@ -52,7 +52,7 @@ the_group 471
 if udevadm verify --help > /dev/null 2>&1; then
 	tap_check "udevadm verify accepts the rules" udevadm verify "/run/udev/rules.d/$rules"
 else
-	tap_check "udevadm reads the rules without complaint" not sh -c \
+	tap_check "udevadm reads the rules without an error" not sh -c \
 		"udevadm test /sys/bus/usb/devices/usb1 2>&1 | grep '$rules:[0-9]*'"
 fi
 said=$(udev_says 08e6:3437)
@@ -87,12 +87,12 @@ rescans()
 	done
 }
 mkdir -p /run/pcscd
-tap_check "unlisted, plugged in without a pcscd: nothing is run" not rescans f1f1:0002 add
+tap_check "unlisted, plugged in without a pcscd: no program is started" not rescans f1f1:0002 add
 echo 1 > /run/pcscd/pcscd.pid
-tap_check "unlisted, plugged in: pcscd looks again" rescans f1f1:0002 add
-tap_check "unlisted, its interface is changed: not" not rescans f1f1:0002 change
-tap_check "listed, plugged in: not, pcscd finds it" not rescans 08e6:3437 add
-tap_check "unlisted of class FF, plugged in: not" not rescans f1f1:0001 add
+tap_check "unlisted, plugged in: pcscd is asked to rescan" rescans f1f1:0002 add
+tap_check "unlisted, its interface is changed: no rescan" not rescans f1f1:0002 change
+tap_check "listed, plugged in: no rescan, as pcscd finds it" not rescans 08e6:3437 add
+tap_check "unlisted of class FF, plugged in: no rescan" not rescans f1f1:0001 add
 rm /run/pcscd/pcscd.pid
 
 the_group ""

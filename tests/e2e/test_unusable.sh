@@ -7,5 +7,5 @@ pcscd_start
 tap_check "one reader" wait_readers 1
 tap_check "the tested library answers" right_library
 tap_include "$e2e_python" "$e2e_dir/unusable.py"
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 tap_plan

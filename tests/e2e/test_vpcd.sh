@@ -118,5 +118,5 @@ if "$e2e_python" "$e2e_dir/vicc.py" --there > $e2e_tmp/vicc.log 2>&1; then
 else
 	tap_ok "vicc # SKIP vsmartcard-vpicc or python3-pycryptodome is not installed: $(tail -n 1 $e2e_tmp/vicc.log)"
 fi
-tap_check "pcscd ends well" pcscd_stop
+tap_check "pcscd exits cleanly" pcscd_stop
 tap_plan

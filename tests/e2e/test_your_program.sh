@@ -34,12 +34,12 @@ exit 1
 END
 chmod +x my-program
 logged() { sh -e "$1" > said 2>&1 || { sed 's/^/# /' said; return 1; }; }
-tap_check "the page's script ends well" logged test.sh
+tap_check "the page's script succeeds" logged test.sh
 tap_check "the program ran with a card and without one" test "$(cat ran | tr -d '\n')" = 10
-tap_check "another card came" sh -c 'ccid-sim list | grep -q "plain.*bus"'
-tap_check "the second reader went" sh -c 'ccid-sim list | grep -q "pinpad.*unplugged"'
+tap_check "another card is inserted" sh -c 'ccid-sim list | grep -q "plain.*bus"'
+tap_check "the second reader is unplugged" sh -c 'ccid-sim list | grep -q "pinpad.*unplugged"'
 block '## Faults on purpose' > faults.sh
-tap_check "the page's faults are known" logged faults.sh
-tap_check "they are as many as the page has" test "$(grep -c '^ccid-sim ' faults.sh)" -eq 4
+tap_check "the simulator accepts the page's faults" logged faults.sh
+tap_check "all four faults of the page are tried" test "$(grep -c '^ccid-sim ' faults.sh)" -eq 4
 kill "$(cat /run/pcscd/pcscd.pid)"
 tap_plan

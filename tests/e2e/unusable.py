@@ -23,7 +23,7 @@ for name in ("desc-none", "desc-short", "no-endpoints", "no-altsetting", "endpoi
     node = "/dev/bus/usb/001/" + address(name)
     # pcscd ignores a device without an interface
     ok(name == "no-altsetting" or wait_for(lambda: node in log()), "%s: pcscd sees it" % name)
-    ok(pcscd_alive(), "%s: pcscd lives" % name)
+    ok(pcscd_alive(), "%s: pcscd is still running" % name)
     refused = ok if name != "max-message" else better
     refused(wait_for(lambda: context.readers() == [GOOD]), "%s: it is not a reader" % name, context.readers())
     good_works("beside " + name)
@@ -31,12 +31,12 @@ for name in ("desc-none", "desc-short", "no-endpoints", "no-altsetting", "endpoi
 
 for name in ("vanish-first", "vanish-second", "vanish-power", "vanish-control"):
     sim("plug", name)
-    ok(wait_for(lambda: not address(name)), "%s: it vanishes" % name, sim("list"))
+    ok(wait_for(lambda: not address(name)), "%s: it disappears" % name, sim("list"))
     ok(wait_for(lambda: context.readers() == [GOOD]), "%s: it is not listed" % name, context.readers())
-    ok(pcscd_alive(), "%s: pcscd lives" % name)
+    ok(pcscd_alive(), "%s: pcscd is still running" % name)
     good_works("beside " + name)
     sim("fault", name, "clear")
     sim("plug", name)
     ok(len(context.wait_readers(2)) == 2, "%s: plugged again without the fault, it is a reader" % name)
     sim("unplug", name)
-    ok(context.wait_readers(1) == [GOOD], "%s: and gone again" % name)
+    ok(context.wait_readers(1) == [GOOD], "%s: unplugged again" % name)

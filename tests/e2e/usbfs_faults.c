@@ -408,7 +408,7 @@ static const struct {
 } others[] = {
 	{ "transfers that never come back", play_held, HOOK_NONE },
 	{ "RESET fails with each errno", play_reset, HOOK_RESET },
-	{ "CLEAR_HALT is waited for, but not by closing", play_slow, HOOK_CLEAR_HALT },
+	{ "CLEAR_HALT is waited for, but closing does not wait", play_slow, HOOK_CLEAR_HALT },
 	{ "no descriptors are left", play_descriptors, HOOK_NONE },
 };
 

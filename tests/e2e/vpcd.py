@@ -45,12 +45,12 @@ def every_level():
     for level in LEVELS:
         reader = reader_of(level)
         t0 = level.endswith(("t0", "-a"))
-        same(context.state(reader)[1].hex(), T0_ATR if t0 else ATR.hex(), level + ": its ATR")
+        same(context.state(reader)[1].hex(), T0_ATR if t0 else ATR.hex(), level + ": ATR")
         rv, card = context.connect(reader)
         if ok(rv == 0, level + ": connect", rv_name(rv)):
             commands(card, level)
             same(card.reconnect(scard.SCARD_RESET_CARD), 0, level + ": reset")
-            same(card.apdu(short(0x10)), OK, level + ": after it")
+            same(card.apdu(short(0x10)), OK, level + ": an APDU after the reset")
             card.disconnect(scard.SCARD_UNPOWER_CARD)
         sim("unplug", level)
         context.wait_readers(0)
@@ -63,9 +63,9 @@ def hangs(level):
     before = time.monotonic()
     rv, answer = card.raw(short(0x1A, 0x0B, 0xB8, b"late", 256))
     ok(rv != 0, level + ": a card that hangs is mute", (rv_name(rv), answer))
-    ok(time.monotonic() - before < 30, level + ": and nothing hangs with it")
+    ok(time.monotonic() - before < 30, level + ": the command ends within 30 s")
     card.disconnect(scard.SCARD_UNPOWER_CARD)
-    ok(wait_for(lambda: works_again(reader), 20), level + ": it works when it answers again")
+    ok(wait_for(lambda: works_again(reader), 20), level + ": it works once it answers again")
 
 
 def works_again(reader):
@@ -81,11 +81,11 @@ def goes(level):
     rv, card = context.connect(reader)
     before = time.monotonic()
     rv, _ = card.raw(short(0x1E, 0x03, 0xE8))
-    ok(rv != 0, level + ": the card goes in a command: error", rv_name(rv))
-    ok(time.monotonic() - before < 8, level + ": and at once")
+    ok(rv != 0, level + ": the card disconnects during a command: error", rv_name(rv))
+    ok(time.monotonic() - before < 8, level + ": the error comes at once")
     card.disconnect()
-    ok(context.wait_card(reader, False), level + ": a card that disconnects is a removed one")
-    ok(wait_for(lambda: works_again(reader), 20), level + ": it is there again when it comes back")
+    ok(context.wait_card(reader, False), level + ": a card that disconnects is removed")
+    ok(wait_for(lambda: works_again(reader), 20), level + ": it works again after it has connected again")
 
 
 def silent():
@@ -94,17 +94,17 @@ def silent():
     link = wait_for(connection)
     sim("plug", "spare")
     reader = context.wait_readers(1)[0]
-    ok(wait_for(lambda: context.has_card(reader), 60), "a program that says nothing: there is a card")
+    ok(wait_for(lambda: context.has_card(reader), 60), "a silent program: there is a card")
     before = time.monotonic()
     rv, _ = context.connect(reader)
-    ok(rv != 0 and time.monotonic() - before < 30, "it is mute", rv_name(rv))
+    ok(rv != 0 and time.monotonic() - before < 30, "a silent program: its card is mute", rv_name(rv))
     link.sendall(b"\xff\xff" + bytes(3000) + b"\0")
     link.close()
-    ok(context.wait_card(reader, False), "it goes when its program does")
+    ok(context.wait_card(reader, False), "a silent program: its card is removed when it disconnects")
     sim("remove", "spare", 0)
     sim("unplug", "spare")
     context.wait_readers(0)
-    ok(wait_for(lambda: connection() is None), "nobody listens for a card that was sent away")
+    ok(wait_for(lambda: connection() is None), "the port of a removed card is closed")
 
 
 def connection():
@@ -130,4 +130,4 @@ for name in ("tpdu-t1", "extended-t1", "iccd-b"):
     context.wait_readers(0)
 silent()
 slips()
-ok(pcscd_alive(), "pcscd lives")
+ok(pcscd_alive(), "pcscd is still running")

@@ -92,7 +92,7 @@ def advances(bank, what, by=2 * SLOTS, seconds=60):
 
 
 def all_at_work(bank):
-    same(ask("begin", bank), ["begun", str(SLOTS)], "bank %s: begins" % bank)
+    same(ask("begin", bank), ["begun", str(SLOTS)], "bank %s: all slots begin" % bank)
     ok(wait_for(lambda: count(bank)[0] >= 2 * SLOTS, 60), "bank %s: all slots are at work" % bank, count(bank))
 
 
@@ -113,16 +113,16 @@ servers["one"].send_signal(signal.SIGSTOP)
 time.sleep(1)
 servers["one"].send_signal(signal.SIGCONT)
 for bank in HOSTS:
-    advances(bank, "one has stood still for a second, nothing is lost or crossed")
+    advances(bank, "the first bank has stood still for a second, no answer is lost or exchanged")
 
 servers["one"].kill()
 servers["one"].wait()
 cut = time.monotonic()
-ok(wait_for(lambda: count("one")[3] == 0, 60), "bank one: cut, each command ends", count("one"))
+ok(wait_for(lambda: count("one")[3] == 0, 60), "bank one: the link is cut, each command ends", count("one"))
 print("# the last of %d commands ended %.1f s after the cut" % (SLOTS, time.monotonic() - cut))
 now = count("one")
-same(now[1:3], [0, SLOTS], "bank one: by an error, not by a wrong answer")
-advances("two", "one is cut, nothing is lost or crossed")
+same(now[1:3], [0, SLOTS], "bank one: each ends with an error, none with a wrong answer")
+advances("two", "the link of the first bank is cut, no answer is lost or exchanged")
 same(ask("end", "one"), ["ended", str(SLOTS)], "bank one: closed")
 
 serve("one")
@@ -131,19 +131,19 @@ start("one")
 print("# attached and opened again in %.0f s" % (time.monotonic() - cut))
 all_at_work("one")
 for bank in HOSTS:
-    advances(bank, "one is back, nothing is lost or crossed")
+    advances(bank, "the first bank is back, no answer is lost or exchanged")
 total = {bank: count(bank)[0] for bank in HOSTS}
 print("# exchanges: %s" % total)
 for bank in HOSTS:
     now = count(bank)
-    same(now[1:3], [0, 0], "bank %s: at the end, nothing lost or crossed" % bank)
+    same(now[1:3], [0, 0], "bank %s: at the end no answer is lost or exchanged" % bank)
     same(ask("end", bank), ["ended", str(SLOTS)], "bank %s: closed" % bank)
     keepers[bank].terminate()
     os.environ["CCID_SIM_SOCKET"] = "%s/%s" % (RUN, bank)
     os.environ["CCID_SIM"] = BUILD + "/ccid-sim"
-    same(sim("complaints"), "", "bank %s: the simulator has nothing to complain about" % bank)
+    same(sim("complaints"), "", "bank %s: the simulator has no complaints" % bank)
 driver.stdin.close()
-same(driver.wait(20), 0, "the driver's host ends")
+same(driver.wait(20), 0, "the driver's host exits with 0")
 for bank in HOSTS:
     servers[bank].terminate()
     servers[bank].wait()

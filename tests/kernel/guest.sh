@@ -58,7 +58,7 @@ e2e()
 		sh "$top/tests/e2e/$script" "$@" 2>&1 | tee $run/out |
 		sed -u "s,^\(not ok\|ok\) [0-9]* - ,\1 - $script: ,"
 	planned=$(sed -n 's/^1\.\.//p' $run/out)
-	[ "$(grep -c '^\(not \)\?ok ' $run/out)" = "$planned" ] || echo "not ok - $script: came to its end"
+	[ "$(grep -c '^\(not \)\?ok ' $run/out)" = "$planned" ] || echo "not ok - $script: has finished"
 	without_readers
 	umount "$drop" 2> /dev/null
 	rm -rf /run/ccid-sim/e2e /run/pcscd
@@ -96,7 +96,7 @@ test_kernel()
 	rm -rf $run/drop/*
 	cp -RL "$build/ifd-ccid.bundle" $run/drop/
 	mount --bind $run/drop "$drop"
-	{ python3 -u "$here/kernel.py" 2>&1 || echo "not ok 0 - came to its end"; } |
+	{ python3 -u "$here/kernel.py" 2>&1 || echo "not ok 0 - has finished"; } |
 		sed -u 's,^\(not ok\|ok\) [0-9]* - ,\1 - kernel.py: ,'
 	umount "$drop"
 	without_readers
@@ -106,7 +106,7 @@ test_kernel()
 test_bank()
 {
 	echo "# == bank.py at $(uptime_of) s"
-	{ python3 -u "$here/bank.py" 2>&1 || echo "not ok 0 - came to its end"; } |
+	{ python3 -u "$here/bank.py" 2>&1 || echo "not ok 0 - has finished"; } |
 		sed -u 's,^\(not ok\|ok\) [0-9]* - ,\1 - bank.py: ,'
 }
 

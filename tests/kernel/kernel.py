@@ -103,16 +103,16 @@ def list_test():
     run(SIM, "plug", "spare")
     text = run("usbip", "list", "-r", "127.0.0.1")
     ok(re.search(r"1-5: .*\(072f:b000\)", text), "usbip list shows a reader", text)
-    ok("1-1:" not in text, "and none that is attached", text)
+    ok("1-1:" not in text, "usbip list shows no attached reader", text)
     run(SIM, "unplug", "spare")
-    ok("1-5:" not in run("usbip", "list", "-r", "127.0.0.1"), "an unplugged one is not listed")
+    ok("1-5:" not in run("usbip", "list", "-r", "127.0.0.1"), "usbip list does not show an unplugged reader")
 
 
 def speed_test():
     same([contents(device(i) + "/speed") for i in range(4)], ["12", "480", "12", "12"], "speeds")
     found = [line for line in run("dmesg").split("\n")
              if re.search(r"usb \d+-\d+: .*(config \d|descriptor|endpoint|interface|can't|unable|invalid)", line)]
-    ok(not found, "the kernel finds nothing wrong with the descriptors", "\n".join(found))
+    ok(not found, "the kernel finds no fault in the descriptors", "\n".join(found))
     real = contents_of(device(0) + "/descriptors")
     same(real[:2], b"\x12\x01", "sysfs has the descriptors")
 
@@ -126,10 +126,10 @@ def capabilities_test():
     """The kernel's usbfs has all capabilities of the preloaded one."""
     other = Node(node(1))
     caps = bytearray(4)
-    same(other.ioctl(GET_CAPABILITIES, caps), 0, "usbfs tells what it can")
+    same(other.ioctl(GET_CAPABILITIES, caps), 0, "usbfs reports its capabilities")
     caps = int.from_bytes(caps, "little")
     print("# usbfs capabilities %#x" % caps)
-    ok(caps & PRELOADED_CAPABILITIES == PRELOADED_CAPABILITIES, "it can what the preloaded one can", hex(caps))
+    ok(caps & PRELOADED_CAPABILITIES == PRELOADED_CAPABILITIES, "usbfs has all capabilities of the simulated one", hex(caps))
     other.close()
 
 
@@ -137,10 +137,10 @@ def rules_test():
     for i in range(4):
         s = os.stat(node(i))
         # the system's own rules decide about the read permission for others
-        same((grp.getgrgid(s.st_gid).gr_name, stat.S_IMODE(s.st_mode) & 0o660), ("pcscd", 0o660), "rights of node %d" % i)
+        same((grp.getgrgid(s.st_gid).gr_name, stat.S_IMODE(s.st_mode) & 0o660), ("pcscd", 0o660), "group and mode of node %d" % i)
         # only devices that are plain CCID readers: reader 2 works over its control pipe
-        same(contents(device(i) + "/power/control"), "on" if i == 2 else "auto", "reader %d may sleep, or not" % i)
-        same(contents(device(i) + "/power/persist"), "0", "reader %d does not persist" % i)
+        same(contents(device(i) + "/power/control"), "on" if i == 2 else "auto", "reader %d: autosuspend as the rules say" % i)
+        same(contents(device(i) + "/power/persist"), "0", "reader %d: persist is off" % i)
 
 
 def exchanges():
@@ -152,11 +152,11 @@ def exchanges():
     rv, card = context.connect(find("AU9540"))
     same(rv, 0, "connect at high speed")
     for n in (499, 500, 501, 1012, 16372, 65524, 65536):
-        same(card.apdu(extended(0x14, le=n)), pattern(n) + OK, "high speed: %d bytes come" % n)
+        same(card.apdu(extended(0x14, le=n)), pattern(n) + OK, "high speed: %d bytes received" % n)
     for n in (494, 495, 496, 1007, 16367, 65519, 65535):
-        same(card.apdu(extended(0x12, 1, data=pattern(n))), OK, "high speed: %d bytes go" % n)
+        same(card.apdu(extended(0x12, 1, data=pattern(n))), OK, "high speed: %d bytes sent" % n)
     for n in (1, 255, 5000, 65535):
-        same(card.apdu(extended(0x16, data=pattern(n), le=65536)), pattern(n) + OK, "high speed: %d there and back" % n)
+        same(card.apdu(extended(0x16, data=pattern(n), le=65536)), pattern(n) + OK, "high speed: %d bytes echoed" % n)
     card.disconnect()
 
 
@@ -215,35 +215,35 @@ class Node:
 def second_program():
     other = Node(node(0))
     same(other.claim(), errno.EBUSY, "another program: the interface is pcscd's")
-    works(SINGLE, "another program: pcscd works on")
+    works(SINGLE, "another program: pcscd goes on working")
     same(stop(), 0, "pcscd ends")
-    same(other.claim(), 0, "another program: the interface is to be had")
+    same(other.claim(), 0, "another program: the interface can be claimed")
     names = start(10)
-    same(len(names), 10, "another program has a reader: the others are there")
+    same(len(names), 10, "another program has a reader: the others are listed")
     ok("interface 0 is claimed by python3 (process %d)" % os.getpid() in log(), "another program: the log names it")
     other.close()
     sim("unplug", 0)
     sim("plug", 0)
-    same(len(context.wait_readers(11)), 11, "another program has let go: the reader is back")
+    same(len(context.wait_readers(11)), 11, "another program has released it: the reader is back")
     reader = [n for n in context.readers() if n not in names][0]
-    works(reader, "another program has let go: it works")
+    works(reader, "another program has released it: it works")
     return reader
 
 
-def thief(reader):
+def stolen_interface(reader):
     other = Node(node(0))
-    same(other.steal(), 0, "a thief takes the interface")
+    same(other.steal(), 0, "stolen interface: another program takes it from pcscd")
     rv, card = context.connect(reader)
     rv = rv or card.raw(short(0x10))[0]
-    ok(rv != 0, "a thief has the interface: an error", rv_name(rv))
-    ok(pcscd_alive(), "a thief has the interface: pcscd lives")
+    ok(rv != 0, "stolen interface: an error", rv_name(rv))
+    ok(pcscd_alive(), "stolen interface: pcscd is still running")
     other.close()
-    works(reader, "a thief has gone: it works")
+    works(reader, "stolen interface: released, it works")
 
 
 def unplug_at_work():
     in_mid_command("unplugged at work", lambda: sim("unplug", 0))
-    same(len(context.wait_readers(10)), 10, "unplugged at work: the reader goes")
+    same(len(context.wait_readers(10)), 10, "unplugged at work: the reader disappears")
     sim("plug", 0)
     same(len(context.wait_readers(11)), 11, "plugged: it is back")
     works(SINGLE, "plugged: it works")
@@ -253,7 +253,7 @@ def reattach():
     text = contents("/sys/devices/platform/vhci_hcd.0/status")
     port = [line.split()[1] for line in text.split("\n") if line.split()[4:5] == ["00010003"]][0]
     run("usbip", "detach", "-p", str(int(port)))
-    same(len(context.wait_readers(10)), 10, "detached: the reader goes")
+    same(len(context.wait_readers(10)), 10, "detached: the reader disappears")
     ok(wait_for(lambda: "1-2:" in run("usbip", "list", "-r", "127.0.0.1")), "detached: it is listed again")
     run("usbip", "attach", "-r", "127.0.0.1", "-b", "1-2")
     same(len(context.wait_readers(11)), 11, "attached: it is back")
@@ -265,22 +265,22 @@ def sleep_test():
     for i in range(4):
         put(device(i) + "/power/autosuspend_delay_ms", "0")
         status = device(i) + "/power/runtime_status"
-        ok(wait_for(lambda: contents(status) == "active"), "reader %d: open, thus awake" % i, contents(status))
+        ok(wait_for(lambda: contents(status) == "active"), "reader %d: open, therefore active" % i, contents(status))
     same(stop(), 0, "pcscd ends")
     for i in range(4):
         status = device(i) + "/power/runtime_status"
         # the rules allow suspending only for a plain CCID reader: reader 2 works over its control pipe
         wanted = "active" if i == 2 else "suspended"
         ok(wait_for(lambda: contents(status) == wanted), "reader %d: %s" % (i, wanted), contents(status))
-    same(len(start(11)), 11, "pcscd wakes the readers")
+    same(len(start(11)), 11, "pcscd resumes the readers")
     for word in ("00 00", "AU9540", "Rutoken"):
-        works(find(word), "awake, it works: " + word)
+        works(find(word), "resumed, it works: " + word)
 
 
 def qemu_test():
     for i in range(4):
         sim("unplug", i)
-    same(context.wait_readers(0), [], "all are unplugged") or show_log()
+    same(context.wait_readers(0), [], "all readers are unplugged") or show_log()
     run("modprobe", "uhci-hcd")
     names = context.wait_readers(1)
     # recognised by its id, with the name from the lists
@@ -291,15 +291,15 @@ def qemu_test():
     put(folder + "/power/autosuspend_delay_ms", "0")
     same(stop(), 0, "pcscd ends")
     status = folder + "/power/runtime_status"
-    ok(wait_for(lambda: contents(status) == "suspended"), "QEMU's reader sleeps", contents(status))
+    ok(wait_for(lambda: contents(status) == "suspended"), "QEMU's reader is suspended", contents(status))
     names = start(1)
-    qemu_card(names[0] if names else "none", "awake")
+    qemu_card(names[0] if names else "none", "resumed")
     where = [int(contents(folder + "/" + n)) for n in ("busnum", "devnum")]
     run("usbreset", "%03d/%03d" % tuple(where))
     qemu_card(names[0], "after usbreset")
     run("modprobe", "-r", "uhci-hcd")
-    same(context.wait_readers(0), [], "its bus is gone: no reader")
-    ok(pcscd_alive(), "pcscd lives")
+    same(context.wait_readers(0), [], "its bus is removed: no reader")
+    ok(pcscd_alive(), "pcscd is still running")
 
 
 def qemu_card(reader, name):
@@ -327,8 +327,8 @@ exchanges()
 unplug_at_work()
 restarts()
 reattach()
-thief(second_program())
+stolen_interface(second_program())
 sleep_test()
 qemu_test()
-same(stop(), 0, "pcscd ends well")
-same(run(SIM, "complaints").strip(), "", "the simulator has nothing to complain about")
+same(stop(), 0, "pcscd exits cleanly")
+same(run(SIM, "complaints").strip(), "", "the simulator has no complaints")

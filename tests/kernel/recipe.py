@@ -112,14 +112,14 @@ def install():
     run("systemctl", "daemon-reload")
     units = [os.path.basename(path) for path in files if path.endswith(".service")]
     names = [unit.replace("@.", "@%s." % ONE) for unit in units]
-    same(run("systemd-analyze", "verify", "--recursive-errors=yes", *names), "", "systemd has nothing to say of the units")
-    same(run("udevadm", "verify", "--no-summary", RULE), "", "udev has nothing to say of the rule")
+    same(run("systemd-analyze", "verify", "--recursive-errors=yes", *names), "", "systemd finds no fault in the units")
+    same(run("udevadm", "verify", "--no-summary", RULE), "", "udev finds no fault in the rule")
     run("/usr/lib/systemd/systemd-sysctl", "/etc/sysctl.d/usbip.conf")
     settings = re.findall(r"^(\S+) = (\S+)$", files["/etc/sysctl.d/usbip.conf"], re.M)
     ok(len(settings) == 4 and all(contents("/proc/sys/" + key.replace(".", "/")) == value for key, value in settings),
-       "sysctl takes the file", settings)
+       "sysctl applies the file", settings)
     shown_as = shown("ExecStart", keeper("bank-3.example"))
-    ok("argv[]=/usr/local/sbin/usbip-keep bank-3.example ;" in shown_as, "a host's name with a hyphen stays one", shown_as)
+    ok("argv[]=/usr/local/sbin/usbip-keep bank-3.example ;" in shown_as, "a host's name keeps its hyphen", shown_as)
 
 
 def server_side():
@@ -134,8 +134,8 @@ def server_side():
     same(len(names), 2 * SLOTS, "all slots of both hosts are in PC/SC")
     print("# attached in %.0f s" % (time.monotonic() - began))
     opened = cards(names)
-    same(len(opened), 2 * SLOTS, "each has its card")
-    ok(all(card.echo(pattern(200)) for card in opened.values()), "each exchanges 200 bytes")
+    same(len(opened), 2 * SLOTS, "each slot has its card")
+    ok(all(card.echo(pattern(200)) for card in opened.values()), "each slot exchanges 200 bytes")
     return opened
 
 
@@ -159,15 +159,15 @@ def of_host(host, opened):
 def cut(opened):
     """The first host's connections break; the other one is at work all the time."""
     others = of_host(TWO, opened)
-    same([len(of_host(ONE, opened)), len(others)], [SLOTS, SLOTS], "which slots are whose")
+    same([len(of_host(ONE, opened)), len(others)], [SLOTS, SLOTS], "half of the slots belong to each host")
     load = Load(others)
     load.start()
     ok(load.advances(), TWO + ": at work")
     servers[ONE].kill()
     servers[ONE].wait()
     left = names_now(SLOTS)
-    same(set(left), set(others), ONE + " is cut: its slots go, the others stay")
-    ok(load.advances(), TWO + ": works on without an error")
+    same(set(left), set(others), ONE + " is cut: its slots disappear, the others stay")
+    ok(load.advances(), TWO + ": goes on working without an error")
     serve(ONE)
     began = time.monotonic()
     names = names_now(2 * SLOTS)
@@ -175,7 +175,7 @@ def cut(opened):
     print("# back after %.0f s" % (time.monotonic() - began))
     again = cards(set(names) - set(others))
     same([len(again), sum(card.echo(pattern(200)) for card in again.values())], [SLOTS, SLOTS], ONE + ": each slot works")
-    ok(load.advances(), TWO + ": never an error")
+    ok(load.advances(), TWO + ": no error meanwhile")
     print("# %d exchanges meanwhile" % load.done)
     load.end()
     for card in again.values():
@@ -186,15 +186,15 @@ def killed():
     """The script is killed, and systemd starts it again."""
     before = shown("MainPID", keeper(ONE))
     run("systemctl", "kill", "--kill-whom=all", "--signal=KILL", keeper(ONE))
-    ok(wait_for(lambda: shown("MainPID", keeper(ONE)) not in ("0", before), 30), "its script is killed: it is started again")
-    same(shown("NRestarts", keeper(ONE)), "1", "once")
+    ok(wait_for(lambda: shown("MainPID", keeper(ONE)) not in ("0", before), 30), "the script is killed: systemd starts it again")
+    same(shown("NRestarts", keeper(ONE)), "1", "the script was restarted once")
 
 
 def server_ends():
     run("systemctl", "disable", "--now", keeper(ONE), keeper(TWO))
     for host in HOSTS:
         os.environ["CCID_SIM_SOCKET"], os.environ["CCID_SIM"] = "%s/%s" % (RUN, host), BUILD + "/ccid-sim"
-        same(sim("complaints"), "", host + ": the simulator has nothing to complain about")
+        same(sim("complaints"), "", host + ": the simulator has no complaints")
         servers[host].terminate()
         servers[host].wait()
     same(names_now(0), [], "both hosts are gone: no reader")
@@ -226,9 +226,9 @@ def bank_side():
     run("udevadm", "control", "--reload")
     run("udevadm", "trigger", "--subsystem-match=usb", "--action=add")
     run("udevadm", "settle")
-    same(driver_of(port), "usbip-host", "the rule hands the reader out")
+    same(driver_of(port), "usbip-host", "the rule exports the reader")
     doctor = subprocess.run([BUILD + "/ccid-doctor", "--dir", "/usr/lib/pcsc/drivers"], stdout=subprocess.PIPE, text=True)
-    ok("usbip unbind -b %s" % port in doctor.stdout, "ccid-doctor says so", doctor.stdout)
+    ok("usbip unbind -b %s" % port in doctor.stdout, "ccid-doctor says how to take it back", doctor.stdout)
     run("usbip", "unbind", "-b", port)
     run("systemctl", "disable", "--now", "usbipd")
 

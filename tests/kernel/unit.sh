@@ -41,7 +41,7 @@ echo 'PCSCD_ARGS="--disable-polkit --debug"' > /etc/default/pcscd
 part()
 {
 	echo "# == $* at $(uptime_of) s"
-	python3 -u "$here/$1" "$2" 2>&1 || { echo "not ok - $1 came to its end"; touch $run/failed; }
+	python3 -u "$here/$1" "$2" 2>&1 || { echo "not ok - $1 has finished"; touch $run/failed; }
 }
 
 # shellcheck disable=SC2154 # of the configuration
@@ -57,8 +57,8 @@ for each in $tests; do
 	fi
 done
 journalctl -b -u pcscd.service -o cat --no-pager > $run/journal
-grep -q 'ifd-ccid [0-9.]* drives' $run/journal && echo "ok - the driver says in the journal what it drives" ||
-	echo "not ok - the driver says in the journal what it drives"
+grep -q 'ifd-ccid [0-9.]* drives' $run/journal && echo "ok - the journal names the readers that the driver opened" ||
+	echo "not ok - the journal names the readers that the driver opened"
 [ ! -e $run/failed ] || { systemctl status --no-pager pcscd.socket pcscd.service; tail -n 80 $run/journal; } | sed 's/^/# /'
 echo "# at $(uptime_of) s"
 echo KERNEL-DONE

@@ -113,7 +113,7 @@ apt_is_content() {
 # try WHO: runs pcscd there, on a simulated reader.
 try() {
 	inside /bin/bash /packages/in_debian.sh "$1" >"$work/tap" 2>&1
-	grep -q '^1\.\.' "$work/tap" || echo "not ok - the script inside came to its end" >>"$work/tap"
+	grep -q '^1\.\.' "$work/tap" || echo "not ok - the script inside has finished" >>"$work/tap"
 	grep -v '^1\.\.' "$work/tap" >"$work/tap.cases"
 	take_in "$work/tap.cases"
 }
@@ -127,7 +127,7 @@ nothing_left() {
 }
 
 if [ -n "$BUILT" ]; then
-	need "the packages are there" eval 'cp "$BUILT"/ifd-ccid_*.deb "$BUILT"/ccid-sim_*.deb "$work/"'
+	need "the built packages are found" eval 'cp "$BUILT"/ifd-ccid_*.deb "$BUILT"/ccid-sim_*.deb "$work/"'
 else
 	need "make dist" make_package
 	SHOWN=60 need "dpkg-buildpackage" build
@@ -135,37 +135,37 @@ else
 fi
 [ -z "$DEBS" ] || cp "$work"/*.deb "$DEBS/"
 need "a fresh Debian ($suite)" fresh_debian
-need "it comes with libccid" owner libccid
+need "the fresh Debian has libccid" owner libccid
 need "ifd-ccid is installed in its place" replaces_libccid
-check "the driver is ours" owner ifd-ccid
-check "the group that the udev rules name is there" inside getent group pcscd
-check "apt is content" apt_is_content
+check "the driver is that of ifd-ccid" owner ifd-ccid
+check "the group of the udev rules exists" inside getent group pcscd
+check "apt finds no problem" apt_is_content
 # The simulator stays there, for libccid's turn.
 try ifd-ccid
 check "the test for autopkgtest" inside /packages/simulated
 check "a reader is added" inside ccid-add-reader f1f1:0001 "One"
 check "libccid is installed again" inside apt-get install -y --no-install-recommends libccid
-check "the driver is libccid's" owner libccid
+check "the driver is that of libccid" owner libccid
 check "the added reader does not appear with libccid" test ! -e "$root$drop/ifd-ccid-local.bundle/Contents/Info.plist"
 check "ifd-ccid is purged" inside apt-get purge -y ifd-ccid
-check "nothing of it is left" nothing_left
-check "apt is content again" apt_is_content
+check "no file of ifd-ccid is left" nothing_left
+check "apt finds no problem again" apt_is_content
 try libccid
 # The rest needs the source package, which is missing with BUILT.
 [ -z "$BUILT" ] || plan
 need "the package for use beside libccid" build_beside
 cp "$work"/beside/ifd-ccid-beside_*.deb "$root/packages/"
 need "it is installed beside libccid" inside sh -c 'apt-get install -y --no-install-recommends /packages/ifd-ccid-beside_*.deb'
-check "both are there" both_are_there
-check "and pcscd uses this driver" inside env BUNDLE=ifd-ccid-beside /packages/simulated
-check "it is purged" inside apt-get purge -y ifd-ccid-beside
-check "and libccid is whole" library_is_whole
+check "both packages are installed" both_are_there
+check "pcscd uses the driver of ifd-ccid-beside" inside env BUNDLE=ifd-ccid-beside /packages/simulated
+check "ifd-ccid-beside is purged" inside apt-get purge -y ifd-ccid-beside
+check "libccid's files are unchanged" library_is_whole
 need "built from source, without flex" build_from_source
 check "make install stops before libccid's files, and says what to do" stops_and_says
-check "and has changed nothing" library_is_whole
-check "make install over them" install_from_source OVERWRITE_PACKAGE=yes
-check "the way back that from-libccid.md tells" way_back
-check "libccid is whole again" library_is_whole
-check "nothing of the other is left" eval '[ ! -e "$root/usr/local/sbin/ccid-add-reader" ] &&
+check "make install has changed no file of libccid" library_is_whole
+check "make install overwrites libccid's files on request" install_from_source OVERWRITE_PACKAGE=yes
+check "the way back of from-libccid.md" way_back
+check "libccid's files are as before" library_is_whole
+check "no file of ifd-ccid is left" eval '[ ! -e "$root/usr/local/sbin/ccid-add-reader" ] &&
 	[ ! -e "$root$drop/ifd-ccid.bundle/Contents/Linux/libccid-local.so" ]'
 plan

@@ -65,12 +65,12 @@ in_simulator() {
 	check "pcscd has loaded this package's library" uses_package
 	if [ "$driver" = ifd-ccid ]; then
 		check "RSA_SecurID_getpasswd shows the code of a simulated token" gives_code
-		check "RSA_SecurID_getpasswd knows that there is no other" refuses_rights
+		check "RSA_SecurID_getpasswd refuses an unknown reader" refuses_rights
 		check "ccid-parse shows the reader" eval 'ccid-parse 15e1:2007 | grep -q dwFeatures'
 	fi
 	kill "$pid"
 	wait "$pid"
-	check "pcscd ends well" [ $? = 0 ]
+	check "pcscd exits cleanly" [ $? = 0 ]
 	[ $failed = 0 ] || sed 's/^/# /' /tmp/log
 	echo "$count $failed" >/tmp/count
 }
@@ -105,7 +105,7 @@ udev)
 		status=$?
 		# 99: the simulator has a complaint about the driver, which counts only for our driver.
 		[ $status = 99 ] && [ "$driver" = libccid ] && status=0
-		check "$part: the simulator ends well" [ $status = 0 ]
+		check "$part: the simulator exits cleanly" [ $status = 0 ]
 	done
 	echo "1..$count"
 	;;

@@ -60,10 +60,10 @@ same_package() {
 need "make dist" make_package
 need "the first build" first
 need "the second build" second
-check "they install the same files" same_files
+check "both builds install the same files" same_files
 check "libccid.so is the same" same_file libccid.so
 check "Info.plist is the same" same_file Info.plist
-check "all the rest is the same" same_bytes
-check "no file knows where it was built" no_folder_inside
-check "both make the same package again" same_package
+check "all other files are the same" same_bytes
+check "no file contains the name of the build folder" no_folder_inside
+check "make dist writes the same package in both builds" same_package
 plan

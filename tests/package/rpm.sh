@@ -73,8 +73,8 @@ need "rpmbuild" build
 check "rpmlint finds nothing" look
 [ -z "$RPMS" ] || cp "$work"/*.rpm "$RPMS/"
 need "the packages are installed" install_all
-check "they provide a driver and exclude the other one" provides
-check "they make the group that the udev rules name" makes_group
-check "what is installed is whole" whole
-check "removed, nothing is left" removes_all
+check "the packages provide a driver and conflict with pcsc-lite-ccid" provides
+check "the packages make the group of the udev rules" makes_group
+check "the installed files are complete" whole
+check "removal leaves no file" removes_all
 plan

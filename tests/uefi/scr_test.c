@@ -359,7 +359,7 @@ static void test_extended(SCR *r, UINTN most)
 	}
 	if (most == 65536)
 		scr_ok(exchange(r, build(0x14, 0, 65536, true), 65536), "extended, case 2, bytes: 65536");
-	scr_ok(exchange(r, build(0x10, 0, 0, false), 0), "a short one afterwards");
+	scr_ok(exchange(r, build(0x10, 0, 0, false), 0), "a short APDU afterwards");
 }
 
 static void test_no_extended(SCR *r)
@@ -368,7 +368,7 @@ static void test_no_extended(SCR *r)
 
 	scr_is(transmit(r, build(0x14, 0, 300, true), &len), EFI_UNSUPPORTED,
 	       "the reader has no extended commands");
-	scr_ok(exchange(r, build(0x10, 0, 0, false), 0), "a short one afterwards");
+	scr_ok(exchange(r, build(0x10, 0, 0, false), 0), "a short APDU afterwards");
 }
 
 /* The result of a second program's call, made while the first program's call waits for its card. */
@@ -456,7 +456,7 @@ static void test_card_removed(SCR *r)
 	scr_is(transmit(r, build(0x1E, 0, 0, false), &len), EFI_NO_MEDIA, "the card is taken out in mid-command");
 	scr_is(r->SCardDisconnect(r, SCARD_CA_UNPOWER), EFI_SUCCESS, "SCardDisconnect: it was taken out");
 	cue("card-in");
-	scr_ok(state_becomes(r, SCARD_INACTIVE), "the card is back again");
+	scr_ok(state_becomes(r, SCARD_INACTIVE), "the card is inserted again");
 }
 
 static void test_control(SCR *r)

@@ -209,8 +209,8 @@ def main():
         limit.cancel()
         machine.qemu.kill()
         good = sim.end() if sim else True
-    for right, name in ((done, "the machine came to its end"), (clean, "the driver gave all memory back"),
-                        (good, "the simulator has nothing to complain about")):
+    for right, name in ((done, "the machine has finished"), (clean, "the driver has freed all memory"),
+                        (good, "the simulator has no complaints")):
         failed += not right
         print(f"{'ok' if right else 'not ok'} - {name}")
     print(f"# uefi: {ran + 3 - failed} passed, {failed} failed")
