@@ -56,7 +56,7 @@ for module in $DRIVER_MODULES; do
 done
 
 echo "                 U pthread_create@GLIBC_2.34" | starters >"$work/diff"
-result $? "a thread that would be started is found"
+result $? "a call that starts a thread is found"
 { cat "$work/want"; echo stray_symbol; } | LC_ALL=C sort >"$work/have"
 if diff "$work/want" "$work/have" >"$work/diff"; then false; else true; fi
 result $? "a stray symbol is found"

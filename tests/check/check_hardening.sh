@@ -26,8 +26,8 @@ command -v "$READELF" >/dev/null || {
 }
 for module in $DRIVER_MODULES; do
 	has "$module" -Wl,-z,relro "has tables that become read-only" -lW GNU_RELRO
-	has "$module" -Wl,-z,now "is bound when it is loaded" -dW 'BIND_NOW|FLAGS_1.*NOW'
-	has "$module" -Wl,-z,noexecstack "has a stack without code" -lW 'GNU_STACK .* RW +0x'
+	has "$module" -Wl,-z,now "is bound completely when it is loaded" -dW 'BIND_NOW|FLAGS_1.*NOW'
+	has "$module" -Wl,-z,noexecstack "has a stack that is not executable" -lW 'GNU_STACK .* RW +0x'
 	has "$module" -fstack-protector "guards its stack" -sW ' UND __stack_chk_fail'
 	has "$module" _FORTIFY_SOURCE= "calls checked functions" -sW ' UND __[a-z]+_chk(@| |$)'
 done

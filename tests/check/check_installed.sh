@@ -35,7 +35,7 @@ result $? "Info.plist names the library that is installed ($library)"
 if [ -n "$loader" ]; then
 	"$loader" "$contents/$arch/$library" | sed 's/^\(ok\|not ok\|1\.\.\)/# &/' >"$work/load"
 	grep -q '^# ok' "$work/load" && ! grep -q '^# not ok\|Bail out' "$work/load"
-	result $? "the installed library loads and shows its functions"
+	result $? "the installed library can be loaded and exports its functions"
 	cat "$work/load"
 fi
 echo "1..$n"

@@ -193,7 +193,7 @@ def again_in_parts(tap):
     tap.case("a part that passes alone is named, its first log kept",
              "again: kernel: kernel: passed alone" in said and "kernel-at-first.log" in said)
     tap.case("a part that fails again counts as failed", kernel(PARTS, PARTS, False)[0] == PARTS)
-    broken = PARTS.replace("# part machine\n", "# part machine\nnot ok - the kernel is content\n")
+    broken = PARTS.replace("# part machine\n", "# part machine\nnot ok - the kernel logs no fault of its own\n")
     log, said = kernel(broken, good)
     tap.case("a failure outside of the parts is not run again", log == broken and "asked" not in said)
 

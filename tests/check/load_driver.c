@@ -68,7 +68,7 @@ static void try_module(const char *path)
 	}
 	for (size_t i = 0; i < NAMES; i++)
 		result(dlsym(module, names[i]) != NULL, base, names[i]);
-	result(dlsym(module, "registry_get") == NULL, base, "inner functions are hidden");
+	result(dlsym(module, "registry_get") == NULL, base, "internal functions are hidden");
 
 	/* POSIX: a pointer from dlsym() may be stored through a void **. */
 	*(void **)&close_channel = dlsym(module, "IFDHCloseChannel");
@@ -78,7 +78,7 @@ static void try_module(const char *path)
 #ifdef RTLD_NOLOAD
 	/* After closing, a thread with an interrupted command may still run the driver's code. */
 	module = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
-	result(module != NULL, base, "its code stays");
+	result(module != NULL, base, "its code stays in memory");
 	if (module)
 		dlclose(module);
 #endif

@@ -73,7 +73,7 @@ static void act(void *user)
 	struct pending *p = user;
 
 	if (!person_acts(p->fd->r, p->fd->nr, p->action))
-		failed(p->fd->r, p->line, "cannot be done, or is not so: \"%s\"", p->action);
+		failed(p->fd->r, p->line, "cannot be done, or does not hold: \"%s\"", p->action);
 }
 
 static void act_at(struct field_dev *fd, const struct exchange *x, const struct answer *a, uint64_t at)

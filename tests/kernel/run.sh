@@ -165,17 +165,17 @@ boot()
 	if ! tr -d '\r' < "$at/results.log" | grep -qx 'KERNEL-DONE'; then
 		tail -n 20 "$at/console.log" | sed 's/^/# /'
 		sed 's/^/# qemu: /' "$at/qemu.log"
-		echo "not ok - the machine did not come to its end in $seconds s (status $status)"
+		echo "not ok - the machine finishes: it ran for $seconds s (status $status)"
 		failed=$((failed + 1))
 	fi
 	if grep -aE 'BUG:|WARNING:|Oops|Kernel panic|blocked for more than|KASAN' "$at/console.log" | sed 's/^/# /' | grep .; then
-		echo "not ok - the kernel is content"
+		echo "not ok - the kernel logs no fault of its own"
 		failed=$((failed + 1))
 	fi
 	# The kernel's complaints about descriptors or transfers of a device.
 	if grep -aE 'usb [0-9]+-[0-9.]+: (config [0-9]|can.t|unable|.*(invalid|descriptor|not responding))' "$at/console.log" |
 			sed 's/^/# /' | grep .; then
-		echo "not ok - the kernel finds nothing wrong with the devices"
+		echo "not ok - the kernel finds no fault in the devices"
 		failed=$((failed + 1))
 	fi
 }

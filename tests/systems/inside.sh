@@ -49,7 +49,7 @@ tests() {
 	cp "$source/build/results.tsv" /result/tests.tsv
 	cp -r "$source/build/failed" /result/ 2>/dev/null
 	tail -n 1 /result/tests.log | grep -q '^[1-9][0-9]* passed, [0-9]* failed, [0-9]* skipped$' ||
-		said tests FAIL "./run-tests ends with its sum"
+		said tests FAIL "./run-tests ends with its totals"
 }
 
 packages() {
