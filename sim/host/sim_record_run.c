@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "sim/host/host.h"
 #include "sim/model/sim_record.h"
+#include "sim/host/sim_record_folder.h"
 #include "sim/host/sim_record_wire.h"
 
 #include <dirent.h>
@@ -28,6 +29,7 @@ struct collector {
 	unsigned vendor, product;
 	struct sim_recorder *rec;
 	FILE *out;
+	struct record_folder folder;
 	unsigned bus, device;	/* of the reader that is recorded; 0: none yet */
 	unsigned other_bus, other_device;	/* looked at last, and another one */
 	struct pollfd fd[2 + MAX_CONNECTIONS];	/* for connections, for the end, connections */
@@ -238,6 +240,7 @@ static int run_collector(struct collector *c, const struct sim_record_options *o
 	if (!c->rec)
 		return STATUS_ERROR;
 	collect(c);
+	record_folder_remove(&c->folder);
 	nothing = c->bus == 0;
 	good = sim_record_end(c->rec);
 	good = fclose(c->out) == 0 && good;
@@ -269,22 +272,6 @@ static pid_t start_command(char **command, const char *socket_path, const sigset
 		fprintf(stderr, "ccid-sim: %s: %s\n", command[0], strerror(errno));
 	}
 	_exit(errno == ENOENT ? 127 : 126);
-}
-
-/* A private folder, so that no other user can send events. */
-static int listen_at(char *folder, struct sockaddr_un *a)
-{
-	int fd;
-
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(a->sun_path, sizeof a->sun_path, "%s/socket", folder);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && (bind(fd, (struct sockaddr *)a, sizeof *a) || listen(fd, 16))) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
 }
 
 /* alive: a pipe of which this program alone keeps the writing end. Its end is the end of the recording, also when this
@@ -322,15 +309,15 @@ static void hold_signals(struct signals *s)
 	sigprocmask(SIG_BLOCK, &s->mask, &s->old);
 }
 
-static int run_both(struct collector *c, int listener, const char *path, const struct sim_record_options *o,
-		    const struct signals *held, char **command)
+static int run_both(struct collector *c, int listener, const struct sim_record_options *o, const struct signals *held,
+		    char **command)
 {
 	int status, alive[2], collected = STATUS_ERROR << 8;
 	pid_t beside, pid;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	beside = pipe2(alive, O_CLOEXEC) ? -1 : start_collector(c, listener, alive, o);
-	pid = beside < 0 ? -1 : start_command(command, path, &held->old);
+	pid = beside < 0 ? -1 : start_command(command, c->folder.socket, &held->old);
 	if (pid < 0) {
 		fprintf(stderr, "ccid-sim: %s\n", strerror(errno));
 		return STATUS_ERROR;
@@ -349,8 +336,6 @@ static int run_both(struct collector *c, int listener, const char *path, const s
 int host_record(const char *reader, const char *file, const struct sim_record_options *o, char **command)
 {
 	static struct collector c;
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	char folder[] = "/tmp/ccid-sim-XXXXXX";
 	int used = 0, listener, status = STATUS_ERROR;
 	struct signals held;
 	FILE *out;
@@ -361,14 +346,13 @@ int host_record(const char *reader, const char *file, const struct sim_record_op
 	}
 	hold_signals(&held);
 	c.out = out = fopen(file, "we");
-	listener = out ? listen_at(folder, &a) : -1;
+	listener = out ? record_folder_listen(&c.folder) : -1;
 	if (listener < 0)
-		fprintf(stderr, "ccid-sim: %s: %s\n", out ? folder : file, strerror(errno));
+		fprintf(stderr, "ccid-sim: %s: %s\n", out ? c.folder.path : file, strerror(errno));
 	else
-		status = run_both(&c, listener, a.sun_path, o, &held, command);
+		status = run_both(&c, listener, o, &held, command);
 	if (out)
 		fclose(out);
-	unlink(a.sun_path);
-	rmdir(folder);
+	record_folder_remove(&c.folder);
 	return status;
 }
