@@ -64,6 +64,21 @@ static bool is_connected(void)
 	       S_ISSOCK(s.st_mode);
 }
 
+/* Waits while the recorder has too many connections to accept, whatever signals come. */
+static int connect_to(const struct sockaddr_un *a)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), r = -1;
+
+	do
+		r = fd < 0 ? 0 : connect(fd, (const struct sockaddr *)a, sizeof *a);
+	while (r && errno == EINTR);
+	if (r) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 /* Under lock. */
 static int connection(void)
 {
@@ -78,11 +93,7 @@ static int connection(void)
 		return -1;
 	strcpy(a.sun_path, path);
 	rec.owner = getpid();
-	rec.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (rec.fd >= 0 && connect(rec.fd, (struct sockaddr *)&a, sizeof a)) {
-		close(rec.fd);
-		rec.fd = -1;
-	}
+	rec.fd = connect_to(&a);
 	rec.inode = rec.fd >= 0 && fstat(rec.fd, &s) == 0 ? s.st_ino : 0;
 	return rec.fd;
 }

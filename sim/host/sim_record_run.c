@@ -309,6 +309,20 @@ static void hold_signals(struct signals *s)
 	sigprocmask(SIG_BLOCK, &s->mask, &s->old);
 }
 
+/* A terminal's SIGINT goes to the command as well, but not to one that is still to be started. */
+static pid_t start_interrupted(char **command, const char *socket_path, const struct signals *held)
+{
+	sigset_t waiting;
+	pid_t pid;
+
+	sigemptyset(&waiting);
+	sigpending(&waiting);
+	pid = start_command(command, socket_path, &held->old);
+	if (pid > 0 && sigismember(&waiting, SIGINT))
+		kill(pid, SIGINT);
+	return pid;
+}
+
 static int run_both(struct collector *c, int listener, const struct sim_record_options *o, const struct signals *held,
 		    char **command)
 {
@@ -317,7 +331,7 @@ static int run_both(struct collector *c, int listener, const struct sim_record_o
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	beside = pipe2(alive, O_CLOEXEC) ? -1 : start_collector(c, listener, alive, o);
-	pid = beside < 0 ? -1 : start_command(command, c->folder.socket, &held->old);
+	pid = beside < 0 ? -1 : start_interrupted(command, c->folder.socket, held);
 	if (pid < 0) {
 		fprintf(stderr, "ccid-sim: %s\n", strerror(errno));
 		return STATUS_ERROR;

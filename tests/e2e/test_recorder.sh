@@ -8,8 +8,18 @@ recorded() { "$e2e_python" "$e2e_dir/recorded.py" "$@"; }
 whole()
 {
 	"$CCID_SIM" record -n -o "$e2e_tmp/$1" 08e6:3437 -- "$e2e_python" "$e2e_dir/recorded.py" "$1" $e2e_tmp &&
-		recorded has $e2e_tmp/$1 "$2"
+		recorded has "$e2e_tmp/$1" "$2"
 }
+tap_check "signals while the program waits for the recorder: nothing is lost" whole interrupted 1500
+tap_check "signals while many programs wait for a connection: nothing is lost" whole crowded 40
+tap_check "the program closes the connection: nothing is lost" whole closed 6
+tap_check "the connection's number becomes a file's: nothing is lost, and the file is left alone" whole file 6
+tap_check "the connection's number becomes another socket's: nothing is lost, and the socket is left alone" whole stranger 6
+tap_check "a reader that sysfs shows after its node was opened is recorded" whole coming 3
+for signal in TERM HUP INT; do
+	tap_check "a recorder that gets SIG$signal while it starts ends as its command does" recorded start $signal $e2e_tmp
+done
+
 # started FILE: a recorder, and its folder, process and writing process.
 started()
 {
