@@ -18,7 +18,6 @@ import subprocess
 import sys
 import time
 
-USB = "/dev/bus/usb/001/"
 GET_CLOCK_FREQUENCIES = 0x02
 FEW, MANY = 3, 1500
 PROGRAMS = 40
@@ -60,8 +59,15 @@ def opened(path):
 
 
 def reader():
-    """The node: the hub has the first address."""
-    return sorted(glob.glob(USB + "*"))[-1]
+    """The node of the reader, None when sysfs shows none."""
+    for path in glob.glob("/sys/bus/usb/devices/*/idVendor"):
+        try:
+            with open(path) as vendor, open(path[:-8] + "busnum") as bus, open(path[:-8] + "devnum") as device:
+                if vendor.read().strip() == "08e6":
+                    return "/dev/bus/usb/%03d/%03d" % (int(bus.read()), int(device.read()))
+        except OSError:
+            pass
+    return None
 
 
 def requests(node, first, number):
@@ -171,13 +177,14 @@ def stranger(_):
         pass
 
 
-def coming(_):
-    """The reader's node is there, and opened, before sysfs has the reader."""
-    path = USB + "%03d" % (int(reader()[-3:]) + 1)
+def opened_early():
+    """A node that is there, and opened, before sysfs has its reader. Returns where the node is, and where the reader's
+    is once it is plugged in: a kernel gives it the next address, nearly always."""
+    folder, address = os.path.split(reader())
+    path = "%s/%03d" % (folder, int(address) + 1)
     sim("unplug", 0)
-    beside = os.path.dirname(os.path.dirname(path)) + "/early"
-    early = os.open(beside, os.O_RDWR | os.O_CREAT)
-    os.rename(beside, path)
+    early = os.open(folder + "/../early", os.O_RDWR | os.O_CREAT)
+    os.rename(folder + "/../early", path)
     try:
         fcntl.ioctl(early, GET_CAPABILITIES, bytes(4))
     except OSError:
@@ -185,8 +192,21 @@ def coming(_):
     os.close(early)
     os.unlink(path)
     sim("plug", 0)
-    assert reader() == path, reader()
-    requests(opened(path), 0, FEW)
+    for _ in range(500):
+        if reader() and os.path.exists(reader()):
+            break
+        time.sleep(0.02)
+    return path, reader()
+
+
+def coming(_):
+    """A reader that sysfs shows late."""
+    for _ in range(3):
+        early, late = opened_early()
+        if early == late:
+            break
+    assert early == late, (early, late)
+    requests(opened(late), 0, FEW)
 
 
 def killed(folder):

@@ -85,7 +85,11 @@ test_reset() { e2e test_reset.sh single.sim; }
 test_pin() { e2e test_pin.sh pin.sim; }
 test_scdaemon() { e2e test_scdaemon.sh scdaemon.sim; }
 # The recorder sees the real transfers of the kernel.
-test_record() { e2e test_record.sh record.sim; }
+test_record()
+{
+	e2e test_record.sh record.sim
+	e2e test_recorder.sh record.sim
+}
 
 # Tests that need a real kernel.
 test_kernel()
