@@ -14,7 +14,12 @@ list() { timeout 10 pcsc_scan -r 2> /dev/null | sed -n 's/^[0-9]*: //p' | sort; 
 lists() { [ "$(list)" = "$1" ]; }
 # Cards answer at T=1 and at T=0: the root of the file system can be selected.
 number_of() { timeout 10 pcsc_scan -r 2> /dev/null | sed -n "s/^\([0-9]*\): $1\$/\1/p"; }
-answers() { timeout 20 opensc-tool -r "$(number_of "$1")" -s 00A4000C023F00 2> /dev/null | grep -q 'SW1=0x90, SW2=0x00'; }
+# Without a number opensc-tool takes the first reader.
+answers()
+{
+	number=$(number_of "$1")
+	[ -n "$number" ] && timeout 20 opensc-tool -r "$number" -s 00A4000C023F00 2> /dev/null | grep -q 'SW1=0x90, SW2=0x00'
+}
 opened() { grep -c "drives $1 " "$e2e_log"; }
 address_of() { "$CCID_SIM" list | sed -n "s/.*\"$1\".* bus 001 device 0*\([0-9]*\).*/\1/p"; }
 finds_new_ones() { pcscd --version | awk '/version/ { split($3, v, "."); exit !(v[1] * 10000 + v[2] * 100 + v[3] >= 20502) }'; }

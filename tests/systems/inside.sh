@@ -64,8 +64,9 @@ packages() {
 # pcscd and its library from Debian's source, without polkit, in a separate folder.
 build_pcsclite() {
 	cd /var/tmp && sed -n 's/^deb /deb-src /p' /etc/apt/sources.list >/etc/apt/sources.list.d/source.list &&
-		apt-get update -q && apt-get source -q pcsc-lite && cd pcsc-lite-*/ || return 2
-	install build-essential pkg-config flex libudev-dev meson perl || return 2
+		apt-get update -q && install build-essential dpkg-dev pkg-config flex libudev-dev meson perl || return
+	apt-get source -q --download-only pcsc-lite || return 2
+	apt-get source -q pcsc-lite && cd pcsc-lite-*/ || return
 	if [ -f meson.build ]; then
 		meson setup built --prefix=/opt/pcsclite --libdir=lib -Dlibsystemd=false -Dpolkit=false \
 			-Dusbdropdir="$(pkg-config libpcsclite --variable=usbdropdir)" -Dipcdir=/run/pcscd &&
@@ -76,9 +77,47 @@ build_pcsclite() {
 	fi
 }
 
-pcsclite() {
-	local tests="tests/e2e/test_slots.sh tests/e2e/test_apdu.sh tests/e2e/test_hotplug.sh"
+# build_with_keys BACKEND: a pcscd with the class keys of contrib/upstream, in the source that build_pcsclite has unpacked.
+build_with_keys() {
+	local other=libudev
 
+	[ "$1" = libusb ] || other=libusb
+	meson setup "keys-$1" --prefix="/opt/keys-$1" --libdir=lib -Dlibsystemd=false -Dpolkit=false -D$other=false "-D$1=true" \
+		-Dwerror=true -Dusbdropdir="$(pkg-config libpcsclite --variable=usbdropdir)" -Dipcdir=/run/pcscd &&
+		meson install -C "keys-$1"
+}
+
+# under PREFIX TEST...: tests with the pcscd there.
+under() {
+	local prefix=$1
+	shift
+
+	"$prefix/sbin/pcscd" --version
+	as_user "cd build/gcc && find . -name '*.trs' -delete; PATH=$prefix/sbin:\$PATH \
+		LD_LIBRARY_PATH=$prefix/lib make -s check-TESTS check_PROGRAMS= TESTS='$*'"
+	(cd "$source" && . tools/results.sh && results=/result/pcsclite.tsv && collect here build/gcc)
+}
+
+# The patch for pcsc-lite, with each of its two ways to look for USB devices.
+class_keys() {
+	local each patch=$source/contrib/upstream/pcsc-lite-class-keys.patch
+
+	cd /var/tmp/pcsc-lite-*/ || return
+	if [ ! -f meson.build ] || ! patch -s -p1 --dry-run -i "$patch"; then
+		said pcsclite SKIP "the class keys: the patch is made for another version of pcsc-lite"
+		return
+	fi
+	patch -s -p1 -i "$patch"
+	for each in libudev libusb; do
+		if (build_with_keys "$each"); then
+			under "/opt/keys-$each" tests/e2e/test_class_keys.sh
+		else
+			said pcsclite FAIL "the class keys: pcsc-lite with $each is built without a warning"
+		fi
+	done
+}
+
+pcsclite() {
 	(build_pcsclite)
 	case $? in
 	0) ;;
@@ -91,11 +130,9 @@ pcsclite() {
 		return
 		;;
 	esac
-	/opt/pcsclite/sbin/pcscd --version
-	as_user "cd build/gcc && find . -name '*.trs' -delete; PATH=/opt/pcsclite/sbin:\$PATH \
-		LD_LIBRARY_PATH=/opt/pcsclite/lib make -s check-TESTS check_PROGRAMS= TESTS='$tests'"
-	(cd "$source" && . tools/results.sh && results_begin /result/pcsclite.tsv && collect here build/gcc)
+	under /opt/pcsclite tests/e2e/test_slots.sh tests/e2e/test_apdu.sh tests/e2e/test_hotplug.sh
 	[ -s /result/pcsclite.tsv ] || said pcsclite FAIL "tests under the pcscd that was built"
+	(class_keys)
 }
 
 versions() {
