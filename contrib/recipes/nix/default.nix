@@ -3,7 +3,7 @@
 
 stdenv.mkDerivation rec {
   pname = "ifd-ccid";
-  version = "1.0.0";
+  version = "1.1.0";
   src = ./. + "/${pname}-${version}.tar.xz";
 
   nativeBuildInputs = [ pkg-config ];
