@@ -95,6 +95,13 @@ if [ "$WITH_LIBUSB" != no ]; then
 		--rules "$root/etc/udev/rules.d" f1f1:0001 One
 	check "a reader is added with its udev rule" is_there /92_pcscd_ccid_local.rules
 	check "the added list is a bundle" test -e "$drop/ifd-ccid-local.bundle/Contents/Info.plist"
+
+	# The same when ccid-add-reader is that of a second installation, whose bundle has another name.
+	cp -a "$root" "$work/other"
+	link=$(find "$work/other" -path '*/ifd-ccid-local.bundle/*' -name libccid.so)
+	ln -sfn "$(readlink "$link" | sed 's,/ifd-ccid.bundle/,/ifd-ccid-other.bundle/,')" "$link"
+	check "make uninstall leaves the readers of another bundle" eval '
+		run_make uninstall DESTDIR="$work/other" && [ -h "$link" ] && [ -n "$(find "$work/other" -name 92_pcscd_ccid_local.rules)" ]'
 fi
 check "make uninstall" run_make uninstall DESTDIR="$root"
 check "uninstalled: no file is left" test -z "$(find "$root" ! -type d)"

@@ -64,6 +64,11 @@ way_back() {
 	[ -n "$line" ] && inside sh -c "cd /root/$package && ${line/apt install/apt install -y}"
 }
 
+readers_are_there() {
+	inside test -s $drop/ifd-ccid-local.bundle/Contents/Info.plist &&
+		inside grep -q f1f1 /etc/udev/rules.d/92_pcscd_ccid_local.rules
+}
+
 library_is_whole() {
 	inside sh -c "cd / && dpkg --verify libccid" >"$work/verify"
 	[ ! -s "$work/verify" ]
@@ -154,11 +159,18 @@ try libccid
 # The rest needs the source package, which is missing with BUILT.
 [ -z "$BUILT" ] || plan
 need "the package for use beside libccid" build_beside
+# ifd-ccid is in the state that a purge follows: removed, with its configuration.
+need "ifd-ccid is installed again" replaces_libccid
+need "ifd-ccid is removed" inside apt-get install -y --no-install-recommends libccid
 cp "$work"/beside/ifd-ccid-beside_*.deb "$root/packages/"
 need "it is installed beside libccid" inside sh -c 'apt-get install -y --no-install-recommends /packages/ifd-ccid-beside_*.deb'
 check "both packages are installed" both_are_there
 check "pcscd uses the driver of ifd-ccid-beside" inside env BUNDLE=ifd-ccid-beside /packages/simulated
+check "a reader is added to ifd-ccid-beside" inside ccid-add-reader f1f1:0001 "One"
+check "the removed ifd-ccid is purged" inside apt-get purge -y ifd-ccid
+check "the reader of ifd-ccid-beside is still there" readers_are_there
 check "ifd-ccid-beside is purged" inside apt-get purge -y ifd-ccid-beside
+check "no added reader is left" eval '! readers_are_there'
 check "libccid's files are unchanged" library_is_whole
 need "built from source, without flex" build_from_source
 check "make install stops before libccid's files, and says what to do" stops_and_says

@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Readers that ccid-add-reader has added, when one of the two Debian packages is purged while the other one is installed:
+# readers go with their own driver only. TAP.
+: "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+count=0 failed=0
+root=$work/root
+drop=$root/usr/lib/pcsc/drivers
+rules=$root/etc/udev/rules.d
+
+check() {
+	local name=$1
+	shift
+	count=$((count + 1))
+	if "$@" >"$work/said" 2>&1; then
+		echo "ok $count - $name"
+	else
+		failed=$((failed + 1))
+		echo "not ok $count - $name"
+		head -n 20 "$work/said" | sed 's/^/# /'
+	fi
+}
+
+# installed VARIANT: the files of a driver that ccid-add-reader and pcscd look for, alone in a fresh root.
+installed() {
+	local contents=$drop/$1.bundle/Contents
+
+	rm -rf "$root"
+	mkdir -p "$contents/Linux" "$contents/local" "$rules"
+	: >"$contents/Linux/libccid-local.so"
+	printf '<dict>\n</dict>\n' >"$contents/Info.plist"
+	sed "s/@bundle@/$1.bundle/; s/@bundle_arch@/Linux/; s/@pcscd_group@/pcscd/; s,@usbdropdir@,/nonexistent," \
+		"$top_srcdir/src/tools/ccid-add-reader.in" >"$work/ccid-add-reader"
+}
+
+add() {
+	env -u PCSCLITE_HP_DROPDIR CCID_ADD_READER_UDEVADM=true CCID_ADD_READER_SYSFS=/nonexistent \
+		sh "$work/ccid-add-reader" --dir "$drop" --rules "$rules" "$1" "$2"
+}
+
+purge() { DPKG_ROOT=$root sh "$top_srcdir/contrib/debian/$1.postrm" purge; }
+
+# What pcscd finds: the list behind its links, the library, and udev the rule.
+works() {
+	[ -s "$drop/ifd-ccid-local.bundle/Contents/Info.plist" ] &&
+		[ -e "$drop/ifd-ccid-local.bundle/Contents/Linux/libccid.so" ] &&
+		grep -q f1f1 "$rules/92_pcscd_ccid_local.rules"
+}
+
+nothing_left() {
+	[ ! -e "$drop/ifd-ccid-local.bundle" ] && [ ! -h "$drop/ifd-ccid-local.bundle" ] &&
+		[ ! -e "$rules/92_pcscd_ccid_local.rules" ]
+}
+
+for pair in ifd-ccid=ifd-ccid-beside ifd-ccid-beside=ifd-ccid; do
+	one=${pair%=*} other=${pair#*=}
+	installed "$one"
+	check "$one: a reader is added" add f1f1:0001 One
+	check "$one: its readers work after $other is purged" eval 'purge $other && works'
+	check "$one: a purge removes its readers and their rules" eval 'rm -r "$drop/$one.bundle" && purge $one && nothing_left'
+	check "$one: a purge without added readers succeeds" eval 'purge $one && nothing_left'
+	# libccid's bundle has the name of ifd-ccid's.
+	installed "$one"
+	check "$one: readers of a removed driver are added" add f1f1:0001 One
+	check "$one: they go at its purge, with libccid in its place" eval '
+		rm -r "$drop/$one.bundle" && mkdir -p "$drop/ifd-ccid.bundle/Contents/Linux" &&
+		: >"$drop/ifd-ccid.bundle/Contents/Linux/libccid.so" && purge $one && nothing_left'
+done
+# A bundle without its link to a library works with no driver.
+installed ifd-ccid
+check "a list without a link to a driver goes as well" eval 'add f1f1:0001 One &&
+	rm "$drop/ifd-ccid-local.bundle/Contents/Linux/libccid.so" && purge ifd-ccid && nothing_left'
+echo "1..$count"
+[ "$failed" = 0 ] && [ "$count" -gt 0 ]
