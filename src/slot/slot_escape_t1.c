@@ -14,11 +14,13 @@
 
 bool slot_escapes(const struct slot *s, const uint8_t *apdu, size_t len)
 {
-	struct apdu a = apdu_parse(apdu, len);
+	struct apdu a;
 
-	return quirk_has(&s->reader->quirks, QUIRK_ESCAPE_T1) && s->params.protocol == 1 &&
-	       s->params.exchange.level == LEVEL_SHORT_APDU && !s->t1.dead &&
-	       apdu_is_extended(&a);
+	if (!quirk_has(&s->reader->quirks, QUIRK_ESCAPE_T1) || s->params.protocol != 1 ||
+	    s->params.exchange.level != LEVEL_SHORT_APDU || s->t1.dead)
+		return false;
+	a = apdu_parse(apdu, len);
+	return apdu_is_extended(&a);
 }
 
 void slot_reader_speaks(struct slot *s)
