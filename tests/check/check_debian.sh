@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Readers that ccid-add-reader has added, when one of the two Debian packages is purged while the other one is installed:
-# readers go with their own driver only. TAP.
+# The Debian packages' files and scripts. No file is in two packages that may be installed together. Readers that
+# ccid-add-reader has added go with their own driver only, when one of the two driver packages is purged while the other one
+# is installed. TAP.
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
@@ -54,6 +55,17 @@ nothing_left() {
 		[ ! -e "$rules/92_pcscd_ccid_local.rules" ]
 }
 
+# in_both LIST OTHER: prints the paths of two .install files where one is, or is in, one of the other.
+in_both() {
+	awk '/^#/ { next }
+		NR == FNR { first[$1]; next }
+		{ for (f in first) if (index(f "/", $1 "/") == 1 || index($1 "/", f "/") == 1) print f, $1 }' "$1" "$2"
+}
+
+for variant in ifd-ccid ifd-ccid-beside; do
+	check "$variant has no file of ccid-sim" eval '[ -z "$(in_both \
+		"$top_srcdir/contrib/debian/$variant.install" "$top_srcdir/contrib/debian/ccid-sim.install" | tee /dev/stderr)" ]'
+done
 for pair in ifd-ccid=ifd-ccid-beside ifd-ccid-beside=ifd-ccid; do
 	one=${pair%=*} other=${pair#*=}
 	installed "$one"
