@@ -46,6 +46,23 @@ static void crc_of_the_field(void **state)
 	}
 }
 
+static void lrc_of_every_length(void **state)
+{
+	uint8_t block[T1_BLOCK_MAX], sum;
+
+	(void)state;
+
+	for (size_t len = 0; len < sizeof block; len++) {
+		for (size_t i = 0; i < len; i++)
+			block[i] = (uint8_t)(i * 37 + len);
+		sum = 0;
+		for (size_t i = 0; i < len; i++)
+			sum ^= block[i];
+		assert_int_equal(t1_seal(block, len, T1_LRC), len + 1);
+		assert_int_equal(block[len], sum);
+	}
+}
+
 static void lrc_is_the_exclusive_or(void **state)
 {
 	uint8_t block[T1_BLOCK_MAX];
@@ -175,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(crc_of_the_field),
 		cmocka_unit_test(lrc_is_the_exclusive_or),
+		cmocka_unit_test(lrc_of_every_length),
 		cmocka_unit_test(every_pcb),
 		cmocka_unit_test(length_must_be_len),
 		cmocka_unit_test(every_damaged_bit_is_seen),
