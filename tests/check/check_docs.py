@@ -248,7 +248,7 @@ def wrong_counts(readme, readers, table):
                if part.startswith(("supported", "should_work", "partly_working"))]
     count = len(re.findall(r"^[0-9a-f]{4}:[0-9a-f]{4}:", "".join(offered), re.M))
     rows = table.rstrip("\n").count("\n")
-    return [f"README does not say {text}" for text in (f"{count} readers are listed", f"{rows} described interfaces")
+    return [f"README does not say {text}: run tools/add-reader --count" for text in (f"{count} readers are listed", f"{rows} described interfaces")
             if text not in " ".join(readme.split())]
 
 

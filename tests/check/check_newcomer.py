@@ -16,7 +16,7 @@ from tap import Tap
 TOP = os.path.abspath(os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..")))
 BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 HERE = os.path.join(TOP, "tests", "check")
-COPIED = ("readers", "tools", "src", "sim", "doc", "tests/check", "tests/fake", "tests/unit")
+MADE = ("readers/Info.plist", "readers/92_pcscd_ccid.rules", "doc/readers.md", "doc/quirks.md")
 NEW = "1234:5678:Example Card Reader 2"
 
 
@@ -31,16 +31,42 @@ def recipe(title):
     return re.findall(r"^    (\S.*?)(?:\s+#.*)?$", section[1] if section else "", re.M)
 
 
+def left_out(folder, names):
+    """Of the top folder: build folders, and what belongs to git and autoconf; of every folder: objects."""
+    top = [n for n in names if n in ("build", ".git", "autom4te.cache") or
+           os.path.exists(os.path.join(TOP, n, "config.status")) or n.startswith("_")] if folder == TOP else []
+    return top + [n for n in names if n.endswith((".o", ".lo")) or n in (".libs", ".deps", "__pycache__")]
+
+
 def copy_of_the_tree(folder):
-    for name in COPIED:
-        shutil.copytree(os.path.join(TOP, name), os.path.join(folder, name),
-                        ignore=shutil.ignore_patterns("*.o", "*.lo", ".libs", ".deps", "__pycache__"))
+    """The tree, with a build folder that has the programs and the Makefile of this build."""
+    shutil.copytree(TOP, folder, ignore=left_out, symlinks=True)
     subprocess.run(["chmod", "-R", "u+w", folder], check=True)      # a package that is being tested may be read-only
+    os.makedirs(made_in(folder))
+    shutil.copy(os.path.join(BUILD, "Makefile"), made_in(folder))
+    if os.access(os.path.join(BUILD, "ccid-parse"), os.X_OK):
+        os.symlink(os.path.join(BUILD, "ccid-parse"), os.path.join(made_in(folder), "ccid-parse"))
+
+
+def made_in(folder):
+    return os.path.join(folder, "build", "my")
+
+
+def make_and_check(folder):
+    """What make check says of the copy: make writes again what is made from readers and quirks, without configure."""
+    free = {name: "" for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    faults = passes(made_in(folder), os.environ.get("MAKE", "make"), "-s", "-o", "Makefile",
+                    *(f"{name}={folder}" for name in ("srcdir", "top_srcdir", "VPATH")), *MADE, **free)
+    for check in ("check_readers", "check_docs", "check_generated", "check_lists"):
+        code, said = run(folder, sys.executable, os.path.join("tests", "check", check + ".py"), top_srcdir=folder,
+                         top_builddir=made_in(folder))
+        faults += [f"{check}.py: {line}" for line in said.split("\n") if not re.match(r"ok |1\.\.", line)] if code else []
+    return faults
 
 
 def run(folder, *command, **variables):
-    """Exit code and output of a command in the copy; ccid-parse and ccid-sim are from this build."""
-    env = {**os.environ, "PATH": f"{BUILD}:{os.environ['PATH']}", "top_srcdir": folder, **variables}
+    """Exit code and output of a command in the copy."""
+    env = {**os.environ, "top_srcdir": folder, **variables}
     done = subprocess.run(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     return done.returncode, done.stdout.decode("utf-8", "replace")
 
@@ -48,6 +74,16 @@ def run(folder, *command, **variables):
 def passes(folder, *command, **variables):
     code, said = run(folder, *command, **variables)
     return [] if code == 0 else [f"exit code {code}", *said.split("\n")]
+
+
+def check_nothing_built(tap, folder, dump):
+    """add-reader in a fresh clone: there is no ccid-parse."""
+    built, away = (os.path.join(folder, name) for name in ("build", "build.away"))
+    os.rename(built, away)
+    code, said = run(folder, sys.executable, os.path.join("tools", "add-reader"), dump, PATH=HERE, CCID_PARSE="")
+    os.rename(away, built)
+    tap.case("reader: without ccid-parse one line says what to do",
+             [] if code and said.count("\n") == 1 and "add-reader: there is no ccid-parse" in said else said.split("\n"))
 
 
 def check_reader(tap, folder):
@@ -60,18 +96,18 @@ def check_reader(tap, folder):
     dump = typed[0].split()[1]
     with gzip.open(os.path.join(folder, dump), "wt", encoding="utf-8") as file:
         file.write(read(HERE, "newcomer", "reader.txt"))
+    check_nothing_built(tap, folder, dump)
     tap.case(f"reader: {typed[0]}", passes(folder, *typed[0].split()))
     tap.case("reader: it is in the list", f"\n{NEW}\n" in read(folder, "readers", "supported_readers.txt"))
     rows = [line for line in read(folder, "readers", "reader_descriptors.tsv").split("\n") if "\t1234\t5678\t" in line]
-    tap.case("reader: each interface is in the table", [] if len(rows) == 2 else rows)
-    tap.case("reader: make check accepts it",
-             passes(folder, sys.executable, os.path.join(folder, "tests", "check", "check_readers.py")))
+    tap.case("reader: each interface is in the table", [] if len(rows) == 2 else [f"{len(rows)} rows", *rows])
+    tap.case("reader: make check accepts it", make_and_check(folder))
     plist = run(folder, os.environ.get("AWK", "awk"), "-v", "library=a.so", "-v", "class=C", "-v", "version=1", "-f",
                 "readers/make_plist.awk", "readers/supported_readers.txt", "readers/Info.plist.in")
     tap.case("reader: Info.plist offers it", "<string>Example Card Reader 2</string>" in plist[1])
     table = os.path.join(folder, "readers", "reader_descriptors.tsv")
     if os.access(os.path.join(BUILD, "ccid-sim"), os.X_OK):
-        names = run(folder, "ccid-sim", "names", "readers", CCID_SIM_TABLE=table)
+        names = run(folder, os.path.join(BUILD, "ccid-sim"), "names", "readers", CCID_SIM_TABLE=table)
         tap.case("reader: the simulator can be it", "1234:5678" in names[1])
     code, said = run(folder, *typed[0].split())
     tap.case("reader: adding it again is refused", [] if code and "already" in said else [said])
@@ -114,10 +150,8 @@ def check_quirk(tap, folder):
     after = flags_of_example(folder)
     tap.case("quirk: with the row the driver has the flag for the reader",
              [] if "needs-a-nudge: a second power on after the first answer\n" in after else [after])
-    rows = run(folder, *os.environ.get("CC", "cc").split(), "-E", "-P", "-Isrc", "doc/quirks_rows.h")[1]
-    with open(os.path.join(folder, "quirks.rows"), "w", encoding="utf-8") as file:
-        file.write(rows)
-    page = run(folder, os.environ.get("AWK", "awk"), "-f", "doc/quirks.awk", "quirks.rows")[1]
+    tap.case("quirk: make check accepts it", make_and_check(folder))
+    page = read(made_in(folder), "doc", "quirks.md")
     tap.case("quirk: flag and reader are in the document", [] if "| 1234:5678 |  | Example: sleeps | `needs-a-nudge` | seen |" in page
              and "| `needs-a-nudge` | a second power on after the first answer |" in page else page.split("\n")[:5])
 
@@ -160,31 +194,37 @@ def build_and_run(folder, objects):
 
 def check_fault(tap, folder):
     typed = [line.split(": ", 1) for line in recipe("Add a fault")]
-    tap.case("fault: a test, a row and a function",
-             [] if [os.path.basename(path) for path, _ in typed] == ["test_hostile.c"] + 3 * ["sim_fault_kinds.c"] else typed)
-    if not os.path.exists(os.path.join(BUILD, "tests", "unit", "driver", "test_hostile")):
-        tap.skip("fault: followed word for word", "test_hostile is not built")
-        return
-    (test, test_row), (kinds, kind_row), (_, head), (_, body) = typed
+    tap.case("fault: a test, a row, a function and its lines in the manual page",
+             [] if [os.path.basename(path) for path, _ in typed] ==
+             ["test_hostile.c"] + 3 * ["sim_fault_kinds.c"] + 3 * ["ccid-sim.1"] else typed)
+    (test, test_row), (kinds, kind_row), (_, head), (_, body), *page = typed
+    insert(os.path.join(folder, test), "\t\t" + test_row, r"^\t\t\{ \"length-more\", BAD")
+    ready = os.path.exists(os.path.join(BUILD, "tests", "unit", "driver", "test_hostile"))
     objects = os.path.join(folder, "objects")
     os.mkdir(objects)
-    insert(os.path.join(folder, test), test_row, r"^\t\t\{ \"length-more\", BAD")
-    code, said = build_and_run(folder, objects)
-    tap.case("fault: the test fails without it",
-             [] if code and "FAIL: " in said or "no-body" in said and code else said.split("\n"))
+    if ready:
+        code, said = build_and_run(folder, objects)
+        tap.case("fault: the test fails without it",
+                 [] if code and "FAIL: " in said or "no-body" in said and code else said.split("\n"))
     insert(os.path.join(folder, kinds), f"{head}\n{body}", r"^/\* --- the table --- \*/")
-    insert(os.path.join(folder, kinds), kind_row, r"^\t\{ \"length-more\", 0")
-    code, said = build_and_run(folder, objects)
-    tap.case("fault: the test passes with it", [] if code == 0 else said.split("\n"))
+    insert(os.path.join(folder, kinds), "\t" + kind_row, r"^\t\{ \"length-more\", 0")
+    tap.case("fault: make check finds that it is not in the manual page", "every fault of readers" in "".join(make_and_check(folder)))
+    insert(os.path.join(folder, page[0][0]), "\n".join(text for _, text in page), r"^\.TP\n\.B length-more\n")
+    tap.case("fault: make check accepts it", make_and_check(folder))
+    if ready:
+        code, said = build_and_run(folder, objects)
+        tap.case("fault: the test passes with it", [] if code == 0 else said.split("\n"))
+    else:
+        tap.skip("fault: the test fails without it, and passes with it", "test_hostile is not built")
 
 
 def main():
     tap = Tap()
     check_way(tap)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as above:
+        folder = os.path.join(os.path.realpath(above), "ifd-ccid")
         copy_of_the_tree(folder)
-        tap.case("the copy of the tree passes check_readers.py",
-                 passes(folder, sys.executable, os.path.join(folder, "tests", "check", "check_readers.py")))
+        tap.case("the copy of the tree passes the checks", make_and_check(folder))
         check_reader(tap, folder)
         check_quirk(tap, folder)
         check_fault(tap, folder)
