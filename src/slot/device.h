@@ -17,7 +17,8 @@ struct usb_gate;
  * first part is device_list.h's. */
 struct device {
 	struct device_list *list;
-	struct device *next;		/* this and all to `card` under the list's lock */
+	/* All to `card` are under the list's lock. link: what leads here. */
+	struct device *next, **link;
 	unsigned refs;
 	unsigned bus, address;
 	struct usb_gate *gate;		/* NULL: no gate is shared */

@@ -22,8 +22,11 @@ struct device *device_get(struct device_list *list, unsigned bus, unsigned addre
 	if (!d) {
 		d = calloc(1, sizeof *d);
 		if (d) {
-			*d = (struct device){ .list = list, .next = list->first, .bus = bus,
+			*d = (struct device){ .list = list, .next = list->first,
+					      .link = &list->first, .bus = bus,
 					      .address = address };
+			if (d->next)
+				d->next->link = &d->next;
 			list->first = d;
 		}
 	}
@@ -36,17 +39,16 @@ struct device *device_get(struct device_list *list, unsigned bus, unsigned addre
 void device_put(struct device *d)
 {
 	struct device_list *list = d ? d->list : NULL;
-	struct device **p;
 	bool last;
 
 	if (!d)
 		return;
 	pthread_mutex_lock(&list->lock);
 	last = --d->refs == 0;
-	for (p = &list->first; last && *p != d; p = &(*p)->next)
-		;
 	if (last)
-		*p = d->next;
+		*d->link = d->next;
+	if (last && d->next)
+		d->next->link = d->link;
 	pthread_mutex_unlock(&list->lock);
 	if (!last)
 		return;

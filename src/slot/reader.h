@@ -45,7 +45,7 @@ struct reader {
 	unsigned n_open;
 	bool busy;			/* is being opened or closed */
 	int interface;			/* that the device name stands for; -1: not said */
-	struct reader *next;
+	struct reader *next, **link;	/* link: what leads here */
 };
 
 /* A reader that is not open yet, ended by reader_free(). NULL: out of memory. */

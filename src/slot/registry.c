@@ -167,12 +167,9 @@ static enum ccid_err open_further(struct reader *r, const struct wanted *w)
 
 static void unlink_reader(struct reader *r)
 {
-	struct reader **p = &registry.readers;
-
-	while (*p && *p != r)
-		p = &(*p)->next;
-	if (*p)
-		*p = r->next;
+	*r->link = r->next;
+	if (r->next)
+		r->next->link = r->link;
 	registry.n_readers--;
 }
 
@@ -213,6 +210,9 @@ static enum ccid_err begin_reader(const struct wanted *w, struct reader **out)
 	r->interface = w->name.interface;
 	r->config = registry.config;
 	r->next = registry.readers;
+	r->link = &registry.readers;
+	if (r->next)
+		r->next->link = &r->next;
 	registry.readers = r;
 	registry.n_readers++;
 	*out = r;

@@ -101,6 +101,9 @@ static int submit(struct fake_transfer *x)
 	if (x->expires < fake.first_expiry)
 		fake.first_expiry = x->expires;
 	x->next = fake.pending;
+	x->link = &fake.pending;
+	if (x->next)
+		x->next->link = &x->next;
 	fake.pending = x;
 	fake.counts.submitted++;
 	if (fake.watch)
@@ -158,12 +161,12 @@ static enum libusb_transfer_status status_of(const struct fake_transfer *x)
 
 static void to_done(struct fake_transfer *x)
 {
-	struct fake_transfer **p = &fake.pending;
-
-	while (*p && *p != x)
-		p = &(*p)->next;
-	if (*p)
-		*p = x->next;
+	if (x->link) {
+		*x->link = x->next;
+		if (x->next)
+			x->next->link = x->link;
+		x->link = NULL;
+	}
 	if (x->expires != UINT64_MAX)
 		fake.first_expiry = 0;	/* to be found again */
 	x->next = NULL;

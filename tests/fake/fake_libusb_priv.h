@@ -44,7 +44,8 @@ struct fake_transfer {
 	struct sim_dev *sim;
 	unsigned nr;			/* of the device */
 	struct libusb_context *ctx;
-	struct fake_transfer *next;	/* in `pending` or `done` */
+	struct fake_transfer *next;	/* in `pending`, `held` or `done` */
+	struct fake_transfer **link;	/* what leads here in `pending`; NULL: elsewhere */
 	struct libusb_transfer t;	/* last member: ends with a flexible array */
 };
 
