@@ -2,6 +2,7 @@
 /* ccid-trace: turns logs of smart-card readers into captures for Wireshark, and captures into logs.
  */
 #include "tools/trace.h"
+#include "tools/trace_output.h"
 
 #include "util/log.h"
 
@@ -149,17 +150,16 @@ static int convert(const struct trace_options *o, struct trace *t, FILE *in, FIL
 	good = capture ? trace_read_capture(t, in) : trace_read_log(t, in);
 	trace_end(t);
 	free(t->sink);
-	if (fflush(out) != 0 || ferror(out)) {
-		fprintf(stderr, "ccid-trace: %s cannot be written: %s\n",
-			o->output ? o->output : "standard output", strerror(errno));
-		return EXIT_USAGE;
-	}
 	if (t->damaged)
 		fprintf(stderr, "ccid-trace: %llu messages are not whole in %s\n",
 			(unsigned long long)t->damaged, t->file);
+	if (t->left_out)
+		fprintf(stderr,
+			"ccid-trace: %llu messages of further readers are left out of %s\n",
+			(unsigned long long)t->left_out, t->file);
 	if (good && t->messages == 0) {
 		fprintf(stderr,
-			"ccid-trace: %s holds no CCID message: write the log with bit 4 of "
+			"ccid-trace: %s has no CCID message: write the log with bit 4 of "
 			"ifdLogLevel set (LIBCCID_ifdLogLevel=0x0F)\n",
 			t->file);
 		return EXIT_NOTHING;
@@ -167,47 +167,51 @@ static int convert(const struct trace_options *o, struct trace *t, FILE *in, FIL
 	return good ? EXIT_SUCCESS : EXIT_USAGE;
 }
 
-static FILE *open_file(const char *name, const char *mode, FILE *standard)
+/* Reads what ccid-parse wrote. False with a message. */
+static bool get_descriptors(struct trace *t, struct trace_device *known, const char *file)
 {
-	FILE *f = name ? fopen(name, mode) : standard;
-
-	if (!f)
-		fprintf(stderr, "ccid-trace: %s: %s\n", name, strerror(errno));
-	return f;
+	t->known = known;
+	t->n_known = trace_read_descriptors(file, known, KNOWN_MAX);
+	if (t->n_known == SIZE_MAX)
+		fprintf(stderr, "ccid-trace: %s: %s\n", file, strerror(errno));
+	else if (t->n_known == 0)
+		fprintf(stderr,
+			"ccid-trace: no descriptors in %s: it is not what ccid-parse wrote\n",
+			file);
+	else
+		return true;
+	return false;
 }
 
 int main(int argc, char **argv)
 {
 	static struct trace_device known[KNOWN_MAX];
 	struct trace_options o = {.form = FORM_DEFAULT};
-	struct trace t = {.known = known};
+	struct trace t = {.file = "standard input"};
 	const char *secrets = getenv("IFDCCID_LOG_SECRETS");
+	struct trace_output out;
 	int rc = read_options(argc, argv, &o);
-	FILE *in, *out;
+	FILE *in;
 
 	if (rc >= 0)
 		return rc;
 	log_setup(0, secrets && strcmp(secrets, "1") == 0);
-	t.file = o.input ? o.input : "standard input";
-	if (o.descriptors) {
-		t.n_known = trace_read_descriptors(o.descriptors, known, KNOWN_MAX);
-		if (t.n_known == SIZE_MAX) {
-			fprintf(stderr, "ccid-trace: %s: %s\n", o.descriptors, strerror(errno));
-			return EXIT_USAGE;
-		}
-	}
-	in = open_file(o.input, "rb", stdin);
-	out = in ? open_file(o.output, "wb", stdout) : NULL;
-	if (!in || !out) {
-		if (in && in != stdin)
-			fclose(in);
+	if (o.input)
+		t.file = o.input;
+	if (o.descriptors && !get_descriptors(&t, known, o.descriptors))
+		return EXIT_USAGE;
+	in = o.input ? fopen(o.input, "rb") : stdin;
+	if (!in) {
+		fprintf(stderr, "ccid-trace: %s: %s\n", o.input, strerror(errno));
 		return EXIT_USAGE;
 	}
-	setvbuf(out, NULL, _IOFBF, 1 << 18);
-	rc = convert(&o, &t, in, out);
+	rc = EXIT_USAGE;
+	if (trace_output_open(&out, o.output, in)) {
+		rc = convert(&o, &t, in, out.to);
+		if (!trace_output_close(&out, t.messages > 0))
+			rc = EXIT_USAGE;
+	}
 	if (in != stdin)
 		fclose(in);
-	if (out != stdout && fclose(out) != 0)
-		rc = EXIT_USAGE;
 	return rc;
 }

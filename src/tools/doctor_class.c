@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Readers that no driver lists: reader.conf offers them by their class (libccid(5)). */
 #include "tools/doctor.h"
+#include "tools/tame.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static bool class_value(const char *line, const char *key, char *out, size_t cap
 	line += quoted;
 	n = strcspn(line, quoted ? "\"" : " \t\r");
 	snprintf(out, cap, "%.*s", (int)n, line);
-	system_tame(out);
+	tame_text(out);
 	return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The drivers: which one pcscd takes, and whether it can. */
 #include "tools/doctor.h"
+#include "tools/tame.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -102,7 +103,7 @@ static void load(void *data, void *user)
 	if (handle && !dlsym(handle, "IFDHCreateChannelByName") &&
 	    !dlsym(handle, "IFDHCreateChannel"))
 		snprintf(out->why, sizeof out->why, "it has no IFDHCreateChannelByName");
-	system_tame(out->why);
+	tame_text(out->why);
 }
 
 enum doctor_verdict doctor_library(struct doctor *d, struct doctor_device *device)

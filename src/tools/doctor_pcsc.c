@@ -3,6 +3,7 @@
 #include "tools/doctor.h"
 
 #include "tools/pcsc.h"
+#include "tools/tame.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +114,7 @@ static const char *told(char out[128], const char *shown)
 		snprintf(out, 128, "%.*s%s", (int)(open - shown), shown, close + 1);
 	else
 		snprintf(out, 128, "%s", shown);
-	system_tame(out);
+	tame_text(out);
 	return out;
 }
 

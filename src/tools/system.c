@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tools/system.h"
 
+#include "tools/tame.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -94,7 +96,7 @@ char *system_line(const struct system_root *root, char *out, size_t cap, const c
 	if (good)
 		read_path(path, out, cap);
 	out[strcspn(out, "\n")] = '\0';
-	system_tame(out);
+	tame_text(out);
 	return out;
 }
 
@@ -145,17 +147,6 @@ bool system_each(const struct system_root *root, const char *folder,
 	free(list);
 	errno = 0;
 	return found;
-}
-
-void system_tame(char *text)
-{
-	for (unsigned char *p = (unsigned char *)text; *p; p++) {
-		/* the controls C0 and DEL; C1 as UTF-8 has them */
-		if (*p < 0x20 || *p == 0x7F)
-			*p = '?';
-		else if (p[0] == 0xC2 && p[1] >= 0x80 && p[1] < 0xA0)
-			p[0] = p[1] = '?';
-	}
 }
 
 /* The length of the UTF-8 character at p, 0 when there is none (RFC 3629). */

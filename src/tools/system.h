@@ -46,8 +46,6 @@ __attribute__((format(printf, 2, 3))) bool system_exists(const struct system_roo
 bool system_each(const struct system_root *root, const char *folder,
 		 bool (*each)(void *user, const char *name), void *user);
 
-/* Replaces characters that a terminal could obey: control characters become '?'. */
-void system_tame(char *text);
 /* "text" as JSON has it. What is not UTF-8 becomes '?'. */
 void system_json_string(FILE *out, const char *text);
 

@@ -2,6 +2,7 @@
 /* Readers of a trace, messages put together from their pieces, and the mask that hides secrets. */
 #include "tools/trace.h"
 
+#include "tools/tame.h"
 #include "util/buf.h"
 #include "util/log_message.h"
 
@@ -86,21 +87,22 @@ static void complete_device(const struct trace *t, struct trace_reader *r)
 
 struct trace_reader *trace_reader_named(struct trace *t, const char *name, size_t len)
 {
+	char harmless[TRACE_NAME_MAX] = "";
 	struct trace_reader *r;
 
 	if (len >= TRACE_NAME_MAX)
 		len = TRACE_NAME_MAX - 1;
-	for (unsigned i = 0; i < t->n_readers; i++) {
-		r = t->readers[i];
-		if (memcmp(r->name, name, len) == 0 && r->name[len] == '\0')
-			return r;
-	}
+	memcpy(harmless, name, len);
+	tame_text(harmless);
+	for (unsigned i = 0; i < t->n_readers; i++)
+		if (strcmp(t->readers[i]->name, harmless) == 0)
+			return t->readers[i];
 	if (t->n_readers == TRACE_READERS_MAX)
 		return NULL;
 	r = calloc(1, sizeof *r);
 	if (!r)
 		return NULL;
-	memcpy(r->name, name, len);
+	memcpy(r->name, harmless, sizeof r->name);
 	r->number = t->n_readers;
 	t->readers[t->n_readers++] = r;
 	complete_device(t, r);

@@ -12,6 +12,7 @@
  *	trace_pcapng.c  sink: pcapng for Wireshark
  *	trace_text.c    sink: the driver's log
  *	trace_apdu.c    sink: the APDU dialogue
+ *	trace_output.c	the file that is written
  *	trace_summary.c sink: times, errors, time extensions of each slot
  */
 
@@ -84,13 +85,15 @@ struct trace {
 	uint64_t messages; /* handed to the sink */
 	uint64_t damaged;  /* begun in the input, but not whole there */
 	uint64_t damaged_at; /* place of the first such message */
+	uint64_t left_out;   /* messages of readers that there is no room for */
 	uint64_t place;	     /* the source's: the number of the line, or bytes read so far */
 	bool by_line;	     /* which of both */
 	char *problem;	     /* the stream for error messages; NULL: standard error */
 	size_t problem_cap;
 };
 
-/* The reader of that name, made at first use; NULL when there are too many or memory is out. */
+/* The reader of that name, made at first use; NULL when there are too many or memory is out.
+ * Control characters of the name become '?': what is written may go to a terminal. */
 struct trace_reader *trace_reader_named(struct trace *t, const char *name, size_t len);
 /* Opens a message in pieces: p holds len bytes from its start. A message that was open before in
  * that direction is handed over as far as it came. */
@@ -118,7 +121,7 @@ bool trace_read_capture(struct trace *t, FILE *in);
 bool trace_is_capture(const uint8_t *p, size_t len);
 
 /* What ccid-parse wrote about readers, as text or compressed (trace_desc.c): at most max of them;
- * SIZE_MAX when the file cannot be read. */
+ * SIZE_MAX when the file cannot be read or does not end (errno). */
 size_t trace_read_descriptors(const char *file, struct trace_device *out, size_t max);
 /* idVendor, idProduct, bus, address and interface of a device name as pcscd gives it. */
 void trace_device_from_name(struct trace_device *d, const char *name);

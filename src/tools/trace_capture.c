@@ -191,13 +191,17 @@ static void read_packet(struct capture *c, unsigned link, const uint8_t *p, size
 	if ((link != LINK_USB_LINUX && link != LINK_USB_LINUX_MMAPPED) || len < head)
 		return;
 	d = device_of(c, u16(c, p + 12), p[11]);
-	if (!d)
-		return;
 	time_us = u64(c, p + 16) * 1000000 + u32(c, p + 24);
 	whole = u32(c, p + 32);
 	data = u32(c, p + 36);
 	if (data > len - head)
 		data = len - head;
+	if (!d) {
+		if (p[9] == XFER_BULK && data >= TRACE_HEADER &&
+		    trace_is_type((p[10] & 0x80) == 0, p[head]))
+			c->t->left_out++;
+		return;
+	}
 	if (p[9] == XFER_CONTROL)
 		read_control(d, (char)p[8], p[14] == 0 ? p + 40 : NULL, p + head, data);
 	else if ((p[9] == XFER_BULK || p[9] == XFER_INTERRUPT) &&

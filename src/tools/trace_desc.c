@@ -2,9 +2,13 @@
 /* Reads the descriptors of readers from what ccid-parse wrote, plain or compressed. */
 #include "tools/trace.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
+
+/* Text of more readers than there is room for; /dev/zero never ends. */
+#define DESC_TEXT_MAX (16ul << 20)
 
 struct desc_source {
 	struct trace_device *out;
@@ -79,11 +83,15 @@ size_t trace_read_descriptors(const char *file, struct trace_device *out, size_t
 	struct desc_source s = {.out = out, .max = max};
 	gzFile in = gzopen(file, "rb");
 	char line[1024];
+	bool whole = true;
 
 	if (!in)
 		return SIZE_MAX;
-	while (gzgets(in, line, sizeof line))
+	while (whole && gzgets(in, line, sizeof line)) {
 		read_desc_line(&s, line);
+		whole = (unsigned long)gztell(in) <= DESC_TEXT_MAX;
+	}
 	gzclose(in);
-	return s.n;
+	errno = EFBIG;
+	return whole ? s.n : SIZE_MAX;
 }

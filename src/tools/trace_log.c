@@ -144,16 +144,12 @@ static const char *find_arrow(const char *p, const char *end, bool *sent, const 
 	return NULL;
 }
 
-/* "usb:... (lun 10000): " before the arrow names the reader of this driver's log. */
-static struct trace_reader *reader_before(struct log_source *s, const char *p, const char *arrow)
+/* "usb:... (lun 10000): " before the arrow names the reader of this driver's log; at: the blank. */
+static struct trace_reader *reader_before(struct log_source *s, const char *line, const char *at)
 {
-	static const char mark[] = " (lun ";
-	const char *at = memmem(p, (size_t)(arrow - p), mark, sizeof mark - 1);
 	const char *from = at;
 
-	if (!at)
-		return NULL;
-	while (from > p && !trace_is_blank(from[-1]))
+	while (from > line && !trace_is_blank(from[-1]))
 		from--;
 	return trace_reader_named(s->t, from, (size_t)(at - from));
 }
@@ -177,32 +173,61 @@ static struct trace_reader *reader_numbered(struct log_source *s, unsigned numbe
 	return trace_reader_named(s->t, name, (size_t)n);
 }
 
+/* Whose message the text behind the arrow is. *p: moved on to the bytes. */
+static struct trace_reader *reader_of(struct log_source *s, const char *line, const char *arrow,
+				      const char **p, const char *end)
+{
+	static const char mark[] = " (lun ";
+	const char *at = memmem(line, (size_t)(arrow - line), mark, sizeof mark - 1);
+	unsigned number;
+
+	if (at)
+		return reader_before(s, line, at);
+	if (!trace_number(*p, end, 6, 16, &number))
+		return trace_reader_named(s->t, "reader", 6);
+	*p = skip_blanks(*p + 6, end);
+	return reader_numbered(s, number);
+}
+
+static bool is_notification(bool sent, uint8_t type)
+{
+	return !sent && (type == 0x50 || type == 0x51);
+}
+
+/* A line of a reader that there is no room for; the lines after it do not go on with another's. */
+static void leave_out(struct log_source *s, const char *p, const char *end, bool sent)
+{
+	uint8_t type;
+
+	s->last = NULL;
+	if (decode_pairs(p, end, &type, 1, &p) == 1 &&
+	    (trace_is_type(sent, type) || is_notification(sent, type)))
+		s->t->left_out++;
+}
+
 /* Text behind the arrow: whose message, and its bytes. */
 static void read_message(struct log_source *s, const char *line, const char *arrow, const char *p,
 			 const char *end, bool sent)
 {
-	struct trace_reader *r = reader_before(s, line, arrow);
+	struct trace_reader *r = reader_of(s, line, arrow, &p, end);
 	uint8_t bytes[LINE_BYTES_MAX];
-	unsigned number, long_number;
+	unsigned long_number;
 	bool more = false;
 	size_t n;
 
-	if (!r && trace_number(p, end, 6, 16, &number)) {
-		r = reader_numbered(s, number);
-		p = skip_blanks(p + 6, end);
-	} else if (r && *p == '+') {
+	if (!r) {
+		leave_out(s, p, end, sent);
+		return;
+	}
+	if (*p == '+') {
 		more = true; /* "-> +256 ..." goes on with a long message */
 		while (p < end && !trace_is_blank(*p))
 			p++;
-	} else if (r && sscanf(p, "%u more bytes, not shown", &long_number) == 1 &&
+	} else if (sscanf(p, "%u more bytes, not shown", &long_number) == 1 &&
 		   memmem(p, (size_t)(end - p), " more bytes", 11)) {
 		trace_more(s->t, r, sent, NULL, 0, long_number);
 		return;
-	} else if (!r) {
-		r = trace_reader_named(s->t, "reader", 6);
 	}
-	if (!r)
-		return;
 	for (;;) {
 		n = decode_pairs(p, end, bytes, sizeof bytes, &p);
 		if (n == 0)
@@ -211,7 +236,7 @@ static void read_message(struct log_source *s, const char *line, const char *arr
 			trace_more(s->t, r, sent, bytes, n, 0);
 		} else if (trace_is_type(sent, bytes[0])) {
 			trace_begin(s->t, r, sent, s->now_us, bytes, n);
-		} else if (!sent && (bytes[0] == 0x50 || bytes[0] == 0x51)) {
+		} else if (is_notification(sent, bytes[0])) {
 			trace_interrupt(s->t, r, s->now_us, bytes, n);
 			return;
 		} else {

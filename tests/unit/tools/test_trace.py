@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import time
 
 TOP = os.environ.get("top_srcdir", os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 sys.path.insert(0, os.path.join(TOP, "tests", "check"))
@@ -293,7 +294,10 @@ def unusual_captures(tap):
     two = run(PCAP + sent + usb_packet("S", 3, 1, select, bus=2))[1]
     tap.case("the same address on two buses", b"libusb-1.0:1:7:0 " in two and b"libusb-1.0:2:7:0 " in two)
     crowd = PCAP + b"".join(usb_packet("S", 3, 1, select, device=n % 128, bus=1 + n // 128) for n in range(200))
-    tap.case("more devices than are known at once", run(crowd)[1].count(b"-> 6F 07") == 128)
+    crowd += usb_packet("S", 1, 1, b"\x50\3", device=100, bus=2) + usb_packet("S", 3, 1, b"USBC" * 8, device=100, bus=2)
+    code, out, err = run(crowd)
+    tap.case("more devices than are known at once", out.count(b"-> 6F 07") == 128
+             and "72 messages of further readers are left out" in err)
 
     def describe(config, first=b"\x80\6\0\2\0\0\xff\0"):
         return usb_packet("S", 2, 0x80, b"", first) + usb_packet("C", 2, 0x80, config)
@@ -432,6 +436,130 @@ def unusual_logs(tap):
     tap.case("an output that cannot be written is reported", gone.returncode == 2 and b"cannot be written" in gone.stderr)
 
 
+def contents(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def put(folder, name, data):
+    path = os.path.join(folder, name)
+    with open(path, "wb") as file:
+        file.write(data)
+    return path
+
+
+def at(path, *options, data=None, **more):
+    """Exit code and messages of a run on a file, without it on data as the standard input."""
+    done = subprocess.run([TRACE, *options] + [path] * (data is None), input=data, capture_output=True, check=False, **more)
+    return done.returncode, done.stderr.decode()
+
+
+def outputs(tap):
+    """A file is replaced when there is something to replace it by."""
+    import tempfile
+    text = (ours("->", SELECT) + ours("<-", DONE)).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        log, empty = put(folder, "same.log", text), put(folder, "empty", b"")
+        code, err = at(log, "-l", "-o", log)
+        tap.case("the input as output is refused", code == 2 and "is the file that is read" in err and contents(log) == text)
+        os.symlink(log, os.path.join(folder, "link"))
+        code, err = at(os.path.join(folder, "link"), "-l", "-o", log)
+        tap.case("and so it is by another name", code == 2 and contents(log) == text)
+        with open(log, "rb") as file, open(log, "ab") as end:
+            code = subprocess.run([TRACE, "-l"], stdin=file, stdout=end, stderr=subprocess.PIPE, check=False).returncode
+        tap.case("and so it is by redirection", code == 2 and contents(log) == text)
+        out = put(folder, "out.txt", b"before")
+        for name, case in ((empty, "an empty log"), (TRACE, "a log without messages"), ("/nonexistent", "no log")):
+            at(name, "-l", "-o", out)
+            tap.case(f"{case}: the output file is left as it is", contents(out) == b"before")
+        at(empty, "-l", "-o", os.path.join(folder, "new"))
+        tap.case("an empty log: no output file is made", not os.path.exists(os.path.join(folder, "new")))
+        os.chmod(out, 0o640)
+        code, _ = at(log, "-l", "-o", out)
+        tap.case("an output file is replaced, with its mode", code == 0 and b"-> 6F" in contents(out)
+                 and os.stat(out).st_mode & 0o777 == 0o640)
+        put(folder, "out.txt", b"before")
+        os.symlink("out.txt", os.path.join(folder, "to"))
+        code, _ = at(log, "-l", "-o", os.path.join(folder, "to"))
+        tap.case("an output file that a link names is replaced, and the link is left", code == 0 and b"-> 6F" in contents(out)
+                 and os.path.islink(os.path.join(folder, "to")))
+        code, _ = at(None, "-l", "-o", "new", data=text, cwd=folder)
+        tap.case("a new file in this folder", code == 0 and b"-> 6F" in contents(os.path.join(folder, "new")))
+        code, _ = at(put(folder, "cut", CAPTURE_HEAD + text), "-l", "-o", out)
+        tap.case("a damaged capture without a message: the output file is left as it is", code == 2 and b"-> 6F" in contents(out))
+        os.mkdir(os.path.join(folder, "folder"))
+        tap.case("a folder as output: exit code 2", at(log, "-o", os.path.join(folder, "folder"))[0] == 2)
+        pipes(tap, folder, log)
+        tap.case("nothing else is left in the folder", sorted(os.listdir(folder)) == sorted(
+            ["same.log", "empty", "link", "out.txt", "to", "new", "cut", "folder", "pipe"]))
+
+
+CAPTURE_HEAD = b"\n\r\r\n\x1c\0\0\0M<+\x1a\1\0\0\0" + b"\xff" * 8 + b"\x1c\0\0\0"
+
+
+def pipes(tap, folder, log):
+    """What is not a file is written as it is."""
+    import signal
+    for name in ("/dev/stdout", "/dev/fd/1"):
+        done = subprocess.run([TRACE, "-l", "-o", name, log], capture_output=True, check=False)
+        tap.case(f"-o {name} to a pipe", done.returncode == 0 and b"-> 6F" in done.stdout)
+        out = os.path.join(folder, "out.txt")
+        with open(out, "wb") as file:
+            done = subprocess.run([TRACE, "-l", "-o", name, log], stdout=file, check=False)
+        tap.case(f"-o {name} to a file", done.returncode == 0 and b"-> 6F" in contents(out))
+    pipe = os.path.join(folder, "pipe")
+    os.mkfifo(pipe)
+    with subprocess.Popen([TRACE, "-l", "-o", pipe, log]) as writer:
+        got = contents(pipe)
+    tap.case("-o with a named pipe", writer.returncode == 0 and b"-> 6F" in got)
+    with subprocess.Popen([TRACE, "-l", "-o", out], stdin=subprocess.PIPE) as waiting:
+        for _ in range(600):
+            if any(name.endswith(".part") for name in os.listdir(folder)):
+                break
+            time.sleep(0.05)
+        os.kill(waiting.pid, signal.SIGTERM)
+        code = waiting.wait()
+    tap.case("a signal ends the program, and the output file is left as it is", code == -signal.SIGTERM
+             and b"-> 6F" in contents(out))
+
+
+def hostile(tap):
+    """Names that a terminal would obey, descriptors that are none, and more readers than there is room for."""
+    import tempfile
+    evil = b"00000007 [1] x\033[2Jevil\007\xc2\x9b\x7f (lun 0): -> " + SELECT.encode() + b"\n"
+    evil += evil.replace(b"x\033", b"x?")
+    evil += b"00000001 ifdhandler.c:77:X() device: usb:\033[2J\n00000007 -> 000000 " + SELECT.encode() + b"\n"
+    for form in ("-l", "-s", "-a", "-w"):
+        _, out, err = run(evil, form)
+        tap.case(f"{form}: no control character of a name goes through", form == "-w" and b"\033" not in out or form != "-w"
+                 and not any(c < 0x20 and c != 10 or c == 0x7F for c in out + err.encode()))
+    tap.case("a name stays recognizable", b"x?[2Jevil???? (lun 0)" in run(evil, "-l")[1])
+    log = ours("->", SELECT).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        noise = put(folder, "noise", bytes((i * 37 + (i >> 8)) & 0xFF for i in range(100000)))
+        for file in (noise, put(folder, "none", b""), put(folder, "text", b"some text\n"), folder):
+            code, out, err = run(log, "-d", file)
+            tap.case("descriptors that are none: exit code 2 and the file", code == 2 and out == b""
+                     and f"no descriptors in {file}" in err)
+    try:
+        done = subprocess.run([TRACE, "-d", "/dev/zero"], input=log, capture_output=True, check=False, timeout=60)
+        tap.case("descriptors that do not end: exit code 2", done.returncode == 2 and b"/dev/zero: " in done.stderr)
+    except subprocess.TimeoutExpired:
+        tap.case("descriptors that do not end: exit code 2", ["still running"])
+    long = "6F 02 01 00 00 00 05 00 00 00 " + "11 " * 246
+    text = "".join(f"00000001 [1] reader{n} (lun 0): -> {SELECT}\n" for n in range(260))
+    text += f"00000001 [1] late (lun 0): -> {long}\n00000001 [1] late (lun 0): -> +256 11 22\n"
+    text += f"00000001 [1] late (lun 0): <- {DONE[:24]}\n    {DONE[24:]}\n00000001 [1] late (lun 0): <- 50 03\n"
+    text += f"00000001 [1] late (lun 0): <- zz\n-> 000000 {SELECT}\n"
+    _, out, err = run(text.encode(), "-l")
+    tap.case("messages of more readers than 256 are counted", out.count(b"->") == 256 and b"<-" not in out
+             and "8 messages of further readers are left out" in err)
+    text = f"-> {SELECT}\n" + "".join(f"00000001 [1] reader{n} (lun 0): -> {SELECT}\n" for n in range(256))
+    tap.case("and are not taken for those of another", run(text.encode(), "-l")[1].count(b" reader (lun 0)") == 1)
+    tap.case("256 readers are not too many", run(text.encode())[2].count("left out") == 1
+             and "left out" not in run(text.replace("reader255", "reader254").encode())[2])
+
+
 def options(tap):
     for wrong in (["-a", "-s"], ["--nonsense"], ["a", "b"], ["/nonexistent"], ["-d", "/nonexistent"], ["-o",
         "/nonexistent/x"]):
@@ -449,7 +577,8 @@ def options(tap):
     del os.environ["IFDCCID_LOG_SECRETS"]
     tap.case("--help and --version", run(b"", "--help")[0] == 0 and run(b"", "--version")[0] == 0)
     code, _, err = run(b"nothing of interest\n\n")
-    tap.case("a file without a message: exit code 1, and what to do", code == 1 and "LIBCCID_ifdLogLevel" in err)
+    tap.case("a file without a message: exit code 1, and what to do", code == 1 and "has no CCID message" in err
+             and "LIBCCID_ifdLogLevel" in err)
     noise = bytes((i * 37 + (i >> 8)) & 0xFF for i in range(200000))
     tap.case("rubbish is no reason to fail", run(noise)[0] in (0, 1))
 
@@ -460,7 +589,8 @@ def main():
         tap.skip("ccid-trace", "it is not built")
         tap.finish()
     for part in (shapes, times, long_messages, secrets, captures, dialogue, foreign_captures, devices_of_a_capture,
-                 unusual_captures, of_many, descriptors, unusual_logs, options):
+                 unusual_captures, of_many, descriptors, unusual_logs, outputs, hostile,
+                 options):
         part(tap)
     tap.finish()
 
