@@ -65,7 +65,6 @@ static int record(int argc, char **argv)
 {
 	struct sim_record_options o = { 0 };
 	const char *file = NULL, *reader;
-	char name[32];
 	int c;
 
 	while ((c = getopt(argc, argv, "+aknso:")) != -1) {
@@ -96,10 +95,7 @@ static int record(int argc, char **argv)
 		optind++;
 	if (!argv[optind])
 		return usage(stderr);
-	snprintf(name, sizeof name, "%.9s.ccidlog", reader);
-	if (strchr(name, ':'))
-		*strchr(name, ':') = '-';
-	return host_record(reader, file ? file : name, &o, argv + optind);
+	return host_record(reader, file, &o, argv + optind);
 }
 
 static bool is_port(const char *text)

@@ -160,7 +160,8 @@ int host_supervise(pid_t command, const sigset_t *mask);
 /* Ends what the command left running: all children of this process but daemon. */
 void host_end_leftovers(pid_t daemon);
 
-/* sim_record_run.c: records what the command says to the reader "vvvv:pppp". Returns the exit status. */
+/* sim_record_run.c: records what the command says to the reader "vvvv:pppp". file: NULL for a new one that is named by
+ * the ids. Returns the exit status. */
 struct sim_record_options;
 int host_record(const char *reader, const char *file, const struct sim_record_options *o, char **command);
 

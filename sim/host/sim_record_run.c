@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "sim/host/host.h"
 #include "sim/model/sim_record.h"
+#include "sim/host/sim_record_file.h"
 #include "sim/host/sim_record_folder.h"
 #include "sim/host/sim_record_wire.h"
 
@@ -28,7 +29,7 @@
 struct collector {
 	unsigned vendor, product;
 	struct sim_recorder *rec;
-	FILE *out;
+	struct record_file file;
 	struct record_folder folder;
 	unsigned bus, device;	/* of the reader that is recorded; 0: none yet */
 	unsigned other_bus, other_device;	/* looked at last, and another one */
@@ -143,6 +144,8 @@ static bool is_ours(struct collector *c, const struct record_event *e)
 			return false;
 		}
 	}
+	if (!c->bus)
+		record_file_begin(&c->file);
 	c->bus = e->bus;
 	c->device = e->device;
 	sim_record_device(c->rec, s.descriptors, s.len, string_of, &s);
@@ -225,7 +228,7 @@ static void collect(struct collector *c)
 			}
 		}
 		/* What is known is in the file, however this process ends. */
-		fflush(c->out);
+		fflush(c->file.out);
 		if (ending && !any && !c->fd[0].revents)
 			break;
 		errno = 0;
@@ -236,14 +239,14 @@ static int run_collector(struct collector *c, const struct sim_record_options *o
 {
 	bool nothing, good;
 
-	c->rec = sim_record_new(c->out, o);
+	c->rec = sim_record_new(c->file.out, o);
 	if (!c->rec)
 		return STATUS_ERROR;
 	collect(c);
 	record_folder_remove(&c->folder);
 	nothing = c->bus == 0;
 	good = sim_record_end(c->rec);
-	good = fclose(c->out) == 0 && good;
+	good = record_file_close(&c->file, !nothing) && good;
 	if (!good)
 		fprintf(stderr, "ccid-sim: the recording could not be written: %s\n", strerror(errno));
 	else if (nothing)
@@ -350,23 +353,26 @@ static int run_both(struct collector *c, int listener, const struct sim_record_o
 int host_record(const char *reader, const char *file, const struct sim_record_options *o, char **command)
 {
 	static struct collector c;
-	int used = 0, listener, status = STATUS_ERROR;
+	int used = 0, listener, status;
 	struct signals held;
-	FILE *out;
 
 	if (sscanf(reader, "%4x:%4x%n", &c.vendor, &c.product, &used) != 2 || reader[used]) {
 		fprintf(stderr, "ccid-sim: a reader is named by its ids, as 08e6:3437, not \"%s\"\n", reader);
 		return 2;
 	}
 	hold_signals(&held);
-	c.out = out = fopen(file, "we");
-	listener = out ? record_folder_listen(&c.folder) : -1;
-	if (listener < 0)
-		fprintf(stderr, "ccid-sim: %s: %s\n", out ? c.folder.path : file, strerror(errno));
-	else
+	if (!record_file_open(&c.file, file, c.vendor, c.product))
+		return STATUS_ERROR;
+	listener = record_folder_listen(&c.folder);
+	if (listener < 0) {
+		fprintf(stderr, "ccid-sim: %s: %s\n", c.folder.path, strerror(errno));
+		record_file_close(&c.file, false);
+		status = STATUS_ERROR;
+	} else {
+		/* the process beside the command decides whether a new file stays */
 		status = run_both(&c, listener, o, &held, command);
-	if (out)
-		fclose(out);
+		record_file_close(&c.file, true);
+	}
 	record_folder_remove(&c.folder);
 	return status;
 }

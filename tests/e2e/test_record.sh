@@ -41,6 +41,36 @@ tap_check "no such reader: the message names it" grep -q "opened no reader 1234:
 "$CCID_SIM" record -o $e2e_tmp/none 08e6:3437 -- sh -c 'exit 7'
 tap_check "the command's exit code is returned" test $? -eq 7
 
+# What is there already stays as long as nothing is recorded.
+echo before > $e2e_tmp/kept
+unchanged() { test "$(cat $e2e_tmp/kept)" = before; }
+"$CCID_SIM" record -o $e2e_tmp/kept 08e6:3437 -- true 2> /dev/null
+tap_check "a command that opens no reader: the file is left as it is" unchanged
+"$CCID_SIM" record -o $e2e_tmp/kept 08e6:3437 -- /nonexistent/pcscd 2> /dev/null
+tap_check "a mistyped command: its exit code" test $? -eq 127
+tap_check "a mistyped command: the file is left as it is" unchanged
+tap_check "nothing is recorded: no file is made" test ! -e $e2e_tmp/none
+tap_check "a folder that does not exist: exit code 125" sh -c "'$CCID_SIM' record -o /nonexistent/x 08e6:3437 -- true; [ \$? -eq 125 ]"
+
+# as_named [OPTION]...: records a program that opens the reader, in a folder of its own.
+mkdir $e2e_tmp/here
+as_named() { (cd $e2e_tmp/here && "$CCID_SIM" record -n "$@" 08e6:3437 -- "$e2e_python" "$e2e_dir/recorded.py" closed $e2e_tmp 2> said); }
+has_six() { "$e2e_python" "$e2e_dir/recorded.py" has "$e2e_tmp/here/$1" 6; }
+echo before > $e2e_tmp/here/08e6-3437.ccidlog
+as_named
+tap_check "a second recording of a reader has a number, which standard error says" \
+	sh -c "grep -q 08e6-3437-2.ccidlog $e2e_tmp/here/said && echo before | cmp -s - $e2e_tmp/here/08e6-3437.ccidlog"
+tap_check "the second recording is complete" has_six 08e6-3437-2.ccidlog
+as_named
+tap_check "the third recording is complete" has_six 08e6-3437-3.ccidlog
+seq 10000 > $e2e_tmp/here/named
+as_named -o named
+tap_check "a named file is replaced" has_six named
+(cd $e2e_tmp/here && "$CCID_SIM" record 08e6:3437 -- true 2> /dev/null; ls > ../list)
+tap_check "nothing is recorded: no numbered file is made" test "$(grep -c ccidlog $e2e_tmp/list)" -eq 3
+as_named -o /dev/stdout | cat > $e2e_tmp/here/piped
+tap_check "a recording goes through a pipe" has_six piped
+
 # killed SIGNAL: the recording has everything up to then, and its end.
 killed()
 {
