@@ -12,6 +12,8 @@ capture=$e2e_tmp/run.pcapng
 
 messages_of() { grep -cE " $1 +slot " $e2e_tmp/trace; }
 shown_as_ccid() { tshark -r $capture -Y "$1" 2> /dev/null | grep -c USBCCID; }
+# dissected FILTER [OPTION]...: how many packets.
+dissected() { filter=$1; shift; tshark -r $capture "$@" -Y "$filter" 2> /dev/null | wc -l; }
 apdu() { timeout 20 opensc-tool --reader 0 "$@"; }
 # The card's files contain the PIN's bytes too, so the search includes the zeros after the PIN.
 pin_is_hidden() { ! grep -aqP '1234\x00\x00' $capture; }
@@ -22,6 +24,7 @@ tap_check "three readers" wait_readers 3
 all_cards() { timeout 10 pcsc_scan -c -n > $e2e_tmp/cards; [ "$(grep -c ATR: $e2e_tmp/cards)" -ge 2 ]; }
 tap_check "the cards of all readers answer" wait_until all_cards
 tap_check "a conversation with a card" apdu --send-apdu 00A4020C022F00 --send-apdu 00B0000010
+tap_check "a conversation with a card at T=0" timeout 20 opensc-tool --reader 2 --send-apdu 00A4020C022F00 --send-apdu 00B0000010
 tap_check "a PIN is verified" apdu --send-apdu 0020000108313233340000000000
 tap_check "pcscd exits cleanly" pcscd_stop
 "$CCID_SIM" trace off
@@ -39,7 +42,11 @@ tap_check "the dialogue has SELECT" sh -c "'$trace' --apdu $e2e_log | grep -q '0
 if command -v tshark > /dev/null; then
 	tap_check "tshark: messages out" test "$(shown_as_ccid 'usb.endpoint_address.direction == 0')" -eq "$(logged '->')"
 	tap_check "tshark: messages in" test "$(shown_as_ccid 'usb.endpoint_address.direction == 1')" -eq "$(logged '<-')"
+	tap_check "tshark: APDUs only on request" test "$(dissected iso7816)" -eq 0
+	tap_check "tshark: the READ BINARY of a card with T=0 is an APDU" \
+		test "$(dissected 'iso7816.apdu.ins == 0xB0' -d usbccid.subdissector,iso7816)" -ge 1
 else
 	tap_ok "tshark: messages out and in # SKIP tshark is not installed"
+	tap_ok "tshark: APDUs # SKIP tshark is not installed"
 fi
 tap_plan
