@@ -18,25 +18,61 @@ enum { PART_BEGINS = 1, PART_ENDS = 2, PART_CONTINUES = 3 };
  * fields before bTeoPrologue hold no secret and are what one debugs (CCID 1.10 §6.1.11). */
 #define SECURE_FIELDS 12
 
-/* ISO 7816-4 §11.5, -8: VERIFY, CHANGE REFERENCE DATA, RESET RETRY COUNTER, EXTERNAL or
- * MUTUAL AUTHENTICATE (and, with CLA FF, the PC/SC command that loads keys). */
-static bool ins_is_secret(uint8_t ins)
+#define GET_RESPONSE 0xC0	/* ISO 7816-4 §11.8.1 */
+
+/* Commands that carry a PIN or a key, or whose answer is one: CLA INS P1 P2, where mask has ones.
+ * libccid(5), SECRETS, says the same (check_docs.py compares INS). */
+static const struct { uint32_t mask, value; } secret_commands[] = {
+	/* ISO 7816-4 §11.6, any CLA */
+	{ 0x00FE0000, 0x00200000 },	/* VERIFY */
+	{ 0x00FE0000, 0x00240000 },	/* CHANGE REFERENCE DATA */
+	{ 0x00FE0000, 0x002C0000 },	/* RESET RETRY COUNTER */
+	/* EXTERNAL or MUTUAL AUTHENTICATE; with CLA FF, LOAD KEYS of PC/SC part 3 */
+	{ 0x00FF0000, 0x00820000 },
+	{ 0x00FE0000, 0x00860000 },	/* GENERAL AUTHENTICATE */
+	/* ISO 7816-8: DECIPHER answers with what is mostly a session key */
+	{ 0x00FEFF00, 0x002A8000 },
+	/* GlobalPlatform; INS D8 means nothing else with another CLA */
+	{ 0x00FE0000, 0x00D80000 },	/* PUT KEY */
+	{ 0x80FF0000, 0x80E20000 },	/* STORE DATA */
+	/* PUT DATA of OpenPGP cards: keys (PIV writes its objects with 3FFF, too), keys of secure
+	 * messaging, resetting code, AES key */
+	{ 0x00FEFFFF, 0x00DA3FFF },
+	{ 0x00FEFFFF, 0x00DA00D1 },
+	{ 0x00FEFFFF, 0x00DA00D2 },
+	{ 0x00FEFFFF, 0x00DA00D3 },
+	{ 0x00FEFFFF, 0x00DA00D5 },
+	{ 0x00FEFFFF, 0x00DA00F4 },
+	/* PIV of YubiKeys, interindustry CLA: IMPORT ASYMMETRIC KEY, SET MANAGEMENT KEY */
+	{ 0x80FE0000, 0x00FE0000 },
+};
+
+/* A command cut in its header may go on as any command; one cut before its INS is secret only when
+ * more follows. */
+static bool header_is_secret(const uint8_t *p, size_t len, bool more_follows)
 {
-	switch (ins) {
-	case 0x20: case 0x21:
-	case 0x24: case 0x25:
-	case 0x2C: case 0x2D:
-	case 0x82:
-		return true;
-	default:
-		return false;
+	uint32_t header = 0, known = 0;
+
+	if (len < 2)
+		return more_follows && len > 0;
+	for (size_t i = 0; i < 4; i++) {
+		header = header << 8 | (i < len ? p[i] : 0u);
+		known = known << 8 | (i < len ? 0xFFu : 0u);
 	}
+	for (size_t i = 0; i < sizeof secret_commands / sizeof *secret_commands; i++) {
+		if (((header ^ secret_commands[i].value) & secret_commands[i].mask & known) == 0)
+			return true;
+	}
+	return false;
 }
 
-/* A command cut before its INS is secret until proven otherwise. */
-static bool apdu_is_secret(const uint8_t *p, size_t len, bool more_follows)
+/* GET RESPONSE fetches the answer of the command before. */
+static bool apdu_is_secret(const struct log_secrecy *s, const uint8_t *p, size_t len,
+			   bool more_follows)
 {
-	return len < 2 ? more_follows && len > 0 : ins_is_secret(p[1]);
+	if (len >= 2 && p[1] == GET_RESPONSE)
+		return s->secret;
+	return header_is_secret(p, len, more_follows);
 }
 
 /* ISO/IEC 13239, as T=1 uses it (ISO 7816-3:2006 §11.3.4). */
@@ -95,8 +131,8 @@ static bool block_sent(struct log_secrecy *s, const uint8_t *p, size_t len)
 		return false;	/* R- and S-blocks carry no data of the application */
 	/* In mid-chain, and when a block goes out again, INF does not begin with a header. */
 	if (!s->chained && !(s->secret && s->block_seen && s->block_ns == ns))
-		s->secret = apdu_is_secret(p + 3, p[2], more);
-	s->secret = s->secret || apdu_is_secret(p, len, false);
+		s->secret = apdu_is_secret(s, p + 3, p[2], more);
+	s->secret = s->secret || header_is_secret(p, len, false);
 	s->chained = s->secret && more;
 	s->block_seen = true;
 	s->block_ns = ns;
@@ -118,11 +154,11 @@ static bool command_sent(struct log_secrecy *s, const uint8_t *p, size_t len, ui
 	} else if (s->chained && (ends || continues)) {
 		s->chained = continues;
 	} else {
-		s->secret = !is_pps(p, len) && apdu_is_secret(p, len, level == PART_BEGINS);
+		s->secret = !is_pps(p, len) && apdu_is_secret(s, p, len, level == PART_BEGINS);
 		s->chained = s->secret && level == PART_BEGINS;
 	}
 	/* Character level: the data bytes follow by themselves (ISO 7816-3:2006 §10.3). */
-	if (t0_header && ins_is_secret(p[1]) && s->left < p[4])
+	if (t0_header && header_is_secret(p, len, false) && s->left < p[4])
 		s->left = p[4];
 	s->block_seen = false;
 	return s->secret;

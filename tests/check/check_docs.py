@@ -122,11 +122,22 @@ def check_pages(tap, makefile):
              [p for p in pages if os.path.relpath(p, TOP) not in makefile])
 
 
+def secret_ins(code):
+    """INS of each row of secret_commands[], as two hexadecimal digits."""
+    rows = [tuple(int(word, 16) >> 16 & 0xFF for word in row)
+            for row in re.findall(r"^\t\{ (0x[0-9A-F]{8}), (0x[0-9A-F]{8}) \},", code, re.M)]
+    return {f"{ins:02X}" for mask, value in rows for ins in range(256) if ins & mask == value}
+
+
 def check_words(tap, code):
     page = read("doc/libccid.5")
     variables = set(re.findall(r'environment\("(\w+)"\)', code))
     tap.case("libccid(5): every variable of the environment",
              sorted(v for v in variables if v not in page) if variables else ["none is found in src"])
+    secret, said = secret_ins(read("src/util/log_secrets.c")), read("doc/libccid.5").partition("\n.SH SECRETS\n")[2].partition("\n.SH ")[0]
+    listed = {ins for line in re.findall(r"^\.BR? ([0-9A-F][0-9A-F].*)$", said, re.M) for ins in re.findall(r"\b[0-9A-F]{2}\b", line)}
+    tap.case("libccid(5): every INS whose data the log leaves out, and no other",
+             sorted(secret ^ listed) if secret else ["none is found"])
     sim = read("doc/ccid-sim.1").replace("\\-", "-")
     faults = re.findall(r'^\t\{ "([a-z0-9-]+)",', read("sim/model/sim_fault_kinds.c"), re.M)
     tap.case("ccid-sim(1): every fault of readers", [f for f in faults if f".B {f}\n" not in sim] if faults else ["none is found"])
@@ -262,6 +273,7 @@ def show_that_rules_bite(tap):
     table = "what the log says |\n" + "| a | `said` | b |\n" * 11
     tap.case("rules: a log line that is not in the sources is found", bool(unsaid_lines(table, ["other"])))
     tap.case("rules: a log line of the sources passes", unsaid_lines(table, ["is said so"]))
+    tap.case("rules: a row of a mask is two INS", secret_ins("\t{ 0x80FE0000, 0x00200000 },\n") == {"20", "21"})
     tap.case("rules: an option that no script tries is found", untried({"one", "two"}, ["# --enable-one\n--disable-two\n"]) == ["one"])
 
 

@@ -108,14 +108,12 @@ static unsigned log_leaks(void)
 static uint8_t *app;
 #define APP_ROOM 70000u
 
-/* CLA INS, and len bytes of secret; extended when it must be. */
-static size_t secret_apdu(uint8_t cla, uint8_t ins, size_t len, bool le)
+/* A header, and len bytes of secret; extended when it must be. */
+static size_t secret_apdu(const uint8_t header[4], size_t len, bool le)
 {
 	size_t n = 4;
 
-	app[0] = cla;
-	app[1] = ins;
-	app[2] = app[3] = 0;
+	memcpy(app, header, 4);
 	if (len > 255)
 		app[n++] = 0;
 	if (len > 255)
@@ -214,7 +212,14 @@ static const struct way {
 	{ "serial\nt1 ifsc=16 chain=16 applet=echo", 200, true, true },
 };
 
-static const uint8_t secret_ins[] = { 0x20, 0x21, 0x24, 0x25, 0x2C, 0x2D, 0x82 };
+static const uint8_t verify[4] = { 0x00, 0x20, 0x00, 0x00 }, ordinary[4] = { 0x80, 0x16, 0x00, 0x00 };
+static const uint8_t unknown[4] = { 0x80, 0x10, 0x00, 0x00 };
+static const uint8_t secret_headers[][4] = {
+	{ 0x00, 0x20, 0x00, 0x00 }, { 0x00, 0x21, 0x00, 0x00 }, { 0x00, 0x24, 0x00, 0x00 }, { 0x00, 0x2C, 0x00, 0x00 },
+	{ 0x00, 0x2A, 0x80, 0x86 }, { 0x00, 0x82, 0x00, 0x00 }, { 0x10, 0x87, 0x03, 0x9B }, { 0x80, 0xD8, 0x01, 0x81 },
+	{ 0x84, 0xD8, 0x01, 0x81 }, { 0x80, 0xE2, 0x80, 0x00 }, { 0x00, 0xDB, 0x3F, 0xFF }, { 0x00, 0xDA, 0x00, 0xD3 },
+	{ 0x00, 0xFE, 0x07, 0x9C }, { 0x00, 0xFF, 0xFF, 0xFF },
+};
 
 /* At T=0 character level a card that does not know the command never asks for its data. */
 static bool way_sends(const struct way *way, uint8_t ins)
@@ -232,18 +237,19 @@ static void apdus_in_the_log(void **state)
 		secret_is(way->len);
 		open_reader(way->text, way->t1);
 		for (unsigned mask = 0; mask < 16; mask++) {
-			for (size_t i = 0; i < COUNT(secret_ins) * 2; i++) {
+			for (size_t i = 0; i < COUNT(secret_headers) * 2; i++) {
 				bool shows = i & 1;
+				const uint8_t *header = secret_headers[i / 2];
 
 				memset(&said, 0, sizeof said);
 				log_setup(mask, shows);
-				transmit(secret_apdu(0x00, secret_ins[i / 2], way->len, way->echo));
+				transmit(secret_apdu(header, way->len, way->echo));
 				if (!shows && log_leaks())
-					fail_msg("INS %02X with levels %X is in the log", secret_ins[i / 2], mask);
+					fail_msg("INS %02X with levels %X is in the log", header[1], mask);
 				/* with IFDCCID_LOG_SECRETS the secret is in the log: this test can
 				 * fail */
-				if (shows && (mask & LOG_COMM) && way_sends(way, secret_ins[i / 2]) && !log_leaks())
-					fail_msg("INS %02X is not shown though asked for", secret_ins[i / 2]);
+				if (shows && (mask & LOG_COMM) && way_sends(way, header[1]) && !log_leaks())
+					fail_msg("INS %02X is not shown though asked for", header[1]);
 			}
 		}
 		/* an ordinary command is shown, if not right after a secret one: at T=0 character level
@@ -251,7 +257,7 @@ static void apdus_in_the_log(void **state)
 		memset(&said, 0, sizeof said);
 		log_setup(LOG_COMM, false);
 		for (unsigned i = 0; i < 4; i++) {
-			size_t len = secret_apdu(0x80, 0x16, 8, way->echo);
+			size_t len = secret_apdu(ordinary, 8, way->echo);
 
 			memset(app + 5, 0x77, 8);
 			transmit(len);
@@ -384,7 +390,7 @@ static void apdus_in_memory(void **state)
 			/* log lines that show the secret are wiped as well */
 			log_setup(secrets ? LOG_COMM : LOG_CRITICAL, secrets);
 			for (unsigned i = 0; i < 2; i++) {
-				transmit(secret_apdu(0x00, 0x20, ways[w].len, ways[w].echo));
+				transmit(secret_apdu(verify, ways[w].len, ways[w].echo));
 				memset(&said, 0, sizeof said);
 				leaks += memory_leaks(name);
 			}
@@ -443,13 +449,13 @@ static void failures_in_memory(void **state)
 			open_reader(texts[k], true);
 			fixture_fault(0, "%s msg=6f", faults[i]);
 			/* 48 + 5 + 2 + ... makes the answer a whole packet at short APDU level */
-			transmit(secret_apdu(0x00, 0x20, k == 1 ? 52 : 48, true));
+			transmit(secret_apdu(verify, k == 1 ? 52 : 48, true));
 			/* the second copy stays in the transfer's buffer until libusb reports the
 			 * transfer */
 			if (strcmp(faults[i], "duplicate") != 0)
 				leaks += memory_leaks(where);
 			fixture_fault(0, "clear");
-			transmit(secret_apdu(0x80, 0x10, 0, false));
+			transmit(secret_apdu(unknown, 0, false));
 			leaks += memory_leaks(where);
 			close_reader();
 			leaks += memory_leaks(where);

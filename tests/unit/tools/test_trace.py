@@ -115,6 +115,10 @@ def secrets(tap):
         shown = [run(text, "-l")[1], run(text, "-a")[1], run(text, "-s")[1], run(capture)[1], run(capture, "-a")[1]]
         tap.case(f"{name}: the PIN is in no output", bytes.fromhex(pin) not in capture and
                  not [s for s in shown if pin.encode() in s or b"31323334" in s])
+    for name, header in (("PUT KEY", "80 D8 01 81"), ("PUT KEY with a MAC", "84 D8 01 81"), ("key import", "00 DB 3F FF")):
+        key = f"6F 09 00 00 00 00 06 00 00 00 {header} 04 {pin}"
+        capture = run(f"00000007 -> 000000 {key}\n00000007 <- 000000 {DONE}\n".encode())[1]
+        tap.case(f"{name}: the key is in no output", bytes.fromhex(pin) not in capture and b"1234" not in capture)
     os.environ["IFDCCID_LOG_SECRETS"] = "1"
     tap.case("unless it is asked for", pin.encode() in run(f"-> 000000 {VERIFY}\n".encode(), "-l")[1])
     del os.environ["IFDCCID_LOG_SECRETS"]

@@ -188,19 +188,116 @@ static size_t got(struct log_secrecy *s, uint8_t type, const char *data, size_t 
 #define SENT(s, level, data) sent((s), (level), (data), sizeof(data) - 1)
 #define GOT(s, data) got((s), 0x80, (data), sizeof(data) - 1)
 
-static void secret_instructions_are_hidden(void **state)
+/* Each row is hidden; INS | 1 as well when it is not 82 or E2. */
+static const struct { uint8_t header[4]; uint8_t other_cla, other_p1, other_p2; } hidden[] = {
+	/* other_cla: hidden with this CLA, too; other_p1, other_p2: shown with these, if they are not 0 */
+	{ { 0x00, 0x20, 0x00, 0x01 }, 0x80, 0, 0 },
+	{ { 0x00, 0x24, 0x00, 0x01 }, 0x0C, 0, 0 },
+	{ { 0x00, 0x2C, 0x00, 0x01 }, 0x10, 0, 0 },
+	{ { 0x00, 0x82, 0x00, 0x01 }, 0xFF, 0, 0 },
+	{ { 0x00, 0x86, 0x00, 0x01 }, 0x10, 0, 0 },
+	{ { 0x00, 0x2A, 0x80, 0x86 }, 0x10, 0x9E, 0 },
+	{ { 0x80, 0xD8, 0x00, 0x01 }, 0x84, 0, 0 },
+	{ { 0x80, 0xE2, 0x00, 0x01 }, 0x84, 0, 0 },
+	{ { 0x00, 0xDA, 0x3F, 0xFF }, 0x10, 0x5F, 0xFE },
+	{ { 0x00, 0xDA, 0x00, 0xD1 }, 0x10, 0x01, 0xC7 },
+	{ { 0x00, 0xDA, 0x00, 0xD2 }, 0x10, 0x01, 0x5B },
+	{ { 0x00, 0xDA, 0x00, 0xD3 }, 0x10, 0x01, 0x5E },
+	{ { 0x00, 0xDA, 0x00, 0xD5 }, 0x10, 0x01, 0xC4 },
+	{ { 0x00, 0xDA, 0x00, 0xF4 }, 0x10, 0x01, 0xF9 },
+	{ { 0x00, 0xFE, 0x07, 0x9C }, 0x10, 0, 0 },
+};
+
+/* A short command is hidden with its answer, or shown with it. */
+static bool is_hidden(const uint8_t header[4])
 {
-	static const uint8_t secret[] = { 0x20, 0x21, 0x24, 0x25, 0x2C, 0x2D, 0x82 };
+	char apdu[9] = { 0, 0, 0, 0, 4, 0x31, 0x32, 0x33, 0x34 };
+	struct log_secrecy s = { 0 };
+	size_t shown;
+
+	memcpy(apdu, header, 4);
+	shown = sent(&s, 0, apdu, sizeof apdu);
+	assert_true(shown == 0 || shown == sizeof apdu);
+	assert_int_equal(GOT(&s, "\x90\x00"), shown ? 2 : 0);
+	return shown == 0;
+}
+
+static void secret_commands_are_hidden(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++) {
+		uint8_t h[4];
+		bool next_too = hidden[i].header[1] != 0x82 && hidden[i].header[1] != 0xE2;
+
+		memcpy(h, hidden[i].header, 4);
+		assert_true(is_hidden(h));
+		h[1] |= 1;
+		assert_int_equal(is_hidden(h), next_too);
+		h[0] = hidden[i].other_cla;
+		h[1] = hidden[i].header[1];
+		assert_true(is_hidden(h));
+		for (unsigned at = 2; at < 4; at++) {
+			uint8_t other = at == 2 ? hidden[i].other_p1 : hidden[i].other_p2;
+
+			memcpy(h, hidden[i].header, 4);
+			h[at] = other ? other : h[at];
+			assert_int_equal(is_hidden(h), other == 0);
+		}
+	}
+}
+
+/* INS of a secret command with any P1-P2, of CLA 00 and of CLA 80. */
+static void ordinary_commands_are_shown(void **state)
+{
+	static const uint8_t any[] = { 0x20, 0x21, 0x24, 0x25, 0x2C, 0x2D, 0x82, 0x86, 0x87, 0xD8, 0xD9 };
 
 	(void)state;
 	for (unsigned ins = 0; ins < 256; ins++) {
-		char apdu[9] = { 0, (char)ins, 0, 1, 4, 0x31, 0x32, 0x33, 0x34 };
-		struct log_secrecy s = { 0 };
-		bool hide = memchr(secret, (int)ins, sizeof secret) != NULL;
+		uint8_t iso[4] = { 0x00, (uint8_t)ins, 0, 1 }, own[4] = { 0x80, (uint8_t)ins, 0, 1 };
+		bool both = memchr(any, (int)ins, sizeof any) != NULL;
 
-		assert_int_equal(sent(&s, 0, apdu, sizeof apdu), hide ? 0 : 9);
-		assert_int_equal(GOT(&s, "\x90\x00"), hide ? 0 : 2);
+		assert_int_equal(is_hidden(iso), both || ins >= 0xFE);
+		assert_int_equal(is_hidden(own), both || ins == 0xE2);
 	}
+}
+
+/* The answer of a secret command is fetched by GET RESPONSE (ISO 7816-4 §11.8.1). */
+static void fetched_answer_is_hidden(void **state)
+{
+	struct log_secrecy s = { 0 };
+
+	(void)state;
+	assert_int_equal(SENT(&s, 0, "\x00\xC0\x00\x00\x10"), 5);
+	assert_int_equal(GOT(&s, PIN "\x90\x00"), 6);
+	assert_int_equal(SENT(&s, 0, "\x00\x2A\x80\x86\x04" PIN), 0);
+	assert_int_equal(GOT(&s, "\x61\x10"), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(SENT(&s, 0, "\x00\xC0\x00\x00\x10"), 0);
+		assert_int_equal(GOT(&s, PIN "\x61\x10"), 0);
+	}
+	/* in a T=1 block */
+	assert_int_equal(SENT(&s, 0, "\x00\x00\x05\x00\xC0\x00\x00\x10\xD5"), 0);
+	assert_int_equal(GOT(&s, "\x00\x00\x02\x90\x00\x92"), 0);
+	assert_int_equal(SENT(&s, 0, "\x00\xA4\x00\x00\x02\x3F\x00"), 7);
+	assert_int_equal(SENT(&s, 0, "\x00\xC0\x00\x00\x10"), 5);
+	assert_int_equal(GOT(&s, PIN "\x90\x00"), 6);
+}
+
+/* A part of a command that ends before P1 or P2. */
+static void command_cut_in_its_header(void **state)
+{
+	struct log_secrecy s = { 0 };
+
+	(void)state;
+	assert_int_equal(SENT(&s, 1, "\x00\xDB\x3F"), 0);
+	assert_int_equal(SENT(&s, 2, "\xFF\x04" PIN), 0);
+	assert_int_equal(SENT(&s, 1, "\x00\xDB\x5F"), 3);
+	assert_int_equal(SENT(&s, 2, "\xC1\x04" PIN), 6);
+	assert_int_equal(SENT(&s, 1, "\x00\xDB"), 0);
+	assert_int_equal(SENT(&s, 2, "\x3F\xFF\x04" PIN), 0);
+	/* T=0 at character level: the data follow the header */
+	assert_int_equal(SENT(&s, 1, "\x80\xD8\x00\x01\x08"), 0);
+	assert_int_equal(SENT(&s, 1, PIN PIN), 0);
 }
 
 static void answer_belongs_to_its_command(void **state)
@@ -519,7 +616,10 @@ int main(void)
 #endif
 		cmocka_unit_test_setup(budget_of_a_kind, setup),
 		cmocka_unit_test_setup(budget_of_many_kinds, setup),
-		cmocka_unit_test_setup(secret_instructions_are_hidden, setup),
+		cmocka_unit_test_setup(secret_commands_are_hidden, setup),
+		cmocka_unit_test_setup(ordinary_commands_are_shown, setup),
+		cmocka_unit_test_setup(fetched_answer_is_hidden, setup),
+		cmocka_unit_test_setup(command_cut_in_its_header, setup),
 		cmocka_unit_test_setup(answer_belongs_to_its_command, setup),
 		cmocka_unit_test_setup(power_on_ends_secrecy, setup),
 		cmocka_unit_test_setup(extended_chaining, setup),
