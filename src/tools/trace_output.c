@@ -47,10 +47,15 @@ static bool same_file(const struct stat *a, const struct stat *b)
  * now, NULL when there is none. */
 static bool open_part(struct trace_output *o, const struct stat *there)
 {
+	struct stat link;
 	size_t cap;
 	int fd;
 
-	if (strncmp(o->name, "/dev/", 5) == 0 || (there && !S_ISREG(there->st_mode)))
+	if (strncmp(o->name, "/dev/", 5) == 0)
+		return false;
+	/* a link that leads nowhere yet; a file without the right to write */
+	if (there ? !S_ISREG(there->st_mode) || access(o->name, W_OK) != 0
+		  : lstat(o->name, &link) == 0)
 		return false;
 	o->target = there ? realpath(o->name, NULL) : strdup(o->name);
 	cap = o->target ? strlen(o->target) + 32 : 0;

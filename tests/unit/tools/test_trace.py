@@ -487,6 +487,14 @@ def outputs(tap):
         code, _ = at(log, "-l", "-o", os.path.join(folder, "to"))
         tap.case("an output file that a link names is replaced, and the link is left", code == 0 and b"-> 6F" in contents(out)
                  and os.path.islink(os.path.join(folder, "to")))
+        os.symlink("target", os.path.join(folder, "dangling"))
+        code, _ = at(log, "-l", "-o", os.path.join(folder, "dangling"))
+        tap.case("a link to a file that is still to be made is left", code == 0 and os.path.islink(os.path.join(folder, "dangling"))
+                 and b"-> 6F" in contents(os.path.join(folder, "target")))
+        os.chmod(out, 0o440)
+        tap.case("a file without the right to write is left as it is", os.geteuid() == 0
+                 or at(log, "-s", "-o", out)[0] == 2 and b"-> 6F" in contents(out))
+        os.chmod(out, 0o640)
         code, _ = at(None, "-l", "-o", "new", data=text, cwd=folder)
         tap.case("a new file in this folder", code == 0 and b"-> 6F" in contents(os.path.join(folder, "new")))
         code, _ = at(put(folder, "cut", CAPTURE_HEAD + text), "-l", "-o", out)
@@ -495,7 +503,7 @@ def outputs(tap):
         tap.case("a folder as output: exit code 2", at(log, "-o", os.path.join(folder, "folder"))[0] == 2)
         pipes(tap, folder, log)
         tap.case("nothing else is left in the folder", sorted(os.listdir(folder)) == sorted(
-            ["same.log", "empty", "link", "out.txt", "to", "new", "cut", "folder", "pipe"]))
+            ["same.log", "empty", "link", "out.txt", "to", "new", "cut", "folder", "pipe", "dangling", "target"]))
 
 
 CAPTURE_HEAD = b"\n\r\r\n\x1c\0\0\0M<+\x1a\1\0\0\0" + b"\xff" * 8 + b"\x1c\0\0\0"
