@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Simulator files. Lines of text; '#' begins a comment (at the start of a line or after a blank). A device begins with
  *
- *	reader NAME
+ *	reader NAME		no other device has this name; copies are NAME-2, NAME-3, ...
  *
  * and what follows says what it is, one "key = value" a line, each changing what was there before:
  *
@@ -54,6 +54,7 @@ struct card_line {
 /* The device being read. */
 struct draft {
 	struct sim_dev_conf conf;
+	unsigned line;			/* of its "reader" */
 	unsigned iface;			/* index of the current one */
 	unsigned copies;
 	bool unplugged;
@@ -439,6 +440,18 @@ static struct sim_dev *make_copy(struct reading *r, unsigned nr)
 	return d;
 }
 
+/* The program's commands name a reader, so that each has a name of its own. */
+static bool is_name_free(struct reading *r, const char *name)
+{
+	for (unsigned i = 0; i < r->n_devs; i++) {
+		if (strcmp(sim_dev_name(r->devs[i]), name) == 0) {
+			r->line = r->draft->line;
+			return bad(r, "another reader has this name", name);
+		}
+	}
+	return true;
+}
+
 /* Ends the device being read and makes it, as often as it said. */
 static bool finish(struct reading *r)
 {
@@ -449,9 +462,11 @@ static bool finish(struct reading *r)
 	for (unsigned i = 0; i < r->draft->copies && ok; i++) {
 		struct sim_dev *d = make_copy(r, i);
 
-		ok = d != NULL;
-		if (!ok)
+		ok = d && is_name_free(r, sim_dev_name(d));
+		if (!ok) {
+			sim_dev_free(d);
 			break;
+		}
 		r->devs = realloc(r->devs, (r->n_devs + 1) * sizeof *r->devs);
 		if (!r->devs)
 			abort();
@@ -471,8 +486,9 @@ static bool begin(struct reading *r, const char *name)
 	r->draft = sim_alloc(sizeof *r->draft);
 	sim_conf_defaults(&r->draft->conf);
 	r->draft->copies = 1;
+	r->draft->line = r->line;
 	sim_copy_text(r->draft->conf.name, sizeof r->draft->conf.name, name);
-	return true;
+	return is_name_free(r, r->draft->conf.name);
 }
 
 /* --- lines --- */

@@ -15,7 +15,7 @@ static const char *const readers[] = {
 	"reader characters\nlevel = char\nslots = 2\ncard 0 = t0\ncard 1 = t1\n",
 	"reader extended\nlevel = extended\npinpad = 3\nslots = 2\ncard 0 = t1\ncard 1 = t0\n",
 	"reader iccd\niccd = b\ncard 0 = t1\n",
-	"reader iccd\niccd = a\ncard 0 = t0\n",
+	"reader iccd_a\niccd = a\ncard 0 = t0\n",
 };
 
 /* A checksum of the answers. */

@@ -36,37 +36,37 @@ static const struct soak_rack slots_96 = {
 	"card 0 = t1 time_us=500\ncard 1 = t0 time_us=500\ncard 2 = t1crc\ncard 3 = t0t1 time_us=2000\n"
 	"card 4 = t1small\ncard 5 = t0\ncard 6 = t1 time_us=5000\ncard 7 = t0t1\n"
 	"reader iccd\nfrom = e-gate\ncopies = 4\ncard 0 = t0\n"
-	"reader iccd\nfrom = Aktiv_Rutoken_Magistra\ncopies = 4\ncard 0 = t1\n",
+	"reader iccd_2\nfrom = Aktiv_Rutoken_Magistra\ncopies = 4\ncard 0 = t1\n",
 	{ NULL }, false,
 };
 
 #define TWO "card 0 = t1\ninterface = 1\ncard 0 = t0\n"
-#define PINPAD "reader pinpad\nfrom = CardMan3821\n"
+#define PINPAD(nr) "reader pinpad_" nr "\nfrom = CardMan3821\n"
 
 static const struct soak_rack kinds_24 = {
 	"reader tpdu\nfrom = GemPCTwin\ncard 0 = t1 time_us=500\n"
-	"reader tpdu\nfrom = GemPCTwin\ncard 0 = t0 nulls=2\n"
-	"reader tpdu\nfrom = GemPCTwin\ncard 0 = t1crc\n"
+	"reader tpdu_2\nfrom = GemPCTwin\ncard 0 = t0 nulls=2\n"
+	"reader tpdu_3\nfrom = GemPCTwin\ncard 0 = t1crc\n"
 	"reader char\nfrom = Winbond\ncard 0 = t0 ack=mixed\n"
-	"reader char\nfrom = Winbond\ncard 0 = t1\n"
-	"reader char\nfrom = Oz776S\ncard 0 = t0\n"
+	"reader char_2\nfrom = Winbond\ncard 0 = t1\n"
+	"reader char_3\nfrom = Oz776S\ncard 0 = t0\n"
 	"reader short\nfrom = ACS_ACR3901U_ICC_Reader\ncard 0 = t0\n"
-	"reader short\nfrom = ACS_ACR3901U_ICC_Reader\ncard 0 = t1\n"
+	"reader short_2\nfrom = ACS_ACR3901U_ICC_Reader\ncard 0 = t1\n"
 	"reader extended\nfrom = AU9540\ncard 0 = t0\n"
-	"reader extended\nfrom = AU9540\ncard 0 = t1\n"
-	"reader extended\nfrom = Fsij_gnuk\ncard 0 = t1\n"
-	"reader iccd\nfrom = e-gate\ncard 0 = t0\n"
-	"reader iccd\nfrom = BIFIT_iBank2key\ncard 0 = t0 nulls=2\n"
-	"reader iccd\nfrom = Aktiv_Rutoken_Magistra\ncard 0 = t1\n"
-	"reader iccd\nfrom = Philips_SmartMX\nlevel = extended\nmaxlen = 64\ncard 0 = t1\n"
-	"reader bank\nslots = 8\nbusy = 8\ncard 0 = t1\ncard 1 = t0\ncard 2 = t1small\ncard 3 = t0t1 time_us=2000\n"
+	"reader extended_2\nfrom = AU9540\ncard 0 = t1\n"
+	"reader extended_3\nfrom = Fsij_gnuk\ncard 0 = t1\n"
+	"reader iccd_3\nfrom = e-gate\ncard 0 = t0\n"
+	"reader iccd_4\nfrom = BIFIT_iBank2key\ncard 0 = t0 nulls=2\n"
+	"reader iccd_5\nfrom = Aktiv_Rutoken_Magistra\ncard 0 = t1\n"
+	"reader iccd_6\nfrom = Philips_SmartMX\nlevel = extended\nmaxlen = 64\ncard 0 = t1\n"
+	"reader bank_2\nslots = 8\nbusy = 8\ncard 0 = t1\ncard 1 = t0\ncard 2 = t1small\ncard 3 = t0t1 time_us=2000\n"
 	"card 4 = t1crc\ncard 5 = t0\ncard 6 = t1 time_us=5000\ncard 7 = t1\n"
-	"reader bank\nslots = 3\nbusy = 1\ncard 0 = t1\ncard 1 = t0\ncard 2 = t1\n"
-	PINPAD "features = 0x00010230\ncard 0 = t1 pin=1234 tries=15\n"
-	PINPAD "card 0 = t1 pin=1234 tries=15\n"
-	PINPAD "level = extended\ncard 0 = t0 pin=1234 tries=15\n"
+	"reader bank_3\nslots = 3\nbusy = 1\ncard 0 = t1\ncard 1 = t0\ncard 2 = t1\n"
+	PINPAD("1") "features = 0x00010230\ncard 0 = t1 pin=1234 tries=15\n"
+	PINPAD("2") "card 0 = t1 pin=1234 tries=15\n"
+	PINPAD("3") "level = extended\ncard 0 = t0 pin=1234 tries=15\n"
 	"reader composite\nfrom = HID_OMNIKEY_5422\n" TWO
-	"reader composite\nfrom = Feitian_R502\n" TWO "interface = 2\ncard 0 = t1\ninterface = 3\ncard 0 = t1\n",
+	"reader composite_2\nfrom = Feitian_R502\n" TWO "interface = 2\ncard 0 = t1\ninterface = 3\ncard 0 = t1\n",
 	{ "GemPCTwin", "GemCoreSIMPro2" }, true,
 };
 

@@ -329,6 +329,9 @@ static void test_config_errors(void **state)
 		"reader r\nvendor = zz",
 		"reader r\nusb_us = -1",
 		"reader r\nbcd = x",
+		"reader r\nreader s\nreader r",
+		"reader r\ncopies = 2\nreader r-2",
+		"reader r-2\nreader r\ncopies = 2",
 	};
 	struct sim_dev **devs;
 	char err[200];
@@ -341,6 +344,9 @@ static void test_config_errors(void **state)
 			fail_msg("\"%s\": %s", cases[i], err);
 		assert_null(devs);
 	}
+	/* the line of the second one */
+	assert_int_equal(sim_config_parse("reader r\n\nreader r\nslots = 2\n", &devs, err, sizeof err), -1);
+	assert_string_equal(err, "line 3: another reader has this name: r");
 	assert_int_equal(sim_config_parse("# nothing\n\n", &devs, err, sizeof err), 0);
 	free(devs);
 }
