@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Kobil mIDentity sticks come up as storage and HID only; a request makes them show their card reader
  * too. The udev rules run this when a stick is plugged in. */
+#include "tools/output.h"
+
 #include <errno.h>
 #include <libusb.h>
 #include <getopt.h>
@@ -184,7 +186,13 @@ static int usage(FILE *to)
 	      "  -f               also to sticks that show their reader\n"
 	      "  -h, --help       this text\n"
 	      "  -V, --version    the version\n", to);
-	return to == stdout ? 0 : 2;
+	return to == stdout ? output_end("Kobil_mIDentity_switch", 0, 1) : 2;
+}
+
+static int show_version(void)
+{
+	puts("Kobil_mIDentity_switch (ifd-ccid) " VERSION);
+	return output_end("Kobil_mIDentity_switch", 0, 1);
 }
 
 static int bad_usage(const char *why, const char *what)
@@ -214,7 +222,7 @@ int main(int argc, char **argv)
 		case 'h':
 			return usage(stdout);
 		case 'V':
-			return puts("Kobil_mIDentity_switch (ifd-ccid) " VERSION) < 0;
+			return show_version();
 		default:
 			return usage(stderr);
 		}

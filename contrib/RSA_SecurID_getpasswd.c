@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Shows the one-time code of an RSA SecurID SID800, whose USB plug is a CCID reader with a card in it. */
+#include "tools/output.h"
+
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -175,7 +177,13 @@ static int usage(FILE *to)
 	      "READER is a part of its name\n"
 	      "  -h, --help       this text\n"
 	      "  -V, --version    the version\n", to);
-	return to == stdout ? 0 : 2;
+	return to == stdout ? output_end("RSA_SecurID_getpasswd", 0, 1) : 2;
+}
+
+static int show_version(void)
+{
+	puts("RSA_SecurID_getpasswd (ifd-ccid) " VERSION);
+	return output_end("RSA_SecurID_getpasswd", 0, 1);
 }
 
 static int bad_usage(const char *why, const char *what)
@@ -200,7 +208,7 @@ int main(int argc, char **argv)
 		if (c == 'h')
 			return usage(stdout);
 		if (c == 'V')
-			return puts("RSA_SecurID_getpasswd (ifd-ccid) " VERSION) < 0;
+			return show_version();
 		if (c == 'a' && !select_of(optarg, &o.select))
 			return bad_usage("no AID in hexadecimal:", optarg);
 		if (c == 'c' && !(from_hex(optarg, &o.command, APDU_CAP) && o.command.len >= 4))

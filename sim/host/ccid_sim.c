@@ -5,6 +5,7 @@
 #include "sim/model/sim_card.h"
 #include "sim/model/sim_record.h"
 #include "sim/model/sim_replay.h"
+#include "tools/output.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -31,7 +32,13 @@ static int usage(FILE *to)
 	      "ccid-sim COMMAND [ARGUMENT...]\n"
 	      "\tinside of it: list, plug, unplug, insert, remove, keys, reset, fault, complaints,\n"
 	      "\tin-flight, trace, time; \"ccid-sim help\" explains them\n", to);
-	return to == stdout ? 0 : 2;
+	return to == stdout ? output_end("ccid-sim", 0, 1) : 2;
+}
+
+static int show_version(void)
+{
+	puts("ccid-sim (ifd-ccid) " VERSION);
+	return output_end("ccid-sim", 0, 1);
 }
 
 /* Prints the wrong word and the reason. */
@@ -210,7 +217,7 @@ static int reader_names(void)
 	}
 	free(line);
 	fclose(f);
-	return 0;
+	return output_end("ccid-sim", 0, 1);
 }
 
 static const char *card_fault(unsigned i)
@@ -236,7 +243,7 @@ static int names(int argc, char **argv)
 			puts(name);
 		for (unsigned i = 0; kinds[k].more && (name = kinds[k].more(i)); i++)
 			puts(name);
-		return 0;
+		return output_end("ccid-sim", 0, 1);
 	}
 	return bad_usage("names of what? not of", argc > 1 ? argv[argc - 1] : "");
 }
@@ -260,7 +267,7 @@ int main(int argc, char **argv)
 	if (!strcmp(word, "-h") || !strcmp(word, "--help"))
 		return usage(stdout);
 	if (!strcmp(word, "-V") || !strcmp(word, "--version"))
-		return puts("ccid-sim (ifd-ccid) " VERSION) < 0;
+		return show_version();
 	sim_recording_set_foreign(sim_replay_trace);
 	host_find_table();
 	/* getopt's own messages begin with the name of the program. */

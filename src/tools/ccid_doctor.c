@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ccid-doctor: why does my reader not work? */
 #include "tools/doctor.h"
+#include "tools/output.h"
 
 #include <getopt.h>
 #include <stdarg.h>
@@ -43,7 +44,7 @@ static int usage(FILE *to)
 	      "  -V, --version    the version\n"
 	      "Exit code: 0 all is well, 1 something is broken, 2 cannot tell, or wrong options.\n",
 	      to);
-	return to == stdout ? EXIT_SUCCESS : EXIT_USAGE;
+	return to == stdout ? output_end("ccid-doctor", EXIT_SUCCESS, EXIT_USAGE) : EXIT_USAGE;
 }
 
 struct options {
@@ -94,7 +95,7 @@ static int doctor_options(int argc, char **argv, struct options *o)
 			return usage(stdout);
 		case 'V':
 			puts("ccid-doctor (ifd-ccid) " VERSION);
-			return EXIT_SUCCESS;
+			return output_end("ccid-doctor", EXIT_SUCCESS, EXIT_USAGE);
 		default:
 			return usage(stderr);
 		}

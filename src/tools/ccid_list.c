@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ccid-list: which reader of PC/SC is where, by a key that stays the same. */
 #include "tools/list.h"
+#include "tools/output.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -25,7 +26,7 @@ static int usage(FILE *to)
 	      "  -h, --help       this text\n"
 	      "  -V, --version    the version\n",
 	      to);
-	return to == stdout ? EXIT_SUCCESS : EXIT_USAGE;
+	return to == stdout ? output_end("ccid-list", EXIT_SUCCESS, EXIT_NOTHING) : EXIT_USAGE;
 }
 
 /* Returns -1 to go on, else an exit code. */
@@ -60,7 +61,7 @@ static int list_options(int argc, char **argv, struct options *o)
 			return usage(stdout);
 		case 'V':
 			puts("ccid-list (ifd-ccid) " VERSION);
-			return EXIT_SUCCESS;
+			return output_end("ccid-list", EXIT_SUCCESS, EXIT_NOTHING);
 		default:
 			return usage(stderr);
 		}

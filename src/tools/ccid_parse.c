@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ccid-parse: shows what smart-card readers say about themselves. */
 #include "tools/parse.h"
+#include "tools/output.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -43,7 +44,7 @@ static int usage(FILE *to)
 	      "  -r, --row        as rows of readers/reader_descriptors.tsv, also what FILE has\n"
 	      "  -h, --help       this text\n"
 	      "  -V, --version    the version\n", to);
-	return to == stdout ? EXIT_SUCCESS : EXIT_USAGE;
+	return to == stdout ? output_end("ccid-parse", EXIT_SUCCESS, EXIT_INCOMPLETE) : EXIT_USAGE;
 }
 
 /* "08e6:3437", "/dev/bus/usb/001/002" or "001/002". */
@@ -120,7 +121,7 @@ static int parse_cmdline(int argc, char **argv, struct options *o)
 			return usage(stdout);
 		case 'V':
 			puts("ccid-parse (ifd-ccid) " VERSION);
-			return EXIT_SUCCESS;
+			return output_end("ccid-parse", EXIT_SUCCESS, EXIT_INCOMPLETE);
 		default:
 			return usage(stderr);
 		}

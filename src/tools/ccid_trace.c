@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* ccid-trace: turns logs of smart-card readers into captures for Wireshark, and captures into logs.
  */
+#include "tools/output.h"
 #include "tools/trace.h"
 #include "tools/trace_output.h"
 
@@ -42,7 +43,7 @@ static int usage(FILE *to)
 	      "  -h, --help              this text\n"
 	      "  -V, --version           the version\n",
 	      to);
-	return to == stdout ? EXIT_SUCCESS : EXIT_USAGE;
+	return to == stdout ? output_end("ccid-trace", EXIT_SUCCESS, EXIT_USAGE) : EXIT_USAGE;
 }
 
 static const struct option longs[] = {
@@ -88,7 +89,7 @@ static int read_options(int argc, char **argv, struct trace_options *o)
 			return usage(stdout);
 		case 'V':
 			puts("ccid-trace (ifd-ccid) " VERSION);
-			return EXIT_SUCCESS;
+			return output_end("ccid-trace", EXIT_SUCCESS, EXIT_USAGE);
 		default:
 			return usage(stderr);
 		}

@@ -37,6 +37,15 @@ refuses() {
 	ends 2 "$@" && head -n 1 "$said" | grep -qF -- "$word"
 }
 
+# on_full NAME COMMAND...: standard output cannot be written, which the program reports under its name.
+on_full() {
+	local name=$1 status
+	shift
+	timeout 20 "$@" >/dev/full 2>"$said" </dev/null
+	status=$?
+	{ [ $status = 1 ] || [ $status = 2 ]; } && grep -q "^$name: standard output: ." "$said"
+}
+
 for program in ccid-doctor ccid-list ccid-parse ccid-sim ccid-trace ccid-add-reader contrib/RSA_SecurID_getpasswd contrib/Kobil_mIDentity_switch; do
 	path=$top_builddir/$program
 	name=${program##*/}
@@ -47,6 +56,10 @@ for program in ccid-doctor ccid-list ccid-parse ccid-sim ccid-trace ccid-add-rea
 	check "$name --version" ends 0 "$path" --version
 	check "$name --version names it" grep -q "^$name (ifd-ccid) [0-9]" "$said"
 	check "$name -V" ends 0 "$path" -V
+	if [ -c /dev/full ]; then
+		check "$name --help: a full disk is an error" on_full "$name" "$path" --help
+		check "$name --version: a full disk is an error" on_full "$name" "$path" --version
+	fi
 	check "$name: an unknown long option is named" refuses bogus "$path" --bogus
 	check "$name: an unknown letter is named" refuses 'y' "$path" -y
 done
@@ -56,6 +69,11 @@ if [ -x ccid-doctor ]; then
 	check "ccid-doctor: two readers" refuses 1234:0002 ./ccid-doctor 1234:0001 1234:0002
 	check "ccid-list: an argument" refuses 12345 ./ccid-list 12345
 	check "ccid-doctor: nothing found" ends 1 ./ccid-doctor f1f1:f1f1
+fi
+if [ -x ccid-sim ] && [ -c /dev/full ]; then
+	for kind in readers cards faults commands; do
+		check "ccid-sim names $kind: a full disk is an error" on_full ccid-sim ./ccid-sim names $kind
+	done
 fi
 if [ -x ccid-parse ]; then
 	check "ccid-parse: no such id" refuses 12345 ./ccid-parse 12345
