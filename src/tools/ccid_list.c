@@ -118,6 +118,8 @@ static int list_once(struct list *l, const struct options *o)
 
 	if (!list_update(l, no_event, NULL, &rv)) {
 		list_complain(l, rv);
+		if (o->json)
+			list_print_json(stdout, l);
 		return EXIT_NOTHING;
 	}
 	if (o->json)
@@ -141,6 +143,8 @@ static int list_run(struct list *l, struct options *o)
 
 	if (!pcsc_load(&l->pcsc, why, sizeof why)) {
 		fprintf(stderr, "ccid-list: %s\n", why);
+		if (o->json && !o->watch)
+			list_print_json(stdout, l);
 		return EXIT_NOTHING;
 	}
 	l->root.path = o->root && strcmp(o->root, "/") != 0 ? o->root : "";

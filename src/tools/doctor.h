@@ -46,7 +46,8 @@ struct doctor_finding {
 
 /* pcscd as it runs, or as it would be started. */
 struct doctor_pcscd {
-	long pid; /* 0: it does not run */
+	long pid;   /* 0: it does not run */
+	long other; /* one in a container, or that this user cannot look into; 0: there is none */
 	unsigned uid, gid;
 	unsigned n_groups, groups[DOCTOR_GROUPS];
 	char user[96];
@@ -64,6 +65,8 @@ struct doctor_pcsc {
 	struct {
 		char name[128];
 		unsigned long state;
+		char port[64];	/* "": its place is not known */
+		int interface; /* -1: not known */
 	} reader[DOCTOR_READERS];
 };
 
@@ -141,6 +144,8 @@ enum doctor_verdict doctor_ignored(struct doctor *d, struct doctor_device *devic
 
 /* --- doctor_pcsc.c --- */
 enum doctor_verdict doctor_answer(struct doctor *d, struct doctor_device *unused);
+
+/* --- doctor_shown.c --- */
 enum doctor_verdict doctor_shown(struct doctor *d, struct doctor_device *device);
 enum doctor_verdict doctor_card(struct doctor *d, struct doctor_device *device);
 

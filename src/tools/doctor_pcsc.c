@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The answers of PC/SC to this user. No reader is connected to, so no card is touched. */
+/* The answers of PC/SC to this user: its readers, their states, and their places on the bus as
+ * ccid-list finds them. No card is connected to. */
 #include "tools/doctor.h"
 
+#include "tools/list.h"
 #include "tools/pcsc.h"
-#include "tools/tame.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define ANSWER_SECONDS 10
+/* A reader is connected to for its place, and waits while another program has a transaction. */
+#define PLACE_SECONDS 5
 
 static void take_states(const struct pcsc *p, SCARDCONTEXT context, struct doctor_pcsc *out)
 {
@@ -47,10 +49,61 @@ static void ask_pcscd(void *data, void *user)
 		return;
 	names[len] = '\0';
 	for (const char *name = names; name < names + len && *name && out->n < DOCTOR_READERS;
-	     name += strlen(name) + 1)
+	     name += strlen(name) + 1) {
+		out->reader[out->n].interface = -1;
 		snprintf(out->reader[out->n++].name, sizeof out->reader[0].name, "%.127s", name);
+	}
 	take_states(&p, context, out);
 	p.release_context(context);
+}
+
+static void ignore_event(void *user, const struct list_row *row, const char *event)
+{
+	(void)user;
+	(void)row;
+	(void)event;
+}
+
+static void take_place(struct doctor_pcsc *out, const struct list_row *row)
+{
+	for (unsigned i = 0; i < out->n; i++) {
+		if (strcmp(out->reader[i].name, row->name) == 0) {
+			memcpy(out->reader[i].port, row->port, sizeof out->reader[i].port);
+			out->reader[i].interface = row->interface;
+		}
+	}
+}
+
+static void ask_places(void *data, void *user)
+{
+	const struct doctor *d = user;
+	struct list *l = calloc(1, sizeof *l);
+	char why[200];
+	LONG rv;
+
+	if (!l)
+		return;
+	l->root = d->root;
+	l->drop = d->drop;
+	l->bundles = d->bundles;
+	if (pcsc_load(&l->pcsc, why, sizeof why) && list_update(l, ignore_event, NULL, &rv))
+		for (unsigned i = 0; i < l->n; i++)
+			take_place(data, &l->row[i]);
+	list_end(l);
+	free(l);
+}
+
+/* In a child process of its own: the list of readers is known without it. */
+static void find_places(struct doctor *d)
+{
+	struct doctor_pcsc *placed = malloc(sizeof *placed);
+
+	if (!placed)
+		return;
+	*placed = d->pcsc;
+	if (child_run(ask_places, placed, sizeof *placed, d, PLACE_SECONDS))
+		d->pcsc = *placed;
+	free(placed);
 }
 
 static bool is_refused_access(long rv)
@@ -79,8 +132,11 @@ enum doctor_verdict doctor_answer(struct doctor *d, struct doctor_device *unused
 		return doctor_say(d, BROKEN, "pcscd has not answered within %d seconds",
 				  ANSWER_SECONDS);
 	}
-	if (p->rv == SCARD_S_SUCCESS)
+	if (p->rv == SCARD_S_SUCCESS) {
+		if (p->n)
+			find_places(d);
 		return doctor_say(d, WELL, "%u reader%s in its list", p->n, p->n == 1 ? "" : "s");
+	}
 	if (is_refused_access(p->rv)) {
 		doctor_cure(d, "use the session at the machine itself, or allow it: a rule of "
 			       "polkit for the "
@@ -93,141 +149,4 @@ enum doctor_verdict doctor_answer(struct doctor *d, struct doctor_device *unused
 		    "libpcsclite1 must be of the same version");
 	return doctor_say(d, BROKEN, "pcscd cannot be used: %s (0x%08lX)", p->rv_text,
 			  (unsigned long)p->rv & 0xFFFFFFFFul);
-}
-
-static bool is_name_of(const struct doctor *d, const struct doctor_device *device,
-		       const char *shown)
-{
-	size_t n = strlen(d->by_class.name);
-
-	if (device->bundle)
-		return bundle_names(device->bundle, device->usb.vendor, device->usb.product, shown);
-	return n && strncmp(shown, d->by_class.name, n) == 0 && shown[n] == ' ';
-}
-
-/* The name as it is told: the serial number, which pcscd puts in brackets, is private. */
-static const char *told(char out[128], const char *shown)
-{
-	const char *open = strstr(shown, " ("), *close = open ? strchr(open, ')') : NULL;
-
-	if (close)
-		snprintf(out, 128, "%.*s%s", (int)(open - shown), shown, close + 1);
-	else
-		snprintf(out, 128, "%s", shown);
-	tame_text(out);
-	return out;
-}
-
-/* How many readers of the bus may have that name. */
-static unsigned same_name(const struct doctor *d, const char *shown)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < d->n_devices; i++) {
-		const struct doctor_device *other = &d->device[i];
-
-		n += other->expected && is_name_of(d, other, shown);
-	}
-	return n;
-}
-
-/* Seconds of pcscd's start since the epoch; 0: not known. */
-static unsigned long long started(const struct doctor *d)
-{
-	char text[4096], *p;
-	unsigned long long boot = 0, ticks = 0;
-	long hz = 100; /* USER_HZ, on every architecture of today */
-
-	if (system_read(&d->root, text, sizeof text, "/proc/stat") > 0 &&
-	    (p = strstr(text, "\nbtime ")))
-		boot = strtoull(p + 7, NULL, 10);
-	if (!boot || system_read(&d->root, text, sizeof text, "/proc/%ld/stat", d->pcscd.pid) <= 0)
-		return 0;
-	p = strrchr(text, ')'); /* the name may contain any character */
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	if (p)
-		ticks = strtoull(p, NULL, 10);
-	return ticks ? boot + ticks / (unsigned long long)hz : 0;
-}
-
-/* Three seconds at least: both are rounded, and the clock may have been set in between. */
-static bool list_is_newer(const struct doctor *d, const struct doctor_device *device)
-{
-	char path[SYSTEM_PATH];
-	unsigned long long start = d->pcscd.pid ? started(d) : 0;
-	struct stat st;
-
-	return start && device->bundle &&
-	       system_path(&d->root, path, "%s/%s/Contents/Info.plist", d->drop,
-			   device->bundle->name) &&
-	       stat(path, &st) == 0 && (unsigned long long)st.st_mtime > start + 3;
-}
-
-enum doctor_verdict doctor_shown(struct doctor *d, struct doctor_device *device)
-{
-	const char *first = NULL;
-	char name[128];
-	unsigned n = 0;
-
-	if (d->pcsc.how != PCSC_ANSWERED)
-		return SKIPPED;
-	for (unsigned i = 0; i < d->pcsc.n; i++) {
-		if (is_name_of(d, device, d->pcsc.reader[i].name)) {
-			first = first ? first : d->pcsc.reader[i].name;
-			n++;
-		}
-	}
-	if (first && (device->held || n >= same_name(d, first)))
-		return doctor_say(d, WELL, "as \"%s\"", told(name, first));
-	if (list_is_newer(d, device)) {
-		doctor_cure(d, "sudo systemctl restart pcscd");
-		return doctor_say(d, BROKEN, "pcscd was started before the list of %s changed",
-				  device->bundle->name);
-	}
-	if (!device->bundle && !device->held) {
-		doctor_cure(d, "sudo pcscd --hotplug (pcscd 2.5.2 and later), or: sudo systemctl "
-			       "restart pcscd; more readers than one each need an entry in %s",
-			    d->by_class.file);
-		return doctor_say(d, BROKEN, "pcscd has not looked for readers since it came");
-	}
-	doctor_cure(d, "sudo systemctl restart pcscd; if that does not help, read the driver's "
-		       "log (journalctl -u pcscd); doc/troubleshooting.md explains its lines");
-	return doctor_say(d, BROKEN, "pcscd does not show it%s; the driver could not open it",
-			  n ? ", but others of that name" : "");
-}
-
-static const char *card_voltages(const struct doctor_device *device)
-{
-	static const char *const texts[] = { "none it tells", "5 V",	      "3 V",
-					    "5 and 3 V",     "1.8 V",	      "5 and 1.8 V",
-					    "3 and 1.8 V",   "5, 3 and 1.8 V"};
-
-	return texts[device->usb.face[0].desc.bVoltageSupport & 7];
-}
-
-enum doctor_verdict doctor_card(struct doctor *d, struct doctor_device *device)
-{
-	unsigned cards = 0;
-	char name[128];
-
-	if (d->pcsc.how != PCSC_ANSWERED)
-		return SKIPPED;
-	for (unsigned i = 0; i < d->pcsc.n; i++) {
-		if (!is_name_of(d, device, d->pcsc.reader[i].name))
-			continue;
-		if (d->pcsc.reader[i].state & SCARD_STATE_MUTE) {
-			doctor_cure(d, "turn it, clean its contacts, try another card; another "
-				       "voltage first: 0x10, 0x20 or "
-				       "0x30 in ifdDriverOptions, libccid(5)");
-			return doctor_say(
-				d, BROKEN,
-				"the card in \"%s\" does not answer (voltages of the reader: "
-				"%s)",
-				told(name, d->pcsc.reader[i].name), card_voltages(device));
-		}
-		cards += (d->pcsc.reader[i].state & SCARD_STATE_PRESENT) != 0;
-	}
-	return doctor_say(d, WELL, cards ? "%u card%s" : "no card is in it", cards,
-			  cards == 1 ? "" : "s");
 }

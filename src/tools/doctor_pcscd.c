@@ -164,16 +164,27 @@ static void take_status(void *user, char *line)
 	}
 }
 
-/* A pcscd in a container can be seen from outside, but its socket is another. */
+static bool is_same(const struct doctor *d, const char *ours, const struct stat *theirs)
+{
+	char path[SYSTEM_PATH];
+	struct stat st;
+
+	return system_path(&d->root, path, "%s", ours) && stat(path, &st) == 0 &&
+	       st.st_dev == theirs->st_dev && st.st_ino == theirs->st_ino;
+}
+
+/* A pcscd in a container can be seen from outside, but its socket is another. One that this user
+ * cannot look into counts when there is a socket here. */
 static bool has_our_socket(const struct doctor *d, const char *pid)
 {
-	char ours[SYSTEM_PATH], theirs[SYSTEM_PATH];
-	struct stat a, b;
+	char theirs[SYSTEM_PATH];
+	struct stat st;
 
-	if (!system_path(&d->root, theirs, "/proc/%s/root/run/pcscd", pid) || stat(theirs, &b) != 0)
-		return true; /* the process cannot be seen */
-	return system_path(&d->root, ours, "/run/pcscd") && stat(ours, &a) == 0 &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	if (system_path(&d->root, theirs, "/proc/%s/root/run/pcscd", pid) && stat(theirs, &st) == 0)
+		return is_same(d, "/run/pcscd", &st);
+	if (system_path(&d->root, theirs, "/proc/%s/root/", pid) && stat(theirs, &st) == 0)
+		return is_same(d, "/", &st);
+	return system_exists(&d->root, SOCKET);
 }
 
 static bool is_pcscd(void *user, const char *name)
@@ -184,8 +195,12 @@ static bool is_pcscd(void *user, const char *name)
 	if (strspn(name, "0123456789") != strlen(name))
 		return false;
 	system_line(&d->root, comm, sizeof comm, "/proc/%s/comm", name);
-	if (strcmp(comm, "pcscd") != 0 || !has_our_socket(d, name))
+	if (strcmp(comm, "pcscd") != 0)
 		return false;
+	if (!has_our_socket(d, name)) {
+		d->pcscd.other = strtol(name, NULL, 10);
+		return false;
+	}
 	d->pcscd.pid = strtol(name, NULL, 10);
 	if (system_read(&d->root, text, sizeof text, "/proc/%s/status", name) > 0)
 		each_line(text, take_status, &d->pcscd);
@@ -337,6 +352,11 @@ enum doctor_verdict doctor_service(struct doctor *d, struct doctor_device *unuse
 		return doctor_say(d, WELL, "its socket is here");
 	doctor_cure(d, systemd ? "sudo systemctl enable --now pcscd.socket"
 			       : "sudo service pcscd start, or pcscd");
+	if (d->pcscd.other && !socket)
+		return doctor_say(d, BROKEN,
+				  "no program reaches a pcscd, and nothing starts it (no " SOCKET
+				  "); process %ld may be the pcscd of a container",
+				  d->pcscd.other);
 	return doctor_say(d, BROKEN,
 			  socket ? "pcscd does not run, though its socket " SOCKET " is there"
 				 : "pcscd does not run, and nothing starts it (no " SOCKET ")");

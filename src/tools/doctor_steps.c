@@ -78,20 +78,27 @@ static bool look_at_devices(struct doctor *d, const struct doctor_step *step)
 	return left;
 }
 
+/* Of what programs see: an earlier step that could not look does not matter when this one did. */
+static bool is_of_programs(const struct doctor_finding *f)
+{
+	return strcmp(f->step, "shown") == 0 || strcmp(f->step, "card") == 0;
+}
+
 /* A reader that programs see works, whatever this user could not look into. */
 static int exit_code(const struct doctor *d)
 {
-	unsigned count[DOCTOR_VERDICTS] = {0}, shown = 0;
+	unsigned count[DOCTOR_VERDICTS] = {0}, shown = 0, open = 0;
 
 	for (unsigned i = 0; i < d->n_findings; i++) {
 		const struct doctor_finding *f = &d->finding[i];
 
 		count[f->verdict]++;
 		shown += f->verdict == WELL && strcmp(f->step, "shown") == 0;
+		open += f->verdict == UNKNOWN && is_of_programs(f);
 	}
 	if (count[BROKEN])
 		return 1;
-	return count[UNKNOWN] && (!shown || shown < d->n_devices) ? 2 : 0;
+	return open || (count[UNKNOWN] && (!shown || shown < d->n_devices)) ? 2 : 0;
 }
 
 int doctor_walk(struct doctor *d)

@@ -42,7 +42,7 @@ ONLY_IN = (
     (r"#\s*include\s*<sys/(epoll|eventfd|timerfd|signalfd|inotify|prctl|sysmacros|syscall|random)\.h>", ()),
     (r"\blibusb_wrap_sys_device\s*\(", ("transport/usb_find.c",)),
     (r'"/sys/', ("tools/system.h", "tools/doctor_bus.c", "transport/usb_node.c")),
-    (r'"/proc/', ("tools/doctor_node.c", "tools/doctor_pcsc.c", "tools/doctor_pcscd.c")),
+    (r'"/proc/', ("tools/doctor_node.c", "tools/doctor_pcscd.c", "tools/doctor_shown.c")),
     # The files that read and write the names of devices.
     (r'"/dev/bus/usb', ("transport/usb_name.c", "transport/usb_find.c", "tools/ccid_parse.c",
                          "tools/system.h")),

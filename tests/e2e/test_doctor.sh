@@ -53,6 +53,24 @@ tap_check "another card: all is well again" wait_until doctor_says 0 "1 card"
 tap_check "a reader that is not listed" doctor_says 1 "ccid-add-reader f1f1:0001"
 tap_check "the other reader is well" doctor_says 0 "All is well." 08e6:3437
 "$CCID_SIM" unplug unlisted
+"$CCID_SIM" plug twin
+chmod 666 /dev/bus/usb/001/* 2> /dev/null
+two_are_well() { doctor_says 0 'as "Gemalto PC Twin Reader 01 00"' && grep -q "All is well." $e2e_tmp/doctor; }
+tap_check "an identical reader is shown by its own name" wait_until two_are_well
+"$CCID_SIM" insert twin 1 mute
+twin_is_mute() { doctor_says 1 'in "Gemalto PC Twin Reader 01 01" does not answer' && [ "$(grep -c BROKEN $e2e_tmp/doctor)" = 1 ]; }
+tap_check "its card is mute: the other reader is not blamed" wait_until twin_is_mute
+"$CCID_SIM" unplug twin
+tap_check "the identical reader is unplugged" wait_readers 1
+"$CCID_SIM" fault twin silent count=0
+"$CCID_SIM" plug twin
+tap_check "an identical reader that answers nothing" wait_until doctor_says 1 "but others of that name"
+"$CCID_SIM" unplug twin
+"$CCID_SIM" fault silent silent if=1 count=0
+"$CCID_SIM" plug silent
+tap_check "an interface that answers nothing" wait_until doctor_says 1 "1 of its 2 interfaces"
+"$CCID_SIM" unplug silent
+tap_check "one reader is left" wait_readers 1
 "$CCID_SIM" fault silent silent count=0
 "$CCID_SIM" plug silent
 not_shown() { doctor_says 1 "the driver could not open it" 076b:5422; }

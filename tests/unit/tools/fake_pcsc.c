@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Stands in for libpcsclite.so.1: a file, FAKE_PCSC, says what pcscd would. A line is a reader:
  * name|result of SCardConnect|channel|USB path|state|ATR, numbers and bytes in hex, "-" for what the driver does not
- * tell, a state "=HEX" for the result of SCardGetStatusChange; or "=HEX", the result of SCardEstablishContext; or
- * "hang", for ever. */
+ * tell, "hang" for a SCardConnect that does not return, a state "=HEX" for the result of SCardGetStatusChange; or
+ * "=HEX", the result of SCardEstablishContext; or "hang", for ever. */
 #include <reader.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -132,6 +132,8 @@ EXPORT LONG SCardConnect(SCARDCONTEXT hContext, LPCSTR szReader, DWORD dwShareMo
 		abort();
 	if (!r)
 		return SCARD_E_UNKNOWN_READER;
+	while (strcmp(r->connect, "hang") == 0)
+		sleep(1);
 	*pdwActiveProtocol = 0;
 	*phCard = (SCARDHANDLE)(r - readers + 1);
 	return (LONG)strtoul(r->connect, NULL, 16);

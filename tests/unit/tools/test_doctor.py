@@ -380,8 +380,18 @@ SITUATIONS = (
     ("without systemd, pcscd is not started", lambda s, r: (s.remove("run/systemd"), s.remove("run/pcscd")), "service",
      "nothing starts it", "service pcscd start"),
     ("pcscd died and left its socket", lambda s, r: s.remove("run/systemd"), "service", "does not run", "start"),
-    ("the socket of pcscd is gone", lambda s, r: (s.process(700, "pcscd", [NODE]), s.remove("run/pcscd")), "service",
-     "is gone", "restart"),
+    ("the socket of pcscd is gone", lambda s, r: (s.process(700, "pcscd", [NODE]), s.remove("run/pcscd"), s.link(
+        s.root, "proc/700/root")), "service", "is gone", "restart"),
+    ("the socket of pcscd is gone, but not its folder", lambda s, r: (
+        s.process(700, "pcscd", [NODE]), s.remove("run/pcscd/pcscd.comm"), s.link(s.root, "proc/700/root")), "service", "is gone",
+     "restart"),
+    ("no socket, and a pcscd that this user cannot look into", lambda s, r: (s.process(700, "pcscd"), s.remove("run/pcscd")),
+     "service", "process 700 may be the pcscd of a container", "enable --now"),
+    ("no socket, and a pcscd in a container without its folder", lambda s, r: (
+        s.process(700, "pcscd"), s.write("proc/700/root/etc/hostname", ""), s.remove("run/pcscd")), "service",
+     "process 700 may be the pcscd of a container", "enable --now"),
+    ("a pcscd that this user cannot look into does not tell the user of the one here", lambda s, r: (
+        s.process(700, "pcscd"), s.remove("run/pcscd"), os.chmod(s.path(NODE[1:]), 0o600)), "node", "not applied", "udevadm"),
     ("pcscd runs in a container", lambda s, r: (s.process(700, "pcscd", [NODE]), s.write("proc/700/root/run/pcscd/pcscd.comm", ""),
                                                 s.remove("run/systemd")), "service", "does not run", "start"),
     ("pcscd runs in a container, and never ran here", lambda s, r: (

@@ -288,7 +288,9 @@ def failures(tap, machine):
     tap.case("no reader: JSON is []", done.returncode == 1 and json.loads(done.stdout) == [])
     machine.readers(["=8010001d"])
     done = machine.run()
-    tap.case("no pcscd: exit code 1, and it says so", done.returncode == 1 and "ccid-doctor" in done.stderr)
+    tap.case("no pcscd: exit code 1, and it says so", done.returncode == 1 and "ccid-doctor" in done.stderr and not done.stdout)
+    done = machine.run("-j")
+    tap.case("no pcscd: JSON is []", done.returncode == 1 and done.stdout == "[]\n" and "ccid-doctor" in done.stderr)
     watch = Watch(machine)
     told = watch.wait("pcscd cannot be used")
     time.sleep(1.2)     # two more rounds
@@ -300,7 +302,10 @@ def failures(tap, machine):
     with open(os.path.join(os.path.dirname(machine.said), "libpcsclite.so.1"), "w", encoding="utf-8") as file:
         file.write("text")
     done = machine.run()
-    tap.case("no library: exit code 1, and it says so", done.returncode == 1 and "libpcsclite.so.1" in done.stderr)
+    tap.case("no library: exit code 1, and it says so",
+             done.returncode == 1 and "libpcsclite.so.1" in done.stderr and not done.stdout)
+    done = machine.run("-j")
+    tap.case("no library: JSON is []", done.returncode == 1 and done.stdout == "[]\n" and "libpcsclite.so.1" in done.stderr)
     done = machine.run("-a", "-j", program=DOCTOR)
     tap.case("no library: ccid-doctor", blamed(done) in (["answer"], ["bus"]))
     machine.plug("1-2", 2)
@@ -328,7 +333,7 @@ def doctor(tap, machine):
             ("pcscd is not there", ["=8010001d"], 1, "answer", "pcscd cannot be used"),
             ("pcscd hangs", ["hang"], 1, "answer", "has not answered"),
             ("no reader is shown", [], 1, "shown", "could not open it"),
-            ("another reader is shown", [reader(0, 0, 2, name="Gemalto PC Twin Readers")], 1, "shown", "could not open"),
+            ("another reader is shown", [reader(0, 0, None, name="Gemalto PC Twin Readers")], 1, "shown", "could not open"),
             ("the card is mute", [reader(0, 0, 2, "1-2:1.0", MUTE)], 1, "card", "does not answer")):
         machine.readers(lines)
         done = machine.run("-a", "-j", program=DOCTOR)
@@ -386,6 +391,75 @@ def doctor(tap, machine):
     tap.case("ccid-doctor: more readers than are looked at", "256 readers in its list" in done.stdout)
 
 
+def verdicts(machine, step):
+    """Exit code, and what the step says of each port."""
+    done = machine.run("-a", "-j", program=DOCTOR)
+    return done.returncode, {each["port"]: (each["verdict"], each["text"]) for each in json.loads(done.stdout)["findings"]
+                             if each["step"] == step}
+
+
+def places(tap, machine, composite):
+    """ccid-doctor: a reader of PC/SC belongs to the device at its place."""
+    def judge(name, lines, step, code, *said):
+        machine.readers(lines)
+        got = verdicts(machine, step)
+        good = got[0] == code and len(said) == len(got[1]) and all(
+            port in got[1] and got[1][port][0] == verdict and text in got[1][port][1] for port, verdict, text in said)
+        tap.case(f"ccid-doctor: {name}", [] if good else [str(got)])
+
+    first, busy = "Gemalto PC Twin Reader 00 00", "8010000b"
+    twins = [dict(machine.row, bMaxSlotIndex="1")]
+    machine.plug("1-1", 2, twins)
+    machine.plug("1-2", 3, twins)
+    judge("two readers of two slots, and one of them is not shown", [reader(0, s, 2, "1-1:1.0") for s in range(2)], "shown", 1,
+          ("1-1", "well", first), ("1-2", "broken", "but others of that name"))
+    judge("the same by the channel alone", [reader(0, s, 2) for s in range(2)], "shown", 1, ("1-1", "well", first),
+          ("1-2", "broken", "but others of that name"))
+    judge("the same without any place: it cannot tell", [reader(0, s, None) for s in range(2)], "shown", 2,
+          ("1-1", "unknown", "2 like"), ("1-2", "unknown", "of 4 that should be there"))
+    judge("all four without a place", [reader(r, s, 2, connect=busy) for r in range(2) for s in range(2)], "shown", 0,
+          ("1-1", "well", "as one like"), ("1-2", "well", "as one like"))
+    judge("one of the four is mute, without a place: it cannot tell",
+          [reader(r, s, 2, connect=busy, state=MUTE if r and s else EMPTY) for r in range(2) for s in range(2)], "card", 2,
+          ("1-1", "unknown", "may be another reader"), ("1-2", "unknown", "may be another reader"))
+    judge("cards in readers without a place", [reader(r, s, None, state=PRESENT) for r in range(2) for s in range(2)], "card", 0,
+          ("1-1", "well", "4 cards in the 2 readers"), ("1-2", "well", "4 cards in the 2 readers"))
+    judge("a place and no place", [reader(0, 0, 2, "1-1:1.0"), reader(0, 1, 2, "1-1:1.0"), reader(1, 0, 3, connect=busy),
+                                   reader(1, 1, 3, connect=busy)], "shown", 0, ("1-1", "well", first), ("1-2", "well", "Reader 01 00"))
+    judge("a program has a transaction: pcscd waits with the place", [
+        reader(r, s, 2, connect="hang" if r else "0") for r in range(2) for s in range(2)], "shown", 0,
+          ("1-1", "well", "as one like"), ("1-2", "well", "as one like"))
+    machine.system.process(700, "pcscd", [NODE, NODE[:-1] + "3"])
+    for port in ("1-1", "1-2"):
+        machine.system.interface_driver("usbfs", 0, port)
+    judge("no place, but pcscd has both open", [reader(0, 0, None), reader(1, 0, None)], "shown", 0, ("1-1", "well", first),
+          ("1-2", "well", first))
+    machine.system.remove("proc/700")
+    for port, address in (("1-1", 2), ("1-2", 3)):
+        machine.system.remove(f"sys/bus/usb/devices/{port}:1.0")
+        machine.plug(port, address)
+    pair = [reader(0, 0, 2, "1-1:1.0", PRESENT, ATR), reader(1, 0, 3, "1-2:1.0")]
+    judge("two readers: each has its name", pair, "shown", 0, ("1-1", "well", first), ("1-2", "well", "Gemalto PC Twin Reader 01 00"))
+    judge("two readers: each has its card", pair, "card", 0, ("1-1", "well", "1 card"), ("1-2", "well", "no card"))
+    judge("two readers: the one with the mute card is blamed", [pair[0], reader(1, 0, 3, "1-2:1.0", MUTE)], "card", 1,
+          ("1-1", "well", "1 card"), ("1-2", "broken", '"Gemalto PC Twin Reader 01 00" does not answer'))
+    machine.system.remove("sys/bus/usb/devices")
+    machine.plug("1-4", 4, composite)
+    name = "HID Global OMNIKEY 5422 Smartcard Reader"
+    numbers = sorted(int(each["bInterfaceNumber"]) for each in composite)
+    both = [reader(n, 0, 4, f"1-4:1.{number}", name=name) for n, number in enumerate(numbers)]
+    judge("two interfaces", both, "shown", 0, ("1-4", "well", name))
+    judge("one of two interfaces", both[:1], "shown", 1, ("1-4", "broken", "1 of its 2 interfaces"))
+    judge("the other one of two interfaces", both[1:], "shown", 1, ("1-4", "broken", "1 of its 2 interfaces"))
+    judge("an interface that the device does not have", [reader(0, 0, 4, "1-4:1.99", name=name)], "shown", 1,
+          ("1-4", "broken", "1 of its 2 interfaces"))
+    judge("two interfaces, and the places of both are guessed", [reader(n, 0, 4, name=name) for n in (1, 0)], "shown", 0,
+          ("1-4", "well", name))
+    machine.plug("1-4", 4, [dict(composite[0], bVoltageSupport="0")])
+    judge("a reader that does not state its voltages", [reader(0, 0, 4, name=name, state=MUTE)], "card", 1,
+          ("1-4", "broken", "voltages of the reader: not stated"))
+
+
 def options(tap, machine):
     for own in (None, "", "/nowhere"):
         env = {**machine.env, "PCSCLITE_HP_DROPDIR": own or ""}
@@ -419,7 +493,7 @@ def main():
     row = next(each for each in table if each["dump"] == "GemPCTwin")
     composite = [each for each in table if each["dump"] == "HID_OMNIKEY_5422"]
     for part, arguments in ((one_reader, ()), (six, ()), (less, (composite,)), (unusual, (composite,)), (many, ()),
-                            (watching, ()), (doctor, ()), (options, ()), (failures, ())):
+                            (watching, ()), (doctor, ()), (places, (composite,)), (options, ()), (failures, ())):
         with tempfile.TemporaryDirectory() as folder:
             part(tap, Machine(folder, row), *arguments)
     tap.finish()
