@@ -9,9 +9,12 @@
 
 #define NAMES_MAX 10000
 
+/* A recording may have PINs and keys (-k). A file that is replaced keeps its mode. */
+#define RECORDING_MODE 0600
+
 static int open_new(const char *name)
 {
-	return open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	return open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, RECORDING_MODE);
 }
 
 static int open_named(struct record_file *f)
@@ -19,7 +22,7 @@ static int open_named(struct record_file *f)
 	int fd = open_new(f->name);
 
 	f->made = fd >= 0;
-	return fd >= 0 || errno != EEXIST ? fd : open(f->name, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	return fd >= 0 || errno != EEXIST ? fd : open(f->name, O_WRONLY | O_CREAT | O_CLOEXEC, RECORDING_MODE);
 }
 
 /* No recording takes the place of an earlier one. */

@@ -34,6 +34,8 @@ same() { for f in first again; do grep -e '^-> 6[19F]' "$e2e_tmp/$f" > "$e2e_tmp
 tap_check "the same conversation is the same text" same
 talk whole "-aks"
 tap_check "on request: the serial number" holds whole "string 3 1A2B3C4D"
+private() { test "$(stat -c %a "$e2e_tmp/$1")" = 600; }
+tap_check "only its owner may read a new recording, which may have a PIN" private whole
 tap_check "on request: the PIN" holds whole "20 00 01 08 31 32 33 34"
 "$CCID_SIM" record -o $e2e_tmp/none 1234:5678 -- true 2> $e2e_tmp/said
 tap_check "no such reader: exit code 125" test $? -eq 125
@@ -63,6 +65,7 @@ tap_check "a second recording of a reader has a number, which standard error say
 tap_check "the second recording is complete" has_six 08e6-3437-2.ccidlog
 as_named
 tap_check "the third recording is complete" has_six 08e6-3437-3.ccidlog
+tap_check "only its owner may read a numbered recording" private here/08e6-3437-3.ccidlog
 seq 10000 > $e2e_tmp/here/named
 as_named -o named
 tap_check "a named file is replaced" has_six named
