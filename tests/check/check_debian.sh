@@ -84,5 +84,14 @@ done
 installed ifd-ccid
 check "a list without a link to a driver goes as well" eval 'add f1f1:0001 One &&
 	rm "$drop/ifd-ccid-local.bundle/Contents/Linux/libccid.so" && purge ifd-ccid && nothing_left'
+# pcscd does not start with a file in reader.conf.d whose library is missing.
+class=$root/etc/reader.conf.d/libccid-class
+script() { DPKG_ROOT=$root sh "$top_srcdir/contrib/debian/ifd-ccid.$1" "$2"; }
+rm -rf "$root"
+mkdir -p "$root/etc/reader.conf.d" "$root/etc/ifd-ccid"
+echo "mine" >"$class"
+check "the removed ifd-ccid leaves no file for pcscd" eval 'script postrm remove && [ ! -e "$class" ]'
+check "ifd-ccid has its file as before when it is installed again" eval 'script preinst install && grep -qx mine "$class"'
+check "the purged ifd-ccid leaves nothing" eval 'script postrm remove && script postrm purge && [ ! -e "$root/etc/ifd-ccid" ]'
 echo "1..$count"
 [ "$failed" = 0 ] && [ "$count" -gt 0 ]

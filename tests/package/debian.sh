@@ -152,6 +152,7 @@ check "a reader is added" inside ccid-add-reader f1f1:0001 "One"
 check "libccid is installed again" inside apt-get install -y --no-install-recommends libccid
 check "the driver is that of libccid" owner libccid
 check "the added reader does not appear with libccid" test ! -e "$root$drop/ifd-ccid-local.bundle/Contents/Info.plist"
+check "pcscd starts with libccid while ifd-ccid is removed only" inside /packages/simulated
 check "ifd-ccid is purged" inside apt-get purge -y ifd-ccid
 check "no file of ifd-ccid is left" nothing_left
 check "apt finds no problem again" apt_is_content
