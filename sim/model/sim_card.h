@@ -60,6 +60,13 @@ void sim_card_t1_passed(struct sim_card *c, size_t in, size_t out);
 int sim_card_apdu(struct sim_card *c, const uint8_t *in, size_t len, uint8_t *out, size_t *out_len,
 		uint64_t *work_ns);
 
+/* Whether the card answers a reset with these bytes; a program's card is not asked, and may. */
+bool sim_card_has_atr(const struct sim_card *c, const uint8_t *atr, size_t len);
+/* Another card has taken this block, a PPS request or a T=1 block, and has given this answer: protocol, speed,
+ * IFSD and block numbers of this card become what they are there (ISO 7816-3:2006 §9, §11.6). An answer that is
+ * not whole does nothing. */
+void sim_card_follow(struct sim_card *c, const uint8_t *in, size_t in_len, const uint8_t *out, size_t out_len);
+
 /* Protocol in use (after ATR and PPS): 0 or 1; and F/D byte (11 by default). */
 unsigned sim_card_protocol(const struct sim_card *c);
 uint8_t sim_card_fidi(const struct sim_card *c);

@@ -14,13 +14,15 @@
 #define NONE SIZE_MAX
 #define KEPT 100 /* more divergences are counted only */
 #define SHOWN 24 /* bytes of a message in a divergence */
-#define BLOCK_IN_ESCAPE 0x1A /* OMNIKEY: a T=1 block follows */
+#define BLOCK_IN_ESCAPE SIM_BLOCK_IN_ESCAPE
 
 struct replay_slot {
 	size_t at;   /* the last item played that is not a poll; NONE: none yet */
 	size_t poll; /* the poll played last; NONE: none since then */
 	struct sim_known known;
 	uint8_t card_ns; /* N(S) of the card's last I-block */
+	struct replay_heard heard;
+	bool by_model; /* the last XfrBlock was the model's to answer, and so are the further parts of its answer */
 };
 
 struct sim_replay {
@@ -172,6 +174,7 @@ static void play_answer(struct sim_replay *p, unsigned interface, const struct r
 	if (a->len < a->full && a->len == SIM_HEADER)
 		make_up(s, command, command_len, m, a->full);
 	note_block(s, a);
+	sim_replay_heard(&p->d->iface[interface], &s->heard, command, command_len, m, a->full);
 	sim_dev_say_part(p->d, interface, m, a->full, a->open, at);
 	free(m);
 }
@@ -203,45 +206,6 @@ static void play_item(struct sim_replay *p, unsigned interface, size_t item, con
 		}
 	}
 	t->played = true;
-}
-
-/* --- the model keeps up, for what it may have to answer --- */
-
-static void power_on(struct sim_iface *f, struct sim_slot *s, const struct replay_answer *a, uint8_t select)
-{
-	char spec[2 * 64 + 8] = "atr=", why[100];
-	size_t n = a->len > SIM_HEADER ? a->len - SIM_HEADER : 0, len;
-
-	if (!n || n > 33 || a->bytes[7] & 0xC0)
-		return;
-	for (size_t i = 0; i < n; i++)
-		snprintf(spec + 4 + 2 * i, 3, "%02X", a->bytes[SIM_HEADER + i]);
-	if (!s->card)
-		s->card = sim_card_new(spec, why, sizeof why);
-	if (s->card)
-		(void)sim_slot_on(f, s, select & 3, &len);
-}
-
-static void keep_up(struct sim_iface *f, const struct replay_item *t)
-{
-	unsigned slot = t->bytes[5];
-	const struct replay_answer *a = NULL;
-	struct sim_slot *s;
-
-	for (size_t i = 0; i < t->n_answers && !a; i++)
-		if (!t->answer[i].interrupt && t->answer[i].len >= SIM_HEADER)
-			a = &t->answer[i];
-	if (slot >= f->n_slots || !a)
-		return;
-	s = &f->slot[slot];
-	if (t->bytes[0] == PC_POWER_ON) {
-		power_on(f, s, a, t->bytes[7]);
-	} else if (t->bytes[0] == PC_POWER_OFF) {
-		sim_slot_off(f, s);
-	} else if (t->bytes[0] == PC_SET_PARAMETERS && !(a->bytes[7] & 0xC0) && t->len >= SIM_HEADER + 5) {
-		s->protocol = t->bytes[7] & 1;
-		memcpy(s->params, t->bytes + SIM_HEADER, t->len - SIM_HEADER < 7 ? t->len - SIM_HEADER : 7);
-	}
 }
 
 /* --- from the driver --- */
@@ -377,6 +341,9 @@ static bool play_command(struct sim_replay *p, unsigned interface, const uint8_t
 	unsigned number = f->conf->number;
 	size_t found = find_command(p, number, s->at, m, len), next;
 
+	if (s->by_model && m[0] == PC_XFR_BLOCK && len == SIM_HEADER)
+		return false;
+	s->by_model = found == NONE && m[0] == PC_XFR_BLOCK;
 	if (found == NONE) {
 		next = next_of(p, number, m[5], s->at, false);
 		report_missing(p, m, len, next);
@@ -394,7 +361,7 @@ static bool play_command(struct sim_replay *p, unsigned interface, const uint8_t
 	if (m[0] == PC_POWER_ON)
 		s->card_ns = 0x40;
 	play_item(p, interface, found, m, len);
-	keep_up(f, &p->rec->item[found]);
+	sim_replay_keep_up(f, &p->rec->item[found]);
 	if (s->at == NONE || found > s->at || m[0] == PC_POWER_ON) {
 		s->at = found;
 		s->poll = NONE;

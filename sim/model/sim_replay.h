@@ -83,6 +83,21 @@ bool sim_replay_trace(struct sim_recording *r, uint16_t vendor, uint16_t product
 /* The recorded device. False: the recording does not describe it. */
 struct sim_dev_conf;
 bool sim_recording_conf(const struct sim_recording *r, struct sim_dev_conf *c);
+/* The block and the answer to it that a slot was played last; at character level the answer comes in parts. */
+enum { REPLAY_BLOCK = 262, SIM_BLOCK_IN_ESCAPE = 0x1A /* OMNIKEY: a T=1 block follows */ };
+struct replay_heard {
+	uint8_t command[REPLAY_BLOCK], answer[REPLAY_BLOCK];
+	size_t command_len, answer_len;
+};
+
+/* The model's power and parameters become those of the item that was played. */
+struct sim_iface;
+void sim_replay_keep_up(struct sim_iface *f, const struct replay_item *t);
+/* The model's card becomes what the message m, played as the answer to a command, leaves it: protocol and speed after a
+ * PPS, numbers of T=1 blocks. Both are CCID messages. */
+void sim_replay_heard(struct sim_iface *f, struct replay_heard *h, const uint8_t *command, size_t command_len,
+		      const uint8_t *m, size_t len);
+
 /* From now on the device answers as recorded; it owns the recording. */
 void sim_replay_begin(struct sim_dev *d, struct sim_recording *r);
 /* The conversation is over: items that the driver did not ask for are reported as divergences. */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define NO_ITEM SIZE_MAX
 
@@ -493,24 +494,38 @@ void sim_recording_set_foreign(sim_foreign_reader read)
 	foreign = read;
 }
 
+/* A device or a pipe may never end. The look comes before the opening: that of a FIFO waits. */
+static FILE *open_regular(const char *file, char *err, size_t cap)
+{
+	struct stat is;
+	FILE *in = NULL;
+
+	if (stat(file, &is) == 0 && !S_ISREG(is.st_mode)) {
+		snprintf(err, cap, "not a regular file");
+		return NULL;
+	}
+	in = fopen(file, "r");
+	if (!in)
+		snprintf(err, cap, "%s", strerror(errno));
+	return in;
+}
+
 struct sim_recording *sim_recording_read(const char *file, uint16_t vendor, uint16_t product, char *err, size_t cap)
 {
 	struct sim_recording *r = sim_alloc(sizeof *r);
-	FILE *in = fopen(file, "r");
+	FILE *in = open_regular(file, err, cap);
 	char *text = NULL;
 	size_t room = 0;
 	bool good = false;
 
 	r->file = sim_dup(file, strlen(file) + 1);
-	if (!in) {
-		snprintf(err, cap, "%s", strerror(errno));
-	} else if (getdelim(&text, &room, 0, in) < 0) {
+	if (in && getdelim(&text, &room, 0, in) < 0) {
 		snprintf(err, cap, "the file is empty, or cannot be read");
-	} else if (strncmp(text, "ccidlog", 7) == 0) {
+	} else if (in && strncmp(text, "ccidlog", 7) == 0) {
 		good = sim_recording_text(r, text, err, cap);
-	} else if (!foreign) {
+	} else if (in && !foreign) {
 		snprintf(err, cap, "line 1: not \"ccidlog 1\"");
-	} else {
+	} else if (in) {
 		good = foreign(r, vendor, product, err, cap);
 	}
 	if (in)

@@ -3,6 +3,7 @@
 #include "sim/model/sim_replay.h"
 #include "sim_bench.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char head[] = "ccidlog 1\nreader f1f1:0001\nbegin\n";
@@ -288,6 +289,145 @@ static void test_files(void **state)
 	}
 	assert_null(sim_recording_read("/nonexistent/file", 0, 0, err, sizeof err));
 	assert_non_null(strstr(err, "No such file"));
+	assert_null(sim_recording_read("/dev/null", 0, 0, err, sizeof err));
+	assert_non_null(strstr(err, "not a regular file"));
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_null(sim_recording_read(path, 0, 0, err, sizeof err));
+	assert_non_null(strstr(err, "not a regular file"));
+}
+
+/* Each level, protocol and speed: what the model and its card say is played, and one command more is the model's. */
+enum { LEVEL_CHARACTER = 0x30, LEVEL_TPDU = 0x10030, LEVEL_SHORT = 0x20030, LEVEL_EXTENDED = 0x40030 };
+enum { READER_PARAMS = 0x40, READER_PPS = 0x80 };
+
+struct keep {
+	unsigned level, features, protocol, fidi;
+};
+
+static const struct keep keeps[] = {
+	{ LEVEL_CHARACTER, 0, 0, 0 },
+	{ LEVEL_TPDU, 0, 0, 0 },
+	{ LEVEL_TPDU, READER_PPS, 0, 0 },
+	{ LEVEL_SHORT, READER_PPS, 0, 0 },
+	{ LEVEL_SHORT, READER_PARAMS, 0, 0 },
+	{ LEVEL_EXTENDED, READER_PPS, 0, 0 },
+	{ LEVEL_EXTENDED, READER_PARAMS, 0, 0 },
+};
+
+struct keep_log {
+	struct bench *b;
+	FILE *to; /* NULL: played */
+	unsigned lines;
+};
+
+static void keep_line(struct keep_log *l, const char *arrow, const uint8_t *m, size_t len)
+{
+	fprintf(l->to, "%s", arrow);
+	for (size_t i = 0; i < len; i++)
+		fprintf(l->to, i == 6 ? " ss" : " %02X", m[i]);
+	fprintf(l->to, "\n");
+	l->lines++;
+}
+
+static void keep_say(struct keep_log *l, uint8_t type, const uint8_t abc[3], const void *data, size_t len)
+{
+	uint8_t m[300] = { type, (uint8_t)len };
+
+	command(l->b, type, 0, abc, data, len);
+	if (!l->to)
+		return;
+	if (abc)
+		memcpy(m + 7, abc, 3);
+	if (len)
+		memcpy(m + 10, data, len);
+	keep_line(l, "->", m, 10 + len);
+	keep_line(l, "<-", l->b->in, l->b->in_len);
+}
+
+/* A block, whose answer is read in two parts at character level. */
+static void keep_block(struct keep_log *l, const struct keep *k, const void *data, size_t len, uint8_t first,
+		       uint8_t rest)
+{
+	bool parts = k->level == LEVEL_CHARACTER;
+
+	keep_say(l, 0x6F, parts ? (const uint8_t[3]){ 0, first, 0 } : NULL, data, len);
+	if (parts && rest)
+		keep_say(l, 0x6F, (const uint8_t[3]){ 0, rest, 0 }, NULL, 0);
+}
+
+/* An unknown instruction: 6D 00, or what the card says. n: number of the block. */
+static void keep_apdu(struct keep_log *l, const struct keep *k, unsigned n)
+{
+	uint8_t block[9] = { 0, n & 1 ? 0x40 : 0, 5, 0, 0xB0, 0, 0, 1 };
+	bool apdu = k->level == LEVEL_SHORT || k->level == LEVEL_EXTENDED;
+
+	block[7] = (uint8_t)(n + 1);
+	for (unsigned i = 0; i < 8; i++)
+		block[8] ^= block[i];
+	if (k->protocol && !apdu)
+		keep_block(l, k, block, 9, 3, 3);
+	else
+		keep_block(l, k, block + 3, 5, 2, 0);
+	assert_int_equal(l->b->in[7] & 0xC0, 0);
+	if (k->protocol && k->level == LEVEL_TPDU)
+		assert_false(l->b->in[11] & 0x80); /* an I-block */
+}
+
+static void keep_talk(struct keep_log *l, const struct keep *k)
+{
+	uint8_t pps[4] = { 0xFF, (uint8_t)(0x10 | k->protocol), (uint8_t)k->fidi };
+	uint8_t t0[5] = { (uint8_t)k->fidi, 0, 0, 10, 0 }, t1[7] = { (uint8_t)k->fidi, 0x10, 0, 0x4D, 0, 32, 0 };
+	uint8_t number[3] = { (uint8_t)k->protocol, 0, 0 };
+
+	pps[3] = pps[0] ^ pps[1] ^ pps[2];
+	keep_say(l, 0x62, five, NULL, 0);
+	if (!k->features && k->fidi != 0x11)
+		keep_block(l, k, pps, 4, 4, 0);
+	if (k->features != READER_PARAMS)
+		keep_say(l, 0x61, number, k->protocol ? t1 : t0, k->protocol ? 7 : 5);
+	for (unsigned n = 0; n < 3; n++)
+		keep_apdu(l, k, n);
+}
+
+static void keep_one(const struct keep *k)
+{
+	char reader[300], text[400];
+	struct keep_log l = { .lines = 0 };
+	struct bench b;
+
+	snprintf(reader, sizeof reader, "reader r\nfeatures = 0x%08X\n", k->level | k->features);
+	snprintf(text, sizeof text, "%scard 0 = t%u ta1=%02X\n", reader, k->protocol, k->fidi);
+	bench_open(&b, text);
+	l.b = &b;
+	l.to = fopen(path, "w");
+	assert_non_null(l.to);
+	fputs(head, l.to);
+	keep_talk(&l, k);
+	fprintf(l.to, "end %u lines\n", l.lines);
+	assert_int_equal(fclose(l.to), 0);
+	no_complaints(&b);
+	bench_close(&b);
+	snprintf(text, sizeof text, "%sreplay = %s\n", reader, path);
+	bench_open(&b, text);
+	l.to = NULL;
+	keep_talk(&l, k);
+	keep_apdu(&l, k, 3);
+	no_complaints(&b);
+	expect_divergences(&b, 1, "the recording is over");
+}
+
+static void test_model_keeps_up(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4 * (sizeof keeps / sizeof *keeps); i++) {
+		struct keep k = keeps[i / 4];
+
+		k.protocol = i & 1;
+		k.fidi = i & 2 ? 0x18 : 0x11;
+		print_message("features %08X, T=%u, TA1 %02X\n", k.level | k.features, k.protocol, k.fidi);
+		keep_one(&k);
+	}
 }
 
 static int make_file(void **state)
@@ -314,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_ended_early),
 		cmocka_unit_test(test_removed),
 		cmocka_unit_test(test_hidden_blocks),
+		cmocka_unit_test(test_model_keeps_up),
 		cmocka_unit_test(test_files),
 	};
 
