@@ -122,7 +122,9 @@ static const char *drop_folder(const struct doctor *d, const struct options *o)
 
 	if (o->dir)
 		return o->dir;
-	if (*doctor_environment(d, "PCSCLITE_HP_DROPDIR", seen, sizeof seen))
+	/* pcscd 1.9 does not know the variable */
+	if (*doctor_environment(d, "PCSCLITE_HP_DROPDIR", seen, sizeof seen) &&
+	    doctor_knows_variable(d, "PCSCLITE_HP_DROPDIR"))
 		return seen;
 	return own && *own && !d->root.path[0] ? own : PCSCLITE_HP_DROPDIR;
 }

@@ -138,6 +138,8 @@ enum doctor_verdict doctor_holder(struct doctor *d, struct doctor_device *device
 void doctor_find_pcscd(struct doctor *d);
 /* A variable of pcscd's environment, as far as it can be seen; "" when it is not set. */
 char *doctor_environment(const struct doctor *d, const char *name, char *out, size_t cap);
+/* False: pcscd's program does not have the variable's name, so that its value has no effect. */
+bool doctor_knows_variable(const struct doctor *d, const char *name);
 enum doctor_verdict doctor_installed(struct doctor *d, struct doctor_device *unused);
 enum doctor_verdict doctor_service(struct doctor *d, struct doctor_device *unused);
 enum doctor_verdict doctor_ignored(struct doctor *d, struct doctor_device *device);

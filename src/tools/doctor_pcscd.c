@@ -139,6 +139,24 @@ char *doctor_environment(const struct doctor *d, const char *name, char *out, si
 	return out;
 }
 
+bool doctor_knows_variable(const struct doctor *d, const char *name)
+{
+	const size_t most = (size_t)4 * 1024 * 1024, len = strlen(name);
+	char *program = malloc(most);
+	long n = -1;
+	bool found = false;
+
+	if (program && d->pcscd.pid)
+		n = system_read(&d->root, program, most, "/proc/%ld/exe", d->pcscd.pid);
+	if (program && n < 0)
+		n = system_read(&d->root, program, most, "/usr/sbin/pcscd");
+	for (long i = 0; i + (long)len <= n && !found; i++)
+		found = memcmp(program + i, name, len) == 0;
+	free(program);
+	/* a program that cannot be read may know it */
+	return found || n < 0;
+}
+
 /* --- the process --- */
 
 static void take_status(void *user, char *line)

@@ -702,6 +702,15 @@ def unusual_files(tap, row):
         system.write("proc/700/environ", f"PCSCLITE_HP_DROPDIR=/{DROP}\0X=1\0")
         done = subprocess.run([DOCTOR, "--root", folder, "-j"], capture_output=True, text=True, timeout=60, check=False)
         tap.case("pcscd's environment says where its drivers are", done.returncode == 0)
+        # pcscd 1.9.9 does not know the variable: its own folder counts, whatever the environment says
+        system.write("proc/700/environ", "PCSCLITE_HP_DROPDIR=/nowhere/drivers\0")
+        for program, folder_counts in (("1\0\0PCSCLITE_\0HP_DROPDIR", False), ("\0\0PCSCLITE_HP_DROPDIR\0", True)):
+            system.write("usr/sbin/pcscd", "\x7fELF" + program)
+            done = subprocess.run([DOCTOR, "--root", folder, "-j"], capture_output=True, text=True, timeout=60, check=False)
+            tap.case(f"the variable for pcscd's folder of drivers counts where pcscd has its name: {folder_counts}",
+                     ("/nowhere/drivers" in done.stdout) == folder_counts)
+        system.remove("usr/sbin/pcscd")
+        system.write("proc/700/environ", f"PCSCLITE_HP_DROPDIR=/{DROP}\0X=1\0")
         for n in range(80):
             system.foreign_driver(f"many{n}.bundle", plain)
         tap.case("more drivers than anybody has", diagnosis(folder)[0] in (0, 1))
