@@ -11,6 +11,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #ifndef VERSION
 #define VERSION "unknown"
@@ -184,6 +185,13 @@ static bool get_descriptors(struct trace *t, struct trace_device *known, const c
 	return false;
 }
 
+static bool is_folder(FILE *in)
+{
+	struct stat st;
+
+	return fstat(fileno(in), &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int main(int argc, char **argv)
 {
 	static struct trace_device known[KNOWN_MAX];
@@ -202,8 +210,9 @@ int main(int argc, char **argv)
 	if (o.descriptors && !get_descriptors(&t, known, o.descriptors))
 		return EXIT_USAGE;
 	in = o.input ? fopen(o.input, "rb") : stdin;
-	if (!in) {
-		fprintf(stderr, "ccid-trace: %s: %s\n", o.input, strerror(errno));
+	if (!in || is_folder(in)) {
+		fprintf(stderr, "ccid-trace: %s: %s\n", o.input ? o.input : "standard input",
+			strerror(in ? EISDIR : errno));
 		return EXIT_USAGE;
 	}
 	rc = EXIT_USAGE;

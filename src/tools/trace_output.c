@@ -13,23 +13,32 @@
 #include <unistd.h>
 
 /* for the signal handler */
-static const char *volatile unfinished;
+static volatile sig_atomic_t caught;
+static int input, nothing = -1;
 
-static void remove_unfinished(int number)
+/* The input ends here, and what has been read is converted: the read that waits for more goes on
+ * with /dev/null. A second signal ends the program at once. */
+static void end_input(int number)
 {
-	if (unfinished)
-		unlink(unfinished);
-	signal(number, SIG_DFL);
-	raise(number);
+	int error = errno;
+
+	caught = number;
+	dup2(nothing, input);
+	errno = error;
 }
 
-static void catch_signals(void)
+static void catch_signals(FILE *in)
 {
 	static const int numbers[] = {SIGHUP, SIGINT, SIGTERM};
+	struct sigaction now = {.sa_handler = end_input, .sa_flags = SA_RESTART}, old;
 
-	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-		if (signal(numbers[i], remove_unfinished) == SIG_IGN)
-			signal(numbers[i], SIG_IGN);
+	now.sa_flags |= (int)SA_RESETHAND;
+
+	input = fileno(in);
+	nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; nothing >= 0 && i < sizeof numbers / sizeof numbers[0]; i++)
+		if (sigaction(numbers[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			sigaction(numbers[i], &now, NULL);
 }
 
 static bool output_fail(const char *name, const char *why)
@@ -45,7 +54,7 @@ static bool same_file(const struct stat *a, const struct stat *b)
 
 /* Opens the file under another name. False: it has to be written directly. there: what has the name
  * now, NULL when there is none. */
-static bool open_part(struct trace_output *o, const struct stat *there)
+static bool open_part(struct trace_output *o, const struct stat *there, FILE *in)
 {
 	struct stat link;
 	size_t cap;
@@ -74,14 +83,12 @@ static bool open_part(struct trace_output *o, const struct stat *there)
 		unlink(o->part);
 		return false;
 	}
-	unfinished = o->part;
-	catch_signals();
+	catch_signals(in);
 	return true;
 }
 
 static void forget_part(struct trace_output *o)
 {
-	unfinished = NULL;
 	free(o->target);
 	free(o->part);
 	o->target = o->part = NULL;
@@ -95,7 +102,7 @@ bool trace_output_open(struct trace_output *o, const char *name, FILE *in)
 	*o = (struct trace_output){.to = stdout, .name = name};
 	if (there && fstat(fileno(in), &from) == 0 && same_file(&from, &to))
 		return output_fail(name, "is the file that is read; the output needs another name");
-	if (name && !open_part(o, there ? &to : NULL)) {
+	if (name && !open_part(o, there ? &to : NULL, in)) {
 		forget_part(o);
 		o->to = fopen(name, "wb");
 		if (!o->to)
@@ -124,5 +131,7 @@ bool trace_output_close(struct trace_output *o, bool keep)
 	if (!good)
 		fprintf(stderr, "ccid-trace: %s cannot be written: %s\n",
 			o->name ? o->name : "standard output", strerror(error));
+	if (caught)
+		raise(caught);
 	return good;
 }

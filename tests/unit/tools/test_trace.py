@@ -511,7 +511,9 @@ CAPTURE_HEAD = b"\n\r\r\n\x1c\0\0\0M<+\x1a\1\0\0\0" + b"\xff" * 8 + b"\x1c\0\0\0
 
 def pipes(tap, folder, log):
     """What is not a file is written as it is."""
+    import fcntl
     import signal
+    import termios
     for name in ("/dev/stdout", "/dev/fd/1"):
         done = subprocess.run([TRACE, "-l", "-o", name, log], capture_output=True, check=False)
         tap.case(f"-o {name} to a pipe", done.returncode == 0 and b"-> 6F" in done.stdout)
@@ -524,15 +526,26 @@ def pipes(tap, folder, log):
     with subprocess.Popen([TRACE, "-l", "-o", pipe, log]) as writer:
         got = contents(pipe)
     tap.case("-o with a named pipe", writer.returncode == 0 and b"-> 6F" in got)
-    with subprocess.Popen([TRACE, "-l", "-o", out], stdin=subprocess.PIPE) as waiting:
-        for _ in range(600):
-            if any(name.endswith(".part") for name in os.listdir(folder)):
-                break
-            time.sleep(0.05)
-        os.kill(waiting.pid, signal.SIGTERM)
-        code = waiting.wait()
-    tap.case("a signal ends the program, and the output file is left as it is", code == -signal.SIGTERM
-             and b"-> 6F" in contents(out))
+    for text, what, wanted in ((b"", "nothing was read: the output file is left as it is", contents(out)),
+                               (contents(log)[:200], "what was read is in the output file", None)):
+        with subprocess.Popen([TRACE, "-l", "-o", out], stdin=subprocess.PIPE) as waiting:
+            waiting.stdin.write(text)
+            waiting.stdin.flush()
+            for _ in range(600):
+                if any(name.endswith(".part") for name in os.listdir(folder)):
+                    break
+                time.sleep(0.05)
+            # the program has the text when the pipe is empty
+            while struct.unpack("i", fcntl.ioctl(waiting.stdin, termios.FIONREAD, b"\0" * 4))[0]:
+                time.sleep(0.05)
+            os.kill(waiting.pid, signal.SIGTERM)
+            code = waiting.wait()
+        tap.case(f"a signal ends the program; {what}", code == -signal.SIGTERM and b"-> 6F" in contents(out) and
+                 wanted in (None, contents(out)) and not any(name.endswith(".part") for name in os.listdir(folder)))
+        with open(out, "wb") as file:
+            file.write(b"old")
+    done = subprocess.run([TRACE, "-l", folder], capture_output=True, text=True, check=False)
+    tap.case("a folder is named as such", done.returncode == 2 and done.stderr == f"ccid-trace: {folder}: Is a directory\n")
 
 
 def hostile(tap):
