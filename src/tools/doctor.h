@@ -102,7 +102,7 @@ extern const unsigned doctor_n_steps;
 /* Runs the steps; stops for a device at its first broken step, and altogether at the system's.
  * Exit code: 0 all well, 1 something is broken, 2 cannot tell. */
 int doctor_walk(struct doctor *d);
-/* What the present step found, and the command that cures it. The verdict, to be returned. */
+/* What the present step found, and the command that repairs it. The verdict, to be returned. */
 __attribute__((format(printf, 3, 4))) enum doctor_verdict
 doctor_say(struct doctor *d, enum doctor_verdict v, const char *fmt, ...);
 __attribute__((format(printf, 2, 3))) void doctor_cure(struct doctor *d, const char *fmt, ...);
