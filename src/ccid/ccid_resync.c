@@ -10,18 +10,15 @@
  * when the bulk half says otherwise: 0, unless that is the lost command's. */
 static enum ccid_err abort_both(struct ccid_slot *cs, const struct deadline *d)
 {
-	const struct transport_ops *ops = cs->transport->ops;
 	struct deadline control = deadline_earlier(deadline_in_ms(CCID_RESYNC_MS / 2), *d);
 	struct ccid_command c = { .type = PC_TO_RDR_ABORT, .expect = RDR_TO_PC_SLOT_STATUS,
 				  .passes_gate = true, .wait_ms = CCID_RESYNC_MS, .has_seq = true,
 				  .seq = cs->last_seq == 0 ? 1 : 0 };
-	enum ccid_err err = CCID_ERR_NOT_SUPPORTED;
+	enum ccid_err err = transport_abort(cs->transport, cs->bSlot, c.seq, &control);
 	struct ccid_answer a;
 	uint8_t last = cs->last_seq;
 	bool lost;
 
-	if (ops->abort)
-		err = ops->abort(cs->transport, cs->bSlot, c.seq, &control);
 	if (err == CCID_OK)
 		err = ccid_trip(cs, &c, d, &a, &lost);
 	/* An answer to the lost command may still come, not one to a new command. */
@@ -31,7 +28,6 @@ static enum ccid_err abort_both(struct ccid_slot *cs, const struct deadline *d)
 
 enum ccid_err ccid_resync(struct ccid_slot *cs, unsigned place_ms, bool no_queue)
 {
-	const struct transport_ops *ops = cs->transport->ops;
 	struct ccid_command status = { .type = PC_TO_RDR_GET_SLOT_STATUS,
 				       .expect = RDR_TO_PC_SLOT_STATUS,
 				       .wait_ms = CCID_RESYNC_MS, .place_ms = place_ms,
@@ -42,8 +38,7 @@ enum ccid_err ccid_resync(struct ccid_slot *cs, unsigned place_ms, bool no_queue
 	bool aborted, lost;
 
 	cs->link = CCID_ANSWER_OWED;
-	if (ops->resync)
-		ops->resync(cs->transport, cs->bSlot);
+	transport_resync(cs->transport, cs->bSlot);
 	err = abort_both(cs, &d);
 	if (ccid_is_over(err))
 		return err;
@@ -70,8 +65,6 @@ enum ccid_err ccid_resync(struct ccid_slot *cs, unsigned place_ms, bool no_queue
 
 enum ccid_err ccid_doubt(struct ccid_slot *cs, const struct ccid_command *c, enum ccid_err err)
 {
-	const struct transport_ops *ops = cs->transport->ops;
-
 	/* A refusal of an optional command (Escape, SetParameters) proves nothing. */
 	if (cs->link != CCID_DOUBTED || ccid_is_over(err) ||
 	    (c->type != PC_TO_RDR_XFR_BLOCK && c->type != PC_TO_RDR_ICC_POWER_ON &&
@@ -81,7 +74,7 @@ enum ccid_err ccid_doubt(struct ccid_slot *cs, const struct ccid_command *c, enu
 		cs->link = CCID_IN_STEP;
 	} else if (++cs->doubts >= DOUBTS_MAX) {
 		cs->link = CCID_IN_STEP;
-		if (ops->want_reset && ops->want_reset(cs->transport))
+		if (transport_want_reset(cs->transport))
 			return CCID_ERR_STALE;
 	}
 	return err;

@@ -120,7 +120,7 @@ static enum ccid_err await(struct ccid_slot *cs, const struct ccid_command *c, s
 		/* The answer may have come in the moments that a wait takes beyond its end. */
 		err = extensions > 0 && deadline_passed(&total) ?
 			      CCID_ERR_TIMEOUT :
-			      cs->transport->ops->wait(cs->transport, r, &d);
+			      transport_wait(cs->transport, r, &d);
 		if (err == CCID_ERR_TIMEOUT && extensions > 0)
 			LOG(LOG_INFO, &cs->log, "%s: no answer after %u time extensions",
 			    ccid_message_name(c->type), extensions);
@@ -172,13 +172,13 @@ enum ccid_err ccid_trip(struct ccid_slot *cs, const struct ccid_command *c,
 		memcpy(cs->message + CCID_HEADER_LENGTH, c->data, c->len);
 	ccid_forget_long(cs);
 	place = deadline_earlier(place, *end);
-	err = cs->transport->ops->start(cs->transport, &r, &place);
+	err = transport_start(cs->transport, &r, &place);
 	if (err == CCID_OK) {
 		cs->last_seq = r.seq;
 		if (log_enabled(LOG_COMM))
 			log_message(&cs->log, &cs->secrecy, true, r.msg, r.len);
 		err = await(cs, c, &r, end, a, lost);
-		cs->transport->ops->finish(cs->transport, &r);
+		transport_finish(cs->transport, &r);
 		/* An answer may have come after the wait for it ended: it is the slot's to free. */
 		cs->long_answer = r.long_answer;
 		cs->long_len = r.answer_len;

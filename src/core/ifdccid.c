@@ -69,7 +69,7 @@ enum ccid_err ifdccid_open(struct transport *t, const struct ifdccid_options *o,
 
 	*out = NULL;
 	if (!r) {
-		t->ops->close(t);
+		transport_close(t);
 		return CCID_ERR_NOMEM;
 	}
 	r->transport = t;
@@ -149,16 +149,15 @@ enum ccid_err ifdccid_wait_change(struct ifdccid *i, unsigned slot, unsigned ms)
 
 	if (slot >= i->reader->n_slots)
 		return CCID_ERR_ARG;
-	return t->ops->wait_change ? t->ops->wait_change(t, (uint8_t)slot, &d) :
-				     CCID_ERR_NOT_SUPPORTED;
+	return transport_wait_change(t, (uint8_t)slot, &d);
 }
 
 void ifdccid_stop_change(struct ifdccid *i, unsigned slot)
 {
 	struct transport *t = i->reader->transport;
 
-	if (slot < i->reader->n_slots && t->ops->stop_change)
-		t->ops->stop_change(t, (uint8_t)slot);
+	if (slot < i->reader->n_slots)
+		transport_stop_change(t, (uint8_t)slot);
 }
 
 enum ccid_err ifdccid_power_on(struct ifdccid *i, unsigned slot, uint8_t *atr, size_t *len)

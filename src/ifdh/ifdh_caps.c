@@ -124,7 +124,7 @@ static RESPONSECODE wait_for_change(DWORD Lun, int timeout_ms)
 
 	if (!s)
 		return ifdh_code(CCID_ERR_NO_DEVICE);
-	err = s->reader->transport->ops->wait_change(s->reader->transport, (uint8_t)s->number, &d);
+	err = transport_wait_change(s->reader->transport, (uint8_t)s->number, &d);
 	slot_poll_ended(s);
 	registry_put(s);
 	return ifdh_code(err == CCID_ERR_TIMEOUT ? CCID_OK : err);
@@ -146,8 +146,7 @@ static RESPONSECODE end_wait(DWORD Lun)
 
 	if (!s)
 		return ifdh_code(CCID_ERR_NO_DEVICE);
-	if (s->reader->transport->ops->stop_change)
-		s->reader->transport->ops->stop_change(s->reader->transport, (uint8_t)s->number);
+	transport_stop_change(s->reader->transport, (uint8_t)s->number);
 	registry_put(s);
 	return IFD_SUCCESS;
 }
@@ -164,7 +163,7 @@ static RESPONSECODE stop_change(DWORD Lun)
 /* Without them pcscd must ask IFDHICCPresence again and again. */
 static bool has_notifications(const struct slot *s)
 {
-	return s->reader->transport->ops->wait_change;
+	return transport_has_changes(s->reader->transport);
 }
 
 static enum ccid_err get_polling(struct slot *s, struct cap_value *v)

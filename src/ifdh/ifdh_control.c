@@ -129,11 +129,9 @@ static enum ccid_err do_usb_path(struct slot *s, struct control_call *c)
 	struct transport *t = s->reader->transport;
 	enum ccid_err err;
 
-	if (!t->ops->bus_path)
-		return CCID_ERR_NOT_SUPPORTED;
 	if (c->cap == 0)
 		return CCID_ERR_SHORT_BUFFER;
-	err = t->ops->bus_path(t, (char *)c->out, c->cap);
+	err = transport_bus_path(t, (char *)c->out, c->cap);
 	if (err == CCID_OK)
 		c->returned = strlen((const char *)c->out) + 1;
 	return err;

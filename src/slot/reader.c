@@ -29,13 +29,13 @@ struct reader *reader_new(const char *device_name)
 void reader_set_gone(struct reader *r)
 {
 	__atomic_store_n(&r->gone, true, __ATOMIC_RELEASE);
-	r->transport->ops->set_gone(r->transport);
+	transport_set_gone(r->transport);
 }
 
 void reader_close(struct reader *r)
 {
 	if (r->transport)
-		r->transport->ops->close(r->transport);
+		transport_close(r->transport);
 	r->transport = NULL;
 	port_free(r->data_rates);
 	r->data_rates = NULL;

@@ -89,7 +89,7 @@ struct slot *reader_new_slot(struct reader *r, unsigned long lun, unsigned numbe
 		slot_destroy(s);
 		return NULL;
 	}
-	r->transport->ops->set_closed(r->transport, (uint8_t)number, false);
+	transport_set_closed(r->transport, (uint8_t)number, false);
 	if (number == 0)
 		device_tell_card(r->device, r->desc.bInterfaceNumber, DEVICE_CARD_UNKNOWN);
 	return s;
@@ -104,9 +104,9 @@ void reader_free_slot(struct slot *s)
 	if (s->card != CARD_OFF && s->ccid.link != CCID_ANSWER_OWED &&
 	    !__atomic_load_n(&s->reader->mute_at_close, __ATOMIC_RELAXED) &&
 	    !reader_is_gone(s->reader)) {
-		t->ops->set_closed(t, (uint8_t)s->number, false);
+		transport_set_closed(t, (uint8_t)s->number, false);
 		ccid_power_off_briefly(&s->ccid, CLOSE_MS);
-		t->ops->set_closed(t, (uint8_t)s->number, true);
+		transport_set_closed(t, (uint8_t)s->number, true);
 		__atomic_store_n(&s->reader->mute_at_close, s->ccid.link == CCID_ANSWER_OWED,
 				 __ATOMIC_RELAXED);
 	}

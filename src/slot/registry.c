@@ -344,7 +344,7 @@ enum ccid_err registry_close(unsigned long lun)
 	pthread_mutex_unlock(&registry.lock);
 
 	/* A command under way ends now; then no call holds the slot. */
-	r->transport->ops->set_closed(r->transport, (uint8_t)s->number, true);
+	transport_set_closed(r->transport, (uint8_t)s->number, true);
 
 	pthread_mutex_lock(&registry.lock);
 	while (s->users > 0)

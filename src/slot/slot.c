@@ -26,8 +26,7 @@ static void report_absent_once(struct slot *s, bool is_look, bool *present)
 	/* Where it cannot be taken out pcscd would not look again: its next command says that it
 	 * has no power. */
 	*present = t->card_always_present;
-	if (t->ops->mark_changed)
-		t->ops->mark_changed(t, (uint8_t)s->number);
+	transport_mark_changed(t, (uint8_t)s->number);
 }
 
 /* SEC1210: interface 1 has no card detector; its card state follows that of interface 0. */
@@ -45,8 +44,7 @@ static bool follows_sibling(const struct slot *s, bool *present)
 static void presence_meanwhile(struct slot *s, bool is_look, bool *present)
 {
 	struct transport *t = s->reader->transport;
-	enum card_told told = t->ops->card_told ?
-				      t->ops->card_told(t, (uint8_t)s->number) : CARD_UNTOLD;
+	enum card_told told = transport_card_told(t, (uint8_t)s->number);
 
 	*present = s->ccid.icc_state != ICC_ABSENT;
 	if (told == CARD_TOLD_PRESENT)
@@ -108,15 +106,14 @@ static enum ccid_err presence_locked(struct slot *s, bool is_look, bool *present
 static bool is_present_meanwhile(struct slot *s)
 {
 	struct transport *t = s->reader->transport;
-	enum card_told told = CARD_UNTOLD;
+	enum card_told told;
 	bool present;
 
 	if (follows_sibling(s, &present))
 		return present;
 	if (slot_seen(s) != CARD_SEEN_ABSENT)
 		return true;
-	if (t->ops->card_told)
-		told = t->ops->card_told(t, (uint8_t)s->number);
+	told = transport_card_told(t, (uint8_t)s->number);
 	return told == CARD_TOLD_PRESENT || told == CARD_TOLD_REPLACED;
 }
 
@@ -219,8 +216,7 @@ static void note_loss(struct slot *s, enum ccid_err err)
 		return;
 	slot_card_left(s);
 	s->owes_absence = err == CCID_ERR_POWER;
-	if (t->ops->mark_changed)
-		t->ops->mark_changed(t, (uint8_t)s->number);
+	transport_mark_changed(t, (uint8_t)s->number);
 }
 
 static enum ccid_err transmit_locked(struct slot *s, const uint8_t *apdu, size_t len,

@@ -41,8 +41,8 @@ void slot_leave(struct slot *s)
 	port_mutex_unlock(&s->lock);
 	/* A poll in the meantime was told the last known state: pcscd is to look again,
 	 * and nothing else would make it. */
-	if (untold && t->ops->mark_changed)
-		t->ops->mark_changed(t, (uint8_t)s->number);
+	if (untold)
+		transport_mark_changed(t, (uint8_t)s->number);
 }
 
 enum card_seen slot_seen(const struct slot *s)
@@ -95,12 +95,12 @@ enum ccid_err slot_recover(struct slot *s, enum ccid_err err)
 
 	if (reader_is_gone(s->reader))
 		return CCID_ERR_NO_DEVICE;
-	if (err != CCID_ERR_STALE || !t->ops->reopen)
+	if (err != CCID_ERR_STALE || !transport_can_reopen(t))
 		return err;
 	slot_forget_card(s);
 	s->ccid.link = CCID_IN_STEP;
 	d = deadline_in_ms(REOPEN_MS);
-	err = t->ops->reopen(t, &d);
+	err = transport_reopen(t, &d);
 	return err == CCID_ERR_NO_DEVICE ? err : CCID_ERR_COMM;
 }
 

@@ -150,7 +150,7 @@ bool doctor_knows_variable(const struct doctor *d, const char *name)
 		n = system_read(&d->root, program, most, "/proc/%ld/exe", d->pcscd.pid);
 	if (program && n < 0)
 		n = system_read(&d->root, program, most, "/usr/sbin/pcscd");
-	for (long i = 0; i + (long)len <= n && !found; i++)
+	for (long i = 0; program && i + (long)len <= n && !found; i++)
 		found = memcmp(program + i, name, len) == 0;
 	free(program);
 	/* a program that cannot be read may know it */

@@ -72,7 +72,8 @@ struct transport_ops {
 	 * the transport has no notifications. Of a device that is gone there are no events:
 	 * over USB it waits to be stopped all the same, 5 s at most, then NO_DEVICE. */
 	enum ccid_err (*wait_change)(struct transport *t, uint8_t slot, const struct deadline *d);
-	/* Ends the current wait_change of that slot, or the next one when none runs. */
+	/* Ends the current wait_change of that slot, or the next one when none runs. NULL with
+	 * wait_change. */
 	void (*stop_change)(struct transport *t, uint8_t slot);
 
 	/* The device is gone: every call inside and every later one fails at once, but
@@ -132,6 +133,102 @@ static inline void transport_number(struct transport *t, struct request *r)
 		return;
 	r->seq = t->bSeq++;
 	r->msg[6] = r->seq;
+}
+
+/* Calls of the hooks, with the answer of a transport that does not have one. */
+
+static inline enum ccid_err transport_start(struct transport *t, struct request *r,
+					    const struct deadline *d)
+{
+	return t->ops->start(t, r, d);
+}
+
+static inline enum ccid_err transport_wait(struct transport *t, struct request *r,
+					   const struct deadline *d)
+{
+	return t->ops->wait(t, r, d);
+}
+
+static inline void transport_finish(struct transport *t, struct request *r)
+{
+	t->ops->finish(t, r);
+}
+
+static inline enum ccid_err transport_abort(struct transport *t, uint8_t slot, uint8_t seq,
+					    const struct deadline *d)
+{
+	return t->ops->abort ? t->ops->abort(t, slot, seq, d) : CCID_ERR_NOT_SUPPORTED;
+}
+
+static inline void transport_resync(struct transport *t, uint8_t slot)
+{
+	if (t->ops->resync)
+		t->ops->resync(t, slot);
+}
+
+/* Can a slot change be waited for? */
+static inline bool transport_has_changes(const struct transport *t)
+{
+	return t->ops->wait_change;
+}
+
+static inline enum ccid_err transport_wait_change(struct transport *t, uint8_t slot,
+						  const struct deadline *d)
+{
+	return t->ops->wait_change ? t->ops->wait_change(t, slot, d) : CCID_ERR_NOT_SUPPORTED;
+}
+
+static inline void transport_stop_change(struct transport *t, uint8_t slot)
+{
+	if (t->ops->stop_change)
+		t->ops->stop_change(t, slot);
+}
+
+static inline void transport_mark_changed(struct transport *t, uint8_t slot)
+{
+	if (t->ops->mark_changed)
+		t->ops->mark_changed(t, slot);
+}
+
+static inline enum card_told transport_card_told(struct transport *t, uint8_t slot)
+{
+	return t->ops->card_told ? t->ops->card_told(t, slot) : CARD_UNTOLD;
+}
+
+static inline void transport_set_gone(struct transport *t)
+{
+	t->ops->set_gone(t);
+}
+
+static inline void transport_set_closed(struct transport *t, uint8_t slot, bool closed)
+{
+	t->ops->set_closed(t, slot, closed);
+}
+
+static inline bool transport_want_reset(struct transport *t)
+{
+	return t->ops->want_reset && t->ops->want_reset(t);
+}
+
+static inline bool transport_can_reopen(const struct transport *t)
+{
+	return t->ops->reopen;
+}
+
+/* Only where transport_can_reopen(). */
+static inline enum ccid_err transport_reopen(struct transport *t, const struct deadline *d)
+{
+	return t->ops->reopen(t, d);
+}
+
+static inline enum ccid_err transport_bus_path(struct transport *t, char *out, size_t cap)
+{
+	return t->ops->bus_path ? t->ops->bus_path(t, out, cap) : CCID_ERR_NOT_SUPPORTED;
+}
+
+static inline void transport_close(struct transport *t)
+{
+	t->ops->close(t);
 }
 
 #endif

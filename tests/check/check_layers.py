@@ -136,6 +136,14 @@ def strangers(name, text):
             for pattern, files in ONLY_IN if name not in files for match in re.finditer(pattern, code)]
 
 
+def hooks(name, text):
+    """A transport's hooks are called by the functions of transport.h, which answer for an absent one."""
+    if name.startswith("transport/"):
+        return []
+    return [f"{name}:{number}: {line.strip()}" for number, line in enumerate(without_comments(text).split("\n"), 1)
+            if re.search(r"\bops->|->ops\b", line)]
+
+
 def vendors(name, text):
     """Code asks for a quirk, never for a vendor."""
     if name.startswith(("quirks/", "tools/")):
@@ -193,6 +201,7 @@ def main():
              [f for name, text in files for f in strangers(name, text)])
     tap.case("portability: the files named here exist",
              sorted({f for _, only in ONLY_IN for f in only} - set(names)))
+    tap.case("a transport's hooks are called by transport.h alone", [f for name, text in files for f in hooks(name, text)])
     tap.case("no vendor id outside the table of quirks", [f for name, text in files for f in vendors(name, text)])
 
     tap.case("rules: an include that goes up is found", bool(climbs("proto/t0.c", '#include "slot/slot.h"\n')))
@@ -210,6 +219,9 @@ def main():
     tap.case("rules: a test for a system is found", bool(strangers("slot/slot.c", "#ifdef __linux__\n")))
     tap.case("rules: a call of one system is found", bool(strangers("slot/slot.c", "\tgettid();\n")))
     tap.case("rules: a comment passes", strangers("slot/slot.c", "/* gettid() */\n"))
+    tap.case("rules: a call of a hook is found", all(hooks("slot/slot.c", text) for text in
+                                                     ("t->ops->close(t);", "const struct transport_ops *ops = t->ops;")))
+    tap.case("rules: a hook within the transport passes", hooks("transport/transport.h", "t->ops->close(t);"))
     tap.case("rules: a vendor id is found", bool(vendors("slot/slot.c", "if (d->idVendor == 0x08E6)")))
     tap.finish()
 
