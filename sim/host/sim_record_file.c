@@ -63,9 +63,9 @@ bool record_file_open(struct record_file *f, const char *name, unsigned vendor, 
 
 void record_file_begin(struct record_file *f)
 {
-	/* a pipe has nothing to be removed */
-	if (!f->made && ftruncate(fileno(f->out), 0) != 0)
-		return;
+	/* Fails for a pipe or a device, where there is nothing to be removed. */
+	if (!f->made)
+		(void)!ftruncate(fileno(f->out), 0);
 }
 
 bool record_file_close(struct record_file *f, bool recorded)

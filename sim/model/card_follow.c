@@ -37,7 +37,8 @@ static void follow_block(struct sim_card *c, const uint8_t *in, const uint8_t *o
 			t->nr = !(in[PCB] & 0x40);
 		if (!(out[PCB] & 0x80))
 			t->ns = !(out[PCB] & 0x40);
-		if (out[PCB] == S_IFS_REQUEST)
+		/* 0 and 255 are reserved (§11.4.2) */
+		if (out[PCB] == S_IFS_REQUEST && out[INF] != 0 && out[INF] != 0xFF)
 			t->ifsc = out[INF];
 	}
 }

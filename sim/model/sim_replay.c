@@ -14,7 +14,6 @@
 #define NONE SIZE_MAX
 #define KEPT 100 /* more divergences are counted only */
 #define SHOWN 24 /* bytes of a message in a divergence */
-#define BLOCK_IN_ESCAPE SIM_BLOCK_IN_ESCAPE
 
 struct replay_slot {
 	size_t at;   /* the last item played that is not a poll; NONE: none yet */
@@ -107,7 +106,7 @@ static size_t block_begins(const uint8_t *m, size_t len)
 {
 	bool escape = m[0] == PC_ESCAPE || m[0] == RDR_ESCAPE;
 
-	return escape && len > SIM_HEADER && m[SIM_HEADER] == BLOCK_IN_ESCAPE ? SIM_HEADER + 1 : SIM_HEADER;
+	return escape && len > SIM_HEADER && m[SIM_HEADER] == SIM_BLOCK_IN_ESCAPE ? SIM_HEADER + 1 : SIM_HEADER;
 }
 
 /* Bytes that the recording hides, made up: an answer of zeros with 90 00 behind them; as a T=1 block where the
@@ -127,7 +126,7 @@ static void make_up(struct replay_slot *s, const uint8_t *command, size_t comman
 	if (len < at + 4 || len > at + 258 || command_len < at + 4 || sum || c[2] + at + 4u != command_len)
 		return;
 	if (at > SIM_HEADER)
-		*b++ = BLOCK_IN_ESCAPE;
+		*b++ = SIM_BLOCK_IN_ESCAPE;
 	n = len - at;
 	b[0] = (uint8_t)(c[0] << 4 | c[0] >> 4);
 	b[2] = (uint8_t)(n - 4);

@@ -6,23 +6,11 @@
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
-count=0 failed=0
+# shellcheck source=tests/check/tap.sh
+. "$top_srcdir/tests/check/tap.sh"
 root=$work/root
 drop=$root/usr/lib/pcsc/drivers
 rules=$root/etc/udev/rules.d
-
-check() {
-	local name=$1
-	shift
-	count=$((count + 1))
-	if "$@" >"$work/said" 2>&1; then
-		echo "ok $count - $name"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $name"
-		head -n 20 "$work/said" | sed 's/^/# /'
-	fi
-}
 
 # installed VARIANT: the files of a driver that ccid-add-reader and pcscd look for, alone in a fresh root.
 installed() {
@@ -93,5 +81,4 @@ echo "mine" >"$class"
 check "the removed ifd-ccid leaves no file for pcscd" eval 'script postrm remove && [ ! -e "$class" ]'
 check "ifd-ccid has its file as before when it is installed again" eval 'script preinst install && grep -qx mine "$class"'
 check "the purged ifd-ccid leaves nothing" eval 'script postrm remove && script postrm purge && [ ! -e "$root/etc/ifd-ccid" ]'
-echo "1..$count"
-[ "$failed" = 0 ] && [ "$count" -gt 0 ]
+plan

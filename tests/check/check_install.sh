@@ -5,20 +5,8 @@
 work=$(mktemp -d) || exit 99
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 root=$work/root
-count=0 failed=0
-
-check() {
-	local name=$1
-	shift
-	count=$((count + 1))
-	if "$@" >"$work/said" 2>&1; then
-		echo "ok $count - $name"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $name"
-		head -n 30 "$work/said" | sed 's/^/# /'
-	fi
-}
+# shellcheck source=tests/check/tap.sh
+. "$top_srcdir/tests/check/tap.sh"
 
 run_make() {
 	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$top_builddir" "$@"
@@ -139,5 +127,4 @@ check "udev: the group of --with-pcscd-group" eval 'awk -v sbindir=/s -v group=s
 	-f "$top_srcdir/readers/make_rules.awk" src/quirks/quirks.rows "$top_srcdir/readers/reader_descriptors.tsv" \
 	"$top_srcdir/readers/supported_readers.txt" "$top_srcdir/readers/92_pcscd_ccid.rules.in" |
 	grep -q "GROUP=\"scard\""'
-echo "1..$count"
-[ "$failed" = 0 ] && [ "$count" -gt 0 ]
+plan

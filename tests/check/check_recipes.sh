@@ -6,20 +6,8 @@
 contrib=$top_srcdir/contrib
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
-count=0 failed=0
-
-check() {
-	local name=$1
-	shift
-	count=$((count + 1))
-	if "$@" >"$work/said" 2>&1; then
-		echo "ok $count - $name"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $name"
-		head -n 20 "$work/said" | sed 's/^/# /'
-	fi
-}
+# shellcheck source=tests/check/tap.sh
+. "$top_srcdir/tests/check/tap.sh"
 
 # with TOOL NAME COMMAND...: a case that needs that tool.
 with() {
@@ -96,5 +84,4 @@ modaliases=$(grep -c '<modalias>usb:v[0-9A-F]\{4\}p[0-9A-F]\{4\}d\*</modalias>' 
 # Newer versions want a home page, which does not exist; older versions do not know the option that allows this.
 with appstreamcli "metainfo: valid" eval 'appstreamcli validate --no-net --explain "$metainfo" ||
 	appstreamcli validate --no-net --override=url-homepage-missing=info "$metainfo"'
-echo "1..$count"
-[ "$failed" = 0 ] && [ "$count" -gt 0 ]
+plan

@@ -7,7 +7,8 @@
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/ifd-ccid-package.XXXXXX") || exit 99
-count=0 failed=0
+# shellcheck source=tests/check/tap.sh
+. "$top/tests/check/tap.sh"
 
 finish() {
 	local status=$?
@@ -21,21 +22,6 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
-
-# check NAME COMMAND...: one case; a failed command's output is shown.
-check() {
-	local name=$1
-	shift
-
-	count=$((count + 1))
-	if "$@" >"$work/said" 2>&1; then
-		echo "ok $count - $name"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $name"
-		tail -n "${SHOWN:-40}" "$work/said" | sed 's/^/# /'
-	fi
-}
 
 # need NAME COMMAND...: a case whose failure ends the script.
 need() {
@@ -59,12 +45,6 @@ take_in() {
 		*) echo "# $line" ;;
 		esac
 	done <"$1"
-}
-
-plan() {
-	echo "1..$count"
-	[ "$failed" = 0 ] && [ "$count" -gt 0 ]
-	exit
 }
 
 skip_all() {

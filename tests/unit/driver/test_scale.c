@@ -194,7 +194,6 @@ static void *work_fast(void *arg)
 {
 	struct visitor *v = arg;
 	struct crowd *c = v->crowd;
-
 	unsigned turns = c->one_turn ? SLOTS - 1 : UINT_MAX;
 
 	for (unsigned i = 0; i < turns && !__atomic_load_n(&c->slow_done, __ATOMIC_ACQUIRE); i++)
@@ -239,7 +238,7 @@ static void one_slow_slot_of_96(void **state)
 		fixture_ready(i, 0, 1);
 	submits = fake_usb_counts().total_submits;
 	assert_int_equal(pthread_create(&slow, NULL, work_slowly, &c), 0);
-	while (fake_usb_counts().total_submits == submits)
+	while (fake_usb_counts().total_submits == submits && !__atomic_load_n(&c.slow_done, __ATOMIC_ACQUIRE))
 		usleep(1000);
 	for (unsigned i = 0; i < THREADS; i++) {
 		visitors[i] = (struct visitor){ .crowd = &c, .nr = i };

@@ -47,6 +47,26 @@ static void test_simple(void **state)
 	end_with_complaints(c, 0, NULL);
 }
 
+/* Another card's recorded answers move the card: sizes of 0 and 255 are reserved (ISO 7816-3:2006 §11.4.2). */
+static void test_recorded_sizes(void **state)
+{
+	struct sim_card *c = card_on("t1");
+	uint8_t in[8], out[8];
+	static const char *const sizes[][2] = { { "00 C1 01 00", "00 E1 01 00" }, { "00 C1 01 FF", "00 E1 01 FF" },
+						{ "00 40 01 00", "00 C1 01 00" }, { "00 40 01 00", "00 C1 01 FF" } };
+	(void)state;
+
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		sim_card_follow(c, in, add_lrc(in, from_hex(sizes[i][0], in, sizeof in - 1)),
+				out, add_lrc(out, from_hex(sizes[i][1], out, sizeof out - 1)));
+		sim_card_t1_passed(c, 40, 40);
+	}
+	/* the default IFSD of 32, twice 40 bytes in blocks of 32 */
+	say(c, "00 C0 00", "00 E0 00");
+	say(c, NOP0, SW0);
+	end_with_complaints(c, 0, NULL);
+}
+
 static void test_ifsd_and_chain_out(void **state)
 {
 	struct sim_card *c = card_on("t1");
@@ -439,6 +459,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_simple),
+		cmocka_unit_test(test_recorded_sizes),
 		cmocka_unit_test(test_ifsd_and_chain_out),
 		cmocka_unit_test(test_chain_in),
 		cmocka_unit_test(test_ifsc),

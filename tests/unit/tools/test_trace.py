@@ -536,7 +536,9 @@ def pipes(tap, folder, log):
                     break
                 time.sleep(0.05)
             # the program has the text when the pipe is empty
-            while struct.unpack("i", fcntl.ioctl(waiting.stdin, termios.FIONREAD, b"\0" * 4))[0]:
+            for _ in range(600):
+                if not struct.unpack("i", fcntl.ioctl(waiting.stdin, termios.FIONREAD, b"\0" * 4))[0]:
+                    break
                 time.sleep(0.05)
             os.kill(waiting.pid, signal.SIGTERM)
             code = waiting.wait()
